@@ -1,0 +1,80 @@
+/* Numbers and times as the desk writes them. The server writes the same forms in tradeops/templatetags/desk.py;
+   change both together. Money arrives as a decimal string and is shown rounded; nothing here is booked. */
+
+export const MISSING = "–";
+const formats = new Map();
+
+function format(places) {
+  if (!formats.has(places)) {
+    formats.set(places, new Intl.NumberFormat("en-US", { minimumFractionDigits: places, maximumFractionDigits: places }));
+  }
+  return formats.get(places);
+}
+
+function finite(value) {
+  if (value === null || value === undefined || value === "") return null;
+  const number = Number(value);
+  return Number.isFinite(number) ? number : null;
+}
+
+/** "1,234.50"; a true minus, as wide as a digit; never "−0.00". */
+export function figure(value, places = 2) {
+  const number = finite(value);
+  if (number === null) return MISSING;
+  const text = format(places).format(Math.abs(number));
+  return number < 0 && /[1-9]/.test(text) ? `−${text}` : text;
+}
+
+/** "+1,234.50", "−3.10", "0.00". */
+export function signed(value, places = 2) {
+  const number = finite(value);
+  const text = figure(number, places);
+  return number > 0 && /[1-9]/.test(text) ? `+${text}` : text;
+}
+
+/** Every digit of a decimal string, grouped, with at least `places` decimals. */
+export function exact(value, places = 0) {
+  const match = /^(-?)(\d+)(?:\.(\d+))?$/.exec(String(value ?? ""));
+  if (!match) return figure(value, places);
+  const decimals = (match[3] ?? "").replace(/0+$/, "").padEnd(places, "0");
+  const whole = match[2].replace(/\B(?=(\d{3})+$)/g, ",");
+  return `${match[1] ? "−" : ""}${whole}${decimals ? `.${decimals}` : ""}`;
+}
+
+/** "gain", "loss" or "": the class of a signed number. */
+export function tone(value) {
+  const number = finite(value);
+  return number > 0 ? "gain" : number < 0 ? "loss" : "";
+}
+
+/** Hours, minutes and seconds in the user's own zone. */
+export function clock(value) {
+  const zone = document.body.dataset.timeZone || undefined;
+  return new Date(value).toLocaleTimeString("en-GB", { timeZone: zone, hour12: false });
+}
+
+/** A <time> as the server writes it: local time shown, UTC on hover. */
+export function timeElement(value) {
+  const at = new Date(value);
+  const element = document.createElement("time");
+  element.dateTime = at.toISOString();
+  element.title = `${at.toISOString().slice(0, 19).replace("T", " ")} UTC`;
+  element.textContent = clock(value);
+  return element;
+}
+
+/** Writes a figure into a cell, keeping its color in step with its sign. */
+export function writeSigned(element, value, places = 2) {
+  element.textContent = signed(value, places);
+  const name = tone(value);
+  element.classList.toggle("gain", name === "gain");
+  element.classList.toggle("loss", name === "loss");
+}
+
+/** Flashes a cell once: "up" or "down". A second change starts the flash anew. */
+export function flash(element, direction) {
+  delete element.dataset.flash;
+  void element.offsetWidth; // lets the animation begin again
+  element.dataset.flash = direction;
+  element.addEventListener("animationend", () => delete element.dataset.flash, { once: true });
+}

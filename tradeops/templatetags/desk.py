@@ -1,0 +1,128 @@
+"""What templates need to write numbers and times the same way everywhere.
+
+The browser writes the same forms from static/js/format.js; change both together.
+A value that is missing is an en dash, never an empty cell or a zero.
+"""
+
+from datetime import UTC, date, datetime
+from decimal import Decimal, InvalidOperation
+
+from django import template
+from django.utils import timezone
+from django.utils.html import format_html
+
+register = template.Library()
+
+MISSING = "–"
+THEMES = ("system", "light", "dark")
+
+
+def _number(value) -> Decimal | None:
+    try:
+        number = Decimal(str(value))
+    except InvalidOperation:
+        return None
+    return number if number.is_finite() else None
+
+
+def _with_true_minus(text: str) -> str:
+    """`text` with U+2212, which is as wide as a digit and lines up with the plus sign."""
+    return text.replace("-", "−")
+
+
+def _grouped(number: Decimal, places: int) -> str:
+    text = f"{number:,.{places}f}"
+    return text.lstrip("-") if not any(digit in text for digit in "123456789") else text
+
+
+@register.filter
+def figure(value, places: int = 2) -> str:
+    """1234.5 → "1,234.50"; rounded for reading, never for booking."""
+    number = _number(value)
+    return MISSING if number is None else _with_true_minus(_grouped(number, places))
+
+
+@register.filter
+def signed(value, places: int = 2) -> str:
+    """A gain or a loss: "+1,234.50", "−3.10", "0.00"."""
+    number = _number(value)
+    if number is None:
+        return MISSING
+    text = _grouped(number, places)
+    is_gain = number > 0 and any(digit in text for digit in "123456789")
+    return f"+{text}" if is_gain else _with_true_minus(text)
+
+
+@register.filter
+def exact(value, places: int = 0) -> str:
+    """Every booked digit, and at least `places` decimals: prices `|exact:2`, quantities `|exact`."""
+    number = _number(value)
+    if number is None:
+        return MISSING
+    booked = len(f"{number:f}".partition(".")[2].rstrip("0"))
+    return _with_true_minus(_grouped(number, max(places, booked)))
+
+
+@register.filter
+def tone(value) -> str:
+    """The class for a signed number: "gain", "loss" or none. The sign itself is always written too."""
+    number = _number(value)
+    if not number:
+        return ""
+    return "gain" if number > 0 else "loss"
+
+
+def _written(value: datetime, pattern: str) -> str:
+    local = timezone.localtime(value)
+    return format_html(
+        '<time datetime="{}" title="{} UTC">{}</time>',
+        value.astimezone(UTC).isoformat().replace("+00:00", "Z"),
+        value.astimezone(UTC).strftime("%Y-%m-%d %H:%M:%S"),
+        local.strftime(pattern),
+    )
+
+
+@register.filter
+def moment(value) -> str:
+    """A time in the user's zone with the zone named; UTC on hover."""
+    return _written(value, "%Y-%m-%d %H:%M:%S %Z") if isinstance(value, datetime) else MISSING
+
+
+@register.filter
+def clock(value) -> str:
+    """The time of day alone, for columns whose head names the zone."""
+    return _written(value, "%H:%M:%S") if isinstance(value, datetime) else MISSING
+
+
+@register.filter
+def day(value) -> str:
+    """A calendar day, as 2025-01-15."""
+    return value.strftime("%Y-%m-%d") if isinstance(value, date) else MISSING
+
+
+@register.simple_tag
+def zone_name() -> str:
+    """The name of the zone the page's times are written in."""
+    return timezone.get_current_timezone_name()
+
+
+@register.simple_tag(takes_context=True)
+def current_theme(context) -> str:
+    """The theme chosen by the user, or by this browser when nobody is signed in."""
+    request, user = context.get("request"), context.get("user")
+    if user is not None and user.is_authenticated:
+        chosen = user.theme
+    else:
+        chosen = request.COOKIES.get("theme", "") if request else ""
+    return chosen if chosen in THEMES else "system"
+
+
+@register.simple_tag(takes_context=True)
+def nav_link(context, path: str, name: str) -> str:
+    """A link of the shell's navigation, marked when the page shown is it or lies under it."""
+    request = context.get("request")
+    here = request.path if request else ""
+    is_current = here == path or (path != "/desk/" and here.startswith(path))
+    if is_current:
+        return format_html('<a href="{}" aria-current="page">{}</a>', path, name)
+    return format_html('<a href="{}">{}</a>', path, name)
