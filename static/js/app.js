@@ -52,6 +52,15 @@ function closeMenus(event) {
   }
 }
 
+function wireCopy(button) {
+  button.hidden = !navigator.clipboard;
+  button.addEventListener("click", async () => {
+    await navigator.clipboard.writeText(document.getElementById(button.dataset.copy).textContent);
+    button.textContent = "Copied";
+  });
+}
+
+document.querySelectorAll("[data-copy]").forEach(wireCopy);
 document.querySelectorAll("[data-toast]").forEach(wireToast);
 document.addEventListener("click", openDrawer);
 document.addEventListener("click", closeOnBackdrop);

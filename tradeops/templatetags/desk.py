@@ -89,6 +89,12 @@ def moment(value) -> str:
 
 
 @register.filter
+def day_time(value) -> str:
+    """Day and minute, for columns whose head names the zone."""
+    return _written(value, "%Y-%m-%d %H:%M") if isinstance(value, datetime) else MISSING
+
+
+@register.filter
 def clock(value) -> str:
     """The time of day alone, for columns whose head names the zone."""
     return _written(value, "%H:%M:%S") if isinstance(value, datetime) else MISSING

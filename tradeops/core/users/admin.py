@@ -1,0 +1,56 @@
+"""The back office's list of users and tokens. A token's text is shown on the desk alone, to its owner, once."""
+
+from django.contrib import admin
+from django.contrib.auth.admin import UserAdmin
+from django.contrib.auth.models import Group
+from django.utils import timezone
+
+from .models import ApiToken, User
+from .tokens import revoke_token
+
+admin.site.unregister(Group)  # what a role may do stands in roles.py, not in groups
+
+
+@admin.register(User)
+class DeskUserAdmin(UserAdmin):
+    list_display = ["username", "email", "role", "time_zone", "is_active", "last_login"]
+    list_filter = ["role", "is_active"]
+    search_fields = ["username", "email", "first_name", "last_name"]
+    filter_horizontal = []
+    readonly_fields = ["last_login", "date_joined"]
+    fieldsets = [
+        (None, {"fields": ["username", "password"]}),
+        ("Person", {"fields": ["first_name", "last_name", "email"]}),
+        ("At the desk", {"fields": ["role", "is_active", "time_zone", "theme"]}),
+        ("Dates", {"fields": ["last_login", "date_joined"]}),
+    ]
+    add_fieldsets = [(None, {"fields": ["username", "usable_password", "password1", "password2", "role"]})]
+
+
+@admin.register(ApiToken)
+class ApiTokenAdmin(admin.ModelAdmin):
+    list_display = ["name", "user", "prefix", "scope", "created_at", "expires_at", "last_used_at", "revoked_at"]
+    list_filter = ["scope", ("revoked_at", admin.EmptyFieldListFilter)]
+    list_select_related = ["user"]
+    search_fields = ["name", "prefix", "user__username"]
+    date_hierarchy = "created_at"
+    actions = ["revoke"]
+
+    def has_add_permission(self, request) -> bool:
+        return False
+
+    def has_change_permission(self, request, obj=None) -> bool:
+        return False
+
+    def has_delete_permission(self, request, obj=None) -> bool:
+        return False
+
+    @admin.action(description="Revoke the chosen tokens", permissions=["revoke"])
+    def revoke(self, request, queryset) -> None:
+        live = list(queryset.filter(revoked_at=None))
+        for token in live:
+            revoke_token(token)
+        self.message_user(request, f"{len(live)} revoked at {timezone.now():%H:%M:%S} UTC.")
+
+    def has_revoke_permission(self, request) -> bool:
+        return request.user.has_perm("users.change_apitoken")
