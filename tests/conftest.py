@@ -1,0 +1,75 @@
+"""The people of the tests, and the ground they stand on.
+
+The suite runs twice: once in the embedded world (SQLite, memory, files) and once in the
+services world (PostgreSQL, Redis, an S3 API), as the environment says; see tests/worlds.py.
+"""
+
+import os
+import tempfile
+
+# Before the settings are read: a test never writes into the desk's own state.
+os.environ.setdefault("TRADEOPS_VAR", tempfile.mkdtemp(prefix="tradeops-test-"))
+
+import pytest  # noqa: E402
+from django.conf import settings  # noqa: E402
+from rest_framework.test import APIClient  # noqa: E402
+
+from tests.factories import bearer, make_user  # noqa: E402
+from tradeops.core.users.models import Role  # noqa: E402
+
+
+def pytest_collection_modifyitems(config, items):
+    """Each world runs what is its own; what is left to the other is not collected, and never a skip."""
+    in_services = bool(settings.REDIS_URL)
+    foreign = ("pure", "embedded") if in_services else ("services",)
+    kept = [item for item in items if not any(item.get_closest_marker(name) for name in foreign)]
+    left = [item for item in items if item not in set(kept)]
+    if left:
+        config.hook.pytest_deselected(items=left)
+        items[:] = kept
+
+
+@pytest.fixture(autouse=True)
+def quick_passwords(settings):
+    """Hashing passwords properly would be most of the suite's time."""
+    settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
+
+
+@pytest.fixture(autouse=True)
+def clean_cache():
+    from django.core.cache import cache
+
+    cache.clear()
+
+
+@pytest.fixture
+def alice(db):
+    return make_user("alice")
+
+
+@pytest.fixture
+def bob(db):
+    return make_user("bob")
+
+
+@pytest.fixture
+def carol(db):
+    return make_user("carol", Role.BACK_OFFICE)
+
+
+@pytest.fixture
+def dave(db):
+    return make_user("dave", Role.AUDITOR)
+
+
+@pytest.fixture
+def api(db):
+    """`api(user)` is a client that signs in with a token; `api()` one that does not."""
+
+    def client(user=None, scope="admin") -> APIClient:
+        made = APIClient()
+        if user is not None:
+            made.credentials(HTTP_AUTHORIZATION=bearer(user, scope)["Authorization"])
+        return made
+
+    return client

@@ -1,0 +1,159 @@
+"""The house rules that can be read from the source: who imports whom, and what stays pure."""
+
+import ast
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from django.core.management import call_command
+
+ROOT = Path(__file__).resolve().parent.parent
+APPS = {"tradeops.core", "market", "trades", "strategies", "analytics", "tradeops"}
+MAY_IMPORT = {
+    "tradeops.core": set(),
+    "market": {"tradeops.core"},
+    "trades": {"tradeops.core", "market"},
+    "strategies": {"tradeops.core", "market"},
+    "analytics": {"tradeops.core", "trades", "market"},
+    "tradeops": APPS,
+}
+PURE = [
+    "tradeops/core/csvfile.py",
+    "tradeops/core/statistics.py",
+    "market/simulation.py",
+    "market/windows.py",
+    "market/rules.py",
+    "market/samples.py",
+    "trades/ledger.py",
+    "strategies/prices.py",
+    "strategies/indicators.py",
+    "strategies/engine.py",
+    "strategies/charts.py",
+    "strategies/library/*.py",
+    "analytics/reports.py",
+    "analytics/lambda_function.py",
+]
+DJANGO = {"django", "rest_framework", "channels", "celery", "storages"}
+# What a module of an app may not reach for, lowest first: house.md §2.
+LAYERS = ["models", "services", "api", "views", "admin", "tasks", "urls"]
+FORBIDDEN_NAMES = {"utils", "util", "helpers", "helper", "common", "base", "misc"}
+
+
+def sources() -> list[Path]:
+    folders = ["tradeops", "market", "trades", "strategies", "analytics"]
+    return [path for folder in folders for path in sorted((ROOT / folder).rglob("*.py"))]
+
+
+def app_of(module: str) -> str | None:
+    if module == "tradeops.core" or module.startswith("tradeops.core."):
+        return "tradeops.core"
+    first = module.partition(".")[0]
+    return first if first in APPS else None
+
+
+def module_of(path: Path) -> str:
+    return ".".join(path.relative_to(ROOT).with_suffix("").parts)
+
+
+def imports_of(path: Path) -> set[str]:
+    """The full names of every module that a file imports, wherever in it."""
+    package = module_of(path).split(".")
+    package = package if path.name == "__init__.py" else package[:-1]
+    found = set()
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Import):
+            found |= {name.name for name in node.names}
+        elif isinstance(node, ast.ImportFrom):
+            start = ".".join(package[: len(package) - node.level + 1]) if node.level else ""
+            target = ".".join(part for part in (start, node.module) if part)
+            found |= {target} | {f"{target}.{name.name}" for name in node.names}
+    return found
+
+
+def pure_files() -> list[Path]:
+    return [path for pattern in PURE for path in sorted(ROOT.glob(pattern))]
+
+
+@pytest.mark.pure
+def test_each_app_imports_only_what_stands_below_it():
+    wrong = []
+    for path in sources():
+        app = app_of(module_of(path))
+        for name in imports_of(path):
+            other = app_of(name)
+            if other and other != app and other not in MAY_IMPORT[app]:
+                wrong.append(f"{path.relative_to(ROOT)} imports {name}")
+    assert wrong == []
+
+
+@pytest.mark.pure
+def test_pure_modules_import_no_framework():
+    wrong = [
+        f"{path.relative_to(ROOT)} imports {name}"
+        for path in pure_files()
+        for name in imports_of(path)
+        if name.partition(".")[0] in DJANGO
+    ]
+    assert wrong == []
+
+
+@pytest.mark.pure
+def test_every_pure_module_of_the_list_is_there():
+    assert [pattern for pattern in PURE if not list(ROOT.glob(pattern))] == []
+
+
+@pytest.mark.pure
+def test_pure_modules_can_be_imported_without_django():
+    names = [module_of(path) for path in pure_files() if path.name != "__init__.py"]
+    program = f"import sys, importlib\nfor n in {names!r}: importlib.import_module(n)\nprint('django' in sys.modules)"
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, cwd=ROOT, check=False)
+    assert (done.stdout.strip(), done.stderr) == ("False", "")
+
+
+@pytest.mark.pure
+def test_nothing_draws_with_pyplot():
+    assert [path for path in sources() if any("pyplot" in name for name in imports_of(path))] == []
+
+
+@pytest.mark.pure
+def test_only_the_settings_and_the_lambda_read_the_environment():
+    allowed = {"tradeops/settings.py", "analytics/lambda_function.py"}
+    readers = {
+        str(path.relative_to(ROOT))
+        for path in sources()
+        for node in ast.walk(ast.parse(path.read_text()))
+        if isinstance(node, ast.Attribute) and node.attr in ("environ", "getenv")
+        # Naming the settings module for Django is not reading a setting.
+        and "DJANGO_SETTINGS_MODULE" not in path.read_text()
+    }
+    assert readers <= allowed
+
+
+@pytest.mark.pure
+def test_lower_layers_of_an_app_do_not_import_upper_ones():
+    wrong = []
+    for path in sources():
+        layer = path.stem
+        if layer not in LAYERS or path.parent.name in ("migrations", "commands"):
+            continue
+        package = ".".join(path.relative_to(ROOT).parent.parts)
+        upper = LAYERS[LAYERS.index(layer) + 1 :] if layer in ("models", "services") else []
+        wrong += [f"{module_of(path)} imports {layer}" for layer in upper if f"{package}.{layer}" in imports_of(path)]
+    assert wrong == []
+
+
+@pytest.mark.pure
+def test_no_file_is_named_for_nothing_in_particular():
+    assert [path for path in sources() if path.stem in FORBIDDEN_NAMES] == []
+
+
+@pytest.mark.pure
+def test_a_web_process_does_not_load_numba_or_matplotlib():
+    program = "import sys, tradeops.asgi; print([m for m in ('numba', 'matplotlib', 'pandas') if m in sys.modules])"
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, cwd=ROOT, check=False)
+    assert done.stdout.strip() == "[]", done.stderr
+
+
+def test_no_model_has_changed_without_its_migration(db):
+    call_command("makemigrations", check=True, dry_run=True, verbosity=0)

@@ -1,0 +1,420 @@
+"""The API's common ground: strict JSON in, problem+json out, cursor pages, refused unknown keys."""
+
+import base64
+import binascii
+import json
+import re
+from decimal import Decimal, InvalidOperation
+from http import HTTPStatus
+
+from django.core.exceptions import NON_FIELD_ERRORS, RequestDataTooBig
+from django.core.exceptions import ValidationError as DjangoValidationError
+from django.db import InterfaceError, OperationalError
+from django.db.models import Q
+from django.http import Http404, HttpResponse
+from rest_framework import exceptions, serializers
+from rest_framework.pagination import BasePagination
+from rest_framework.parsers import BaseParser
+from rest_framework.response import Response
+from rest_framework.views import exception_handler as drf_exception_handler
+
+MAX_DEPTH = 64
+STRINGS = re.compile(rb'"(?:[^"\\]|\\.)*"', re.DOTALL)
+BRACKETS = re.compile(rb"[\[\]{}]")
+PLAIN_DECIMAL = re.compile(r"[+-]?(?:[0-9]+(?:\.[0-9]*)?|\.[0-9]+)(?:[eE][+-]?[0-9]{1,3})?")
+
+
+# Problems ----------------------------------------------------------------------------
+
+
+def problem_body(status: int, detail: str, *, title: str | None = None, errors=None, request=None, **extra) -> dict:
+    """The body of RFC 9457, with the request's id where there is one."""
+    body = {"type": "about:blank", "title": title or HTTPStatus(status).phrase, "status": status, "detail": detail}
+    if errors:
+        body["errors"] = errors
+    identity = getattr(request, "request_id", None)
+    if identity:
+        body["request_id"] = identity
+    return body | extra
+
+
+def problem(status: int, detail: str, *, title=None, errors=None, request=None, **extra) -> HttpResponse:
+    """A problem+json answer for views outside DRF."""
+    body = problem_body(status, detail, title=title, errors=errors, request=request, **extra)
+    return HttpResponse(json.dumps(body), status=status, content_type="application/problem+json")
+
+
+class Conflict(exceptions.APIException):
+    """409: the request is sound, the book as it stands forbids it. `extra` goes into the answer."""
+
+    status_code = 409
+    default_code = "conflict"
+
+    def __init__(self, detail: str, code: str = "conflict", **extra):
+        super().__init__(detail, code)
+        self.extra = {"code": code, **extra}
+
+
+class Unprocessable(exceptions.APIException):
+    """422: understood, and refused for its content. `errors` lists rows or fields."""
+
+    status_code = 422
+    default_code = "unprocessable"
+
+    def __init__(self, detail: str, code: str = "unprocessable", errors=None, **extra):
+        super().__init__(detail, code)
+        self.errors = errors
+        self.extra = {"code": code, **extra}
+
+
+class PreconditionFailed(exceptions.APIException):
+    status_code = 412
+    default_detail = "The trade has changed since the version named in If-Match."
+    default_code = "precondition_failed"
+
+
+def flat_errors(detail, field: str = "") -> list[dict]:
+    """DRF's nested error details as a list of {field, code, message}."""
+    if isinstance(detail, dict):
+        return [
+            error
+            for name, inner in detail.items()
+            for error in flat_errors(inner, f"{field}.{name}" if field else str(name))
+        ]
+    if isinstance(detail, list | tuple):
+        nested = [
+            flat_errors(inner, f"{field}.{place}" if isinstance(inner, dict | list) else field)
+            for place, inner in enumerate(detail)
+        ]
+        return [error for errors in nested for error in errors]
+    code = str(getattr(detail, "code", "invalid"))
+    return [{"field": field.replace(".non_field_errors", "") or "non_field_errors", "code": code, "message": str(detail)}]
+
+
+def from_django(error: DjangoValidationError) -> exceptions.ValidationError:
+    """A rule's ValidationError as DRF's, codes kept."""
+    if not hasattr(error, "error_dict"):
+        return exceptions.ValidationError({"non_field_errors": _details(error.error_list)})
+    details = {
+        "non_field_errors" if name == NON_FIELD_ERRORS else name: _details(errors)
+        for name, errors in error.error_dict.items()
+    }
+    return exceptions.ValidationError(details)
+
+
+def _details(errors) -> list[exceptions.ErrorDetail]:
+    return [exceptions.ErrorDetail(message, code=error.code or "invalid") for error in errors for message in error.messages]
+
+
+def as_api_exception(error: Exception) -> Exception:
+    if isinstance(error, DjangoValidationError):
+        return from_django(error)
+    if isinstance(error, OperationalError | InterfaceError):
+        return DatabaseAway()
+    if isinstance(error, RequestDataTooBig):
+        return BodyTooLarge()
+    return error
+
+
+class DatabaseAway(exceptions.APIException):
+    status_code = 503
+    default_detail = "The database is not answering. Nothing was lost; try again shortly."
+    wait = 5
+
+
+class BodyTooLarge(exceptions.APIException):
+    status_code = 413
+    default_detail = "The body is larger than is taken here."
+
+
+def problem_exception_handler(error: Exception, context: dict) -> Response | None:
+    """DRF's EXCEPTION_HANDLER: every refusal is problem+json."""
+    error = as_api_exception(error)
+    response = drf_exception_handler(error, context)
+    if response is None:
+        return None
+    errors = getattr(error, "errors", None)
+    detail = "There is nothing at this address." if isinstance(error, Http404) else None
+    if isinstance(error, exceptions.ValidationError):
+        errors = flat_errors(response.data)
+        detail = "; ".join(f"{item['field']}: {item['message']}" for item in errors[:3])
+    detail = detail or str(getattr(error, "detail", response.data))
+    request = context.get("request")
+    inner = getattr(request, "_request", None)
+    extra = getattr(error, "extra", {})
+    response.data = problem_body(response.status_code, detail, errors=errors, request=inner, **extra)
+    if getattr(request, "accepted_renderer", None) is None or request.accepted_renderer.format != "api":
+        response.content_type = "application/problem+json"
+    return response
+
+
+# In: JSON and decimals -----------------------------------------------------------------
+
+
+class StrictJSONParser(BaseParser):
+    """JSON as RFC 8259 means it: no duplicate keys, no NaN, bounded depth, sound text.
+
+    Numbers with a point arrive as Decimal, exactly as they were sent.
+    """
+
+    media_type = "application/json"
+    parse_number = Decimal
+
+    def parse(self, stream, media_type=None, parser_context=None):
+        return parse_json(stream.read(), self.parse_number)
+
+
+def parse_json(body: bytes, parse_number=Decimal):
+    """The value of a JSON body. Raises DRF's ParseError, which says what is wrong."""
+    if body.count(b"[") + body.count(b"{") > MAX_DEPTH and depth_of(body) > MAX_DEPTH:
+        raise exceptions.ParseError(f"The JSON is nested deeper than {MAX_DEPTH} levels.")
+    try:
+        text = body.decode("utf-8")
+        value = json.loads(
+            text, parse_float=parse_number, parse_constant=refuse_constant, object_pairs_hook=unique_keys
+        )
+    except UnicodeDecodeError as error:
+        raise exceptions.ParseError("The body is not UTF-8 text.") from error
+    except (ValueError, InvalidOperation, RecursionError) as error:
+        raise exceptions.ParseError(f"The body is not JSON: {error}") from error
+    if "\\u" in text:
+        check_text(value)
+    return value
+
+
+def depth_of(body: bytes) -> int:
+    depth = deepest = 0
+    for bracket in BRACKETS.findall(STRINGS.sub(b"", body)):
+        depth += 1 if bracket in b"[{" else -1
+        deepest = max(deepest, depth)
+    return deepest
+
+
+def refuse_constant(name: str):
+    raise ValueError(f"{name} is not a JSON number.")
+
+
+def unique_keys(pairs: list[tuple[str, object]]) -> dict:
+    result = dict(pairs)
+    if len(result) < len(pairs):
+        seen: set[str] = set()
+        twice = next(key for key, _ in pairs if key in seen or seen.add(key))
+        raise ValueError(f"the key {ascii(twice)[:80]} stands there twice.")
+    return result
+
+
+def check_text(value) -> None:
+    """Refuses NUL and lone surrogates anywhere in a parsed value: no database keeps them."""
+    if isinstance(value, str):
+        if "\0" in value or any("\ud800" <= character <= "\udfff" for character in value):
+            raise exceptions.ParseError("The body holds text with a NUL or half a surrogate pair.")
+    elif isinstance(value, dict):
+        for key, inner in value.items():
+            check_text(key)
+            check_text(inner)
+    elif isinstance(value, list):
+        for inner in value:
+            check_text(inner)
+
+
+def plain(value: Decimal) -> str:
+    """A decimal as people write it: no exponent, no zeros at the end. `Decimal("150.250")` is `"150.25"`."""
+    text = format(value, "f")
+    if "." in text:
+        text = text.rstrip("0").rstrip(".")
+    return "0" if text in ("-0", "") else text
+
+
+class ExactDecimalField(serializers.Field):
+    """A decimal read from a JSON number or a plain string, exactly or not at all; answered as a string."""
+
+    default_error_messages = {
+        "invalid": "A valid number is required.",
+        "max_digits": "No more than {digits} digits before the point and {places} after it can be kept exactly.",
+        "min_value": "It must be {bound} or more.",
+        "above": "It must be greater than {bound}.",
+    }
+
+    def __init__(self, *, max_digits=28, decimal_places=12, min_value=None, above=None, **kwargs):
+        super().__init__(**kwargs)
+        self.whole_digits, self.places = max_digits - decimal_places, decimal_places
+        self.min_value, self.above = min_value, above
+
+    def to_internal_value(self, data) -> Decimal:
+        value = self.read(data)
+        if not self.fits(value):
+            self.fail("max_digits", digits=self.whole_digits, places=self.places)
+        if self.above is not None and value <= self.above:
+            self.fail("above", bound=self.above)
+        if self.min_value is not None and value < self.min_value:
+            self.fail("min_value", bound=self.min_value)
+        return value
+
+    def read(self, data) -> Decimal:
+        # bool is an int in Python, and no number in JSON; a float would already have lost digits.
+        if isinstance(data, bool) or not isinstance(data, int | str | Decimal):
+            self.fail("invalid")
+        text = str(data).strip(" ")
+        if len(text) > 100 or not PLAIN_DECIMAL.fullmatch(text):
+            self.fail("invalid")
+        return Decimal(text)
+
+    def fits(self, value: Decimal) -> bool:
+        _, digits, exponent = value.as_tuple()
+        if not any(digits):
+            return True
+        while digits[-1] == 0:
+            digits, exponent = digits[:-1], exponent + 1
+        return -exponent <= self.places and len(digits) + exponent <= self.whole_digits
+
+    def to_representation(self, value) -> str:
+        return plain(value)
+
+
+# Serializers that refuse what they do not know -------------------------------------------
+
+
+class RefusesUnknown:
+    """Mixin for serializers: a key that is no field is refused by its name."""
+
+    def to_internal_value(self, data):
+        value = super().to_internal_value(data)
+        unknown = [key for key in data if key not in self.fields or self.fields[key].read_only]
+        if unknown:
+            message = exceptions.ErrorDetail("This field is not known here.", code="unknown_field")
+            raise exceptions.ValidationError({str(key)[:80]: [message] for key in unknown[:20]})
+        return value
+
+
+class StrictSerializer(RefusesUnknown, serializers.Serializer):
+    pass
+
+
+class StrictModelSerializer(RefusesUnknown, serializers.ModelSerializer):
+    pass
+
+
+class Params(StrictSerializer):
+    """Query parameters, checked like a body. `Params.read(request)` gives the values or raises by name."""
+
+    ALWAYS_KNOWN = ("format",)
+
+    @classmethod
+    def read(cls, request) -> dict:
+        known = {key: value for key, value in request.query_params.items() if key not in cls.ALWAYS_KNOWN}
+        params = cls(data=known, context={"request": request})
+        params.is_valid(raise_exception=True)
+        return params.validated_data
+
+
+# Lists ---------------------------------------------------------------------------------
+
+
+class KeysetPagination(BasePagination):
+    """Cursor pages by position, not by offset: page 100,000 costs what the first one does.
+
+    `ordering` names the columns, newest first, the last of them unique. The answer is
+    `{"next", "previous", "results"}`.
+    """
+
+    ordering: tuple[str, ...] = ("-id",)
+    page_size = 50
+    max_page_size = 1000
+
+    def paginate_queryset(self, queryset, request, view=None):
+        self.request, self.ordering, self.model = request, self.get_ordering(request, view), queryset.model
+        self.size = self.get_page_size(request)
+        position, backward = self.read_cursor(request)
+        columns = [flip(column) for column in self.ordering] if backward else list(self.ordering)
+        if position is not None:
+            queryset = self.beyond(queryset, columns, position)
+        rows = list(queryset.order_by(*columns)[: self.size + 1])
+        more = len(rows) > self.size
+        rows = rows[: self.size]
+        if backward:
+            rows.reverse()
+        self.rows = rows
+        self.has_next = more if not backward else position is not None
+        self.has_previous = more if backward else position is not None
+        return rows
+
+    def get_ordering(self, request, view) -> tuple[str, ...]:
+        return tuple(getattr(view, "ordering", None) or self.ordering)
+
+    def get_page_size(self, request) -> int:
+        raw = request.query_params.get("page_size", str(self.page_size))
+        if not (raw.isascii() and raw.isdigit() and len(raw) < 6 and 1 <= int(raw) <= self.max_page_size):
+            raise exceptions.ValidationError({"page_size": f"It must be a whole number from 1 to {self.max_page_size}."})
+        return int(raw)
+
+    def beyond(self, queryset, columns, position):
+        """Rows after `position`: (a, b) < (x, y) spelled so that an index on (a, b) serves it."""
+        condition, equal = Q(), Q()
+        for column, value in zip(columns, position, strict=True):
+            name = column.lstrip("-")
+            step = Q(**{f"{name}__{'lt' if column.startswith('-') else 'gt'}": value})
+            condition |= equal & step
+            equal &= Q(**{name: value})
+        return queryset.filter(condition)
+
+    def read_cursor(self, request):
+        raw = request.query_params.get("cursor")
+        if raw is None:
+            return None, False
+        try:
+            data = json.loads(base64.urlsafe_b64decode(raw.encode("ascii") + b"==="))
+            backward, ordering, position = data
+            sound = ordering == list(self.ordering) and len(position) == len(ordering) and isinstance(backward, bool)
+            if not sound:
+                raise ValueError
+            return self.typed(position), backward
+        except (ValueError, TypeError, binascii.Error, UnicodeError, RecursionError, DjangoValidationError) as error:
+            raise exceptions.ValidationError({"cursor": "This is not a cursor of this list."}) from error
+
+    def typed(self, position: list) -> list:
+        """The position's texts as values of their columns, or ValidationError."""
+        values = []
+        for column, text in zip(self.ordering, position, strict=True):
+            field = self.model._meta.get_field(column.lstrip("-"))
+            if not isinstance(text, str) or len(text) > 64:
+                raise ValueError
+            value = field.to_python(text)
+            field.run_validators(value)
+            values.append(value)
+        return values
+
+    def link(self, row, backward: bool) -> str:
+        position = [str(getattr(row, column.lstrip("-"))) for column in self.ordering]
+        data = json.dumps([backward, list(self.ordering), position], separators=(",", ":"))
+        cursor = base64.urlsafe_b64encode(data.encode()).decode().rstrip("=")
+        query = self.request.query_params.copy()
+        query["cursor"] = cursor
+        return self.request.build_absolute_uri(f"{self.request.path}?{query.urlencode()}")
+
+    def next_link(self) -> str | None:
+        return self.link(self.rows[-1], False) if self.rows and self.has_next else None
+
+    def previous_link(self) -> str | None:
+        return self.link(self.rows[0], True) if self.rows and self.has_previous else None
+
+    def get_paginated_response(self, data) -> Response:
+        return Response({"next": self.next_link(), "previous": self.previous_link(), "results": data})
+
+    def get_paginated_response_schema(self, schema: dict) -> dict:
+        link = {"type": ["string", "null"], "format": "uri"}
+        return {
+            "type": "object",
+            "required": ["next", "previous", "results"],
+            "properties": {"next": link, "previous": link, "results": schema},
+        }
+
+    def get_schema_operation_parameters(self, view) -> list[dict]:
+        bounds = {"type": "integer", "minimum": 1, "maximum": self.max_page_size, "default": self.page_size}
+        return [
+            {"name": "cursor", "in": "query", "required": False, "schema": {"type": "string"}},
+            {"name": "page_size", "in": "query", "required": False, "schema": bounds},
+        ]
+
+
+def flip(column: str) -> str:
+    return column[1:] if column.startswith("-") else "-" + column

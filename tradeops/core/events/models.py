@@ -1,0 +1,43 @@
+"""What a user must not miss, numbered without gaps in its stream."""
+
+from django.db import models
+from django.utils import timezone
+
+
+class EventStream(models.Model):
+    """A stream and its last number. Its row is the lock under which the next number is taken."""
+
+    name = models.CharField(max_length=40, primary_key=True)
+    last_number = models.BigIntegerField(default=0)
+
+    def __str__(self) -> str:
+        return self.name
+
+
+class EventQuerySet(models.QuerySet):
+    def after(self, stream: str, number: int):
+        return self.filter(stream_id=stream, number__gt=number).order_by("number")
+
+
+class Event(models.Model):
+    """One thing that happened. `payload` is the frame a browser gets, without `stream` and `n`."""
+
+    stream = models.ForeignKey(EventStream, on_delete=models.CASCADE, related_name="events")
+    number = models.BigIntegerField()
+    kind = models.CharField(max_length=24)
+    payload = models.JSONField()
+    recorded_at = models.DateTimeField(default=timezone.now, db_index=True)
+
+    objects = EventQuerySet.as_manager()
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["stream", "number"], name="event_number_once_a_stream")]
+        ordering = ["stream", "number"]
+
+    def __str__(self) -> str:
+        return f"{self.stream_id} {self.number}: {self.kind}"
+
+    def frame(self) -> dict:
+        """The frame for the socket."""
+        stream = self.stream_id.partition(":")[0]
+        return {"type": self.kind, "stream": stream, "n": self.number, **self.payload}

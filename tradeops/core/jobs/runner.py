@@ -1,0 +1,216 @@
+"""Doing what is owed: claim a job, run its handler, write down how it ended.
+
+The rows are the truth. Whoever runs this (a Celery worker or the thread of the one-process desk) claims a due job by a
+conditional update, shows life on it while it works, and ends it only if it is still the one who holds it: `attempts`
+is the fence. A job whose runner has been silent for LOST_AFTER is taken again, so handlers must be safe to run twice.
+"""
+
+import logging
+import random
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import datetime, timedelta
+
+from django.core.exceptions import ValidationError
+from django.db import DatabaseError, connection, transaction
+from django.db.models import F, Q, QuerySet
+from django.utils import timezone
+from django.utils.module_loading import autodiscover_modules
+
+from tradeops.core.events import relay
+from tradeops.core.events.services import record_event, user_stream
+
+from .models import Job, State
+from .services import handlers, note_heartbeat
+
+logger = logging.getLogger(__name__)
+
+MAX_ATTEMPTS = 6
+ALIVE_EVERY_SECONDS = 5
+# Above SQLite's 20 s of waiting for the write lock, and low enough that a killed worker's job ends within 120 s.
+LOST_AFTER = timedelta(seconds=40)
+FIRST_DELAY_SECONDS, LONGEST_DELAY_SECONDS = 4, 600
+# The same input would fail the same way: trying again only hides it.
+PERMANENT = (ValueError, TypeError, LookupError, ArithmeticError, ValidationError)
+
+
+class TryAgain(Exception):
+    """A failure that may pass (a service is away). Its text is shown to people, so it holds no address or secret."""
+
+
+def load_handlers() -> None:
+    """Import every app's tasks.py, where the handlers are registered."""
+    autodiscover_modules("tasks")
+
+
+def run_owed(limit: int = 50) -> int:
+    """Do up to `limit` due jobs, oldest first; returns how many were taken."""
+    for taken in range(limit):
+        job = claim(timezone.now())
+        if job is None:
+            return taken
+        run_claimed(job)
+    return limit
+
+
+# --- taking a job
+
+
+def claimable(now: datetime) -> QuerySet[Job]:
+    """Jobs that are due, and running ones whose runner is lost."""
+    due = Q(state__in=(State.QUEUED, State.RETRYING), due_at__lte=now)
+    lost = Q(state=State.RUNNING, alive_at__lt=now - LOST_AFTER)
+    return Job.objects.filter(due | lost).order_by("due_at", "id")
+
+
+def claim(now: datetime) -> Job | None:
+    """Take the oldest claimable job, or None. Two runners never take the same attempt of a job."""
+    # Looked for outside the transaction first: on SQLite a transaction takes the write lock, and most sweeps find nothing.
+    while claimable(now).exists():
+        with transaction.atomic():
+            job = claimable(now).select_for_update(skip_locked=True, of=("self",)).first()
+            if job is None:
+                return None
+            if take(job, now):
+                return give_up_if_hopeless(job)
+    return None
+
+
+def take(job: Job, now: datetime) -> bool:
+    """Turn `job` into the next attempt at it, unless someone was quicker."""
+    same = Job.objects.filter(pk=job.pk, state=job.state, attempts=job.attempts)
+    changes = {"state": State.RUNNING, "progress": 0, "started_at": now, "alive_at": now}
+    if not same.update(attempts=F("attempts") + 1, **changes):
+        return False
+    for name, value in changes.items():
+        setattr(job, name, value)
+    job.attempts += 1
+    return True
+
+
+def give_up_if_hopeless(job: Job) -> Job | None:
+    """None, and the job failed, when it has killed its runner too often."""
+    if job.attempts <= MAX_ATTEMPTS:
+        return job
+    end(job, State.FAILED, reason=f"Its runner died or fell silent {MAX_ATTEMPTS} times.")
+    return None
+
+
+# --- doing it
+
+
+def run_claimed(job: Job) -> None:
+    """Run the handler of a claimed job and write down how it ended."""
+    tell_progress(job)
+    handler = handlers.get(job.kind)
+    if handler is None:
+        end(job, State.FAILED, reason=f"Nothing here does jobs of kind {job.kind}.")
+        return
+    try:
+        with shown_alive(job):
+            result = handler(job)
+    except PERMANENT as error:
+        logger.exception("Job %s failed for good.", job.pk)
+        end(job, State.FAILED, reason=words_of(error))
+    except Exception as error:  # whatever else a handler meets may pass: this is the boundary between a job and its runner
+        logger.exception("Job %s failed at attempt %s.", job.pk, job.attempts)
+        try_later(job, words_of(error))
+    else:
+        end(job, State.SUCCEEDED, result=result, progress=100, reason="")
+
+
+def try_later(job: Job, reason: str) -> None:
+    if job.attempts >= MAX_ATTEMPTS:
+        end(job, State.FAILED, reason=f"{reason} Tried {job.attempts} times.")
+        return
+    due_at = timezone.now() + timedelta(seconds=delay_seconds(job.attempts))
+    if held(job).update(state=State.RETRYING, due_at=due_at, reason=reason):
+        job.state, job.reason = State.RETRYING, reason
+        tell_progress(job)
+
+
+def delay_seconds(attempt: int) -> float:
+    """How long to wait after a failed attempt: doubling, with jitter so that many jobs do not come back at once."""
+    return min(LONGEST_DELAY_SECONDS, FIRST_DELAY_SECONDS * 2 ** (attempt - 1)) * random.uniform(0.5, 1.5)
+
+
+def end(job: Job, state: State, **changes) -> bool:
+    """Write the end of a job with the event that tells its owner; False when another runner holds it by now."""
+    with transaction.atomic():
+        if not held(job).update(state=state, finished_at=timezone.now(), **changes):
+            logger.warning("Job %s was taken over; this attempt's end is dropped.", job.pk)
+            return False
+        job.refresh_from_db()
+        if job.owner_id:
+            record_event(user_stream(job.owner_id), "job", frame_of(job))
+    return True
+
+
+def held(job: Job) -> QuerySet[Job]:
+    """The row, if this attempt still holds it."""
+    return Job.objects.filter(pk=job.pk, state=State.RUNNING, attempts=job.attempts)
+
+
+def words_of(error: Exception) -> str:
+    """What a person may read: our own sentences; of anything else only its type, the rest is in the log."""
+    if isinstance(error, ValidationError):
+        return " ".join(error.messages)[:500]
+    if isinstance(error, (TryAgain, ValueError)) and str(error):
+        return str(error)[:500]
+    return f"{type(error).__name__}; the log says more."
+
+
+# --- showing life
+
+
+def report_progress(job: Job, percentage: int) -> None:
+    """Say how far a running job is, to the row and to its owner's open pages."""
+    percentage = max(0, min(100, percentage))
+    if percentage != job.progress and held(job).update(progress=percentage, alive_at=timezone.now()):
+        job.progress = percentage
+        tell_progress(job)
+
+
+def tell_progress(job: Job) -> None:
+    """To the owner's open pages, without a number: a progress may be missed, an end may not."""
+    if job.owner_id:
+        frame = {"type": "job", "stream": "user", **frame_of(job)}
+        relay.send({"type": "live.event", "stream": user_stream(job.owner_id), "n": None, "frame": frame})
+
+
+def frame_of(job: Job) -> dict[str, object]:
+    """A job as a socket frame tells it."""
+    return {
+        "id": job.pk,
+        "kind": job.kind,
+        "key": job.key,
+        "status": job.state,
+        "progress": job.progress,
+        "attempt": job.attempts,
+        "reason": job.reason,
+    }
+
+
+@contextmanager
+def shown_alive(job: Job) -> Iterator[None]:
+    """Keep saying that this runner lives, from a thread beside the handler."""
+    done = threading.Event()
+    thread = threading.Thread(target=keep_saying, args=(job, done), name=f"job-{job.pk}-alive", daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        done.set()
+        thread.join()
+
+
+def keep_saying(job: Job, done: threading.Event) -> None:
+    while not done.wait(ALIVE_EVERY_SECONDS):
+        try:
+            held(job).update(alive_at=timezone.now())
+            note_heartbeat("worker")
+        except DatabaseError as error:
+            logger.warning("Job %s could not show life: %s", job.pk, type(error).__name__)
+        finally:
+            connection.close()

@@ -1,0 +1,62 @@
+"""Return, drawdown, Sharpe, win rate: each formula once, for the book and for backtests."""
+
+import math
+
+import numpy as np
+
+
+def total_return(equity: np.ndarray) -> float:
+    """Last value of `equity` over the first, minus one.
+
+    equity   float64[n]   account value per bar, > 0, oldest first, n >= 1
+    ->       float        fraction, > -1
+    """
+    check_equity(equity)
+    return float(equity[-1] / equity[0] - 1.0)
+
+
+def max_drawdown(equity: np.ndarray) -> float:
+    """Deepest fall of `equity` below its running peak.
+
+    equity   float64[n]   account value per bar, > 0, oldest first, n >= 1
+    ->       float        fraction in [-1, 0]; 0.0 when equity never falls
+
+    Raises ValueError if equity is empty or not positive.
+    """
+    check_equity(equity)
+    return float((equity / np.maximum.accumulate(equity)).min() - 1.0)
+
+
+def simple_returns(equity: np.ndarray) -> np.ndarray:
+    """Return of each bar over the one before: float64[n - 1] fractions of float64[n] values."""
+    check_equity(equity)
+    return equity[1:] / equity[:-1] - 1.0
+
+
+def sharpe_ratio(returns: np.ndarray, periods_per_year: float) -> float | None:
+    """Mean over sample standard deviation (ddof 1), annualized, risk-free 0 (Sharpe 1994).
+
+    returns            float64[n]   fraction of each period
+    periods_per_year   float        252 for daily bars of a stock calendar
+    ->                 float        None where undefined: n < 2, or returns that never vary
+    """
+    if returns.size < 2:
+        return None
+    deviation = float(returns.std(ddof=1))
+    if deviation == 0.0 or not math.isfinite(deviation):
+        return None
+    return float(returns.mean()) / deviation * math.sqrt(periods_per_year)
+
+
+def win_rate(won: int, decided: int) -> float | None:
+    """Share of `decided` outcomes that were won, in [0, 1]; None when none was decided."""
+    if won < 0 or decided < won:
+        raise ValueError(f"won is {won} of {decided}: it must be between 0 and the number decided.")
+    return won / decided if decided else None
+
+
+def check_equity(equity: np.ndarray) -> None:
+    if equity.size == 0:
+        raise ValueError("equity is empty: it needs at least one value.")
+    if not (equity > 0.0).all():
+        raise ValueError(f"equity must be positive, its smallest value is {equity.min()}.")

@@ -1,0 +1,40 @@
+"""Making and checking API tokens. A token is 256 random bits, so one SHA-256 hides it."""
+
+import hashlib
+import secrets
+from datetime import timedelta
+
+from django.utils import timezone
+
+from .models import ApiToken, Scope, User
+
+PREFIX = "tops_"
+USE_NOTED_EVERY = timedelta(minutes=1)
+
+
+def digest_of(raw: str) -> str:
+    return hashlib.sha256(raw.encode("utf-8", "surrogatepass")).hexdigest()
+
+
+def make_token(user: User, *, name: str, scope: str = Scope.READ, expires_at=None) -> tuple[ApiToken, str]:
+    """A new token of `user` and its text, which can never be shown again."""
+    raw = PREFIX + secrets.token_urlsafe(32)
+    token = ApiToken.objects.create(
+        user=user, name=name, prefix=raw[:10], digest=digest_of(raw), scope=scope, expires_at=expires_at
+    )
+    return token, raw
+
+
+def authenticate_token(raw: str) -> tuple[User, ApiToken] | None:
+    """The user and token that `raw` stands for; None when unknown, revoked, expired or of an inactive user."""
+    now = timezone.now()
+    token = ApiToken.objects.live(now).select_related("user").filter(digest=digest_of(raw)).first()
+    if token is None or not token.user.is_active:
+        return None
+    if token.last_used_at is None or now - token.last_used_at > USE_NOTED_EVERY:
+        ApiToken.objects.filter(pk=token.pk).update(last_used_at=now)
+    return token.user, token
+
+
+def revoke_token(token: ApiToken) -> None:
+    ApiToken.objects.filter(pk=token.pk, revoked_at=None).update(revoked_at=timezone.now())

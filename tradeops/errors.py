@@ -1,0 +1,40 @@
+"""Errors outside a DRF view: a page for a browser, problem+json for a program."""
+
+from http import HTTPStatus
+
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import render
+
+from tradeops.core.api import problem
+
+
+def wants_page(request: HttpRequest) -> bool:
+    """Whether the caller is a browser looking at a page."""
+    return "text/html" in request.headers.get("Accept", "")
+
+
+def problem_or_page(request: HttpRequest, status: int, detail: str) -> HttpResponse:
+    if not wants_page(request):
+        return problem(status, detail, request=request)
+    context = {"status": status, "title": HTTPStatus(status).phrase, "detail": detail}
+    return render(request, "error.html", context, status=status)
+
+
+def bad_request(request, exception=None):
+    return problem_or_page(request, 400, "The request could not be understood.")
+
+
+def permission_denied(request, exception=None):
+    return problem_or_page(request, 403, "You may not do this.")
+
+
+def page_not_found(request, exception=None):
+    return problem_or_page(request, 404, "There is nothing at this address.")
+
+
+def server_error(request):
+    return problem_or_page(request, 500, "Something went wrong here. It has been logged under the id of this request.")
+
+
+def csrf_failure(request, reason=""):
+    return problem_or_page(request, 403, "This form is no longer valid. Go back, reload the page and send it again.")

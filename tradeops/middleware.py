@@ -1,0 +1,131 @@
+"""What every request passes before it reaches an app: an id, bounds, both slashes, outages.
+
+Each is written for both kinds of server, so that none costs a thread hop under ASGI.
+"""
+
+import logging
+import re
+import uuid
+
+from asgiref.sync import iscoroutinefunction
+from django.conf import settings
+from django.db import InterfaceError, OperationalError
+from django.urls import Resolver404, get_urlconf, resolve
+from django.utils.decorators import sync_and_async_middleware
+
+from tradeops.core.request_id import current_request_id
+from tradeops.errors import problem_or_page
+
+logger = logging.getLogger(__name__)
+SAFE_REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{8,64}")
+
+
+@sync_and_async_middleware
+def request_id(get_response):
+    """Gives each request an id, the caller's own where it is a safe one, and answers with it."""
+
+    def begin(request) -> str:
+        given = request.headers.get("X-Request-ID", "")
+        request.request_id = given if SAFE_REQUEST_ID.fullmatch(given) else uuid.uuid4().hex
+        current_request_id.set(request.request_id)
+        return request.request_id
+
+    def middleware(request):
+        identity = begin(request)
+        response = get_response(request)
+        response["X-Request-ID"] = identity
+        return response
+
+    async def async_middleware(request):
+        identity = begin(request)
+        response = await get_response(request)
+        response["X-Request-ID"] = identity
+        return response
+
+    return async_middleware if iscoroutinefunction(get_response) else middleware
+
+
+@sync_and_async_middleware
+def guard_body(get_response):
+    """Refuses encoded and oversized bodies by their headers, before anything reads them."""
+
+    def refusal(request):
+        if request.headers.get("Content-Encoding", "identity").strip().lower() not in ("", "identity"):
+            return problem_or_page(request, 415, "Bodies with a Content-Encoding are not read; send it plain.")
+        length = request.META.get("CONTENT_LENGTH") or "0"
+        if not (length.isascii() and length.isdigit()):
+            return problem_or_page(request, 400, "Content-Length is not a number.")
+        upload = request.content_type in ("multipart/form-data", "text/csv")
+        limit = settings.UPLOAD_MAX_BYTES if upload else settings.JSON_MAX_BYTES
+        if len(length) > 15 or int(length) > limit:
+            return problem_or_page(request, 413, f"The body is larger than the {limit:,} bytes taken here.")
+        return None
+
+    def middleware(request):
+        return refusal(request) or get_response(request)
+
+    async def async_middleware(request):
+        return refusal(request) or await get_response(request)
+
+    return async_middleware if iscoroutinefunction(get_response) else middleware
+
+
+def resolves(path: str) -> bool:
+    try:
+        resolve(path, get_urlconf())
+    except Resolver404:
+        return False
+    return True
+
+
+@sync_and_async_middleware
+def either_slash(get_response):
+    """Answers an address with or without its trailing slash, for every method, without a redirect."""
+
+    def settle(request) -> None:
+        path = request.path_info
+        if path == "/" or path.startswith(f"/{settings.STATIC_URL.strip('/')}/") or resolves(path):
+            return
+        other = path[:-1] if path.endswith("/") else path + "/"
+        if not other.endswith("//") and resolves(other):
+            request.path_info = other
+            request.path = request.path[: len(request.path) - len(path)] + other
+
+    def middleware(request):
+        settle(request)
+        return get_response(request)
+
+    async def async_middleware(request):
+        settle(request)
+        return await get_response(request)
+
+    return async_middleware if iscoroutinefunction(get_response) else middleware
+
+
+def is_outage(error: Exception) -> bool:
+    """Whether the database is away (and not a statement of ours wrong)."""
+    return isinstance(error, OperationalError | InterfaceError)
+
+
+@sync_and_async_middleware
+def database_outage(get_response):
+    """Turns a database that is away into 503 with Retry-After, on pages as in the API."""
+
+    def middleware(request):
+        return get_response(request)
+
+    async def async_middleware(request):
+        return await get_response(request)
+
+    chosen = async_middleware if iscoroutinefunction(get_response) else middleware
+
+    def process_exception(request, error):
+        if not is_outage(error):
+            return None
+        logger.error("The database is not answering: %s", type(error).__name__)
+        response = problem_or_page(request, 503, "The database is not answering. Nothing was lost; try again shortly.")
+        response["Retry-After"] = "5"
+        return response
+
+    chosen.process_exception = process_exception
+    return chosen

@@ -1,0 +1,433 @@
+"""Every setting of TradeOps, and the only reader of the environment.
+
+Unset means embedded: SQLite, memory, local files. A value that is wrong or unsafe
+stops the start with its name, before anything is served.
+"""
+
+import os
+import secrets
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from django.core.exceptions import ImproperlyConfigured
+from django.utils.csp import CSP
+from dotenv import load_dotenv
+
+BASE_DIR = Path(__file__).resolve().parent.parent
+load_dotenv(BASE_DIR / ".env")
+
+LOOPBACK_HOSTS = ("127.0.0.1", "localhost", "[::1]")
+WELL_KNOWN_KEYS = ("change", "secret", "django-insecure", "example", "your_", "your-", "password")
+
+
+# Reading the environment -----------------------------------------------------------
+
+
+def env(name: str, default: str = "") -> str:
+    return os.environ.get(name, "").strip() or default
+
+
+def env_flag(name: str) -> bool:
+    value = env(name, "0").lower()
+    if value in ("1", "true", "yes", "on"):
+        return True
+    if value in ("0", "false", "no", "off"):
+        return False
+    raise ImproperlyConfigured(f"{name} must be on or off (1/0, true/false), not {value!r}.")
+
+
+def env_list(name: str) -> list[str]:
+    return [item.strip() for item in env(name).split(",") if item.strip()]
+
+
+def env_port(name: str, default: int) -> int:
+    value = env(name, str(default))
+    if not (value.isascii() and value.isdigit() and 1 <= int(value) <= 65535):
+        raise ImproperlyConfigured(f"{name} must be a port number from 1 to 65535, not {value!r}.")
+    return int(value)
+
+
+def env_url(name: str, *schemes: str) -> str:
+    # The value itself is never repeated: it may hold a password.
+    value = env(name)
+    try:
+        parts = urlsplit(value)
+        sound = parts.scheme in schemes and bool(parts.hostname) and parts.port != 0
+    except ValueError:
+        sound = False
+    if value and not sound:
+        raise ImproperlyConfigured(f"{name} must be a URL beginning with {' or '.join(schemes)}://.")
+    return value
+
+
+def env_origins(name: str) -> list[str]:
+    origins = env_list(name)
+    for origin in origins:
+        parts = urlsplit(origin)
+        if parts.scheme not in ("http", "https") or not parts.hostname or parts.path or "*" in origin:
+            raise ImproperlyConfigured(f"{name}: {origin!r} is not an origin such as https://desk.example.com.")
+    return origins
+
+
+def require_together(*names: str) -> None:
+    missing = [name for name in names if not env(name)]
+    if missing and len(missing) < len(names):
+        present = next(name for name in names if env(name))
+        raise ImproperlyConfigured(f"{present} is set but {', '.join(missing)} is not.")
+
+
+def env_hosts(name: str) -> list[str]:
+    hosts = env_list(name)
+    for host in hosts:
+        if "*" in host or "/" in host:
+            raise ImproperlyConfigured(f"{name}: {host!r} is not a host name.")
+    return hosts
+
+
+# Where things are kept -------------------------------------------------------------
+
+VAR_DIR = Path(env("TRADEOPS_VAR", str(BASE_DIR / "var"))).resolve()
+VAR_DIR.mkdir(parents=True, exist_ok=True)
+
+PORT = env_port("PORT", 8000)
+DEBUG = env_flag("DEBUG")
+TRADEOPS_DEMO = env_flag("TRADEOPS_DEMO")
+FOREIGN_HOSTS = [host for host in env_hosts("ALLOWED_HOSTS") if host not in LOOPBACK_HOSTS]
+ALLOWED_HOSTS = [*LOOPBACK_HOSTS, *FOREIGN_HOSTS]
+
+
+def kept_secret_key() -> str:
+    """The key of this installation: made once, readable by its owner only."""
+    path = VAR_DIR / "secret_key"
+    try:
+        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    except FileExistsError:
+        pass
+    else:
+        with os.fdopen(descriptor, "w") as file:
+            file.write(secrets.token_urlsafe(64))
+    key = path.read_text().strip()
+    if len(key) < 50:
+        raise ImproperlyConfigured(f"{path} holds no usable key; remove it to have a new one made.")
+    return key
+
+
+def checked_secret_key() -> str:
+    key = env("SECRET_KEY")
+    if FOREIGN_HOSTS:
+        if not key:
+            raise ImproperlyConfigured("SECRET_KEY must be set when ALLOWED_HOSTS names another host.")
+        if len(key) < 50 or len(set(key)) < 5:
+            raise ImproperlyConfigured("SECRET_KEY is too short: use 50 random characters or more.")
+        if key.lower().startswith(WELL_KNOWN_KEYS):
+            raise ImproperlyConfigured("SECRET_KEY is a well-known one: use 50 random characters of your own.")
+    return key or kept_secret_key()
+
+
+SECRET_KEY = checked_secret_key()
+if FOREIGN_HOSTS and DEBUG:
+    raise ImproperlyConfigured("DEBUG must be off when ALLOWED_HOSTS names another host.")
+if FOREIGN_HOSTS and TRADEOPS_DEMO:
+    raise ImproperlyConfigured("TRADEOPS_DEMO serves this machine alone: take the other hosts from ALLOWED_HOSTS.")
+
+
+# The parts -------------------------------------------------------------------------
+
+INSTALLED_APPS = [
+    "daphne",
+    "django.contrib.admin",
+    "django.contrib.auth",
+    "django.contrib.contenttypes",
+    "django.contrib.sessions",
+    "django.contrib.messages",
+    "django.contrib.staticfiles",
+    "django.contrib.humanize",
+    "corsheaders",
+    "channels",
+    "rest_framework",
+    "django_filters",
+    "drf_spectacular",
+    "drf_spectacular_sidecar",
+    "storages",
+    "django_celery_beat",
+    "tradeops",
+    "tradeops.core.users",
+    "tradeops.core.events",
+    "tradeops.core.jobs",
+    "market",
+    "trades",
+    "strategies",
+    "analytics",
+]
+
+MIDDLEWARE = [
+    "tradeops.middleware.request_id",
+    "corsheaders.middleware.CorsMiddleware",
+    "django.middleware.security.SecurityMiddleware",
+    "django.middleware.csp.ContentSecurityPolicyMiddleware",
+    "whitenoise.middleware.WhiteNoiseMiddleware",
+    "tradeops.middleware.guard_body",
+    "tradeops.middleware.either_slash",
+    "django.contrib.sessions.middleware.SessionMiddleware",
+    "django.middleware.common.CommonMiddleware",
+    "django.middleware.csrf.CsrfViewMiddleware",
+    "django.contrib.auth.middleware.AuthenticationMiddleware",
+    "tradeops.core.users.demo.demo_middleware",
+    "tradeops.core.users.middleware.user_time_zone",
+    "django.contrib.messages.middleware.MessageMiddleware",
+    "django.middleware.clickjacking.XFrameOptionsMiddleware",
+    "tradeops.middleware.database_outage",
+]
+
+ROOT_URLCONF = "tradeops.urls"
+WSGI_APPLICATION = "tradeops.wsgi.application"
+ASGI_APPLICATION = "tradeops.asgi.application"
+APPEND_SLASH = False  # tradeops.middleware.either_slash answers both spellings, without a redirect
+
+TEMPLATES = [
+    {
+        "BACKEND": "django.template.backends.django.DjangoTemplates",
+        "DIRS": [BASE_DIR / "templates"],
+        "APP_DIRS": True,
+        "OPTIONS": {
+            "context_processors": [
+                "django.template.context_processors.request",
+                "django.contrib.auth.context_processors.auth",
+                "django.contrib.messages.context_processors.messages",
+                "tradeops.views.shell_context",
+            ],
+        },
+    },
+]
+FORM_RENDERER = "django.forms.renderers.TemplatesSetting"
+INSTALLED_APPS.append("django.forms")
+
+DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
+
+
+# Database --------------------------------------------------------------------------
+
+require_together("DB_HOST", "DB_NAME", "DB_USER")
+
+if env("DB_HOST"):
+    DATABASES = {
+        "default": {
+            "ENGINE": "django.db.backends.postgresql",
+            "HOST": env("DB_HOST"),
+            "PORT": env_port("DB_PORT", 5432),
+            "NAME": env("DB_NAME"),
+            "USER": env("DB_USER"),
+            "PASSWORD": env("DB_PASSWORD"),
+            # Under ASGI each request may run in a thread of its own: without a pool
+            # every one of them would open a connection.
+            "OPTIONS": {"pool": {"min_size": 1, "max_size": 12, "timeout": 5}, "connect_timeout": 5},
+        }
+    }
+else:
+    DATABASES = {
+        "default": {
+            "ENGINE": "django.db.backends.sqlite3",
+            "NAME": VAR_DIR / "tradeops.sqlite3",
+            "OPTIONS": {
+                "timeout": 20,
+                # Taking the write lock at once avoids "database is locked" on upgrade.
+                "transaction_mode": "IMMEDIATE",
+                "init_command": "PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL; PRAGMA busy_timeout=20000;",
+            },
+            "TEST": {"NAME": VAR_DIR / "test.sqlite3"},
+        }
+    }
+
+
+# Redis: channel layer, cache, Celery -------------------------------------------------
+
+REDIS_URL = env_url("REDIS_URL", "redis", "rediss")
+
+if REDIS_URL:
+    CHANNEL_LAYERS = {
+        "default": {
+            "BACKEND": "channels_redis.core.RedisChannelLayer",
+            "CONFIG": {
+                "hosts": [{"address": REDIS_URL, "socket_connect_timeout": 2, "socket_timeout": 10}],
+                "capacity": 1000,
+                "expiry": 10,
+            },
+        }
+    }
+    CACHES = {
+        "default": {
+            "BACKEND": "django.core.cache.backends.redis.RedisCache",
+            "LOCATION": REDIS_URL,
+            "OPTIONS": {"socket_connect_timeout": 2, "socket_timeout": 2},
+            "KEY_PREFIX": "tradeops",
+        }
+    }
+else:
+    CHANNEL_LAYERS = {"default": {"BACKEND": "channels.layers.InMemoryChannelLayer", "CONFIG": {"capacity": 1000}}}
+    CACHES = {"default": {"BACKEND": "django.core.cache.backends.locmem.LocMemCache"}}
+
+CELERY_BROKER_URL = REDIS_URL or "memory://localhost/"
+CELERY_BEAT_SCHEDULER = "django_celery_beat.schedulers:DatabaseScheduler"
+
+
+# Files: static, and the lake ---------------------------------------------------------
+
+require_together("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY")
+S3_BUCKET_NAME = env("S3_BUCKET_NAME")
+AWS_REGION = env("AWS_REGION", "us-east-1")
+AWS_S3_ENDPOINT_URL = env_url("AWS_S3_ENDPOINT_URL", "http", "https")
+
+if S3_BUCKET_NAME:
+    LAKE = {
+        "BACKEND": "storages.backends.s3.S3Storage",
+        "OPTIONS": {
+            "bucket_name": S3_BUCKET_NAME,
+            "region_name": AWS_REGION,
+            "endpoint_url": AWS_S3_ENDPOINT_URL or None,
+            "access_key": env("AWS_ACCESS_KEY_ID") or None,
+            "secret_key": env("AWS_SECRET_ACCESS_KEY") or None,
+            # Path addressing is what S3-compatible servers on one host understand.
+            "addressing_style": "path" if AWS_S3_ENDPOINT_URL else "auto",
+            "file_overwrite": True,
+            "default_acl": None,
+            "querystring_auth": True,
+        },
+    }
+else:
+    LAKE = {
+        "BACKEND": "django.core.files.storage.FileSystemStorage",
+        "OPTIONS": {"location": VAR_DIR / "lake", "allow_overwrite": True},
+    }
+
+STORAGES = {
+    "default": {"BACKEND": "django.core.files.storage.FileSystemStorage", "OPTIONS": {"location": VAR_DIR / "files"}},
+    "staticfiles": {"BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"},
+    "lake": LAKE,
+}
+STATIC_URL = "static/"
+STATIC_ROOT = VAR_DIR / "static"
+STATICFILES_DIRS = [BASE_DIR / "static"]
+WHITENOISE_USE_FINDERS = True  # served from the source folders: no collect step before the first start
+
+LAMBDA_API_URL = env_url("LAMBDA_API_URL", "http", "https")
+
+
+# Sign-in and doors -------------------------------------------------------------------
+
+AUTH_USER_MODEL = "users.User"
+AUTHENTICATION_BACKENDS = ["tradeops.core.users.roles.RoleBackend"]
+AUTH_PASSWORD_VALIDATORS = [
+    {"NAME": "django.contrib.auth.password_validation.UserAttributeSimilarityValidator"},
+    {"NAME": "django.contrib.auth.password_validation.MinimumLengthValidator", "OPTIONS": {"min_length": 10}},
+    {"NAME": "django.contrib.auth.password_validation.CommonPasswordValidator"},
+    {"NAME": "django.contrib.auth.password_validation.NumericPasswordValidator"},
+]
+LOGIN_URL = "/desk/sign-in/"
+LOGIN_REDIRECT_URL = "/desk/"
+LOGOUT_REDIRECT_URL = "/desk/sign-in/"
+
+SESSION_COOKIE_HTTPONLY = True
+SESSION_COOKIE_SAMESITE = "Lax"
+# A public desk stands behind TLS; on this machine alone plain http is served.
+SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = bool(FOREIGN_HOSTS)
+if FOREIGN_HOSTS:
+    SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")
+    SECURE_HSTS_SECONDS = 31_536_000
+    SECURE_HSTS_INCLUDE_SUBDOMAINS = True
+    SECURE_HSTS_PRELOAD = True
+# The redirect to https belongs to the proxy in front, which alone knows both ports.
+SILENCED_SYSTEM_CHECKS = ["security.W008"]
+CSRF_FAILURE_VIEW = "tradeops.errors.csrf_failure"
+X_FRAME_OPTIONS = "DENY"
+SECURE_REFERRER_POLICY = "same-origin"
+
+SECURE_CSP = {
+    "default-src": [CSP.NONE],
+    "script-src": [CSP.SELF],
+    "style-src": [CSP.SELF],
+    "img-src": [CSP.SELF, "data:"],
+    "font-src": [CSP.SELF],
+    "connect-src": [CSP.SELF],
+    "manifest-src": [CSP.SELF],
+    "form-action": [CSP.SELF],
+    "base-uri": [CSP.NONE],
+    "frame-ancestors": [CSP.NONE],
+    "object-src": [CSP.NONE],
+}
+
+CORS_ALLOWED_ORIGINS = env_origins("CORS_ALLOWED_ORIGINS")
+CORS_ALLOW_HEADERS = ("accept", "authorization", "content-type", "idempotency-key", "if-match", "x-csrftoken")
+CORS_EXPOSE_HEADERS = ("etag", "idempotent-replayed", "retry-after", "x-request-id")
+CSRF_TRUSTED_ORIGINS = env_origins("CSRF_TRUSTED_ORIGINS")
+
+# Bounds on what a request may bring; `guard_body` refuses before a body is read.
+JSON_MAX_BYTES = 1_048_576
+UPLOAD_MAX_BYTES = 67_108_864
+DATA_UPLOAD_MAX_MEMORY_SIZE = JSON_MAX_BYTES
+FILE_UPLOAD_MAX_MEMORY_SIZE = 2_621_440
+DATA_UPLOAD_MAX_NUMBER_FIELDS = 500
+DATA_UPLOAD_MAX_NUMBER_FILES = 100
+WEBSOCKET_MAX_BYTES = 65_536
+
+
+# The API -----------------------------------------------------------------------------
+
+REST_FRAMEWORK = {
+    "DEFAULT_AUTHENTICATION_CLASSES": [
+        "tradeops.core.users.authentication.TokenAuthentication",
+        "tradeops.core.users.authentication.DemoAuthentication",
+        "rest_framework.authentication.SessionAuthentication",
+    ],
+    "DEFAULT_PERMISSION_CLASSES": [
+        "rest_framework.permissions.IsAuthenticated",
+        "tradeops.core.users.authentication.HasScope",
+    ],
+    "DEFAULT_PARSER_CLASSES": ["tradeops.core.api.StrictJSONParser"],
+    "DEFAULT_RENDERER_CLASSES": [
+        "rest_framework.renderers.JSONRenderer",
+        "rest_framework.renderers.BrowsableAPIRenderer",
+    ],
+    "DEFAULT_FILTER_BACKENDS": ["django_filters.rest_framework.DjangoFilterBackend"],
+    "DEFAULT_SCHEMA_CLASS": "drf_spectacular.openapi.AutoSchema",
+    "EXCEPTION_HANDLER": "tradeops.core.api.problem_exception_handler",
+    "COERCE_DECIMAL_TO_STRING": True,
+    "DATETIME_FORMAT": "iso-8601",
+}
+VERSION = "0.1.0"
+SPECTACULAR_SETTINGS = {
+    "TITLE": "TradeOps",
+    "DESCRIPTION": "A self-hosted trading operations desk: the book, live prices, backtests and the lake.",
+    "VERSION": VERSION,
+    "OAS_VERSION": "3.1.0",
+    "SERVE_INCLUDE_SCHEMA": False,
+    "SERVE_PERMISSIONS": ["rest_framework.permissions.AllowAny"],
+    "SWAGGER_UI_DIST": "SIDECAR",
+    "SWAGGER_UI_FAVICON_HREF": "SIDECAR",
+    "COMPONENT_SPLIT_REQUEST": True,
+}
+
+
+# Time, words, logs ---------------------------------------------------------------------
+
+LANGUAGE_CODE = "en-us"
+TIME_ZONE = "UTC"
+USE_TZ = True
+USE_I18N = False
+USE_THOUSAND_SEPARATOR = False
+
+LOGGING = {
+    "version": 1,
+    "disable_existing_loggers": False,
+    "filters": {"request_id": {"()": "tradeops.core.request_id.RequestIdFilter"}},
+    "formatters": {"line": {"format": "{asctime} {levelname} {name} [{request_id}] {message}", "style": "{"}},
+    "handlers": {"console": {"class": "logging.StreamHandler", "formatter": "line", "filters": ["request_id"]}},
+    "root": {"handlers": ["console"], "level": "WARNING"},
+    "loggers": {
+        "tradeops": {"level": "INFO"},
+        "market": {"level": "INFO"},
+        "trades": {"level": "INFO"},
+        "strategies": {"level": "INFO"},
+        "analytics": {"level": "INFO"},
+        "django.request": {"level": "ERROR"},
+    },
+}

@@ -1,0 +1,41 @@
+"""Every address. Each app lists its API at the root and its pages under /desk/."""
+
+from django.contrib import admin
+from django.urls import include, path
+from drf_spectacular.views import SpectacularAPIView, SpectacularSwaggerSplitView
+
+import analytics.urls
+import market.urls
+import strategies.urls
+import trades.urls
+from tradeops import health, views
+from tradeops.core.users import urls as users_urls
+
+
+def addresses(urls, namespace: str):
+    """An app's API and pages under one namespace."""
+    api = getattr(urls, "api_urlpatterns", [])
+    pages = getattr(urls, "page_urlpatterns", [])
+    return path("", include(([*api, path("desk/", include(pages))], namespace)))
+
+
+urlpatterns = [
+    path("", views.overview, name="overview"),
+    path("health", health.health, name="health"),
+    path("health/live", health.health_live, name="health-live"),
+    path("schema", SpectacularAPIView.as_view(), name="schema"),
+    path("docs", SpectacularSwaggerSplitView.as_view(url_name="schema"), name="docs"),
+    path("desk/", views.today, name="today"),
+    path("desk/style/", views.style, name="style"),
+    path("admin/", admin.site.urls),
+    addresses(users_urls, "users"),
+    addresses(market.urls, "market"),
+    addresses(trades.urls, "trades"),
+    addresses(strategies.urls, "strategies"),
+    addresses(analytics.urls, "analytics"),
+]
+
+handler400 = "tradeops.errors.bad_request"
+handler403 = "tradeops.errors.permission_denied"
+handler404 = "tradeops.errors.page_not_found"
+handler500 = "tradeops.errors.server_error"
