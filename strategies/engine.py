@@ -1,0 +1,130 @@
+"""Prices and a target position become fills, equity and figures. Float vectors; nothing here knows a strategy.
+
+One account: all in or all out, fractional units, no rounding, no interest on cash. A fill happens at the bar's close
+on which the target changes (`close`) or at the next bar's open (`next_open`; a change on the last bar is dropped).
+The fee is a share of each side's notional. What is open at the end is marked at the last close without an exit fee.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+
+from strategies.prices import Prices
+
+CLOSE, NEXT_OPEN = "close", "next_open"
+FILLS = (CLOSE, NEXT_OPEN)
+
+
+class RangeError(ValueError):
+    """The account grew or shrank beyond what can be worked with exactly."""
+
+
+@dataclass(frozen=True, slots=True)
+class Trade:
+    """One round trip, or the open one at the end (then `exit_bar` and `exit_price` are None)."""
+
+    entry_bar: int
+    entry_price: float
+    exit_bar: int | None
+    exit_price: float | None
+    quantity: float
+    fees: float
+    profit_loss: float
+    return_fraction: float
+
+    @property
+    def is_open(self) -> bool:
+        return self.exit_bar is None
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """What one account did: `equity` float64[n] after the fills of each bar, and its trades in order."""
+
+    prices: Prices
+    target: np.ndarray
+    trades: tuple[Trade, ...]
+    equity: np.ndarray
+    initial_investment: float
+
+    @property
+    def final_value(self) -> float:
+        return float(self.equity[-1])
+
+    @property
+    def profit_loss(self) -> float:
+        return self.final_value - self.initial_investment
+
+    @property
+    def closed_trades(self) -> tuple[Trade, ...]:
+        return tuple(trade for trade in self.trades if not trade.is_open)
+
+
+def run(
+    prices: Prices, target: np.ndarray, initial_investment: float, fee_rate: float = 0.0, fill: str = CLOSE
+) -> Result:
+    """The account's trades and equity curve.
+
+    prices               n bars, n >= 1; opens are needed for `next_open`
+    target               float64[n], 0.0 flat or 1.0 all in, as known at each close
+    initial_investment   cash at bar 0, > 0
+    fee_rate             fraction of notional on each side, >= 0
+
+    Raises ValueError for an unknown fill, missing opens, and RangeError when the account leaves 1e-200 .. 1e200.
+    """
+    if fill not in FILLS:
+        raise ValueError(f"fill is {fill!r}; it must be one of {', '.join(FILLS)}")
+    if fill == NEXT_OPEN and prices.open is None:
+        raise ValueError(f"{prices.ticker} has no open prices, which fill=next_open needs")
+    cash = float(initial_investment)
+    equity = np.full(len(prices), cash)
+    trades = []
+    for entry, leave in _round_trips(target, fill):
+        _require_in_range(cash)
+        trade, cash = _trade(prices, entry, leave, cash, fee_rate, fill)
+        held = slice(entry, leave)
+        equity[held] = trade.quantity * prices.close[held]
+        if leave is not None:
+            equity[leave:] = cash
+        trades.append(trade)
+    _require_in_range(float(equity.min()), float(equity.max()))
+    return Result(prices, target, tuple(trades), equity, float(initial_investment))
+
+
+def _round_trips(target: np.ndarray, fill: str) -> Iterator[tuple[int, int | None]]:
+    """Bars of entry and exit fills; the exit is None where the position is still open at the end."""
+    is_in = np.asarray(target) > 0
+    entries = np.flatnonzero(is_in & ~np.concatenate(([False], is_in[:-1]))).tolist()
+    exits = (np.flatnonzero(is_in[:-1] & ~is_in[1:]) + 1).tolist()
+    delay = 1 if fill == NEXT_OPEN else 0
+    for place, entry in enumerate(entries):
+        leave = exits[place] + delay if place < len(exits) else None
+        if entry + delay < len(is_in):
+            yield entry + delay, leave if leave is not None and leave < len(is_in) else None
+
+
+def _trade(
+    prices: Prices, entry: int, leave: int | None, cash: float, fee_rate: float, fill: str
+) -> tuple[Trade, float]:
+    """The round trip bought with all of `cash`, and the cash after it."""
+    fills = prices.close if fill == CLOSE else prices.open
+    entry_price = float(fills[entry])
+    quantity = cash / (entry_price * (1.0 + fee_rate))
+    fees = quantity * entry_price * fee_rate
+    if leave is None:
+        exit_price, proceeds = None, quantity * float(prices.close[-1])
+    else:
+        exit_price = float(fills[leave])
+        proceeds = quantity * exit_price * (1.0 - fee_rate)
+        fees += quantity * exit_price * fee_rate
+    return (
+        Trade(entry, entry_price, leave, exit_price, quantity, fees, proceeds - cash, proceeds / cash - 1.0),
+        proceeds,
+    )
+
+
+def _require_in_range(*values: float) -> None:
+    """Far from where doubles underflow or become infinite; prices are bounded, so one trade cannot jump across."""
+    if not all(1e-200 < value < 1e200 for value in values):
+        raise RangeError("The account's value leaves the range 1e-200 to 1e200.")
