@@ -123,7 +123,8 @@ def test_only_the_settings_and_the_lambda_read_the_environment():
         str(path.relative_to(ROOT))
         for path in sources()
         for node in ast.walk(ast.parse(path.read_text()))
-        if isinstance(node, ast.Attribute) and node.attr in ("environ", "getenv")
+        if isinstance(node, ast.Attribute)
+        and node.attr in ("environ", "getenv")
         # Naming the settings module for Django is not reading a setting.
         and "DJANGO_SETTINGS_MODULE" not in path.read_text()
     }

@@ -382,7 +382,7 @@ REST_FRAMEWORK = {
         "rest_framework.permissions.IsAuthenticated",
         "tradeops.core.users.authentication.HasScope",
     ],
-    "DEFAULT_PARSER_CLASSES": ["tradeops.core.api.StrictJSONParser"],
+    "DEFAULT_PARSER_CLASSES": ["tradeops.core.strict_json.StrictJSONParser"],
     "DEFAULT_RENDERER_CLASSES": [
         "rest_framework.renderers.JSONRenderer",
         "rest_framework.renderers.BrowsableAPIRenderer",

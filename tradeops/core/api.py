@@ -1,10 +1,10 @@
-"""The API's common ground: strict JSON in, problem+json out, cursor pages, refused unknown keys."""
+"""The API's common ground: problem+json, exact decimals, refused unknown keys, cursor pages."""
 
 import base64
 import binascii
 import json
 import re
-from decimal import Decimal, InvalidOperation
+from decimal import Decimal
 from http import HTTPStatus
 
 from django.core.exceptions import NON_FIELD_ERRORS, RequestDataTooBig
@@ -14,13 +14,9 @@ from django.db.models import Q
 from django.http import Http404, HttpResponse
 from rest_framework import exceptions, serializers
 from rest_framework.pagination import BasePagination
-from rest_framework.parsers import BaseParser
 from rest_framework.response import Response
 from rest_framework.views import exception_handler as drf_exception_handler
 
-MAX_DEPTH = 64
-STRINGS = re.compile(rb'"(?:[^"\\]|\\.)*"', re.DOTALL)
-BRACKETS = re.compile(rb"[\[\]{}]")
 PLAIN_DECIMAL = re.compile(r"[+-]?(?:[0-9]+(?:\.[0-9]*)?|\.[0-9]+)(?:[eE][+-]?[0-9]{1,3})?")
 
 
@@ -88,7 +84,9 @@ def flat_errors(detail, field: str = "") -> list[dict]:
         ]
         return [error for errors in nested for error in errors]
     code = str(getattr(detail, "code", "invalid"))
-    return [{"field": field.replace(".non_field_errors", "") or "non_field_errors", "code": code, "message": str(detail)}]
+    return [
+        {"field": field.replace(".non_field_errors", "") or "non_field_errors", "code": code, "message": str(detail)}
+    ]
 
 
 def from_django(error: DjangoValidationError) -> exceptions.ValidationError:
@@ -103,7 +101,9 @@ def from_django(error: DjangoValidationError) -> exceptions.ValidationError:
 
 
 def _details(errors) -> list[exceptions.ErrorDetail]:
-    return [exceptions.ErrorDetail(message, code=error.code or "invalid") for error in errors for message in error.messages]
+    return [
+        exceptions.ErrorDetail(message, code=error.code or "invalid") for error in errors for message in error.messages
+    ]
 
 
 def as_api_exception(error: Exception) -> Exception:
@@ -148,73 +148,7 @@ def problem_exception_handler(error: Exception, context: dict) -> Response | Non
     return response
 
 
-# In: JSON and decimals -----------------------------------------------------------------
-
-
-class StrictJSONParser(BaseParser):
-    """JSON as RFC 8259 means it: no duplicate keys, no NaN, bounded depth, sound text.
-
-    Numbers with a point arrive as Decimal, exactly as they were sent.
-    """
-
-    media_type = "application/json"
-    parse_number = Decimal
-
-    def parse(self, stream, media_type=None, parser_context=None):
-        return parse_json(stream.read(), self.parse_number)
-
-
-def parse_json(body: bytes, parse_number=Decimal):
-    """The value of a JSON body. Raises DRF's ParseError, which says what is wrong."""
-    if body.count(b"[") + body.count(b"{") > MAX_DEPTH and depth_of(body) > MAX_DEPTH:
-        raise exceptions.ParseError(f"The JSON is nested deeper than {MAX_DEPTH} levels.")
-    try:
-        text = body.decode("utf-8")
-        value = json.loads(
-            text, parse_float=parse_number, parse_constant=refuse_constant, object_pairs_hook=unique_keys
-        )
-    except UnicodeDecodeError as error:
-        raise exceptions.ParseError("The body is not UTF-8 text.") from error
-    except (ValueError, InvalidOperation, RecursionError) as error:
-        raise exceptions.ParseError(f"The body is not JSON: {error}") from error
-    if "\\u" in text:
-        check_text(value)
-    return value
-
-
-def depth_of(body: bytes) -> int:
-    depth = deepest = 0
-    for bracket in BRACKETS.findall(STRINGS.sub(b"", body)):
-        depth += 1 if bracket in b"[{" else -1
-        deepest = max(deepest, depth)
-    return deepest
-
-
-def refuse_constant(name: str):
-    raise ValueError(f"{name} is not a JSON number.")
-
-
-def unique_keys(pairs: list[tuple[str, object]]) -> dict:
-    result = dict(pairs)
-    if len(result) < len(pairs):
-        seen: set[str] = set()
-        twice = next(key for key, _ in pairs if key in seen or seen.add(key))
-        raise ValueError(f"the key {ascii(twice)[:80]} stands there twice.")
-    return result
-
-
-def check_text(value) -> None:
-    """Refuses NUL and lone surrogates anywhere in a parsed value: no database keeps them."""
-    if isinstance(value, str):
-        if "\0" in value or any("\ud800" <= character <= "\udfff" for character in value):
-            raise exceptions.ParseError("The body holds text with a NUL or half a surrogate pair.")
-    elif isinstance(value, dict):
-        for key, inner in value.items():
-            check_text(key)
-            check_text(inner)
-    elif isinstance(value, list):
-        for inner in value:
-            check_text(inner)
+# Decimals ------------------------------------------------------------------------------
 
 
 def plain(value: Decimal) -> str:
@@ -344,7 +278,9 @@ class KeysetPagination(BasePagination):
     def get_page_size(self, request) -> int:
         raw = request.query_params.get("page_size", str(self.page_size))
         if not (raw.isascii() and raw.isdigit() and len(raw) < 6 and 1 <= int(raw) <= self.max_page_size):
-            raise exceptions.ValidationError({"page_size": f"It must be a whole number from 1 to {self.max_page_size}."})
+            raise exceptions.ValidationError(
+                {"page_size": f"It must be a whole number from 1 to {self.max_page_size}."}
+            )
         return int(raw)
 
     def beyond(self, queryset, columns, position):

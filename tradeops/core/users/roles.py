@@ -30,7 +30,7 @@ class RoleBackend(ModelBackend):
         app, _, codename = perm.partition(".")
         action = codename.partition("_")[0]
         allowed = ADMIN_ACTIONS.get(user.role, set())
-        return action in allowed and (app not in ADMINISTRATORS_ONLY or action == "view" and app != "users")
+        return action in allowed and (app not in ADMINISTRATORS_ONLY or (action == "view" and app != "users"))
 
     def has_module_perms(self, user, app_label) -> bool:
         return self.has_perm(user, f"{app_label}.view_any")
