@@ -1,0 +1,38 @@
+# make run: the whole desk.  make test: the whole suite.  Nothing else is needed on a fresh machine.
+.DEFAULT_GOAL := help
+VENV := .venv
+BIN := $(VENV)/bin
+
+.PHONY: help run test lint requirements
+
+help:
+	@echo "make run           install, migrate, load the demo and serve the desk on http://127.0.0.1:$${PORT:-8000}"
+	@echo "make test          the whole test suite, its services included"
+	@echo "make lint          ruff, check and format"
+	@echo "make requirements  lock requirements*.in again, with hashes (needs uv)"
+
+# The environment is made anew only when the locked requirements change.
+$(VENV)/installed: requirements.txt deploy/find-python.sh
+	@python=$$(PYTHON="$(PYTHON)" sh deploy/find-python.sh) || exit 1; \
+	echo "Installing with $$python ..."; \
+	if ! $(BIN)/python -c 'import sys; sys.exit(sys.version_info < (3, 12))' 2>/dev/null; then \
+		"$$python" -m venv --clear $(VENV); \
+	fi && $(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements.txt
+	@touch $@
+
+$(VENV)/installed-test: $(VENV)/installed requirements-test.txt
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements-test.txt
+	@touch $@
+
+run: $(VENV)/installed
+	@TRADEOPS_DEMO=1 exec $(BIN)/python manage.py up --demo
+
+test: $(VENV)/installed-test
+	@exec $(BIN)/python -m tests
+
+lint: $(VENV)/installed-test
+	@$(BIN)/ruff check . && $(BIN)/ruff format --check .
+
+requirements:
+	uv pip compile --universal --python-version 3.12 --generate-hashes --no-header requirements.in -o requirements.txt
+	uv pip compile --universal --python-version 3.12 --generate-hashes --no-header requirements-test.in -o requirements-test.txt

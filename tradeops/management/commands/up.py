@@ -1,0 +1,160 @@
+"""`manage.py up`: the whole desk with one command.
+
+Nothing configured: one process. Daphne has the main thread and its loop, the feed is a task on
+that loop, and the schedule and the job runner are threads beside it. With REDIS_URL: web, feed,
+worker and beat are processes of their own, supervised.
+"""
+
+import asyncio
+import contextlib
+import ipaddress
+import signal
+import sys
+import threading
+from pathlib import Path
+
+from django.conf import settings
+from django.core.management import call_command
+from django.core.management.base import BaseCommand, CommandError
+from django.db import connection
+from django.db.migrations.executor import MigrationExecutor
+
+from market.feed import run_feed
+from strategies import demo as strategies_demo
+from tradeops.core.events import relay
+from tradeops.core.jobs.runner import JobRunner, Schedule
+from tradeops.core.users import demo as users_demo
+from tradeops.supervisor import Part, supervise
+from trades import demo as trades_demo
+
+
+class Command(BaseCommand):
+    help = "Runs everything: pages, API, sockets, feed, worker and schedule."
+
+    def add_arguments(self, parser):
+        parser.add_argument("--host", default="127.0.0.1", help="address to listen on (default 127.0.0.1)")
+        parser.add_argument("--port", type=int, default=settings.PORT, help="port (default $PORT or 8000)")
+        parser.add_argument("--demo", action="store_true", help="load the demo users and their book")
+        parser.add_argument("--seed", type=int, default=None, help="seed of the simulated market")
+        parser.add_argument("--speed", type=float, default=1.0, help="how fast the simulated market moves (default 1)")
+        parser.add_argument("--no-feed", action="store_true", help="without the market feed")
+
+    def handle(self, **options):
+        self.check(options["host"], options["port"], options["speed"])
+        self.prepare(options["demo"])
+        self.announce(options["host"], options["port"])
+        if settings.REDIS_URL:
+            self.run_processes(options)
+        else:
+            self.run_embedded(options)
+        self.stdout.write("TradeOps has stopped.")
+
+    def check(self, host: str, port: int, speed: float) -> None:
+        if not 1 <= port <= 65535:
+            raise CommandError(f"--port must be from 1 to 65535, not {port}.")
+        if not 0 < speed <= 1000:
+            raise CommandError(f"--speed must be above 0 and at most 1000, not {speed:g}.")
+        if settings.TRADEOPS_DEMO and not is_loopback(host):
+            raise CommandError(f"TRADEOPS_DEMO serves this machine alone: it does not start on {host}.")
+        from tradeops.server import port_is_free
+
+        if not port_is_free(host, port):
+            raise CommandError(f"Port {port} on {host} is taken. Choose another one: PORT={port + 1} make run")
+
+    def prepare(self, demo: bool) -> None:
+        executor = MigrationExecutor(connection)
+        if executor.migration_plan(executor.loader.graph.leaf_nodes()):
+            self.stdout.write("Preparing the database ...")
+            call_command("migrate", verbosity=0, interactive=False)
+        if demo:
+            trader = users_demo.load_demo()
+            trades_demo.load_demo(trader)
+            strategies_demo.load_demo(trader)
+
+    def announce(self, host: str, port: int) -> None:
+        shown = f"[{host}]" if ":" in host else host
+        self.stdout.write(self.style.SUCCESS(f"TradeOps is starting on http://{shown}:{port}"))
+        if settings.TRADEOPS_DEMO:
+            logins = " or ".join(f"{name} / {password}" for name, password, _ in users_demo.DEMO_LOGINS)
+            self.stdout.write(f"Demo login: {logins}   (from this machine you are the demo trader without one)")
+        self.stdout.write("Stop it with Ctrl-C.")
+        self.stdout.flush()
+
+    # One process ---------------------------------------------------------------------
+
+    def run_embedded(self, options: dict) -> None:
+        from tradeops.asgi import application
+        from tradeops.server import DeskServer
+
+        stop = threading.Event()
+        threads = [JobRunner(stop), Schedule(stop)]
+        feed = EmbeddedFeed(seed=options["seed"], speed=options["speed"])
+
+        def begin() -> None:
+            relay.server_loop = asyncio.get_running_loop()
+            for thread in threads:
+                thread.start()
+            if not options["no_feed"]:
+                feed.begin()
+
+        try:
+            DeskServer(application, host=options["host"], port=options["port"], when_running=begin).run()
+        finally:
+            stop.set()
+            feed.end()
+            for thread in threads:
+                if thread.is_alive():
+                    thread.join(timeout=10)
+
+    # Processes -------------------------------------------------------------------------
+
+    def run_processes(self, options: dict) -> None:
+        stop = threading.Event()
+        for number in (signal.SIGINT, signal.SIGTERM):
+            signal.signal(number, lambda *_: stop.set())
+        supervise(self.parts(options), stop)
+
+    def parts(self, options: dict) -> list[Part]:
+        manage = [sys.executable, str(Path(sys.argv[0]).resolve())]
+        celery = [sys.executable, "-m", "celery", "-A", "tradeops"]
+        serve = [*manage, "serve", "--host", options["host"], "--port", str(options["port"])]
+        parts = [
+            Part("web", serve),
+            Part("worker", [*celery, "worker", "--loglevel", "WARNING", "--concurrency", "2"]),
+            Part("beat", [*celery, "beat", "--loglevel", "WARNING", "--pidfile", ""]),
+        ]
+        if not options["no_feed"]:
+            seed = [] if options["seed"] is None else ["--seed", str(options["seed"])]
+            parts.append(Part("feed", [*manage, "feed", "--speed", str(options["speed"]), *seed]))
+        return parts
+
+
+class EmbeddedFeed:
+    """The feed as a task on the server's loop."""
+
+    def __init__(self, *, seed: int | None, speed: float):
+        self.seed, self.speed = seed, speed
+        self.task: asyncio.Task | None = None
+        self.stop: asyncio.Event | None = None
+
+    def begin(self) -> None:
+        self.stop = asyncio.Event()
+        self.task = asyncio.ensure_future(run_feed(self.stop, seed=self.seed, speed=self.speed))
+
+    def end(self) -> None:
+        """Called when the reactor has stopped: lets the feed put down its last ticks."""
+        if self.task is None or self.task.done():
+            return
+        loop = self.task.get_loop()
+        self.stop.set()
+        with contextlib.suppress(TimeoutError, asyncio.CancelledError):
+            loop.run_until_complete(asyncio.wait_for(self.task, timeout=5))
+
+
+def is_loopback(host: str) -> bool:
+    if host == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(host.strip("[]")).is_loopback
+    except ValueError:
+        return False

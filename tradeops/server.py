@@ -1,0 +1,76 @@
+"""The web server of a desk: daphne, with our bounds on messages and a stop that loses nothing.
+
+Importing this installs Twisted's asyncio reactor, so only commands that serve import it.
+"""
+
+import asyncio
+import socket
+from collections.abc import Callable
+
+from daphne.server import Server
+from daphne.ws_protocol import WebSocketProtocol
+from django.conf import settings
+from twisted.internet import reactor
+from twisted.internet.defer import Deferred
+
+GOING_AWAY = 1001
+DRAIN_SECONDS = 8.0
+FORWARDED = {
+    # Behind a proxy on this machine the client's address stands in its header.
+    "proxy_forwarded_address_header": "X-Forwarded-For",
+    "proxy_forwarded_proto_header": "X-Forwarded-Proto",
+}
+
+
+class DeskServer(Server):
+    """Daphne that on SIGINT and SIGTERM takes no new connection, says 1001 and finishes what is in flight."""
+
+    def __init__(self, application, *, host: str, port: int, when_running: Callable[[], None] = lambda: None):
+        address = host.strip("[]").replace(":", "\\:")
+        super().__init__(
+            application,
+            endpoints=[f"tcp:port={port}:interface={address}"],
+            websocket_max_message_size=settings.WEBSOCKET_MAX_BYTES,
+            websocket_max_frame_size=settings.WEBSOCKET_MAX_BYTES,
+            ready_callable=lambda: reactor.callWhenRunning(when_running),
+            server_name="TradeOps",
+            verbosity=0,
+            **(FORWARDED if settings.FOREIGN_HOSTS else {}),
+        )
+
+    def kill_all_applications(self) -> Deferred:
+        """Called by the reactor before it stops, and waited for."""
+        return Deferred.fromFuture(asyncio.ensure_future(self.drain()))
+
+    async def drain(self) -> None:
+        for listener in self.listeners:
+            listener.addCallback(lambda port: port.stopListening())
+        for protocol in list(self.connections):
+            if isinstance(protocol, WebSocketProtocol):
+                protocol.sendClose(code=GOING_AWAY)
+        deadline = asyncio.get_running_loop().time() + DRAIN_SECONDS
+        while self.in_flight() and asyncio.get_running_loop().time() < deadline:
+            await asyncio.sleep(0.05)
+        for details in self.connections.values():
+            if instance := details.get("application_instance"):
+                instance.cancel()
+
+    def in_flight(self) -> list:
+        """Connections whose request or socket is not finished."""
+        return [
+            protocol
+            for protocol, details in self.connections.items()
+            if "disconnected" not in details and "application_instance" in details
+        ]
+
+
+def port_is_free(host: str, port: int) -> bool:
+    """Whether this process could listen there."""
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    with socket.socket(family) as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((host.strip("[]"), port))
+        except OSError:
+            return False
+    return True
