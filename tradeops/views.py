@@ -3,8 +3,10 @@
 from datetime import UTC, datetime
 
 from django.conf import settings
+from django.contrib.auth.decorators import login_required
 from django.http import HttpResponse, JsonResponse
 from django.shortcuts import redirect, render
+from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_GET, require_safe
 
 from tradeops.errors import wants_page
@@ -46,3 +48,11 @@ def overview(request) -> HttpResponse:
 def style(request) -> HttpResponse:
     """Every component in both themes. It shows no data, so it needs no sign-in."""
     return render(request, "desk/style.html", {"sample_time": datetime(2025, 1, 15, 14, 30, tzinfo=UTC)})
+
+
+@require_GET
+@never_cache
+@login_required
+def today(request) -> HttpResponse:
+    """The first page: prices, what they make of the book, what just happened."""
+    return render(request, "desk/today.html")
