@@ -12,9 +12,8 @@ from strategies.library import strategies
 from strategies.parameters import Parameter, ParameterError, clean_parameters
 from strategies.prices import Prices
 
-STRATEGY = Parameter(
-    "strategy", "choice", "ma_crossover", "Which rule makes the signals.", choices=tuple(strategies())
-)
+STRATEGY = Parameter("strategy", "choice", "ma_crossover", "Which rule makes the signals.", choices=tuple(strategies()))
+MAX_TRADES = 50_000
 RUN_PARAMETERS = (
     Parameter(
         "initial_investment", "number", 10000.0, "Cash each ticker's account starts with.", 0.01, 1e12, 0.01
@@ -63,6 +62,14 @@ class Backtest:
     skipped: tuple[Skipped, ...]
 
 
+class BacktestError(ValueError):
+    """No result can be given: `code` and `message` say why, `skipped` names the tickers where that is the reason."""
+
+    def __init__(self, code: str, message: str, skipped: Sequence[Skipped] = ()):
+        super().__init__(message)
+        self.code, self.message, self.skipped = code, message, tuple(skipped)
+
+
 def make_spec(given: Mapping[str, object]) -> Spec:
     """The specification of `given` names and values; what is missing has its default.
 
@@ -79,11 +86,19 @@ def make_spec(given: Mapping[str, object]) -> Spec:
 
 
 def run(spec: Spec, all_prices: Sequence[Prices]) -> Backtest:
-    """Each ticker in its own account; one that cannot be run is listed with the reason."""
+    """Each ticker in its own account; one that cannot be run is listed with the reason.
+
+    Raises BacktestError if none could be run, or if there are more than MAX_TRADES trades.
+    """
     results, skipped = [], []
     for prices in all_prices:
         outcome = _run_one(spec, prices)
         (skipped if isinstance(outcome, Skipped) else results).append(outcome)
+    if not results:
+        reasons = " ".join(f"{skip.ticker}: {skip.reason}" for skip in skipped[:5])
+        raise BacktestError(skipped[0].code if skipped else "no_rows", f"No ticker could be run. {reasons}", skipped)
+    if sum(len(result.trades) for result in results) > MAX_TRADES:
+        raise BacktestError("too_many_trades", f"There are more than {MAX_TRADES:,} trades; use longer windows.")
     return Backtest(spec, tuple(results), tuple(skipped))
 
 

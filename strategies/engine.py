@@ -78,16 +78,17 @@ def run(
     if fill == NEXT_OPEN and prices.open is None:
         raise ValueError(f"{prices.ticker} has no open prices, which fill=next_open needs")
     cash = float(initial_investment)
-    equity = np.full(len(prices), cash)
-    trades = []
+    equity = np.empty(len(prices))
+    trades, since = [], 0
     for entry, leave in _round_trips(target, fill):
         _require_in_range(cash)
+        equity[since:entry] = cash
         trade, cash = _trade(prices, entry, leave, cash, fee_rate, fill)
         held = slice(entry, leave)
         equity[held] = trade.quantity * prices.close[held]
-        if leave is not None:
-            equity[leave:] = cash
+        since = len(prices) if leave is None else leave
         trades.append(trade)
+    equity[since:] = cash
     _require_in_range(float(equity.min()), float(equity.max()))
     return Result(prices, target, tuple(trades), equity, float(initial_investment))
 

@@ -15,7 +15,7 @@ import numpy as np
 from strategies.parameters import shorten
 from tradeops.core.csvfile import CsvError, read_rows
 
-MAX_FILES, MAX_TICKERS, MAX_BARS, MAX_BYTES = 200, 200, 400_000, 32 * 1024 * 1024
+MAX_FILES, MAX_TICKERS, MAX_BARS, MAX_BYTES = 100, 200, 400_000, 32 * 1024 * 1024
 SMALLEST_PRICE, LARGEST_PRICE, LARGEST_VOLUME = 1e-9, 1e12, 1e18
 FIRST_YEAR, LAST_YEAR = 1700, 2200
 
@@ -132,9 +132,7 @@ class _Table:
         try:
             rows = list(read_rows(data))
         except CsvError as error:
-            raise PriceFileError(
-                name, error.message, row=error.row, column=error.column, code=error.code
-            ) from error
+            raise PriceFileError(name, error.message, row=error.row, column=error.column, code=error.code) from error
         if not rows:
             raise PriceFileError(name, "The file is empty.", code="empty")
         self.head_line, head = rows[0]
@@ -142,7 +140,7 @@ class _Table:
         if not self.lines:
             raise PriceFileError(name, "The file has a head but no rows.", row=self.head_line, code="no_rows")
         self.head = self._clean_head(head)
-        self.columns = dict(zip(self.head, zip(*(fields for _, fields in rows[1:])), strict=True))
+        self.columns = dict(zip(self.head, zip(*(fields for _, fields in rows[1:]), strict=True), strict=True))
 
     def _clean_head(self, head: list[str]) -> list[str]:
         names = [" ".join(cell.strip(" ").replace("_", " ").split(" ")).lower() for cell in head]

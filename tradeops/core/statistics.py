@@ -60,3 +60,30 @@ def check_equity(equity: np.ndarray) -> None:
         raise ValueError("equity is empty: it needs at least one value.")
     if not (equity > 0.0).all():
         raise ValueError(f"equity must be positive, its smallest value is {equity.min()}.")
+
+
+def annual_growth(equity: np.ndarray, years: float) -> float | None:
+    """Compound growth a year (CAGR) from the first value of `equity` to the last.
+
+    years   float          time from first to last, > 0
+    ->      float          fraction > -1; None where no time passes or a year's growth is beyond any number
+    """
+    check_equity(equity)
+    if years <= 0.0:
+        return None
+    exponent = math.log(equity[-1] / equity[0]) / years
+    return math.expm1(exponent) if exponent < 700.0 else None
+
+
+def volatility(returns: np.ndarray, periods_per_year: float) -> float | None:
+    """Sample standard deviation (ddof 1) of `returns`, annualized; None for fewer than two."""
+    if returns.size < 2:
+        return None
+    deviation = float(returns.std(ddof=1)) * math.sqrt(periods_per_year)
+    return deviation if math.isfinite(deviation) else None
+
+
+def profit_factor(profits: np.ndarray) -> float | None:
+    """What the winning trades made over what the losing ones lost; None when none lost."""
+    lost = float(-profits[profits < 0.0].sum())
+    return float(profits[profits > 0.0].sum()) / lost if lost > 0.0 else None
