@@ -1,5 +1,7 @@
 """Owed work as rows: what must happen is written in the transaction that owes it."""
 
+from datetime import timedelta
+
 from django.conf import settings
 from django.db import models
 from django.db.models import Q
@@ -14,6 +16,8 @@ class State(models.TextChoices):
     FAILED = "failed", "Failed"
 
 
+# Above SQLite's 20 s of waiting for the write lock, and low enough that a killed worker's job is done within 120 s.
+LOST_AFTER = timedelta(seconds=40)
 UNFINISHED = (State.QUEUED, State.RUNNING, State.RETRYING)
 
 
@@ -24,8 +28,15 @@ class JobQuerySet(models.QuerySet):
     def unfinished(self):
         return self.filter(state__in=UNFINISHED)
 
-    def due(self, now):
-        return self.filter(state__in=(State.QUEUED, State.RETRYING), due_at__lte=now).order_by("due_at", "id")
+    def claimable(self, now):
+        """What a runner may take, oldest first: jobs that are due, and running ones whose runner is lost."""
+        due = Q(state__in=(State.QUEUED, State.RETRYING), due_at__lte=now)
+        lost = Q(state=State.RUNNING, alive_at__lt=now - LOST_AFTER)
+        return self.filter(due | lost).order_by("due_at", "id")
+
+    def held_by(self, job):
+        """The row of `job`, if that attempt still holds it."""
+        return self.filter(pk=job.pk, state=State.RUNNING, attempts=job.attempts)
 
 
 class Job(models.Model):
@@ -44,6 +55,9 @@ class Job(models.Model):
     reason = models.TextField(blank=True)
     created_at = models.DateTimeField(default=timezone.now)
     started_at = models.DateTimeField(null=True, blank=True)
+    alive_at = models.DateTimeField(
+        null=True, blank=True, help_text="When its runner last showed life; silent for long, the job is taken again."
+    )
     finished_at = models.DateTimeField(null=True, blank=True)
 
     objects = JobQuerySet.as_manager()

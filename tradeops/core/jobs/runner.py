@@ -14,7 +14,7 @@ from datetime import datetime, timedelta
 
 from django.core.exceptions import ValidationError
 from django.db import DatabaseError, connection, transaction
-from django.db.models import F, Q, QuerySet
+from django.db.models import F
 from django.utils import timezone
 from django.utils.module_loading import autodiscover_modules
 
@@ -28,8 +28,6 @@ logger = logging.getLogger(__name__)
 
 MAX_ATTEMPTS = 6
 ALIVE_EVERY_SECONDS = 5
-# Above SQLite's 20 s of waiting for the write lock, and low enough that a killed worker's job ends within 120 s.
-LOST_AFTER = timedelta(seconds=40)
 FIRST_DELAY_SECONDS, LONGEST_DELAY_SECONDS = 4, 600
 # The same input would fail the same way: trying again only hides it.
 PERMANENT = (ValueError, TypeError, LookupError, ArithmeticError, ValidationError)
@@ -57,23 +55,17 @@ def run_owed(limit: int = 50) -> int:
 # --- taking a job
 
 
-def claimable(now: datetime) -> QuerySet[Job]:
-    """Jobs that are due, and running ones whose runner is lost."""
-    due = Q(state__in=(State.QUEUED, State.RETRYING), due_at__lte=now)
-    lost = Q(state=State.RUNNING, alive_at__lt=now - LOST_AFTER)
-    return Job.objects.filter(due | lost).order_by("due_at", "id")
-
-
 def claim(now: datetime) -> Job | None:
     """Take the oldest claimable job, or None. Two runners never take the same attempt of a job."""
-    # Looked for outside the transaction first: on SQLite a transaction takes the write lock, and most sweeps find nothing.
-    while claimable(now).exists():
+    # Looked for before the transaction: on SQLite that takes the write lock, and most sweeps find nothing.
+    while Job.objects.claimable(now).exists():
         with transaction.atomic():
-            job = claimable(now).select_for_update(skip_locked=True, of=("self",)).first()
+            job = Job.objects.claimable(now).select_for_update(skip_locked=True).first()
             if job is None:
                 return None
-            if take(job, now):
-                return give_up_if_hopeless(job)
+            taken = take(job, now)
+        if taken and is_worth_trying(job):
+            return job
     return None
 
 
@@ -89,12 +81,11 @@ def take(job: Job, now: datetime) -> bool:
     return True
 
 
-def give_up_if_hopeless(job: Job) -> Job | None:
-    """None, and the job failed, when it has killed its runner too often."""
-    if job.attempts <= MAX_ATTEMPTS:
-        return job
-    end(job, State.FAILED, reason=f"Its runner died or fell silent {MAX_ATTEMPTS} times.")
-    return None
+def is_worth_trying(job: Job) -> bool:
+    """False, and the job failed, when it has killed its runner too often."""
+    if job.attempts > MAX_ATTEMPTS:
+        end(job, State.FAILED, reason=f"Its runner died or fell silent {MAX_ATTEMPTS} times.")
+    return job.attempts <= MAX_ATTEMPTS
 
 
 # --- doing it
@@ -127,31 +118,26 @@ def try_later(job: Job, reason: str) -> None:
         end(job, State.FAILED, reason=f"{reason} Tried {job.attempts} times.")
         return
     due_at = timezone.now() + timedelta(seconds=delay_seconds(job.attempts))
-    if held(job).update(state=State.RETRYING, due_at=due_at, reason=reason):
+    if Job.objects.held_by(job).update(state=State.RETRYING, due_at=due_at, reason=reason):
         job.state, job.reason = State.RETRYING, reason
         tell_progress(job)
 
 
 def delay_seconds(attempt: int) -> float:
     """How long to wait after a failed attempt: doubling, with jitter so that many jobs do not come back at once."""
-    return min(LONGEST_DELAY_SECONDS, FIRST_DELAY_SECONDS * 2 ** (attempt - 1)) * random.uniform(0.5, 1.5)
+    return min(LONGEST_DELAY_SECONDS, FIRST_DELAY_SECONDS * 2 ** (attempt - 1)) * random.uniform(0.5, 1.5)  # noqa: S311
 
 
 def end(job: Job, state: State, **changes) -> bool:
     """Write the end of a job with the event that tells its owner; False when another runner holds it by now."""
     with transaction.atomic():
-        if not held(job).update(state=state, finished_at=timezone.now(), **changes):
+        if not Job.objects.held_by(job).update(state=state, finished_at=timezone.now(), **changes):
             logger.warning("Job %s was taken over; this attempt's end is dropped.", job.pk)
             return False
         job.refresh_from_db()
         if job.owner_id:
             record_event(user_stream(job.owner_id), "job", frame_of(job))
     return True
-
-
-def held(job: Job) -> QuerySet[Job]:
-    """The row, if this attempt still holds it."""
-    return Job.objects.filter(pk=job.pk, state=State.RUNNING, attempts=job.attempts)
 
 
 def words_of(error: Exception) -> str:
@@ -169,7 +155,7 @@ def words_of(error: Exception) -> str:
 def report_progress(job: Job, percentage: int) -> None:
     """Say how far a running job is, to the row and to its owner's open pages."""
     percentage = max(0, min(100, percentage))
-    if percentage != job.progress and held(job).update(progress=percentage, alive_at=timezone.now()):
+    if percentage != job.progress and Job.objects.held_by(job).update(progress=percentage, alive_at=timezone.now()):
         job.progress = percentage
         tell_progress(job)
 
@@ -210,7 +196,7 @@ def shown_alive(job: Job) -> Iterator[None]:
 def keep_saying(job: Job, done: threading.Event) -> None:
     while not done.wait(ALIVE_EVERY_SECONDS):
         try:
-            held(job).update(alive_at=timezone.now())
+            Job.objects.held_by(job).update(alive_at=timezone.now())
             note_heartbeat("worker")
         except DatabaseError as error:
             logger.warning("Job %s could not show life: %s", job.pk, type(error).__name__)

@@ -1,0 +1,132 @@
+"""How the lake is laid out: the key of each file, its columns, and the one way its CSV is written and read.
+
+Standard library only: the AWS handler is deployed with this file beside it, so that the Lambda, the worker and
+the page agree on every name, and the same rows make the same bytes wherever they are written.
+"""
+
+import csv
+import datetime as dt
+import io
+from collections.abc import Iterable, Iterator, Mapping
+from decimal import Decimal
+
+KINDS = {"trades": "trades", "analytics": "analysis"}
+FORMATS = ("csv", "parquet")
+FIRST_DAY = dt.date(1900, 1, 1)
+
+TRADE_COLUMNS = (
+    "id",
+    "version",
+    "account",
+    "ticker",
+    "trade_type",
+    "quantity",
+    "price",
+    "notional",
+    "fees",
+    "realized_pnl",
+    "executed_at",
+    "recorded_at",
+    "strategy",
+    "tags",
+    "note",
+    "client_trade_id",
+)
+ANALYSIS_COLUMNS = (
+    "date",
+    "ticker",
+    "trades",
+    "buys",
+    "sells",
+    "volume",
+    "buy_volume",
+    "sell_volume",
+    "notional",
+    "vwap",
+    "open",
+    "high",
+    "low",
+    "close",
+    "fees",
+    "realized_pnl",
+    "net_pnl",
+)
+
+
+def object_key(kind: str, day: dt.date, file_format: str = "csv") -> str:
+    """The key of a day's file: `trades/2025/01/15/trades_2025-01-15.csv`.
+
+    kind         "trades" or "analytics"
+    day          a UTC day
+    file_format  "csv" or "parquet"
+
+    Raises ValueError for another kind or format.
+    """
+    if kind not in KINDS:
+        raise ValueError(f"kind must be one of {', '.join(KINDS)}, not {kind!r}")
+    if file_format not in FORMATS:
+        raise ValueError(f"format must be one of {', '.join(FORMATS)}, not {file_format!r}")
+    folder = f"{day.year:04}/{day.month:02}/{day.day:02}"
+    return f"{kind}/{folder}/{KINDS[kind]}_{day.isoformat()}.{file_format}"
+
+
+def plain(number: Decimal) -> str:
+    """A decimal in plain digits: no exponent, no zeros at the end, no minus before zero."""
+    text = format(number, "f")
+    if "." in text:
+        text = text.rstrip("0").rstrip(".")
+    return "0" if text in ("-0", "") else text
+
+
+def instant(moment: dt.datetime) -> str:
+    """An aware instant as RFC 3339 in UTC, microseconds always written so that text sorts as time does."""
+    utc = moment.astimezone(dt.UTC).replace(tzinfo=None)
+    return utc.isoformat(timespec="microseconds") + "Z"
+
+
+def write_csv(file: io.TextIOBase, columns: tuple[str, ...], rows: Iterable[Mapping[str, object]]) -> int:
+    """Write a header and `rows` to `file`, which must not translate newlines; returns the number of rows."""
+    writer = csv.writer(file, lineterminator="\n")
+    writer.writerow(columns)
+    count = 0
+    for row in rows:
+        writer.writerow([_cell(row[column]) for column in columns])
+        count += 1
+    return count
+
+
+def csv_bytes(columns: tuple[str, ...], rows: Iterable[Mapping[str, object]]) -> bytes:
+    """The same as `write_csv`, as bytes: for files that are small by nature."""
+    text = io.StringIO(newline="")
+    write_csv(text, columns, rows)
+    return text.getvalue().encode()
+
+
+def read_csv(file: Iterable[str], columns: tuple[str, ...]) -> Iterator[tuple[int, dict[str, str]]]:
+    """Rows of a lake CSV as (line number, column → text).
+
+    Raises ValueError, naming the line, where the header lacks one of `columns`, a row is short or long, or a
+    quote stays open.
+    """
+    reader = csv.reader(file, strict=True)
+    try:
+        header = next(reader, [])
+        missing = [column for column in columns if column not in header]
+        if missing:
+            raise ValueError(f"line 1: column {missing[0]} is missing")
+        for cells in reader:
+            if len(cells) != len(header):
+                raise ValueError(f"line {reader.line_num}: {len(cells)} cells where the header has {len(header)}")
+            yield reader.line_num, dict(zip(header, cells, strict=True))
+    except csv.Error as error:
+        raise ValueError(f"line {reader.line_num}: {error}") from error
+
+
+def _cell(value: object) -> str:
+    if value is None:
+        return ""
+    if isinstance(value, Decimal):
+        return plain(value)
+    if isinstance(value, dt.datetime):
+        return instant(value)
+    return str(value)

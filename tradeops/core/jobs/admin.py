@@ -1,0 +1,50 @@
+"""The back office's view of owed work: to be read and, where it ended, run again."""
+
+from django.contrib import admin
+from django.utils import timezone
+
+from .models import Heartbeat, Job, State
+from .services import owe
+
+
+class ReadOnlyAdmin(admin.ModelAdmin):
+    """Rows that the system writes: to look at, not to edit."""
+
+    def has_add_permission(self, request) -> bool:
+        return False
+
+    def has_change_permission(self, request, obj=None) -> bool:
+        return False
+
+    def has_delete_permission(self, request, obj=None) -> bool:
+        return False
+
+
+@admin.register(Job)
+class JobAdmin(ReadOnlyAdmin):
+    list_display = ["id", "kind", "key", "state", "attempts", "progress", "owner", "due_at", "finished_at", "reason"]
+    list_filter = ["state", "kind"]
+    list_select_related = ["owner"]
+    search_fields = ["key", "reason", "owner__username"]
+    date_hierarchy = "created_at"
+    show_full_result_count = False
+    actions = ["run_again"]
+
+    @admin.action(description="Run the chosen jobs again", permissions=["run"])
+    def run_again(self, request, queryset) -> None:
+        chosen = list(queryset.filter(state__in=(State.SUCCEEDED, State.FAILED))[:200])
+        for job in chosen:
+            owe(job.kind, job.key, owner=job.owner)
+        self.message_user(request, f"{len(chosen)} owed again. Unfinished ones were left as they are.")
+
+    def has_run_permission(self, request) -> bool:
+        return request.user.has_perm("jobs.change_job")
+
+
+@admin.register(Heartbeat)
+class HeartbeatAdmin(ReadOnlyAdmin):
+    list_display = ["part", "at", "age"]
+
+    @admin.display(description="seconds ago")
+    def age(self, heartbeat) -> int:
+        return int((timezone.now() - heartbeat.at).total_seconds())

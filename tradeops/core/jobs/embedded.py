@@ -1,0 +1,115 @@
+"""The one-process desk: a thread that does owed jobs and a thread that keeps the schedule. No broker.
+
+The schedule is the same as celery-beat's, read from the same rows; its tasks only owe jobs, so they are called here
+and the runner does the work.
+"""
+
+import json
+import logging
+import threading
+import time
+from datetime import datetime
+
+from celery import current_app
+from django.db import DatabaseError, close_old_connections, connection
+from django.utils import timezone
+from django_celery_beat.models import PeriodicTask
+from django_celery_beat.schedulers import ModelEntry
+
+from . import nudging, runner
+from .services import note_heartbeat
+
+logger = logging.getLogger(__name__)
+
+SWEEP_SECONDS = 1
+SCHEDULE_SECONDS = 5
+HEARTBEAT_SECONDS = 10
+SWEEP_TASK = "jobs.sweep"
+
+
+class LoopThread:
+    """A daemon thread that calls `step` until told to stop, shows life, and outlives a database that is away."""
+
+    part = ""
+
+    def start(self, stop: threading.Event) -> threading.Thread:
+        """Begin; the thread ends soon after `stop` is set."""
+        thread = threading.Thread(target=self.run, args=(stop,), name=self.part, daemon=True)
+        thread.start()
+        return thread
+
+    def run(self, stop: threading.Event) -> None:
+        runner.load_handlers()
+        heartbeat_due = 0.0
+        while not stop.is_set():
+            try:
+                if time.monotonic() >= heartbeat_due:
+                    note_heartbeat(self.part)
+                    heartbeat_due = time.monotonic() + HEARTBEAT_SECONDS
+                self.step()
+            except DatabaseError as error:
+                logger.warning("The %s waits for the database: %s", self.part, type(error).__name__)
+                close_old_connections()
+            self.wait(stop)
+        connection.close()
+
+    def step(self) -> None:
+        raise NotImplementedError
+
+    def wait(self, stop: threading.Event) -> None:
+        raise NotImplementedError
+
+
+class JobRunner(LoopThread):
+    """Does owed jobs: at once when nudged, or within a second."""
+
+    part = "worker"
+
+    def step(self) -> None:
+        # One at a time, so that a stop is heeded between two jobs.
+        if runner.run_owed(limit=1):
+            nudging.wake.set()
+
+    def wait(self, stop: threading.Event) -> None:
+        nudging.wake.wait(SWEEP_SECONDS)
+        nudging.wake.clear()
+
+
+class Schedule(LoopThread):
+    """Calls the tasks of the schedule when they are due."""
+
+    part = "beat"
+
+    def step(self) -> None:
+        run_due_tasks(timezone.now())
+
+    def wait(self, stop: threading.Event) -> None:
+        stop.wait(SCHEDULE_SECONDS)
+
+
+def run_due_tasks(now: datetime) -> list[str]:
+    """Call every scheduled task that is due; returns their names. A slot that was missed is run once."""
+    called = []
+    for row in PeriodicTask.objects.filter(enabled=True).exclude(task=SWEEP_TASK):
+        last_run_at = row.last_run_at
+        if ModelEntry(row, app=current_app).is_due().is_due and take_slot(row, last_run_at, now):
+            call_task(row)
+            called.append(row.name)
+    return called
+
+
+def take_slot(row: PeriodicTask, last_run_at: datetime | None, now: datetime) -> bool:
+    """Note the run before it happens, so that no second process takes the same slot."""
+    same = PeriodicTask.objects.filter(pk=row.pk, last_run_at=last_run_at)
+    return bool(same.update(last_run_at=now, total_run_count=row.total_run_count + 1))
+
+
+def call_task(row: PeriodicTask) -> None:
+    task = current_app.tasks.get(row.task)
+    if task is None:
+        logger.error("The schedule names a task that is not there: %s", row.task)
+        return
+    try:
+        task(*json.loads(row.args or "[]"), **json.loads(row.kwargs or "{}"))
+    except (TypeError, ValueError) as error:  # arguments that a person typed in the admin
+        logger.error("The scheduled task %s could not be called: %s", row.name, error)

@@ -1,0 +1,59 @@
+"""The nudge: telling a runner, after the commit, that something is owed.
+
+Only a hint that saves the wait for the next sweep. With a broker it is a Celery message, published by a thread of its
+own, so that a broker that is away or hanging never holds up a request; without one it wakes the runner of this process.
+"""
+
+import logging
+import os
+import threading
+
+from celery import current_app
+from django.conf import settings
+
+logger = logging.getLogger(__name__)
+
+RUN_OWED = "jobs.run_owed"
+# Set: the runner thread of this process looks for work at once.
+wake = threading.Event()
+
+
+def pass_on() -> None:
+    """Nudge whoever runs jobs here. Returns at once and never fails."""
+    if settings.REDIS_URL:
+        publisher.nudge()
+    else:
+        wake.set()
+
+
+class Publisher:
+    """One thread that publishes nudges; those that come while one is on its way become one."""
+
+    def __init__(self):
+        self.wanted = threading.Event()
+        self.lock = threading.Lock()
+        self.process: int | None = None
+
+    def nudge(self) -> None:
+        self.wanted.set()
+        with self.lock:
+            if self.process != os.getpid():  # a thread does not live on in a forked child
+                threading.Thread(target=self.run, name="nudge", daemon=True).start()
+                self.process = os.getpid()
+
+    def run(self) -> None:
+        while True:
+            self.wanted.wait()
+            self.wanted.clear()
+            publish()
+
+
+def publish() -> None:
+    """Send one message. What goes wrong is logged and dropped: the sweep is the guarantee."""
+    try:
+        current_app.send_task(RUN_OWED, retry=False, ignore_result=True, expires=60)
+    except Exception as error:  # any failure of the broker, its driver or the network
+        logger.warning("A nudge could not be sent: %s", type(error).__name__)
+
+
+publisher = Publisher()

@@ -1,0 +1,23 @@
+"""What Celery calls: thin. A message only says "look"; the rows say what is to be done."""
+
+from celery import shared_task
+from django.utils import timezone
+
+from . import nudging, runner, services
+from .models import Job
+
+
+@shared_task(name=nudging.RUN_OWED, ignore_result=True)
+def run_owed() -> None:
+    """Do what is due, one job after the other, and call a colleague while more than one waits."""
+    while (job := runner.claim(timezone.now())) is not None:
+        if Job.objects.claimable(timezone.now()).exists():
+            nudging.pass_on()
+        runner.run_claimed(job)
+
+
+@shared_task(name="jobs.sweep", ignore_result=True)
+def sweep() -> None:
+    """The guarantee: whatever became of the messages, what is owed is found here. Also a sign that the worker works."""
+    services.note_heartbeat("worker")
+    run_owed()
