@@ -73,3 +73,12 @@ def api(db):
         return made
 
     return client
+
+
+@pytest.fixture(scope="session")
+def desk(tmp_path_factory):
+    """One running demo desk, shared by the tests that only add to it."""
+    from tests.desk import Desk
+
+    with Desk(tmp_path_factory.mktemp("desk")) as running:
+        yield running

@@ -193,6 +193,8 @@ def make_bucket(settings: dict[str, str], name: str | None = None) -> None:
 
 
 def environment_of(world: dict[str, str], folder: Path) -> dict[str, str]:
-    """This process's environment with the settings of one world and no others."""
-    plain = {name: value for name, value in os.environ.items() if name not in OUTSIDE_SETTINGS}
-    return plain | world | {"TRADEOPS_VAR": str(folder)}
+    """This process's environment with the settings of one world and no others.
+
+    The others are set to nothing, which also keeps a developer's `.env` out.
+    """
+    return os.environ | dict.fromkeys(OUTSIDE_SETTINGS, "") | world | {"TRADEOPS_VAR": str(folder)}

@@ -22,7 +22,7 @@ SAFE_REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{8,64}")
 
 @sync_and_async_middleware
 def request_id(get_response):
-    """Gives each request an id, the caller's own where it is a safe one, and answers with it."""
+    """Gives each request an id, the caller's own where it is a safe one; answers with it and the rate limit."""
 
     def begin(request) -> str:
         given = request.headers.get("X-Request-ID", "")
@@ -30,17 +30,19 @@ def request_id(get_response):
         current_request_id.set(request.request_id)
         return request.request_id
 
+    def end(request, response, identity):
+        response["X-Request-ID"] = identity
+        if allowance := getattr(request, "allowance", None):
+            response.headers |= allowance.headers()
+        return response
+
     def middleware(request):
         identity = begin(request)
-        response = get_response(request)
-        response["X-Request-ID"] = identity
-        return response
+        return end(request, get_response(request), identity)
 
     async def async_middleware(request):
         identity = begin(request)
-        response = await get_response(request)
-        response["X-Request-ID"] = identity
-        return response
+        return end(request, await get_response(request), identity)
 
     return async_middleware if iscoroutinefunction(get_response) else middleware
 

@@ -306,6 +306,7 @@ STORAGES = {
 }
 STATIC_URL = "static/"
 STATIC_ROOT = VAR_DIR / "static"
+STATIC_ROOT.mkdir(exist_ok=True)
 STATICFILES_DIRS = [BASE_DIR / "static"]
 WHITENOISE_USE_FINDERS = True  # served from the source folders: no collect step before the first start
 
@@ -357,7 +358,7 @@ SECURE_CSP = {
 
 CORS_ALLOWED_ORIGINS = env_origins("CORS_ALLOWED_ORIGINS")
 CORS_ALLOW_HEADERS = ("accept", "authorization", "content-type", "idempotency-key", "if-match", "x-csrftoken")
-CORS_EXPOSE_HEADERS = ("etag", "idempotent-replayed", "retry-after", "x-request-id")
+CORS_EXPOSE_HEADERS = ("etag", "idempotent-replayed", "retry-after", "x-request-id", "x-ratelimit-remaining")
 CSRF_TRUSTED_ORIGINS = env_origins("CSRF_TRUSTED_ORIGINS")
 
 # Bounds on what a request may bring; `guard_body` refuses before a body is read.
@@ -382,6 +383,7 @@ REST_FRAMEWORK = {
         "rest_framework.permissions.IsAuthenticated",
         "tradeops.core.users.authentication.HasScope",
     ],
+    "DEFAULT_THROTTLE_CLASSES": ["tradeops.core.users.throttling.ApiThrottle"],
     "DEFAULT_PARSER_CLASSES": ["tradeops.core.strict_json.StrictJSONParser"],
     "DEFAULT_RENDERER_CLASSES": [
         "rest_framework.renderers.JSONRenderer",

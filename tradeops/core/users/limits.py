@@ -1,38 +1,80 @@
-"""How often a sign-in may fail before the door stays shut for a while.
+"""How often one may ask, and how often a sign-in may fail.
 
-Failures are counted by address and by user name, each alone: one guesser trying many names
-and many guessers trying one name are both slowed down. The counts live in the cache.
+Counted in fixed windows in the cache, so that with Redis all processes count together. Off in
+demo mode. A cache that is away counts nothing: a limit is no reason to refuse a trade.
 """
 
 import hashlib
+import logging
+import time
+from dataclasses import dataclass
 
 from django.conf import settings
 from django.core.cache import cache
 
-WINDOW_SECONDS = 300
-FAILURES_PER_ADDRESS = 30
-FAILURES_PER_NAME = 10
+logger = logging.getLogger(__name__)
+
+WINDOW_SECONDS = 60
+REQUESTS_A_WINDOW = 1200
+SIGN_IN_WINDOW_SECONDS = 300
+FAILURES_FROM_AN_ADDRESS = 30
+FAILURES_OF_A_NAME_FROM_AN_ADDRESS = 10
 
 
-def _keys(address: str, username: str) -> list[tuple[str, int]]:
+@dataclass(frozen=True)
+class Allowance:
+    """What is left of a limit: requests, and seconds until the window ends."""
+
+    limit: int
+    used: int
+    reset_seconds: int
+
+    @property
+    def is_spent(self) -> bool:
+        return self.used > self.limit
+
+    def headers(self) -> dict[str, str]:
+        return {
+            "X-RateLimit-Limit": str(self.limit),
+            "X-RateLimit-Remaining": str(max(0, self.limit - self.used)),
+            "X-RateLimit-Reset": str(self.reset_seconds),
+        }
+
+
+def count(who: str, limit: int, window_seconds: int = WINDOW_SECONDS, step: int = 1) -> Allowance | None:
+    """Counts `step` (0 only looks) for `who` and returns what is left; None where nothing is counted."""
+    if settings.TRADEOPS_DEMO:
+        return None
+    window, into = divmod(int(time.time()), window_seconds)
+    key = f"limit:{who}:{window}"
+    try:
+        cache.add(key, 0, timeout=2 * window_seconds)
+        used = cache.incr(key, step)
+    except Exception as error:  # whatever the cache raises when it is away
+        logger.warning("Requests are not being counted: %s", type(error).__name__)
+        return None
+    return Allowance(limit, used, window_seconds - into)
+
+
+def sign_in_counters(address: str, username: str) -> list[tuple[str, int]]:
+    """By address, and by address and name: whoever guesses elsewhere locks no owner out."""
     name = hashlib.sha256(username.strip().lower().encode("utf-8", "surrogatepass")).hexdigest()
     return [
-        (f"sign-in:address:{address}", FAILURES_PER_ADDRESS),
-        (f"sign-in:name:{name}", FAILURES_PER_NAME),
+        (f"sign-in:{address}", FAILURES_FROM_AN_ADDRESS),
+        (f"sign-in:{address}:{name}", FAILURES_OF_A_NAME_FROM_AN_ADDRESS),
     ]
 
 
-def is_shut(address: str, username: str) -> bool:
-    """Whether too many sign-ins from `address` or for `username` have failed of late."""
-    if settings.TRADEOPS_DEMO:
-        return False
-    return any(cache.get(key, 0) >= bound for key, bound in _keys(address, username))
+def shut_seconds(address: str, username: str) -> int:
+    """Seconds until `username` may try again from `address`; 0 when it may now."""
+    waits = [0]
+    for who, limit in sign_in_counters(address, username):
+        allowance = count(who, limit, SIGN_IN_WINDOW_SECONDS, step=0)
+        if allowance is not None and allowance.used >= limit:
+            waits.append(allowance.reset_seconds)
+    return max(waits)
 
 
 def note_failure(address: str, username: str) -> None:
-    for key, _ in _keys(address, username):
-        cache.add(key, 0, WINDOW_SECONDS)
-        try:
-            cache.incr(key)
-        except ValueError:  # it ran out between the two calls
-            cache.set(key, 1, WINDOW_SECONDS)
+    for who, limit in sign_in_counters(address, username):
+        count(who, limit, SIGN_IN_WINDOW_SECONDS)

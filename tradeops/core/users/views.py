@@ -27,11 +27,11 @@ class SignIn(auth_views.LoginView):
     template_name = "registration/login.html"
 
     def post(self, request, *args, **kwargs):
-        if limits.is_shut(*self.attempt()):
+        if wait := limits.shut_seconds(*self.attempt()):
             context = {"status": 429, "title": "Too many sign-ins have failed"}
-            context["detail"] = f"Wait {limits.WINDOW_SECONDS // 60} minutes, then try again. Nothing was changed."
+            context["detail"] = f"Wait {wait} seconds, then try again. Nothing was changed."
             response = render(request, "error.html", context, status=429)
-            response["Retry-After"] = str(limits.WINDOW_SECONDS)
+            response["Retry-After"] = str(wait)
             return response
         return super().post(request, *args, **kwargs)
 

@@ -1,0 +1,92 @@
+"""A whole desk for a test: `manage.py up` as a process, with state, database and ports of its own."""
+
+import contextlib
+import os
+import signal
+import subprocess
+import sys
+import uuid
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import psycopg
+import requests
+
+from tests.worlds import OUTSIDE_SETTINGS, environment_of, free_port, make_bucket, stop, wait_for_port
+
+ROOT = Path(__file__).resolve().parent.parent
+
+
+class Desk:
+    """A running desk. `url` is its address; `log` the file it writes to."""
+
+    def __init__(self, folder: Path, *arguments: str, demo: bool = True, **settings: str):
+        self.folder, self.port = folder, free_port()
+        self.url = f"http://127.0.0.1:{self.port}"
+        self.log = folder / "desk.log"
+        self.arguments = [*(["--demo"] if demo else []), *arguments]
+        own = world_of_its_own() | {"PORT": str(self.port), "TRADEOPS_DEMO": "1" if demo else ""} | settings
+        self.environment = environment_of(own, folder / "var")
+        self.process: subprocess.Popen | None = None
+
+    def start(self) -> "Desk":
+        command = [sys.executable, "manage.py", "up", *self.arguments]
+        with self.log.open("a") as log:
+            self.process = subprocess.Popen(
+                command, env=self.environment, stdout=log, stderr=log, stdin=subprocess.DEVNULL, cwd=ROOT
+            )
+        try:
+            wait_for_port(self.port, self.process, seconds=90)
+        except RuntimeError as error:
+            raise RuntimeError(f"{error}\n{self.log.read_text()}") from error
+        return self
+
+    def stop(self, number: int = signal.SIGTERM) -> int:
+        return stop(self.process, number, seconds=30)
+
+    def get(self, path: str, **extra) -> requests.Response:
+        return requests.get(self.url + path, timeout=30, **extra)
+
+    def post(self, path: str, **extra) -> requests.Response:
+        return requests.post(self.url + path, timeout=60, **extra)
+
+    @property
+    def socket_url(self) -> str:
+        return f"ws://127.0.0.1:{self.port}/ws"
+
+    def manage(self, *arguments: str, **extra) -> subprocess.CompletedProcess:
+        """Runs another command of this desk."""
+        command = [sys.executable, "manage.py", *arguments]
+        return subprocess.run(
+            command, env=self.environment, capture_output=True, text=True, cwd=ROOT, timeout=120, check=False, **extra
+        )
+
+    def __enter__(self) -> "Desk":
+        return self.start()
+
+    def __exit__(self, *_) -> None:
+        if self.process is not None:
+            self.stop()
+
+
+def world_of_its_own() -> dict[str, str]:
+    """This run's world with a fresh database, Redis number and bucket, so that desks do not meet."""
+    world = {name: os.environ.get(name, "") for name in OUTSIDE_SETTINGS}
+    name = f"desk_{uuid.uuid4().hex[:12]}"
+    if world["DB_HOST"]:
+        make_own_database(world, name)
+        world["DB_NAME"] = name
+    if world["REDIS_URL"]:
+        # Numbers below 8 are the suite's own; the rest are taken in turn.
+        number = 8 + int(name[-2:], 16) % 8
+        world["REDIS_URL"] = urlsplit(world["REDIS_URL"])._replace(path=f"/{number}").geturl()
+    if world["S3_BUCKET_NAME"]:
+        world["S3_BUCKET_NAME"] = name.replace("_", "-")
+        make_bucket(world)
+    return world
+
+
+def make_own_database(world: dict[str, str], name: str) -> None:
+    address = f"host={world['DB_HOST']} port={world['DB_PORT']} user={world['DB_USER']} dbname={world['DB_NAME']}"
+    with contextlib.closing(psycopg.connect(address, password=world["DB_PASSWORD"], autocommit=True)) as connection:
+        connection.execute(f"create database {name}")

@@ -1,0 +1,85 @@
+"""Settings that are wrong or unsafe stop the start, by name."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.worlds import environment_of
+
+ROOT = Path(__file__).resolve().parent.parent
+GOOD_KEY = "kT9vQ2xw7LrZ4mYc8NpS5dHf3JgB6aEu1oWi0_RtXyVbMqCsDn"
+pytestmark = pytest.mark.embedded
+
+REFUSED = {
+    "SECRET_KEY must be set": {"ALLOWED_HOSTS": "desk.example.com"},
+    "SECRET_KEY is too short": {"ALLOWED_HOSTS": "desk.example.com", "SECRET_KEY": "short"},
+    "SECRET_KEY is a well-known": {"ALLOWED_HOSTS": "desk.example.com", "SECRET_KEY": "django-insecure-" + GOOD_KEY},
+    "DEBUG must be off": {"ALLOWED_HOSTS": "desk.example.com", "SECRET_KEY": GOOD_KEY, "DEBUG": "1"},
+    "DEBUG must be on or off": {"DEBUG": "maybe"},
+    "TRADEOPS_DEMO serves": {"ALLOWED_HOSTS": "desk.example.com", "SECRET_KEY": GOOD_KEY, "TRADEOPS_DEMO": "1"},
+    "DB_PORT must be a port": {"DB_HOST": "127.0.0.1", "DB_NAME": "x", "DB_USER": "x", "DB_PORT": "five"},
+    "DB_NAME": {"DB_HOST": "127.0.0.1", "DB_USER": "x"},
+    "REDIS_URL must be a URL": {"REDIS_URL": "localhost:6379"},
+    "LAMBDA_API_URL must be a URL": {"LAMBDA_API_URL": "file:///etc/passwd"},
+    "AWS_SECRET_ACCESS_KEY": {"AWS_ACCESS_KEY_ID": "x"},
+    "AWS_S3_ENDPOINT_URL must be a URL": {"AWS_S3_ENDPOINT_URL": "minio"},
+    "CORS_ALLOWED_ORIGINS": {"CORS_ALLOWED_ORIGINS": "*"},
+    "CSRF_TRUSTED_ORIGINS": {"CSRF_TRUSTED_ORIGINS": "desk.example.com"},
+    "ALLOWED_HOSTS": {"ALLOWED_HOSTS": "*"},
+    "PORT must be a port": {"PORT": "99999"},
+}
+
+
+def start(
+    settings: dict[str, str], folder: Path, program: str = "import tradeops.settings"
+) -> subprocess.CompletedProcess:
+    environment = environment_of(settings, folder) | {"DJANGO_SETTINGS_MODULE": "tradeops.settings"}
+    return subprocess.run(
+        [sys.executable, "-c", program], env=environment, capture_output=True, text=True, cwd=ROOT, check=False
+    )
+
+
+@pytest.mark.parametrize("message", REFUSED)
+def test_a_wrong_setting_stops_the_start_by_name(message, tmp_path):
+    done = start(REFUSED[message], tmp_path)
+    assert done.returncode != 0
+    assert message in done.stderr.splitlines()[-1]
+
+
+def test_a_password_in_a_wrong_address_is_not_repeated(tmp_path):
+    done = start({"REDIS_URL": "http://:canary-secret@localhost"}, tmp_path)
+    assert done.returncode != 0
+    assert "canary-secret" not in done.stderr
+
+
+def test_nothing_configured_starts_embedded_with_a_key_of_its_own(tmp_path):
+    program = "from tradeops import settings as s; print(s.DATABASES['default']['ENGINE'], len(s.SECRET_KEY) > 50)"
+    assert start({}, tmp_path, program).stdout.strip() == "django.db.backends.sqlite3 True"
+    key = tmp_path / "secret_key"
+    assert key.stat().st_mode & 0o077 == 0
+    first = key.read_text()
+    start({}, tmp_path)
+    assert key.read_text() == first
+
+
+def test_another_host_with_a_sound_key_starts_and_passes_the_deployment_check(tmp_path):
+    environment = environment_of({"ALLOWED_HOSTS": "desk.example.com", "SECRET_KEY": GOOD_KEY}, tmp_path)
+    command = [sys.executable, "manage.py", "check", "--deploy", "--fail-level", "WARNING"]
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, cwd=ROOT, check=False)
+    assert done.returncode == 0, done.stderr
+
+
+def test_every_setting_stands_in_the_example_file():
+    text = (ROOT / ".env.example").read_text()
+    source = (ROOT / "tradeops/settings.py").read_text()
+    readers = ("env(", "env_flag(", "env_list(", "env_port(", "env_url(", "env_origins(", "env_hosts(")
+    names = {part.split('"')[1] for reader in readers for part in source.split(reader)[1:] if part.startswith('"')}
+    assert names
+    assert [name for name in sorted(names) if name not in text] == []
+
+
+def test_the_environment_is_kept_out_of_these_tests():
+    assert os.environ.get("TRADEOPS_DEMO", "") == ""

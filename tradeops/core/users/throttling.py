@@ -1,0 +1,22 @@
+"""The API's rate limit: by token, else by user; without credentials, by address."""
+
+from rest_framework.throttling import BaseThrottle
+
+from . import limits
+
+
+class ApiThrottle(BaseThrottle):
+    """429 with Retry-After over the limit; the middleware tells in headers what is left."""
+
+    def allow_request(self, request, view) -> bool:
+        self.allowance = limits.count(self.who(request), limits.REQUESTS_A_WINDOW)
+        request._request.allowance = self.allowance
+        return self.allowance is None or not self.allowance.is_spent
+
+    def who(self, request) -> str:
+        if request.auth is not None:
+            return f"token:{request.auth.pk}"
+        return f"user:{request.user.pk}" if request.user.is_authenticated else f"address:{self.get_ident(request)}"
+
+    def wait(self) -> int:
+        return self.allowance.reset_seconds
