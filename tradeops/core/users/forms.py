@@ -9,7 +9,7 @@ from django.utils import timezone
 from .models import ApiToken, Role, Scope, User
 
 LIVE_TOKENS_PER_USER = 50
-EXPIRIES = [("30", "30 days"), ("90", "90 days"), ("365", "1 year"), ("", "Never")]
+EXPIRIES = [("30", "30 days"), ("90", "90 days"), ("365", "1 year"), ("never", "Never")]
 
 
 def time_zone_choices() -> list[tuple[str, str]]:
@@ -37,7 +37,7 @@ class PreferencesForm(forms.ModelForm):
 
 
 class TokenForm(forms.ModelForm):
-    lifetime_days = forms.ChoiceField(choices=EXPIRIES, required=False, initial="90", label="Expires after")
+    lifetime_days = forms.ChoiceField(choices=EXPIRIES, initial="90", label="Expires after")
 
     class Meta:
         model = ApiToken
@@ -62,4 +62,4 @@ class TokenForm(forms.ModelForm):
 
     def expires_at(self):
         days = self.cleaned_data["lifetime_days"]
-        return timezone.now() + timedelta(days=int(days)) if days else None
+        return None if days == "never" else timezone.now() + timedelta(days=int(days))

@@ -16,7 +16,7 @@ from django.views.decorators.http import require_GET, require_POST
 from . import limits
 from .demo import DEMO_LOGINS
 from .forms import PreferencesForm, TokenForm
-from .models import ApiToken, Theme
+from .models import ApiToken, Theme, User
 from .tokens import make_token, revoke_token
 
 TOKENS_SHOWN = 100
@@ -122,7 +122,7 @@ def show_settings(request) -> HttpResponse:
 @login_required
 def save_preferences(request) -> HttpResponse:
     # A copy of the user, so that values refused by the form do not color the page that says so.
-    user = type(request.user).objects.get(pk=request.user.pk)
+    user = User.objects.get(pk=request.user.pk)
     form = PreferencesForm(request.POST, instance=user)
     if not form.is_valid():
         return settings_page(request, 422, preferences_form=form)

@@ -47,15 +47,15 @@ def test_a_wrong_password_is_refused_in_words(browser, alice):
 
 def test_after_too_many_failures_even_the_right_password_waits(browser, alice):
     client = browser()
-    for _ in range(limits.FAILURES_PER_NAME):
+    for _ in range(limits.FAILURES_OF_A_NAME_FROM_AN_ADDRESS):
         client.post("/desk/sign-in/", {"username": "Alice ", "password": "wrong"})
     answer = client.post("/desk/sign-in/", {"username": "alice", "password": PASSWORD})
     assert answer.status_code == 429
-    assert answer["Retry-After"] == str(limits.WINDOW_SECONDS)
+    assert 0 < int(answer["Retry-After"]) <= limits.SIGN_IN_WINDOW_SECONDS
 
 
 def test_failures_for_one_name_leave_the_others_alone(browser, alice, bob):
-    for _ in range(limits.FAILURES_PER_NAME):
+    for _ in range(limits.FAILURES_OF_A_NAME_FROM_AN_ADDRESS):
         browser().post("/desk/sign-in/", {"username": "alice", "password": "wrong"})
     assert browser().post("/desk/sign-in/", {"username": "bob", "password": PASSWORD}).status_code == 302
 
