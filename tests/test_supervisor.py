@@ -1,0 +1,59 @@
+"""The supervisor: starts, restarts and ends its parts."""
+
+import sys
+import threading
+import time
+
+import pytest
+
+from tradeops.supervisor import Part, supervise
+
+pytestmark = pytest.mark.pure
+SLEEPER = [sys.executable, "-c", "import time; time.sleep(60)"]
+STUBBORN = [sys.executable, "-c", "import signal, time; signal.signal(signal.SIGTERM, signal.SIG_IGN); time.sleep(60)"]
+
+
+def run(parts, stop):
+    thread = threading.Thread(target=supervise, args=(parts, stop))
+    thread.start()
+    return thread
+
+
+def wait_until(condition, seconds=15):
+    deadline = time.monotonic() + seconds
+    while not condition() and time.monotonic() < deadline:
+        time.sleep(0.02)
+    assert condition()
+
+
+def test_all_parts_are_ended_when_it_stops():
+    parts, stop = [Part("one", SLEEPER), Part("two", SLEEPER)], threading.Event()
+    thread = run(parts, stop)
+    wait_until(lambda: all(part.process for part in parts))
+    processes = [part.process for part in parts]
+    stop.set()
+    thread.join(20)
+    assert all(process.poll() is not None for process in processes)
+
+
+def test_a_part_that_ends_is_started_again():
+    part, stop = Part("brief", [sys.executable, "-c", "pass"]), threading.Event()
+    thread = run([part], stop)
+    wait_until(lambda: part.process is not None)
+    first = part.process.pid
+    wait_until(lambda: part.process is not None and part.process.pid != first)
+    stop.set()
+    thread.join(20)
+    assert part.pause_seconds > 1
+
+
+def test_a_part_that_will_not_end_is_killed(monkeypatch):
+    monkeypatch.setattr("tradeops.supervisor.STOP_SECONDS", 1.0)
+    part, stop = Part("stubborn", STUBBORN), threading.Event()
+    thread = run([part], stop)
+    wait_until(lambda: part.process is not None)
+    time.sleep(0.5)  # until the child has its handler in place
+    process = part.process
+    stop.set()
+    thread.join(20)
+    assert process.poll() == -9

@@ -1,0 +1,102 @@
+"""`manage.py up` as a process: it starts, serves, stops clean and comes back."""
+
+import os
+import signal
+import socket
+import time
+from pathlib import Path
+
+import pytest
+
+from tests.desk import Desk
+
+
+def children_of(pid: int) -> set[int]:
+    """All processes below `pid`, from /proc."""
+    parents = {}
+    for entry in Path("/proc").iterdir():
+        if entry.name.isdigit():
+            try:
+                parents[int(entry.name)] = int((entry / "stat").read_text().rsplit(")", 1)[1].split()[1])
+            except OSError:
+                continue
+    found, frontier = set(), {pid}
+    while frontier:
+        frontier = {child for child, parent in parents.items() if parent in frontier} - found
+        found |= frontier
+    return found
+
+
+def is_alive(pid: int) -> bool:
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[0] != "Z"
+    except OSError:
+        return False
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_stops_everything_it_started(tmp_path, number):
+    with Desk(tmp_path) as desk:
+        assert desk.get("/health").status_code == 200
+        family = children_of(desk.process.pid)
+        assert desk.stop(number) == 0, desk.log.read_text()
+        assert [pid for pid in family if is_alive(pid)] == []
+    with socket.socket() as probe:
+        assert probe.connect_ex(("127.0.0.1", desk.port)) != 0
+
+
+def test_a_booked_trade_survives_kill_and_a_second_start(tmp_path):
+    with Desk(tmp_path) as desk:
+        body = {"ticker": "AAPL", "quantity": "3", "price": "150.25", "trade_type": "BUY"}
+        booked = desk.post("/trades/", json=body).json()
+        family = children_of(desk.process.pid)
+        desk.stop(signal.SIGKILL)
+        deadline = time.monotonic() + 20
+        while any(is_alive(pid) for pid in family) and time.monotonic() < deadline:
+            time.sleep(0.1)
+        assert [pid for pid in family if is_alive(pid)] == []
+        desk.start()
+        assert desk.get(f"/trades/{booked['id']}").json() == booked
+        assert "Demo login" in desk.log.read_text()
+
+
+def test_a_taken_port_is_said_plainly(tmp_path):
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        desk = Desk(tmp_path)
+        done = desk.manage("up", "--port", str(taken.getsockname()[1]))
+    assert done.returncode == 1
+    assert "is taken" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_demo_mode_starts_on_no_other_address(tmp_path):
+    done = Desk(tmp_path).manage("up", "--demo", "--host", "0.0.0.0")
+    assert done.returncode == 1
+    assert "serves this machine alone" in done.stderr
+
+
+@pytest.mark.parametrize("arguments", [("--speed", "0"), ("--speed", "1e9"), ("--port", "0"), ("--speed", "nan")])
+def test_wrong_arguments_are_refused(tmp_path, arguments):
+    done = Desk(tmp_path).manage("up", *arguments)
+    assert done.returncode == 1
+    assert "Traceback" not in done.stderr
+
+
+@pytest.mark.services
+def test_a_part_that_dies_is_started_again(tmp_path):
+    with Desk(tmp_path) as desk:
+        family = children_of(desk.process.pid)
+        web = next(pid for pid in family if b"serve" in Path(f"/proc/{pid}/cmdline").read_bytes().split(b"\0"))
+        os.kill(web, signal.SIGKILL)
+        deadline = time.monotonic() + 60
+        answered = False
+        while not answered and time.monotonic() < deadline:
+            time.sleep(0.3)
+            try:
+                answered = desk.get("/health").status_code == 200
+            except OSError:
+                continue
+        assert answered
+        assert "web ended" in desk.log.read_text()
