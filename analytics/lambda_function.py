@@ -15,8 +15,8 @@ import os
 import re
 from typing import Protocol
 
-from analytics.layout import ANALYSIS_COLUMNS, FIRST_DAY, csv_bytes, object_key, plain, read_csv
-from analytics.reports import DayReport, analyze, parse_fill
+from analytics.layout import ANALYSIS_COLUMNS, FIRST_DAY, csv_bytes, object_key, plain
+from analytics.reports import DayReport, read_report
 
 logger = logging.getLogger(__name__)
 logger.setLevel(logging.INFO)
@@ -24,7 +24,6 @@ logger.setLevel(logging.INFO)
 HEADERS = {"Content-Type": "application/json", "Cache-Control": "no-store"}
 DAY = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
 MAX_BODY_BYTES = 64 * 1024
-NEEDED_COLUMNS = ("ticker", "trade_type", "quantity", "price", "fees", "realized_pnl")
 
 
 class Store(Protocol):
@@ -146,7 +145,7 @@ def analyze_day(day: dt.date, store: Store) -> dict[str, object]:
     content = store.read(source)
     if content is None:
         raise Refusal(404, "no_trades_file", f"There is no {source} in the lake. Export the day first.")
-    report = read_report(day, content)
+    report = _report_of(day, content)
     store.write(target, csv_bytes(ANALYSIS_COLUMNS, report.rows()))
     return {
         "date": day.isoformat(),
@@ -157,18 +156,17 @@ def analyze_day(day: dt.date, store: Store) -> dict[str, object]:
     }
 
 
-def read_report(day: dt.date, content: bytes) -> DayReport:
-    """The report of a trades file; a damaged one is told apart from a caller's mistake by its status, 500."""
+def _report_of(day: dt.date, content: bytes) -> DayReport:
+    """The report of a trades file; a damaged one is no mistake of the caller, so its status is 500."""
     try:
-        lines = io.StringIO(content.decode(), newline="")
-        return analyze(day, (parse_fill(line, row) for line, row in read_csv(lines, NEEDED_COLUMNS)))
+        return read_report(day, io.StringIO(content.decode(), newline=""))
     except ValueError as error:
         raise Refusal(500, "damaged_file", f"{object_key('trades', day)}: {error}") from error
 
 
 def _as_json(row: dict[str, object]) -> dict[str, object]:
-    counts = ("date", "ticker", "trades", "buys", "sells")
-    return {name: value if name in counts else plain(value) for name, value in row.items()}
+    counts = ("ticker", "trades", "buys", "sells")
+    return {name: value if name in counts else plain(value) for name, value in row.items() if name != "date"}
 
 
 # --- S3

@@ -70,6 +70,19 @@ def object_key(kind: str, day: dt.date, file_format: str = "csv") -> str:
     return f"{kind}/{folder}/{KINDS[kind]}_{day.isoformat()}.{file_format}"
 
 
+def parse_key(key: str) -> tuple[str, dt.date, str]:
+    """(kind, day, format) of a key that `object_key` made. Raises ValueError for any other."""
+    kind, _, rest = key.partition("/")
+    try:
+        day = dt.date(*(int(part) for part in rest.split("/")[:3]))
+    except (TypeError, ValueError):
+        raise ValueError(f"{key} is not a key of the lake") from None
+    file_format = rest.rpartition(".")[2]
+    if kind not in KINDS or file_format not in FORMATS or object_key(kind, day, file_format) != key:
+        raise ValueError(f"{key} is not a key of the lake")
+    return kind, day, file_format
+
+
 def plain(number: Decimal) -> str:
     """A decimal in plain digits: no exponent, no zeros at the end, no minus before zero."""
     text = format(number, "f")

@@ -11,13 +11,14 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from decimal import Decimal
 
-from analytics.layout import ANALYSIS_COLUMNS
+from analytics.layout import ANALYSIS_COLUMNS, read_csv
 
 # 28 digits times 28 digits, summed over any number of trades a day can hold, stays below 100.
 EXACT = decimal.Context(prec=100, rounding=decimal.ROUND_HALF_EVEN, traps=[decimal.Inexact, decimal.InvalidOperation])
 ROUNDED = decimal.Context(prec=100, rounding=decimal.ROUND_HALF_EVEN)
 VWAP_STEP = Decimal("1e-12")
 ZERO = Decimal(0)
+NEEDED_COLUMNS = ("ticker", "trade_type", "quantity", "price", "fees", "realized_pnl")
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,7 +106,7 @@ class DayReport:
         return [self._row(self.tickers[ticker]) for ticker in sorted(self.tickers)]
 
     def _row(self, line: TickerDay) -> dict[str, object]:
-        return {"date": self.day.isoformat()} | {name: getattr(line, name) for name in ANALYSIS_COLUMNS[1:]}
+        return {"date": self.day} | {name: getattr(line, name) for name in ANALYSIS_COLUMNS[1:]}
 
 
 def analyze(day: dt.date, fills: Iterable[Fill]) -> DayReport:
@@ -114,6 +115,11 @@ def analyze(day: dt.date, fills: Iterable[Fill]) -> DayReport:
     for fill in fills:
         report.add(fill)
     return report
+
+
+def read_report(day: dt.date, lines: Iterable[str]) -> DayReport:
+    """The report of a day's trades file, given its lines. Raises ValueError naming the line that cannot be read."""
+    return analyze(day, (parse_fill(line, row) for line, row in read_csv(lines, NEEDED_COLUMNS)))
 
 
 def parse_fill(line: int, row: Mapping[str, str]) -> Fill:

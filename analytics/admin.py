@@ -1,0 +1,28 @@
+"""The lake's files in the back office. Jobs and the schedule have their own pages there."""
+
+from django.contrib import admin
+from django.utils.html import format_html
+
+from analytics.models import ExportRequest, LakeFile
+from tradeops.core.jobs.admin import ReadOnlyAdmin
+
+
+@admin.register(LakeFile)
+class LakeFileAdmin(ReadOnlyAdmin):
+    list_display = ["key", "rows", "size", "revision", "written_at", "download"]
+    list_filter = ["kind", "file_format"]
+    search_fields = ["key", "sha256"]
+    date_hierarchy = "day"
+    show_full_result_count = False
+
+    @admin.display(description="file")
+    def download(self, file) -> str:
+        return format_html('<a href="/desk/reports/files/{}/">Download</a>', file.pk)
+
+
+@admin.register(ExportRequest)
+class ExportRequestAdmin(ReadOnlyAdmin):
+    list_display = ["job", "user", "asked_at"]
+    list_select_related = ["job", "user"]
+    search_fields = ["job__key", "user__username"]
+    date_hierarchy = "asked_at"

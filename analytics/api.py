@@ -1,0 +1,74 @@
+"""Asking for a day's analysis, following its job, and the Lambda proxy."""
+
+from django.http import HttpResponse
+from django.shortcuts import get_object_or_404
+from drf_spectacular.types import OpenApiTypes
+from drf_spectacular.utils import extend_schema
+from rest_framework import permissions, status
+from rest_framework.response import Response
+from rest_framework.views import APIView
+
+from analytics import lambda_client
+from analytics.models import ExportJob
+from analytics.serializers import ExportJobSerializer, JobAcceptedSerializer, PassedOnParser, ProcessSerializer
+from analytics.services import request_export
+from tradeops.core.api import problem
+
+
+class MayRun(permissions.BasePermission):
+    """Auditors look; they do not set anything going."""
+
+    message = "Your role looks at reports and does not run them."
+
+    def has_permission(self, request, view) -> bool:
+        return request.user.may_book
+
+
+class ProcessView(APIView):
+    """Have a day's trades exported to the lake and analyzed.
+
+    The date defaults to yesterday, UTC; today and days done before are fine and are made again. While a day's job is
+    unfinished, asking again answers with that same job, whoever asked first, and lets the new asker follow it.
+    """
+
+    permission_classes = [*APIView.permission_classes, MayRun]
+
+    @extend_schema(request=ProcessSerializer, responses={202: JobAcceptedSerializer}, operation_id="analytics_process")
+    def post(self, request) -> Response:
+        asked = ProcessSerializer(data=request.data)
+        asked.is_valid(raise_exception=True)
+        job = request_export(asked.validated_data["date"], request.user)
+        answer = JobAcceptedSerializer(job, context={"request": request}).data
+        return Response(answer, status.HTTP_202_ACCEPTED, headers={"Location": answer["status_url"]})
+
+
+class JobView(APIView):
+    """How far a day's job is.
+
+    `status` is `queued`, `running` (with `progress`), `retrying` (with the `attempt` and the `reason` of the last),
+    `succeeded` (with the object `keys`) or `failed` (with the `reason`). Seen by those who asked for the day, the back
+    office and auditors; for others there is no such job.
+    """
+
+    @extend_schema(responses=ExportJobSerializer, operation_id="analytics_job")
+    def get(self, request, id: int) -> Response:
+        job = get_object_or_404(ExportJob.objects.visible_to(request.user), pk=id)
+        return Response(ExportJobSerializer(job, context={"request": request}).data)
+
+
+class MoneyAIView(APIView):
+    """The Lambda proxy: the JSON object goes on to the function, its status and JSON come back.
+
+    The function analyzes a day of the lake: `{"date": "2025-01-15"}`, yesterday by default. Where no `LAMBDA_API_URL`
+    is set, the same handler runs here. 502 and 504 with a `reason` when the function fails or is late.
+    """
+
+    parser_classes = [PassedOnParser]
+
+    @extend_schema(request=OpenApiTypes.OBJECT, responses={200: OpenApiTypes.OBJECT}, operation_id="moneyai")
+    def post(self, request) -> HttpResponse:
+        try:
+            answer = lambda_client.invoke(request.data.get("text") or "{}")
+        except lambda_client.LambdaError as error:
+            return problem(error.status, str(error), request=request, reason=error.reason)
+        return HttpResponse(answer.body, status=answer.status, content_type="application/json")

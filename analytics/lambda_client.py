@@ -1,0 +1,176 @@
+"""The one door to the AWS handler: by HTTP at `LAMBDA_API_URL`, or in process where none is set.
+
+The address is a setting; nothing in a request can change it. What comes back is data: no redirect is followed, time
+and size are bounded, and only JSON is handed on.
+"""
+
+import json
+import logging
+import queue
+import tempfile
+import threading
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+import requests
+from django.conf import settings
+from urllib3.exceptions import ReadTimeoutError
+
+from analytics import lake, services
+from analytics.lambda_function import StoreError, handler
+
+logger = logging.getLogger(__name__)
+
+CONNECT_SECONDS = 3
+READ_SECONDS = 15
+# API Gateway itself gives up after 29 s.
+WHOLE_SECONDS = 30
+MAX_ANSWER_BYTES = 6 * 1024 * 1024  # the most that a Lambda can answer
+CALLS_AT_ONCE = 8
+HEADERS = {
+    "Content-Type": "application/json",
+    "Accept": "application/json",
+    "Accept-Encoding": "identity",
+    "User-Agent": "TradeOps",
+}
+
+calls = threading.BoundedSemaphore(CALLS_AT_ONCE)
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What the handler answered: a status and JSON text."""
+
+    status: int
+    body: str
+
+
+class LambdaError(Exception):
+    """No answer that could be handed on: 502 for a bad one, 503 when too many wait, 504 for a late one."""
+
+    def __init__(self, status: int, reason: str, message: str):
+        super().__init__(message)
+        self.status, self.reason = status, reason
+
+
+def invoke(body: str) -> Answer:
+    """Have the handler work on `body`, a JSON object as text. Raises LambdaError.
+
+    Call it outside any transaction: it may take WHOLE_SECONDS.
+    """
+    if not settings.LAMBDA_API_URL:
+        return invoke_in_process(body)
+    if not calls.acquire(blocking=False):
+        raise LambdaError(503, "busy", "Too many calls to the Lambda function are under way. Try again shortly.")
+    outcomes: queue.SimpleQueue[Answer | LambdaError] = queue.SimpleQueue()
+    threading.Thread(target=call, args=(body, outcomes), name="lambda-call", daemon=True).start()
+    try:
+        # A thread beside it, because an upstream that sends a byte now and then never trips a socket's own time-out.
+        outcome = outcomes.get(timeout=WHOLE_SECONDS)
+    except queue.Empty:
+        raise LambdaError(504, "timeout", f"The Lambda function did not answer within {WHOLE_SECONDS} s.") from None
+    if isinstance(outcome, LambdaError):
+        raise outcome
+    return outcome
+
+
+# --- in process
+
+
+class LakeStore:
+    """The desk's own lake, as the handler wants its files."""
+
+    def read(self, key: str) -> bytes | None:
+        try:
+            file = lake.read(key)
+            if file is None:
+                return None
+            with file:
+                return file.read()
+        except lake.LakeError as error:
+            raise StoreError(str(error)) from error
+
+    def write(self, key: str, content: bytes) -> None:
+        with tempfile.TemporaryDirectory(prefix="tradeops-") as folder:
+            path = Path(folder) / "part"
+            path.write_bytes(content)
+            try:
+                services.keep(key, path, rows=content.count(b"\n") - 1)
+            except lake.LakeError as error:
+                raise StoreError(str(error)) from error
+
+
+def invoke_in_process(body: str) -> Answer:
+    event = {"version": "2.0", "requestContext": {"http": {"method": "POST"}}, "body": body}
+    answer = handler(event, None, store=LakeStore())
+    return Answer(answer["statusCode"], answer["body"])
+
+
+# --- by HTTP
+
+
+def call(body: str, outcomes: queue.SimpleQueue) -> None:
+    try:
+        outcomes.put(fetch(settings.LAMBDA_API_URL, body))
+    except LambdaError as error:
+        logger.warning("The Lambda call failed: %s", error)
+        outcomes.put(error)
+    finally:
+        calls.release()
+
+
+def fetch(url: str, body: str) -> Answer:
+    deadline = time.monotonic() + WHOLE_SECONDS
+    try:
+        with requests.Session() as session:
+            session.trust_env = False  # no proxy and no .netrc: one place is called, with nothing of ours but the body
+            response = session.post(
+                url,
+                data=body.encode(),
+                headers=HEADERS,
+                timeout=(CONNECT_SECONDS, READ_SECONDS),
+                allow_redirects=False,
+                stream=True,
+            )
+            content = read_bounded(response, deadline)
+    except (requests.RequestException, OSError) as error:
+        raise told_apart(error) from None  # the error's own text holds the address
+    return checked(response.status_code, content)
+
+
+def told_apart(error: Exception) -> LambdaError:
+    # requests wraps a time-out in the middle of a body as a connection error.
+    inner = error.args[0] if error.args else None
+    if isinstance(error, requests.Timeout) or isinstance(inner, ReadTimeoutError):
+        return LambdaError(504, "timeout", "The Lambda function did not answer in time.")
+    return LambdaError(502, "unreachable", f"The Lambda function was not reached: {type(error).__name__}.")
+
+
+def read_bounded(response: requests.Response, deadline: float) -> bytes:
+    parts, size = [], 0
+    for part in response.iter_content(64 * 1024):
+        size += len(part)
+        if size > MAX_ANSWER_BYTES:
+            raise LambdaError(502, "too_large", f"The Lambda function answered more than {MAX_ANSWER_BYTES} bytes.")
+        if time.monotonic() > deadline:
+            raise LambdaError(504, "timeout", f"The Lambda function was not done within {WHOLE_SECONDS} s.")
+        parts.append(part)
+    return b"".join(parts)
+
+
+def checked(status: int, content: bytes) -> Answer:
+    """The answer, when it is one that can be handed on: a final status and JSON."""
+    if not 200 <= status <= 599 or 300 <= status <= 399:
+        raise LambdaError(502, "redirect", f"The Lambda function answered {status}, which is not followed.")
+    try:
+        text = content.decode("utf-8-sig")
+        json.loads(text, parse_constant=_refuse_constant)
+    except (ValueError, RecursionError):
+        message = f"The Lambda function answered {status} with something that is not JSON."
+        raise LambdaError(502, "not_json", message) from None
+    return Answer(status, text)
+
+
+def _refuse_constant(name: str) -> None:
+    raise ValueError(f"{name} is not JSON")

@@ -1,0 +1,76 @@
+"""What stands in the lake, and who asked for a day to be made."""
+
+from datetime import date
+
+from django.conf import settings
+from django.db import models
+from django.db.models import Q
+from django.utils import timezone
+
+from analytics.layout import FORMATS, KINDS
+from tradeops.core.jobs.models import Job, JobQuerySet
+
+EXPORT = "export"
+
+
+class LakeFile(models.Model):
+    """A file of a UTC day as it stands in the lake. Derived: the bytes can always be made again from the book."""
+
+    key = models.CharField(max_length=200, unique=True)
+    day = models.DateField()
+    kind = models.CharField(max_length=16, choices=[(kind, kind) for kind in KINDS])
+    file_format = models.CharField(max_length=8, choices=[(name, name) for name in FORMATS])
+    rows = models.PositiveBigIntegerField()
+    size = models.PositiveBigIntegerField(help_text="Bytes.")
+    sha256 = models.CharField(max_length=64)
+    revision = models.PositiveIntegerField(default=1, help_text="Counts how often the bytes have changed.")
+    written_at = models.DateTimeField(default=timezone.now)
+
+    class Meta:
+        ordering = ["-day", "-kind", "file_format"]
+        indexes = [models.Index(fields=["-day", "-kind", "file_format"], name="lakefile_newest_day")]
+
+    def __str__(self) -> str:
+        return self.key
+
+
+class ExportJobQuerySet(JobQuerySet):
+    def visible_to(self, user):
+        """One's own and those one has asked for: a second asker gets the job under way, and may follow it."""
+        if user.sees_all_books:
+            return self
+        return self.filter(Q(owner=user) | Q(requests__user=user)).distinct()
+
+
+class ExportJobManager(models.Manager.from_queryset(ExportJobQuerySet)):
+    def get_queryset(self):
+        return super().get_queryset().filter(kind=EXPORT)
+
+
+class ExportJob(Job):
+    """A job of kind `export`: a day's trades and their analysis to the lake. The key is the day."""
+
+    objects = ExportJobManager()
+
+    class Meta:
+        proxy = True
+        ordering = ["-id"]
+
+    @property
+    def day(self) -> date:
+        return date.fromisoformat(self.key)
+
+
+class ExportRequest(models.Model):
+    """That a user asked for an export, whoever's job it became."""
+
+    job = models.ForeignKey(Job, on_delete=models.CASCADE, related_name="requests")
+    user = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="export_requests")
+    asked_at = models.DateTimeField(default=timezone.now)
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["job", "user"], name="exportrequest_once_a_user")]
+        ordering = ["-id"]
+
+    def __str__(self) -> str:
+        return f"{self.user} asked for job {self.job_id}"

@@ -1,0 +1,82 @@
+"""Shapes of the analytics API."""
+
+import datetime as dt
+import re
+
+from django.utils import timezone
+from rest_framework import serializers
+from rest_framework.exceptions import ParseError
+from rest_framework.reverse import reverse
+
+from analytics.layout import FIRST_DAY
+from analytics.models import ExportJob
+from tradeops.core.api import StrictSerializer
+from tradeops.core.strict_json import StrictJSONParser, parse_json
+
+PLAIN_DAY = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
+
+
+def check_exportable(day: dt.date) -> dt.date:
+    """`day`, if it can have a file: from 1900 to today, UTC."""
+    today = timezone.now().date()
+    if day < FIRST_DAY:
+        raise serializers.ValidationError(f"It must not be before {FIRST_DAY}.", code="min_value")
+    if day > today:
+        raise serializers.ValidationError(f"{day} has not come yet: today is {today}, UTC.", code="max_value")
+    return day
+
+
+class DayField(serializers.DateField):
+    """A day as YYYY-MM-DD and nothing else: Python also takes 20250115, 2025-W03-3 and digits of other scripts."""
+
+    def to_internal_value(self, value):
+        if not isinstance(value, str) or not PLAIN_DAY.fullmatch(value):
+            self.fail("invalid", format="YYYY-MM-DD")
+        return check_exportable(super().to_internal_value(value))
+
+
+class ProcessSerializer(StrictSerializer):
+    """`{"date": "2025-01-15"}`; without a date: yesterday, UTC."""
+
+    date = DayField(required=False)
+
+    def validate(self, values):
+        values.setdefault("date", timezone.now().date() - dt.timedelta(days=1))
+        return values
+
+
+class JobAcceptedSerializer(serializers.Serializer):
+    """The answer to a request for a day."""
+
+    job_id = serializers.IntegerField(source="id")
+    status = serializers.CharField(source="state")
+    status_url = serializers.SerializerMethodField()
+
+    def get_status_url(self, job) -> str:
+        return reverse("analytics:job-detail", args=[job.pk], request=self.context["request"])
+
+
+class ExportJobSerializer(JobAcceptedSerializer):
+    """An export job as it stands."""
+
+    date = serializers.CharField(source="key")
+    progress = serializers.IntegerField(help_text="Percent.")
+    attempt = serializers.IntegerField(source="attempts")
+    keys = serializers.SerializerMethodField(help_text="Object keys in the lake, once it has succeeded.")
+    reason = serializers.CharField(help_text="Why it failed, or why it is tried again.")
+    created_at = serializers.DateTimeField()
+    started_at = serializers.DateTimeField()
+    finished_at = serializers.DateTimeField()
+
+    def get_keys(self, job: ExportJob) -> list[str]:
+        return (job.result or {}).get("keys", [])
+
+
+class PassedOnParser(StrictJSONParser):
+    """Checks a body like any other and hands on its own text, so that no number changes on its way."""
+
+    def parse(self, stream, media_type=None, parser_context=None):
+        body = stream.read()
+        if not isinstance(parse_json(body), dict):
+            raise ParseError("The body must be a JSON object.")
+        return {"text": body.decode()}
