@@ -7,6 +7,7 @@ import numpy as np
 from strategies.backtest import Backtest
 from strategies.portfolio import combine
 from strategies.prices import iso_times
+from strategies.results import describe_ticker
 from tradeops.core.csvfile import write_rows
 
 TRADE_COLUMNS = (
@@ -15,9 +16,11 @@ TRADE_COLUMNS = (
 )  # fmt: skip
 
 
-def trade_lines(tickers: list[dict]) -> Iterator[str]:
-    """The trades of a result's `tickers`, oldest first within each; empty cells where a trade is open."""
-    return write_rows([TRADE_COLUMNS, *(_trade_row(ticker, trade) for ticker in tickers for trade in ticker["trades"])])
+def trade_lines(backtest: Backtest) -> Iterator[str]:
+    """Every trade, by ticker and then oldest first; empty cells where it is still open."""
+    yield from write_rows([TRADE_COLUMNS])
+    for ticker in map(describe_ticker, backtest.results):
+        yield from write_rows(_trade_row(ticker, trade) for trade in ticker["trades"])
 
 
 def _trade_row(ticker: dict, trade: dict) -> list:

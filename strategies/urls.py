@@ -1,2 +1,25 @@
-api_urlpatterns = []
-page_urlpatterns = []
+"""Addresses of the backtests: the API under /algorithm/, the pages under /desk/strategies/."""
+
+from django.urls import path, re_path
+
+from strategies import api, views
+
+api_urlpatterns = [
+    path("algorithm/run", api.RunBacktest.as_view(), name="run-create"),
+    path("algorithm/sample", api.Sample.as_view(), name="sample"),
+    path("algorithm/help", api.Help.as_view(), name="help"),
+    path("algorithm/runs/", api.RunList.as_view(), name="run-list"),
+    path("algorithm/runs/<int:run_id>", api.RunDetail.as_view(), name="run-detail"),
+    path("algorithm/runs/<int:run_id>/chart.png", api.OverviewChart.as_view(), name="run-chart"),
+    re_path(
+        r"^algorithm/runs/(?P<run_id>[0-9]{1,18})/charts/(?P<ticker>[A-Z0-9.\-]{1,16})\.(?P<form>png|svg)$",
+        api.TickerChart.as_view(),
+        name="run-ticker-chart",
+    ),
+    path("algorithm/runs/<int:run_id>/trades.csv", api.TradeLog.as_view(), name="run-trades"),
+    path("algorithm/runs/<int:run_id>/equity.csv", api.EquityLog.as_view(), name="run-equity"),
+]
+page_urlpatterns = [
+    path("strategies/", views.strategies_page, name="strategies"),
+    path("strategies/<int:run_id>/", views.run_page, name="run"),
+]

@@ -1,0 +1,53 @@
+"""The back office's view of kept backtests: to look at and to search, not to change."""
+
+from django.contrib import admin
+
+from strategies.models import PriceData, Run
+
+
+class ReadOnly(admin.ModelAdmin):
+    """A run and its rows are what happened: nothing in them is edited."""
+
+    show_full_result_count = False
+
+    def has_add_permission(self, request) -> bool:
+        return False
+
+    def has_change_permission(self, request, obj=None) -> bool:
+        return False
+
+    def has_delete_permission(self, request, obj=None) -> bool:
+        return False
+
+
+@admin.register(Run)
+class RunAdmin(ReadOnly):
+    list_display = (
+        "id",
+        "owner",
+        "strategy",
+        "parameters",
+        "return_percentage",
+        "closed_trades",
+        "source",
+        "created_at",
+    )
+    list_filter = ("strategy", "source", "fill", "created_at")
+    search_fields = ("owner__username", "data__digest", "fingerprint")
+    list_select_related = ("owner",)
+    date_hierarchy = "created_at"
+    ordering = ("-id",)
+
+    def get_queryset(self, request):
+        return super().get_queryset(request).defer("summary")
+
+
+@admin.register(PriceData)
+class PriceDataAdmin(ReadOnly):
+    list_display = ("digest", "bars", "tickers", "created_at")
+    search_fields = ("digest",)
+    date_hierarchy = "created_at"
+    exclude = ("packed",)
+
+    def get_queryset(self, request):
+        return super().get_queryset(request).defer("packed")

@@ -1,0 +1,76 @@
+"""Kept backtests: what was asked, what came out, and the exact price rows it came from."""
+
+from django.conf import settings
+from django.db import models
+from django.utils import timezone
+
+
+class PriceData(models.Model):
+    """The price rows of one or more runs, named by their own hash: the same rows are kept once."""
+
+    digest = models.CharField(max_length=64, primary_key=True, editable=False)
+    packed = models.BinaryField(editable=False)
+    bars = models.PositiveIntegerField(editable=False)
+    tickers = models.JSONField(editable=False)
+    created_at = models.DateTimeField(default=timezone.now, editable=False)
+
+    class Meta:
+        verbose_name = verbose_name_plural = "price data"
+
+    def __str__(self) -> str:
+        return self.digest[:12]
+
+
+class RunQuerySet(models.QuerySet):
+    def visible_to(self, user):
+        return self if user.sees_all_books else self.filter(owner=user)
+
+    def listed(self):
+        """Newest first, without the results, which may be large."""
+        return self.defer("summary").select_related("owner").order_by("-id")
+
+
+class Source(models.TextChoices):
+    UPLOAD = "upload", "Uploaded files"
+    SAMPLE = "sample", "Sample data"
+
+
+class Run(models.Model):
+    """One backtest. `summary` is the answer as it was given, without addresses and curves: those are made again."""
+
+    owner = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="runs")
+    strategy = models.CharField(max_length=40)
+    parameters = models.JSONField(help_text="The strategy's own parameters.")
+    initial_investment = models.FloatField()
+    fee_bps = models.FloatField()
+    fill = models.CharField(max_length=16)
+    source = models.CharField(max_length=8, choices=Source)
+    data = models.ForeignKey(PriceData, on_delete=models.PROTECT, related_name="runs", db_column="data_hash")
+    fingerprint = models.CharField(max_length=64, help_text="Hash of code, strategy, parameters, fills, fees and rows.")
+    tickers = models.JSONField()
+    profit_loss = models.FloatField()
+    return_percentage = models.FloatField()
+    closed_trades = models.PositiveIntegerField()
+    summary = models.JSONField()
+    created_at = models.DateTimeField(default=timezone.now)
+
+    objects = RunQuerySet.as_manager()
+
+    class Meta:
+        ordering = ["-id"]
+        indexes = [
+            # The list of one's own runs, newest first.
+            models.Index(fields=["owner", "-id"], name="run_owner_newest"),
+            # The sample run of these parameters, kept once for each user.
+            models.Index(fields=["owner", "fingerprint"], name="run_owner_fingerprint"),
+        ]
+
+    def __str__(self) -> str:
+        return f"Run {self.pk}: {self.title}"
+
+    @property
+    def title(self) -> str:
+        """The strategy, its parameters and up to three tickers, in one line."""
+        values = "/".join(str(value) for value in self.parameters.values())
+        more = f" +{len(self.tickers) - 3}" if len(self.tickers) > 3 else ""
+        return f"{self.strategy} {values} on {', '.join(self.tickers[:3])}{more}"

@@ -1,0 +1,139 @@
+"""What the backtest addresses take and answer, as DRF needs it for lists and for the schema.
+
+The values of a request are checked by `backtest.make_spec` from the declared parameters; the fields below are made
+from the same declarations, so the schema says the same.
+"""
+
+from rest_framework import serializers
+
+from strategies.backtest import RUN_PARAMETERS, STRATEGY
+from strategies.library import strategies
+from strategies.models import Run
+from strategies.parameters import Parameter
+
+
+def declared_parameters() -> list[Parameter]:
+    """Every parameter that any strategy or the run itself takes, once each."""
+    own = [parameter for module in strategies().values() for parameter in module.PARAMETERS]
+    return list({parameter.name: parameter for parameter in (STRATEGY, *own, *RUN_PARAMETERS)}.values())
+
+
+def schema_field(parameter: Parameter) -> serializers.Field:
+    about = {"required": False, "default": parameter.default, "help_text": parameter.help}
+    if parameter.kind == "choice":
+        return serializers.ChoiceField(choices=[(choice, choice) for choice in parameter.choices], **about)
+    kind = serializers.IntegerField if parameter.kind == "integer" else serializers.FloatField
+    return kind(min_value=parameter.minimum, max_value=parameter.maximum, **about)
+
+
+class SpecSerializer(serializers.Serializer):
+    """The parameters of a run, for the schema."""
+
+    def get_fields(self):
+        return {parameter.name: schema_field(parameter) for parameter in declared_parameters()}
+
+
+class RunRequestSerializer(SpecSerializer):
+    """A run on uploaded files, for the schema."""
+
+    def get_fields(self):
+        files = serializers.ListField(child=serializers.FileField(), help_text="One or several CSV files of prices.")
+        ticker = serializers.CharField(
+            required=False, max_length=16, help_text="The instrument of a single file that names none."
+        )
+        return {"file": files, "ticker": ticker} | super().get_fields()
+
+
+class TradeSerializer(serializers.Serializer):
+    entry_date = serializers.CharField()
+    entry_price = serializers.FloatField()
+    exit_date = serializers.CharField(allow_null=True)
+    exit_price = serializers.FloatField(allow_null=True)
+    quantity = serializers.FloatField()
+    fees = serializers.FloatField()
+    profit_loss = serializers.FloatField()
+    return_percentage = serializers.FloatField()
+    open = serializers.BooleanField()
+
+    class Meta:
+        ref_name = "BacktestTrade"
+
+
+class TickerResultSerializer(serializers.Serializer):
+    ticker = serializers.CharField()
+    bars = serializers.IntegerField()
+    first_date = serializers.CharField()
+    last_date = serializers.CharField()
+    initial_investment = serializers.FloatField()
+    final_value = serializers.FloatField()
+    profit_loss = serializers.FloatField()
+    return_percentage = serializers.FloatField()
+    buy_and_hold_return_percentage = serializers.FloatField()
+    max_drawdown_percentage = serializers.FloatField()
+    sharpe_ratio = serializers.FloatField(allow_null=True)
+    bars_per_year = serializers.FloatField()
+    closed_trades = serializers.IntegerField()
+    win_rate_percentage = serializers.FloatField(allow_null=True)
+    trades = TradeSerializer(many=True)
+
+
+class CountsSerializer(serializers.Serializer):
+    profitable_tickers = serializers.IntegerField()
+    losing_tickers = serializers.IntegerField()
+    flat_tickers = serializers.IntegerField()
+    win_rate_percentage = serializers.FloatField(allow_null=True)
+
+
+class PortfolioSerializer(serializers.Serializer):
+    """Equity of all accounts together; `dates` and `equity` are of one length, oldest first."""
+
+    bars = serializers.IntegerField()
+    first_date = serializers.CharField(allow_null=True)
+    last_date = serializers.CharField(allow_null=True)
+    max_drawdown_percentage = serializers.FloatField(allow_null=True)
+    sharpe_ratio = serializers.FloatField(allow_null=True)
+    dates = serializers.ListField(child=serializers.CharField())
+    equity = serializers.ListField(child=serializers.FloatField())
+
+
+class SkippedSerializer(serializers.Serializer):
+    ticker = serializers.CharField()
+    code = serializers.CharField()
+    reason = serializers.CharField()
+
+
+class ResultSerializer(serializers.Serializer):
+    """A backtest's result."""
+
+    status = serializers.CharField()
+    run_id = serializers.IntegerField()
+    strategy = serializers.CharField()
+    parameters = serializers.DictField()
+    data_hash = serializers.CharField()
+    total_initial_investment = serializers.FloatField()
+    final_value = serializers.FloatField()
+    overall_profit_loss = serializers.FloatField()
+    overall_return_percentage = serializers.FloatField()
+    summary = CountsSerializer()
+    tickers = TickerResultSerializer(many=True)
+    portfolio = PortfolioSerializer()
+    metrics = serializers.DictField(child=serializers.JSONField())
+    charts = serializers.DictField(child=serializers.CharField())
+    skipped = SkippedSerializer(many=True)
+    assumptions = serializers.DictField(child=serializers.JSONField())
+
+
+class RunListSerializer(serializers.ModelSerializer):
+    """A kept run in the list: its inputs and headline figures."""
+
+    run_id = serializers.IntegerField(source="pk")
+    owner = serializers.CharField(source="owner.username")
+    data_hash = serializers.CharField(source="data_id")
+    url = serializers.HyperlinkedIdentityField(view_name="strategies:run-detail", lookup_url_kwarg="run_id")
+
+    class Meta:
+        model = Run
+        fields = (
+            "run_id", "owner", "strategy", "parameters", "initial_investment", "fee_bps", "fill", "source", "data_hash",
+            "tickers", "profit_loss", "return_percentage", "closed_trades", "created_at", "url",
+        )  # fmt: skip

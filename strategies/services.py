@@ -1,0 +1,86 @@
+"""Running a backtest and keeping it, and making a kept one again."""
+
+import zlib
+from collections.abc import Sequence
+from functools import cache
+
+from django.db import transaction
+
+from market.samples import as_csv, daily_bars
+from strategies import backtest, pricepack, provenance
+from strategies.backtest import Backtest, Spec
+from strategies.models import PriceData, Run, Source
+from strategies.prices import Prices, read_files
+from strategies.results import summarize
+
+SAMPLE_TICKERS, SAMPLE_YEARS, SAMPLE_SEED = ("AAPL", "GOOGL", "MSFT", "TSLA"), 10, 12
+
+
+class DamagedRun(ValueError):
+    """The kept price rows of a run are not what its hash says."""
+
+
+def run_backtest(owner, spec: Spec, all_prices: Sequence[Prices], source: str = Source.UPLOAD) -> Run:
+    """Runs `spec` on these prices and keeps the outcome. Raises BacktestError where there is none to keep."""
+    done = backtest.run(spec, all_prices)
+    packed = pricepack.pack(all_prices)
+    data_hash = pricepack.digest(packed)
+    run = _unsaved_run(owner, done, data_hash)
+    run.source = source
+    kept = {
+        "packed": pricepack.compress(packed),
+        "bars": sum(map(len, all_prices)),
+        "tickers": [prices.ticker for prices in all_prices],
+    }
+    with transaction.atomic():
+        run.data, _ = PriceData.objects.defer("packed").get_or_create(digest=data_hash, defaults=kept)
+        run.save()
+    return run
+
+
+def _unsaved_run(owner, done: Backtest, data_hash: str) -> Run:
+    spec, summary = done.spec, summarize(done, data_hash)
+    return Run(
+        owner=owner,
+        strategy=spec.strategy,
+        parameters=spec.parameters,
+        initial_investment=spec.initial_investment,
+        fee_bps=spec.fee_bps,
+        fill=spec.fill,
+        fingerprint=provenance.fingerprint(spec, data_hash),
+        tickers=[ticker["ticker"] for ticker in summary["tickers"]],
+        profit_loss=summary["overall_profit_loss"],
+        return_percentage=summary["overall_return_percentage"],
+        closed_trades=sum(ticker["closed_trades"] for ticker in summary["tickers"]),
+        summary=summary,
+    )
+
+
+def run_sample(owner, spec: Spec) -> Run:
+    """The run of `spec` on the sample data: made once for each user and specification, then found again."""
+    all_prices, data_hash = sample_prices()
+    mark = provenance.fingerprint(spec, data_hash)
+    known = Run.objects.filter(owner=owner, fingerprint=mark, source=Source.SAMPLE).order_by("-id").first()
+    return known or run_backtest(owner, spec, all_prices, Source.SAMPLE)
+
+
+@cache
+def sample_prices() -> tuple[list[Prices], str]:
+    """The sample's bars and their hash; read from CSV like an upload, so that both take one path."""
+    files = [
+        (f"{ticker}.csv", as_csv(daily_bars(ticker, SAMPLE_YEARS, SAMPLE_SEED)).encode()) for ticker in SAMPLE_TICKERS
+    ]
+    all_prices = read_files(files)
+    return all_prices, pricepack.digest(pricepack.pack(all_prices))
+
+
+def remake(run: Run) -> Backtest:
+    """The kept run with its curves, worked out again from the kept rows. Raises DamagedRun."""
+    try:
+        packed = pricepack.decompress(bytes(run.data.packed))
+        if pricepack.digest(packed) != run.data_id:
+            raise DamagedRun(f"The price rows kept for run {run.pk} do not match their hash.")
+        spec = Spec(run.strategy, run.parameters, run.initial_investment, run.fee_bps, run.fill)
+        return backtest.run(spec, pricepack.unpack(packed))
+    except (zlib.error, KeyError, TypeError, backtest.BacktestError) as error:
+        raise DamagedRun(f"Run {run.pk} cannot be worked out again from what was kept.") from error

@@ -1,0 +1,51 @@
+"""From a request to files and given values: multipart forms, or one CSV as the body."""
+
+from rest_framework.exceptions import ErrorDetail, ValidationError
+from rest_framework.parsers import BaseParser
+from rest_framework.request import Request
+
+BODY_NAME = "body.csv"
+IGNORED = ("format", "csrfmiddlewaretoken")
+
+
+class CsvParser(BaseParser):
+    """A CSV file as the whole body."""
+
+    media_type = "text/csv"
+
+    def parse(self, stream, media_type=None, parser_context=None) -> bytes:
+        return stream.read()
+
+
+def uploaded_files(request: Request) -> list[tuple[str, bytes]]:
+    """(name, content) of every file of the request. Raises ValidationError naming `file`."""
+    if isinstance(request.data, bytes):
+        return [(BODY_NAME, request.data)]
+    strange = [name for name in request.FILES if name != "file"]
+    if strange:
+        raise refusal(strange[0], "Files belong into the field file.", "unknown")
+    if "file" in request.data and not request.FILES:
+        raise refusal("file", "This is not a file: send it as an upload.", "invalid")
+    files = [(uploaded.name, uploaded.read()) for uploaded in request.FILES.getlist("file")]
+    if not files:
+        raise refusal("file", "Send one or several CSV files of prices.", "required")
+    return files
+
+
+def given_values(request: Request) -> dict[str, str]:
+    """Names and texts from the query and the form, each at most once."""
+    given: dict[str, str] = {}
+    form = {} if isinstance(request.data, bytes) else request.data
+    for source in (request.query_params, form):
+        for name in source:
+            if name in IGNORED or (source is form and name == "file"):
+                continue
+            texts = source.getlist(name)
+            if name in given or len(texts) > 1:
+                raise refusal(name, "It is given twice.", "duplicate")
+            given[name] = texts[0]
+    return given
+
+
+def refusal(field: str, message: str, code: str) -> ValidationError:
+    return ValidationError({field[:80]: [ErrorDetail(message, code=code)]})

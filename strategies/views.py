@@ -1,0 +1,86 @@
+"""The strategies pages: the form with the kept runs, and one run."""
+
+from django.contrib.auth.decorators import login_required
+from django.core.exceptions import ValidationError
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import get_object_or_404, redirect, render
+from django.views.decorators.http import require_GET, require_http_methods
+from rest_framework.exceptions import ValidationError as ApiValidationError
+from rest_framework.request import Request
+
+from strategies import services
+from strategies.api import RunPagination
+from strategies.backtest import BacktestError
+from strategies.forms import RunForm
+from strategies.library import strategies
+from strategies.models import Run
+from strategies.prices import PriceFileError, read_files
+from tradeops.core.api import flat_errors
+
+TRADES_SHOWN = 500
+
+
+class RunPages(RunPagination):
+    page_size = 20
+    max_page_size = 100
+
+
+@login_required
+@require_http_methods(["GET", "HEAD", "POST"])
+def strategies_page(request: HttpRequest) -> HttpResponse:
+    """The form and the list of runs; a POST runs the backtest and goes to its page."""
+    if request.method != "POST":
+        return _show(request, RunForm())
+    form = RunForm(request.POST, request.FILES)
+    run = _started(request, form) if form.is_valid() else None
+    return redirect("strategies:run", run.pk) if run else _show(request, form, status=422)
+
+
+def _started(request: HttpRequest, form: RunForm) -> Run | None:
+    """The finished run, or None with the refusal written into the form."""
+    try:
+        if form.is_on_sample:
+            return services.run_sample(request.user, form.spec)
+        all_prices = read_files(form.cleaned_data["file"], form.cleaned_data["ticker"])
+        return services.run_backtest(request.user, form.spec, all_prices)
+    except PriceFileError as error:
+        form.add_error("file", ValidationError(str(error), code=error.code))
+    except BacktestError as error:
+        form.add_error(None, ValidationError(error.message, code=error.code))
+    return None
+
+
+def _show(request: HttpRequest, form: RunForm, status: int = 200) -> HttpResponse:
+    pages = RunPages()
+    try:
+        runs = pages.paginate_queryset(Run.objects.visible_to(request.user).listed(), Request(request))
+    except ApiValidationError as error:
+        problem = flat_errors(error.detail)[0]
+        context = {"status": 400, "title": "Bad request", "detail": f"{problem['field']}: {problem['message']}"}
+        return render(request, "error.html", context, status=400)
+    module = strategies()[form.strategy]
+    links = {"next": pages.next_link(), "previous": pages.previous_link()}
+    context = {"form": form, "strategy": module, "runs": runs, **links, "sees_all": request.user.sees_all_books}
+    return render(request, "strategies/list.html", context, status=status)
+
+
+@login_required
+@require_GET
+def run_page(request: HttpRequest, run_id: int) -> HttpResponse:
+    """One run: figures, pictures, each ticker, the trades of the chosen one, what it rests on."""
+    run = get_object_or_404(Run.objects.visible_to(request.user).select_related("owner"), pk=run_id)
+    result = run.summary if isinstance(run.summary, dict) else {}
+    tickers = result.get("tickers", [])
+    asked = request.GET.get("ticker")
+    chosen = next((ticker for ticker in tickers if ticker["ticker"] == asked), tickers[0] if tickers else None)
+    trades = chosen["trades"] if chosen else []
+    context = {
+        "run": run,
+        "result": result,
+        "tickers": tickers,
+        "chosen": chosen,
+        "trades": trades[:TRADES_SHOWN],
+        "trades_left_out": max(0, len(trades) - TRADES_SHOWN),
+        "strategy": strategies().get(run.strategy),
+    }
+    return render(request, "strategies/run.html", context)
