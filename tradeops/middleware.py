@@ -33,7 +33,8 @@ def request_id(get_response):
     def end(request, response, identity):
         response["X-Request-ID"] = identity
         if allowance := getattr(request, "allowance", None):
-            response.headers |= allowance.headers()
+            for name, value in allowance.headers().items():
+                response[name] = value
         return response
 
     def middleware(request):
