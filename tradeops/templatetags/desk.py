@@ -64,6 +64,25 @@ def exact(value, places: int = 0) -> str:
 
 
 @register.filter
+def plain(value) -> str:
+    """A number for a data attribute: "1234.5", no grouping, no exponent; empty when missing."""
+    number = _number(value)
+    return "" if number is None else f"{number:f}"
+
+
+@register.filter
+def sparkline(prices: str) -> str:
+    """The points of a polyline in a box of 100 by 20 from "150.1 150.2 …", oldest first."""
+    values = [float(price) for price in str(prices or "").split()]
+    if len(values) < 2:
+        return ""
+    low, high = min(values), max(values)
+    height = (high - low) or 1.0
+    step = 100 / (len(values) - 1)
+    return " ".join(f"{place * step:.1f},{19 - 18 * (value - low) / height:.1f}" for place, value in enumerate(values))
+
+
+@register.filter
 def tone(value) -> str:
     """The class for a signed number: "gain", "loss" or none. The sign itself is always written too."""
     number = _number(value)

@@ -1,0 +1,72 @@
+/* Today: the book moves with the ticks, lines grow, alerts come in. The cells of the board are live.js's own.
+   What the server last said is kept in data-base, data-mark and data-cost; a tick only adds what moved since,
+   so that a fresh answer of the server (book.html swapped in by htmx) needs nothing to be told. */
+
+import "./live.js";
+import { figure, flash, signed, timeElement, writeSigned } from "./format.js";
+import { extend } from "./sparkline.js";
+
+const ALERTS_SHOWN = 10;
+const marks = new Map();
+
+function write(cell, text, direction) {
+  if (!cell || cell.textContent === text) return;
+  cell.textContent = text;
+  if (direction) flash(cell, direction);
+}
+
+/** Writes a position at `price` and returns how far it moved since the server's mark. */
+function movePosition(row, price) {
+  const quantity = Number(row.dataset.quantity);
+  const value = quantity * price;
+  const unrealized = value - Number(row.dataset.cost);
+  write(row.querySelector("[data-cell=mark]"), figure(price));
+  write(row.querySelector("[data-cell=value]"), figure(value));
+  const cell = row.querySelector("[data-cell=unrealized]");
+  if (cell.textContent !== signed(unrealized)) writeSigned(cell, unrealized);
+  return quantity * (price - Number(row.dataset.mark));
+}
+
+function moveBook() {
+  let moved = 0;
+  for (const row of document.querySelectorAll("[data-position]")) {
+    const price = marks.get(row.dataset.position);
+    if (price !== undefined) moved += movePosition(row, price);
+  }
+  for (const cell of document.querySelectorAll("[data-book]")) {
+    if (cell.dataset.base === "") continue;
+    const value = Number(cell.dataset.base) + moved;
+    if ("signed" in cell.dataset) writeSigned(cell, value);
+    else cell.textContent = figure(value);
+  }
+}
+
+function onQuotes({ detail }) {
+  for (const quote of detail.quotes) {
+    if (quote.price === null) continue;
+    marks.set(quote.ticker, quote.price);
+    extend(quote.ticker, quote.price);
+  }
+  moveBook();
+}
+
+function onAlert({ detail }) {
+  const line = document.createElement("li");
+  const words = document.createElement("span");
+  words.textContent = detail.message;
+  const at = timeElement(detail.ts);
+  at.className = "end small faint";
+  line.append(words, at);
+  const list = document.getElementById("alerts");
+  list.prepend(line);
+  while (list.children.length > ALERTS_SHOWN) list.lastElementChild.remove();
+  document.querySelector("[data-no-alerts]").hidden = true;
+}
+
+document.addEventListener("live:quotes", onQuotes);
+document.addEventListener("live:snapshot", onQuotes);
+document.addEventListener("live:alert", onAlert);
+for (const kind of ["trade", "position", "reset"]) {
+  document.addEventListener(`live:${kind}`, () => document.dispatchEvent(new CustomEvent("book-changed")));
+}
+document.addEventListener("htmx:afterSwap", moveBook);
