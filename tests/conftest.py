@@ -42,6 +42,24 @@ def clean_cache():
     cache.clear()
 
 
+@pytest.fixture(autouse=True, scope="session")
+def flush_empties_the_book():
+    """A transactional test ends by emptying every table; the book's triggers would refuse that."""
+    from django.test import TransactionTestCase
+
+    from trades.triggers import lifted
+
+    teardown = TransactionTestCase._fixture_teardown
+
+    def lifted_teardown(self):
+        with lifted():
+            teardown(self)
+
+    TransactionTestCase._fixture_teardown = lifted_teardown
+    yield
+    TransactionTestCase._fixture_teardown = teardown
+
+
 @pytest.fixture
 def alice(db):
     return make_user("alice")
