@@ -57,7 +57,7 @@ def handler(event: object, context: object, store: Store | None = None) -> dict[
     """
     try:
         day = requested_day(request_of(event), dt.datetime.now(dt.UTC).date())
-        answer = analyze_day(day, store or BucketStore.from_environment())
+        answer = analyze_day(day, BucketStore.from_environment() if store is None else store)
     except Refusal as refusal:
         logger.warning("refused: %s %s", refusal.status, refusal.message)
         return respond(refusal.status, {"error": refusal.code, "message": refusal.message})

@@ -8,9 +8,11 @@ import datetime as dt
 import io
 import tempfile
 from collections.abc import Callable, Iterable, Iterator
+from decimal import Decimal
 from pathlib import Path
 
 from django.db import transaction
+from django.db.models import OuterRef, Subquery
 from django.utils import timezone
 
 from analytics import lake
@@ -18,9 +20,20 @@ from analytics.layout import ANALYSIS_COLUMNS, FORMATS, TRADE_COLUMNS, object_ke
 from analytics.models import EXPORT, ExportJob, ExportRequest, LakeFile
 from analytics.reports import read_report
 from tradeops.core.csvfile import safe_text
+from tradeops.core.fields import ExactDecimal, ExactSum
 from tradeops.core.jobs.services import owe
+from trades.models import Realization, Trade
 
 DAYS_LOOKED_BACK = 7
+# What each trade realized, gross, by its account's own method.
+REALIZED = Subquery(
+    Realization.objects.filter(closed_by=OuterRef("trade_id"))
+    .order_by()
+    .values("closed_by")
+    .annotate(total=ExactSum("pnl"))
+    .values("total"),
+    output_field=ExactDecimal(max_digits=60, decimal_places=24),
+)
 TEXT_COLUMNS = ("strategy", "tags", "note", "client_trade_id")
 
 
@@ -96,12 +109,33 @@ def safe_for_sheets(row: lake.Row) -> lake.Row:
 
 def trade_rows(day: dt.date) -> Iterator[lake.Row]:
     """The current trades executed on a UTC day, by `executed_at` and id, with the columns of the trades file."""
-    from trades.models import Trade
-
     start = dt.datetime.combine(day, dt.time(), dt.UTC)
     trades = Trade.objects.current().filter(executed_at__gte=start, executed_at__lt=start + dt.timedelta(days=1))
-    for trade in trades.order_by("executed_at", "trade_id").iterator(chunk_size=2000):
+    trades = trades.annotate(realized_pnl=REALIZED).select_related("entry").in_order()
+    for trade in trades.iterator(chunk_size=2000):
         yield trade_row(trade)
+
+
+def trade_row(trade: Trade) -> lake.Row:
+    """A trade as it was booked; `id` is the trade's own, the same in every version."""
+    return {
+        "id": trade.trade_id,
+        "version": trade.version,
+        "account": trade.account_id,
+        "ticker": trade.ticker,
+        "trade_type": trade.side,
+        "quantity": trade.quantity,
+        "price": trade.price,
+        "notional": trade.notional,
+        "fees": trade.fees,
+        "realized_pnl": trade.realized_pnl or Decimal(0),
+        "executed_at": trade.executed_at,
+        "recorded_at": trade.entry.recorded_at,
+        "strategy": trade.strategy,
+        "tags": ",".join(trade.tag_list),
+        "note": trade.note,
+        "client_trade_id": trade.client_trade_id,
+    }
 
 
 def keep(key: str, path: Path, rows: int) -> LakeFile:
@@ -118,7 +152,3 @@ def keep(key: str, path: Path, rows: int) -> LakeFile:
     named = {"day": day, "kind": kind, "file_format": file_format}
     file, _ = LakeFile.objects.update_or_create(key=key, defaults=noted, create_defaults=noted | named)
     return file
-
-
-def trade_row(trade) -> lake.Row:
-    raise NotImplementedError

@@ -1,9 +1,205 @@
-from django.http import JsonResponse
+"""`/health`: is each part well, and if not, which.
+
+Degraded is not down: only a database that is away stops the desk, for everything else is done later or shown as late.
+Every check that leaves the process runs in a thread of its own under a deadline, so that a service that hangs costs the
+caller that long and no longer. Answers name parts and ages, never addresses or errors' own words.
+"""
+
+import threading
+import time
+from collections.abc import Callable
+from concurrent.futures import Future, wait
+
+import redis
+from asgiref.sync import async_to_sync
+from channels.layers import InMemoryChannelLayer, get_channel_layer
+from django.conf import settings
+from django.core.files.storage import storages
+from django.db import DatabaseError, connection
+from django.http import HttpRequest, JsonResponse
+from django.utils import timezone
+from django.views.decorators.cache import never_cache
+from django.views.decorators.http import require_safe
+
+from tradeops.core.jobs.models import Heartbeat
+
+Check = dict[str, str]
+
+DEADLINE_SECONDS = 2.0
+KEPT_SECONDS = 1.0
+LATE_SECONDS, SILENT_SECONDS = 45, 120
 
 
-def health(request):
-    return JsonResponse({})
+def ok(detail: str = "") -> Check:
+    return {"status": "ok", "detail": detail} if detail else {"status": "ok"}
 
 
-def health_live(request):
-    return JsonResponse({})
+def off(detail: str) -> Check:
+    return {"status": "off", "detail": detail}
+
+
+def degraded(detail: str) -> Check:
+    return {"status": "degraded", "detail": detail}
+
+
+def down(detail: str) -> Check:
+    return {"status": "down", "detail": detail}
+
+
+# --- what leaves the process
+
+
+def check_database() -> Check:
+    try:
+        with connection.cursor() as cursor:
+            cursor.execute("SELECT 1")
+        return ok()
+    finally:
+        connection.close()
+
+
+def check_channel_layer() -> Check:
+    layer = get_channel_layer()
+    if isinstance(layer, InMemoryChannelLayer):
+        return ok("in memory")
+    async_to_sync(layer.group_send)("health", {"type": "health.check"})  # a group nobody is in
+    return ok()
+
+
+def check_broker() -> Check:
+    if not settings.REDIS_URL:
+        return off("no broker: jobs run in this process")
+    with redis.Redis.from_url(settings.REDIS_URL, socket_connect_timeout=1, socket_timeout=1) as client:
+        client.ping()
+    return ok()
+
+
+def check_storage() -> Check:
+    storage = storages["lake"]
+    if hasattr(storage, "bucket"):
+        storage.connection.meta.client.head_bucket(Bucket=storage.bucket_name)
+        return ok("S3")
+    storage.exists("trades")
+    return ok("local folder")
+
+
+# --- what the database knows
+
+
+def check_heartbeat(part: str) -> Check:
+    """How long ago the part that runs apart last showed life."""
+    last = Heartbeat.objects.filter(part=part).first()
+    if last is None:
+        return down("it has never shown life")
+    age = (timezone.now() - last.at).total_seconds()
+    if age < LATE_SECONDS:
+        return ok()
+    return (degraded if age < SILENT_SECONDS else down)(f"last sign of life {age:.0f} s ago")
+
+
+def check_worker() -> Check:
+    return check_heartbeat("worker")
+
+
+def check_beat() -> Check:
+    return check_heartbeat("beat")
+
+
+# --- asking them all
+
+
+class Probe:
+    """One outside check, tried in a thread. While a try still hangs no other is begun."""
+
+    def __init__(self, check: Callable[[], Check]):
+        self.check = check
+        self.trying: Future | None = None
+        self.lock = threading.Lock()
+
+    def begin(self) -> Future:
+        with self.lock:
+            if self.trying is None or self.trying.done():
+                self.trying = Future()
+                threading.Thread(target=self._try, args=(self.trying,), daemon=True).start()
+            return self.trying
+
+    def _try(self, outcome: Future) -> None:
+        try:
+            outcome.set_result(self.check())
+        except Exception as error:  # each service has its own errors; any of them means it is not well
+            outcome.set_result(down(f"it fails: {type(error).__name__}"))
+
+
+OUTSIDE = {
+    "database": Probe(check_database),
+    "channel_layer": Probe(check_channel_layer),
+    "broker": Probe(check_broker),
+    "storage": Probe(check_storage),
+}
+INSIDE = {"worker": check_worker, "beat": check_beat}
+
+
+def ask_outside() -> dict[str, Check]:
+    tries = {name: probe.begin() for name, probe in OUTSIDE.items()}
+    wait(tries.values(), timeout=DEADLINE_SECONDS)
+    late = down(f"no answer within {DEADLINE_SECONDS:.0f} s")
+    return {name: outcome.result() if outcome.done() else late for name, outcome in tries.items()}
+
+
+def ask_inside(check: Callable[[], Check]) -> Check:
+    try:
+        return check()
+    except DatabaseError as error:
+        return down(f"the database fails: {type(error).__name__}")
+
+
+def ask_all() -> dict[str, Check]:
+    """Every check's answer by name."""
+    checks = ask_outside()
+    for name, check in INSIDE.items():
+        is_known = checks["database"]["status"] == "ok"
+        checks[name] = ask_inside(check) if is_known else down("unknown while the database is down")
+    return checks
+
+
+def overall(checks: dict[str, Check]) -> str:
+    if checks["database"]["status"] == "down":
+        return "down"
+    is_well = all(check["status"] in ("ok", "off") for check in checks.values())
+    return "ok" if is_well else "degraded"
+
+
+class Kept:
+    """The last answer, for a second: anybody may ask, and asking often must cost nothing."""
+
+    lock = threading.Lock()
+    checks: dict[str, Check] = {}
+    until = 0.0
+
+    @classmethod
+    def get(cls) -> dict[str, Check]:
+        with cls.lock:
+            if time.monotonic() >= cls.until:
+                cls.checks = ask_all()
+                cls.until = time.monotonic() + KEPT_SECONDS
+            return cls.checks
+
+    @classmethod
+    def forget(cls) -> None:
+        cls.until = 0.0
+
+
+@never_cache
+@require_safe
+def health(request: HttpRequest) -> JsonResponse:
+    """200 while the desk works, wholly or in part; 503 when it does not."""
+    checks = Kept.get()
+    status = overall(checks)
+    return JsonResponse({"status": status, "checks": checks}, status=503 if status == "down" else 200)
+
+
+@never_cache
+@require_safe
+def health_live(request: HttpRequest) -> JsonResponse:
+    """This process answers. Touches nothing else."""
+    return JsonResponse({"status": "ok"})
