@@ -67,7 +67,7 @@ def remade(run: Run) -> Backtest:
 
 def answer(run: Run) -> dict:
     """A kept run in the shape of a result: the summary, with addresses and the portfolio's curve."""
-    summary = dict(run.summary)
+    summary = dict(run.result)
     curve = add_curve(summary.get("portfolio", {}), combine(remade(run).results))
     addresses = {ticker: reverse("strategies:run-ticker-chart", args=[run.pk, ticker, "png"]) for ticker in run.tickers}
     return {"status": summary.pop("status", "success"), "run_id": run.pk} | summary | {
@@ -149,6 +149,12 @@ class RunList(ListAPIView):
         return Run.objects.visible_to(self.request.user).listed()
 
 
+def lasting_headers(run: Run, name: str) -> dict[str, str]:
+    """ETag and caching of something that only changes with the code."""
+    etag = f'"{provenance.code_digest()[:16]}-{run.pk}-{run.fingerprint[:32]}-{name}"'
+    return {"ETag": etag, "Cache-Control": "private, no-cache"}
+
+
 class KeptRun(APIView):
     """Base of what is answered about one kept run: it belongs to the caller, and it does not change."""
 
@@ -161,11 +167,10 @@ class KeptRun(APIView):
 
     def answer_once(self, request: Request, run: Run, name: str, kind: str, make: Callable[[Backtest], bytes]):
         """The made bytes with their ETag, or 304 before anything is made."""
-        etag = f'"{provenance.code_digest()[:16]}-{run.fingerprint[:32]}-{name}"'
-        unchanged = get_conditional_response(request, etag=etag)
+        headers = lasting_headers(run, name)
+        unchanged = get_conditional_response(request, etag=headers["ETag"])
         if unchanged is not None:
             return unchanged
-        headers = {"ETag": etag, "Cache-Control": "private, no-cache"}
         return HttpResponse(make(remade(run)), content_type=kind, headers=headers)
 
 
@@ -176,7 +181,10 @@ class RunDetail(KeptRun):
 
     @extend_schema(responses=ResultSerializer)
     def get(self, request: Request, run_id: int) -> Response:
-        return Response(answer(self.run(run_id)))
+        run = self.run(run_id)
+        headers = lasting_headers(run, f"result-{request.accepted_renderer.format}")
+        unchanged = get_conditional_response(request, etag=headers["ETag"])
+        return unchanged or Response(answer(run), headers=headers)
 
 
 class OverviewChart(KeptRun):

@@ -18,7 +18,7 @@ class ParameterField(forms.Field):
         self.parameter = parameter
         super().__init__(
             label=LABELS.get(parameter.name, parameter.name.replace("_", " ").capitalize()),
-            initial=parameter.default,
+            initial=parameter.default if parameter.kind == "choice" else f"{parameter.default:.15g}",
             help_text=f"{parameter.help}{_range_text(parameter)}",
             widget=_widget(parameter),
         )
@@ -56,15 +56,14 @@ class FilesField(forms.FileField):
 
     def clean(self, data, initial=None):
         uploads = data if isinstance(data, list | tuple) else [data]
-        checked = [super(FilesField, self).clean(upload, initial) for upload in uploads if upload]
-        return [(upload.name, upload.read()) for upload in checked]
+        checked = [super(FilesField, self).clean(upload, initial) for upload in uploads or [None]]
+        return [(upload.name, upload.read()) for upload in checked if upload]
 
 
 class RunForm(forms.Form):
     """Parameters of one strategy and of the run, and the price files or the sample."""
 
     file = FilesField(
-        required=False,
         label="Price files",
         help_text="CSV with date and close, one file a ticker, or all tickers in one.",
     )
@@ -76,6 +75,7 @@ class RunForm(forms.Form):
         super().__init__(*args, **kwargs)
         self.strategy = strategy
         self.fields["file"].widget.attrs["accept"] = ".csv,text/csv"
+        self.fields["file"].required = not self.is_on_sample
         for parameter in (*strategies()[strategy].PARAMETERS, *RUN_PARAMETERS):
             self.fields[parameter.name] = ParameterField(parameter)
 
@@ -90,8 +90,6 @@ class RunForm(forms.Form):
 
     def clean(self):
         cleaned = super().clean()
-        if not self.is_on_sample and "file" not in self.errors and not cleaned.get("file"):
-            self.add_error("file", ValidationError("Choose one or several CSV files.", code="required"))
         names = [name for name, field in self.fields.items() if isinstance(field, ParameterField)]
         if all(name in cleaned for name in names):
             self._make_spec({name: cleaned[name] for name in names})

@@ -66,11 +66,9 @@ class Run(models.Model):
         ]
 
     def __str__(self) -> str:
-        return f"Run {self.pk}: {self.title}"
+        return f"Run {self.pk}, {self.strategy}"
 
     @property
-    def title(self) -> str:
-        """The strategy, its parameters and up to three tickers, in one line."""
-        values = "/".join(str(value) for value in self.parameters.values())
-        more = f" +{len(self.tickers) - 3}" if len(self.tickers) > 3 else ""
-        return f"{self.strategy} {values} on {', '.join(self.tickers[:3])}{more}"
+    def result(self) -> dict:
+        """The kept answer; empty where the row was tampered with."""
+        return self.summary if isinstance(self.summary, dict) else {}

@@ -79,8 +79,8 @@ def remake(run: Run) -> Backtest:
     try:
         packed = pricepack.decompress(bytes(run.data.packed))
         if pricepack.digest(packed) != run.data_id:
-            raise DamagedRun(f"The price rows kept for run {run.pk} do not match their hash.")
+            raise ValueError("the rows do not match their hash")
         spec = Spec(run.strategy, run.parameters, run.initial_investment, run.fee_bps, run.fill)
         return backtest.run(spec, pricepack.unpack(packed))
-    except (zlib.error, KeyError, TypeError, backtest.BacktestError) as error:
+    except (zlib.error, KeyError, TypeError, AttributeError, ValueError) as error:
         raise DamagedRun(f"Run {run.pk} cannot be worked out again from what was kept.") from error

@@ -8,7 +8,7 @@ from django.views.decorators.http import require_GET, require_http_methods
 from rest_framework.exceptions import ValidationError as ApiValidationError
 from rest_framework.request import Request
 
-from strategies import services
+from strategies import guide, services
 from strategies.api import RunPagination
 from strategies.backtest import BacktestError
 from strategies.forms import RunForm
@@ -18,6 +18,7 @@ from strategies.prices import PriceFileError, read_files
 from tradeops.core.api import flat_errors
 
 TRADES_SHOWN = 500
+PRICES = ("entry_price", "exit_price")
 
 
 class RunPages(RunPagination):
@@ -58,9 +59,16 @@ def _show(request: HttpRequest, form: RunForm, status: int = 200) -> HttpRespons
         problem = flat_errors(error.detail)[0]
         context = {"status": 400, "title": "Bad request", "detail": f"{problem['field']}: {problem['message']}"}
         return render(request, "error.html", context, status=400)
-    module = strategies()[form.strategy]
-    links = {"next": pages.next_link(), "previous": pages.previous_link()}
-    context = {"form": form, "strategy": module, "runs": runs, **links, "sees_all": request.user.sees_all_books}
+    context = {
+        "form": form,
+        "strategy": strategies()[form.strategy],
+        "csv_forms": guide.CSV_FORMS,
+        "csv_rules": guide.CSV_RULES,
+        "runs": runs,
+        "next": pages.next_link(),
+        "previous": pages.previous_link(),
+        "sees_all": request.user.sees_all_books,
+    }
     return render(request, "strategies/list.html", context, status=status)
 
 
@@ -69,18 +77,24 @@ def _show(request: HttpRequest, form: RunForm, status: int = 200) -> HttpRespons
 def run_page(request: HttpRequest, run_id: int) -> HttpResponse:
     """One run: figures, pictures, each ticker, the trades of the chosen one, what it rests on."""
     run = get_object_or_404(Run.objects.visible_to(request.user).select_related("owner"), pk=run_id)
-    result = run.summary if isinstance(run.summary, dict) else {}
-    tickers = result.get("tickers", [])
+    tickers = [ticker for ticker in run.result.get("tickers", []) if "ticker" in ticker]
     asked = request.GET.get("ticker")
-    chosen = next((ticker for ticker in tickers if ticker["ticker"] == asked), tickers[0] if tickers else None)
-    trades = chosen["trades"] if chosen else []
+    chosen = next((ticker for ticker in tickers if ticker["ticker"] == asked), tickers[0] if tickers else {})
+    trades = chosen.get("trades", [])
     context = {
         "run": run,
-        "result": result,
+        "result": run.result,
         "tickers": tickers,
         "chosen": chosen,
         "trades": trades[:TRADES_SHOWN],
         "trades_left_out": max(0, len(trades) - TRADES_SHOWN),
+        "price_places": _price_places(trades),
         "strategy": strategies().get(run.strategy),
     }
     return render(request, "strategies/run.html", context)
+
+
+def _price_places(trades: list[dict]) -> int:
+    """The decimals that all prices of a column are written with: what the longest needs, 2 to 6."""
+    texts = (f"{trade[side]:.6f}".rstrip("0") for trade in trades for side in PRICES if trade.get(side) is not None)
+    return max(2, *(len(text.partition(".")[2]) for text in texts), 2)

@@ -50,7 +50,7 @@ def overlays(prices: Prices, parameters: dict) -> dict[str, np.ndarray]:
 def _target(close: np.ndarray, fast: int, slow: int) -> np.ndarray:
     target = np.zeros(len(close))
     turns, signs = crossings(close, fast, slow)
-    for turn, following, sign in zip(turns, [*turns[1:], len(close)], signs, strict=True):
+    for turn, following, sign in zip(turns, [*turns, len(close)][1:], signs, strict=True):
         if sign > 0:
             target[turn:following] = 1.0
     return target
