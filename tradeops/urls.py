@@ -26,6 +26,7 @@ urlpatterns = [
     path("schema", SpectacularAPIView.as_view(), name="schema"),
     path("docs", SpectacularSwaggerSplitView.as_view(url_name="schema"), name="docs"),
     path("desk/", views.today, name="today"),
+    path("desk/find/", views.find, name="find"),
     path("desk/style/", views.style, name="style"),
     path("admin/", admin.site.urls),
     addresses(users_urls, "users"),

@@ -1,16 +1,29 @@
 """The pages that look across all apps: the front door, Today, the finder, the style page."""
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 from django.conf import settings
 from django.contrib.auth.decorators import login_required
+from django.db.models import Count, Q
 from django.http import HttpResponse, JsonResponse
 from django.shortcuts import redirect, render
+from django.utils import timezone
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_GET, require_safe
 
+from market.models import Quote, Source
+from tradeops.core.events.models import Event
+from tradeops.core.events.services import ALERTS
+from tradeops.core.jobs.models import Job, State
 from tradeops.errors import wants_page
+from tradeops.finder import LONGEST_WORDS, find_hits, only_hit
+from tradeops.health import INSIDE, ask_inside
+from tradeops.today import book_of
+from trades.models import Trade
 
+QUOTES_SHOWN = 50
+TRADES_SHOWN = 10
+ALERTS_SHOWN = 10
 ENDPOINTS = {
     "health": "/health",
     "docs": "/docs",
@@ -54,5 +67,66 @@ def style(request) -> HttpResponse:
 @never_cache
 @login_required
 def today(request) -> HttpResponse:
-    """The first page: prices, what they make of the book, what just happened."""
-    return render(request, "desk/today.html")
+    """The first page; `?part=` gives the part of it that a browser wants anew."""
+    part = request.GET.get("part", "")
+    if part == "book":
+        return render(request, "desk/today.html#book", book_context(request.user) | {"is_fragment": True})
+    if part == "state":
+        return render(request, "desk/today.html#state", {"parts": parts_of(request.user)})
+    context = board_context() | book_context(request.user)
+    context |= {"parts": parts_of(request.user), "alerts": latest_alerts(), "now": timezone.now()}
+    return render(request, "desk/today.html", context)
+
+
+def board_context() -> dict:
+    quotes = list(Quote.objects.select_related("instrument")[:QUOTES_SHOWN])
+    return {
+        "quotes": quotes,
+        "is_simulated": any(quote.source == Source.SIMULATED for quote in quotes),
+        "last_quote_at": max((quote.at for quote in quotes), default=None),
+    }
+
+
+def book_context(user) -> dict:
+    trades = Trade.objects.visible_to(user).current()[:TRADES_SHOWN]
+    return {"book": book_of(user, timezone.now()), "trades": trades}
+
+
+def latest_alerts() -> list[dict]:
+    """The newest alerts of the last day, as they were sent to open pages."""
+    events = Event.objects.filter(stream=ALERTS).order_by("-number")[:ALERTS_SHOWN]
+    return [{"message": event.payload.get("message", ""), "at": event.recorded_at} for event in events]
+
+
+# check's status -> the dot's color
+TONES = {"ok": "ok", "off": "off", "degraded": "warning", "down": "failed"}
+WORKING = (State.QUEUED, State.RUNNING, State.RETRYING)
+
+
+def parts_of(user) -> list[dict]:
+    """The feed, the worker, the schedule, and the jobs that wait or failed in the last day."""
+    parts = []
+    for name, check in INSIDE.items():
+        answer = ask_inside(check)
+        words = answer.get("detail") or {"ok": "running"}.get(answer["status"], answer["status"])
+        parts.append({"name": name.capitalize(), "tone": TONES[answer["status"]], "words": words})
+    return [*parts, jobs_part(user)]
+
+
+def jobs_part(user) -> dict:
+    since = timezone.now() - timedelta(days=1)
+    jobs = Job.objects.visible_to(user).filter(Q(state__in=WORKING) | Q(finished_at__gte=since))
+    counts = dict(jobs.order_by().values_list("state").annotate(count=Count("id")))
+    words = ", ".join(f"{count} {State(state).label.lower()}" for state, count in sorted(counts.items()))
+    tone = "failed" if counts.get(State.FAILED) else "ok"
+    return {"name": "Jobs of the last day", "tone": tone, "words": words or "none"}
+
+
+@require_GET
+@login_required
+def find(request) -> HttpResponse:
+    """Leads straight to what is surely meant, and lists what may be."""
+    words = request.GET.get("q", "")[:LONGEST_WORDS]
+    hits = find_hits(request.user, words)
+    hit = only_hit(hits, words)
+    return redirect(hit.url) if hit else render(request, "desk/find.html", {"words": words, "hits": hits})

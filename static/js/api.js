@@ -1,10 +1,10 @@
-/* The API page's Send form: the chosen method with the JSON typed, the answer below it as it came. */
+/* The API page's Send form: the chosen method with the body typed, the answer below it as it came. */
 
 async function send(form, method) {
   const headers = { Accept: "application/json", "X-CSRFToken": form.elements.csrfmiddlewaretoken.value };
   const request = { method, headers };
   if (method !== "DELETE") {
-    headers["Content-Type"] = "application/json";
+    headers["Content-Type"] = form.elements.media_type.value;
     request.body = form.elements.body.value;
   }
   const response = await fetch(form.getAttribute("action"), request);

@@ -1,0 +1,57 @@
+"""Chromium as the desk's users have it, with an ear on its console."""
+
+import contextlib
+
+from playwright.sync_api import Browser, sync_playwright
+
+from tests.worlds import find_program
+
+ARGUMENTS = [
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+]
+HEIGHTS = {1440: 900, 390: 844}
+
+
+@contextlib.contextmanager
+def open_browser():
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=find_program("chromium"), headless=True, args=ARGUMENTS)
+        try:
+            yield browser
+        finally:
+            browser.close()
+
+
+class Visitor:
+    """One browser session. Whatever the console says at level error or warning is a complaint."""
+
+    def __init__(self, browser: Browser, base_url: str, *, theme: str = "light", width: int = 1440, sign_in=None):
+        self.complaints: list[str] = []
+        self.context = browser.new_context(
+            color_scheme=theme, viewport={"width": width, "height": HEIGHTS[width]}, base_url=base_url
+        )
+        self.page = self.context.new_page()
+        self.page.on("console", self.hear)
+        self.page.on("pageerror", lambda error: self.complaints.append(f"{self.page.url}: {error}"))
+        if sign_in:
+            self.sign_in(*sign_in)
+
+    def hear(self, message) -> None:
+        if message.type in ("error", "warning"):
+            self.complaints.append(f"{self.page.url}: {message.text}")
+
+    def sign_in(self, username: str, password: str) -> None:
+        self.page.goto("/desk/sign-in/")
+        self.page.get_by_label("Username").fill(username)
+        self.page.get_by_label("Password").fill(password)
+        self.page.get_by_role("button", name="Sign in").click()
+        self.page.wait_for_url(lambda url: "sign-in" not in url)
+
+    def close(self) -> None:
+        self.context.close()

@@ -1,0 +1,62 @@
+"""Every page in both themes, at a desk and in a hand: nothing for axe, the console or the scrollbar to say."""
+
+import pytest
+from axe_playwright_python.sync_playwright import Axe
+
+from tests.paths.browser import Visitor
+
+pytestmark = [pytest.mark.browser, pytest.mark.timeout(300)]
+
+BACK_OFFICE = ("backoffice", "demo-backoffice")
+DESK_PAGES = [
+    "/desk/",
+    "/desk/settings/",
+    "/desk/sign-in/",
+    "/desk/style/",
+]
+BACK_OFFICE_PAGES = ["/admin/", "/admin/jobs/job/", "/admin/users/apitoken/"]
+API_PAGES = ["/trades/", "/tickers/"]
+LOOKS = [("light", 1440), ("light", 390), ("dark", 1440), ("dark", 390)]
+
+
+def faults(page) -> list[str]:
+    """What is wrong with the page on show, in words."""
+    found = [
+        f"{page.url} {violation['id']}: {node['html'][:200]}"
+        for violation in Axe().run(page, options={"preload": False}).response["violations"]
+        for node in violation["nodes"]
+    ]
+    wide = page.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth")
+    return [*found, *([f"{page.url} scrolls sideways by {wide} px"] if wide > 0 else [])]
+
+
+def faults_of(visitor: Visitor, paths: list[str]) -> list[str]:
+    found = []
+    for path in paths:
+        answer = visitor.page.goto(path)
+        if answer.status != 200:
+            found.append(f"{path} answers {answer.status}")
+        found += faults(visitor.page)
+    return found + visitor.complaints
+
+
+@pytest.mark.parametrize(("theme", "width"), LOOKS)
+def test_the_desk_has_no_fault(browser, desk, theme, width):
+    visitor = Visitor(browser, desk.url, theme=theme, width=width)
+    found = faults_of(visitor, [*DESK_PAGES, *API_PAGES])
+    visitor.close()
+    assert found == []
+
+
+@pytest.mark.parametrize(("theme", "width"), LOOKS)
+def test_the_back_office_has_no_fault(browser, desk, theme, width):
+    visitor = Visitor(browser, desk.url, theme=theme, width=width, sign_in=BACK_OFFICE)
+    found = faults_of(visitor, BACK_OFFICE_PAGES)
+    visitor.close()
+    assert found == []
+
+
+def test_the_api_docs_run_under_the_same_policy(visit):
+    page = visit("/docs")
+    page.wait_for_selector(".opblock")
+    assert page.locator(".opblock").count() > 10
