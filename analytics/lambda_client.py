@@ -61,10 +61,11 @@ def invoke(body: str) -> Answer:
     """
     if not settings.LAMBDA_API_URL:
         return invoke_in_process(body)
-    if not calls.acquire(blocking=False):
+    place = calls
+    if not place.acquire(blocking=False):
         raise LambdaError(503, "busy", "Too many calls to the Lambda function are under way. Try again shortly.")
     outcomes: queue.SimpleQueue[Answer | LambdaError] = queue.SimpleQueue()
-    threading.Thread(target=call, args=(body, outcomes), name="lambda-call", daemon=True).start()
+    threading.Thread(target=call, args=(body, outcomes, place), name="lambda-call", daemon=True).start()
     try:
         # A thread beside it, because an upstream that sends a byte now and then never trips a socket's own time-out.
         outcome = outcomes.get(timeout=WHOLE_SECONDS)
@@ -110,14 +111,14 @@ def invoke_in_process(body: str) -> Answer:
 # --- by HTTP
 
 
-def call(body: str, outcomes: queue.SimpleQueue) -> None:
+def call(body: str, outcomes: queue.SimpleQueue, place: threading.BoundedSemaphore) -> None:
     try:
         outcomes.put(fetch(settings.LAMBDA_API_URL, body))
     except LambdaError as error:
         logger.warning("The Lambda call failed: %s", error)
         outcomes.put(error)
     finally:
-        calls.release()
+        place.release()
 
 
 def fetch(url: str, body: str) -> Answer:

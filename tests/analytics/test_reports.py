@@ -96,7 +96,7 @@ def test_the_report_equals_brute_force(day):
         assert row["high"] == max(fill.price for fill in mine)
         assert (row["open"], row["close"]) == (mine[0].price, mine[-1].price)
         assert row["realized_pnl"] == sum(Fraction(fill.realized_pnl) for fill in mine)
-        assert row["net_pnl"] == row["realized_pnl"] - row["fees"]
+        assert row["net_pnl"] == Fraction(row["realized_pnl"]) - Fraction(row["fees"])
 
 
 ROW = {"ticker": "A", "trade_type": "BUY", "quantity": "1", "price": "2.5", "fees": "0", "realized_pnl": "-3"}
