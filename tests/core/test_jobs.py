@@ -325,7 +325,8 @@ def test_a_task_that_cannot_be_called_stops_no_other(every_minute, fields, caplo
 def test_the_runner_thread_does_what_is_owed_until_told_to_stop(kind, settings):
     settings.REDIS_URL = ""
     done, stop = threading.Event(), threading.Event()
-    thread = embedded.JobRunner().start(stop)
+    thread = embedded.JobRunner(stop)
+    thread.start()
     owe(kind(lambda job: done.set() or {}), "a")
     assert done.wait(20)
     stop.set()

@@ -27,21 +27,19 @@ HEARTBEAT_SECONDS = 10
 SWEEP_TASK = "jobs.sweep"
 
 
-class LoopThread:
-    """A daemon thread that calls `step` until told to stop, shows life, and outlives a database that is away."""
+class LoopThread(threading.Thread):
+    """A thread that calls `step` until `stop` is set, shows life, and outlives a database that is away."""
 
     part = ""
 
-    def start(self, stop: threading.Event) -> threading.Thread:
-        """Begin; the thread ends soon after `stop` is set."""
-        thread = threading.Thread(target=self.run, args=(stop,), name=self.part, daemon=True)
-        thread.start()
-        return thread
+    def __init__(self, stop: threading.Event):
+        super().__init__(name=self.part, daemon=True)
+        self.stop = stop
 
-    def run(self, stop: threading.Event) -> None:
+    def run(self) -> None:
         runner.load_handlers()
         heartbeat_due = 0.0
-        while not stop.is_set():
+        while not self.stop.is_set():
             try:
                 if time.monotonic() >= heartbeat_due:
                     note_heartbeat(self.part)
@@ -50,13 +48,13 @@ class LoopThread:
             except DatabaseError as error:
                 logger.warning("The %s waits for the database: %s", self.part, type(error).__name__)
                 close_old_connections()
-            self.wait(stop)
+            self.rest()
         connection.close()
 
     def step(self) -> None:
         raise NotImplementedError
 
-    def wait(self, stop: threading.Event) -> None:
+    def rest(self) -> None:
         raise NotImplementedError
 
 
@@ -70,7 +68,7 @@ class JobRunner(LoopThread):
         if runner.run_owed(limit=1):
             nudging.wake.set()
 
-    def wait(self, stop: threading.Event) -> None:
+    def rest(self) -> None:
         nudging.wake.wait(SWEEP_SECONDS)
         nudging.wake.clear()
 
@@ -83,8 +81,8 @@ class Schedule(LoopThread):
     def step(self) -> None:
         run_due_tasks(timezone.now())
 
-    def wait(self, stop: threading.Event) -> None:
-        stop.wait(SCHEDULE_SECONDS)
+    def rest(self) -> None:
+        self.stop.wait(SCHEDULE_SECONDS)
 
 
 def run_due_tasks(now: datetime) -> list[str]:

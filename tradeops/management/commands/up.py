@@ -22,7 +22,7 @@ from django.db.migrations.executor import MigrationExecutor
 from market.feed import run_feed
 from strategies import demo as strategies_demo
 from tradeops.core.events import relay
-from tradeops.core.jobs.runner import JobRunner, Schedule
+from tradeops.core.jobs.embedded import JobRunner, Schedule
 from tradeops.core.users import demo as users_demo
 from tradeops.supervisor import Part, supervise
 from trades import demo as trades_demo
