@@ -1,7 +1,11 @@
 """Plain functions that make one thing each, with sane defaults."""
 
+from decimal import Decimal
+
 from tradeops.core.users.models import Role, Scope, User
 from tradeops.core.users.tokens import make_token
+from trades.models import Account, Trade
+from trades.services import book_trade
 
 PASSWORD = "correct-horse-battery"
 
@@ -14,3 +18,18 @@ def bearer(user: User, scope: str = Scope.ADMIN) -> dict[str, str]:
     """Headers that sign `user` in with a fresh token."""
     _, raw = make_token(user, name="test", scope=scope)
     return {"Authorization": f"Bearer {raw}"}
+
+
+def make_account(owner: User, name: str = "Book", **extra) -> Account:
+    return Account.objects.create(owner=owner, name=name, **{"kind": "paper"} | extra)
+
+
+def book(account: Account, side: str = "BUY", quantity="100", price="150.25", **extra) -> Trade:
+    """A trade booked by the account's owner; `fees`, `executed_at`, `ticker`… as keywords."""
+    ticker = extra.pop("ticker", "AAPL")
+    key = extra.pop("idempotency_key", None)
+    values = {"executed_at": None, "fees": Decimal(extra.pop("fees", 0))} | extra
+    trade = Trade(
+        account=account, instrument_id=ticker, side=side, quantity=Decimal(quantity), price=Decimal(price), **values
+    )
+    return book_trade(trade, actor=account.owner, idempotency_key=key).trade

@@ -2,17 +2,18 @@
 database see to it); Position, Lot, Realization and RoundTrip can always be made again from them.
 """
 
-from datetime import time
+from datetime import UTC, datetime, time, timedelta
 from decimal import Decimal
 
 from django.conf import settings
+from django.core.exceptions import ValidationError
 from django.core.validators import RegexValidator
 from django.db import models
 from django.db.models import F, Q
 from django.utils import timezone
 
 from market.models import Instrument
-from tradeops.core.fields import ExactDecimal
+from tradeops.core.fields import ExactDecimal, ExactSum
 from tradeops.core.users.models import validate_time_zone
 
 from . import ledger
@@ -21,6 +22,8 @@ BOOKED = {"max_digits": 28, "decimal_places": 12}  # a fill's quantity, price, f
 SUMMED = {"max_digits": 40, "decimal_places": 12}  # sums of them
 MONEY = {"max_digits": 60, "decimal_places": 24}  # products of two, and sums of those
 FIRST_LINK = "0" * 64  # what the first entry's digest is chained to
+EARLIEST = datetime(1900, 1, 1, tzinfo=UTC)
+FUTURE_ALLOWED = timedelta(days=1)  # clocks differ, and so do time zones
 validate_currency = RegexValidator(r"\A[A-Z]{3}\Z", "A currency is three capital letters, such as USD.", "currency")
 
 
@@ -180,6 +183,14 @@ class Trade(models.Model):
 
     objects = TradeQuerySet.as_manager()
 
+    # What a correction can change, and of it what moves the position.
+    CONTENT = (
+        "instrument_id", "side", "quantity", "price", "fees", "executed_at", "strategy", "tags", "note", "is_void",
+    )  # fmt: skip
+    MOVES_POSITION = {"instrument_id", "side", "quantity", "price", "fees", "executed_at", "is_void"}
+    # What Realization knows of it; set where it is asked for.
+    realized_pnl: Decimal | None = None
+
     class Meta:
         ordering = ["-executed_at", "-trade_id"]
         constraints = [
@@ -240,6 +251,36 @@ class Trade(models.Model):
 
     def as_fill(self) -> ledger.Fill:
         return ledger.Fill(self.trade_id, self.executed_at, self.signed_quantity, self.price, self.fees)
+
+    def clean(self) -> None:
+        """The rules of one execution, whoever books it. Raises ValidationError by field."""
+        errors = {}
+        for name in ("quantity", "price"):
+            if getattr(self, name) <= 0:
+                errors[name] = ValidationError("It must be greater than 0.", code="above")
+        if self.fees < 0:
+            errors["fees"] = ValidationError("They must be 0 or more.", code="min_value")
+        if not EARLIEST <= self.executed_at <= timezone.now() + FUTURE_ALLOWED:
+            message = "It must lie after 1900 and no more than a day ahead."
+            errors["executed_at"] = ValidationError(message, code="out_of_range")
+        if errors:
+            raise ValidationError(errors)
+
+    def next_version(self, changes: dict) -> "Trade":
+        """The version that follows this one, unsaved: `changes` applied, all else as it stands."""
+        values = {name: getattr(self, name) for name in self.CONTENT} | changes
+        return Trade(
+            trade_id=self.trade_id,
+            version=self.version + 1,
+            account=self.account,
+            client_trade_id=self.client_trade_id,
+            **values,
+        )
+
+    def differences(self, other: "Trade") -> dict[str, tuple]:
+        """What `other` says otherwise: name -> (here, there)."""
+        pairs = {name: (getattr(self, name), getattr(other, name)) for name in self.CONTENT}
+        return {name: pair for name, pair in pairs.items() if pair[0] != pair[1]}
 
 
 # What is derived ---------------------------------------------------------------------------------
@@ -316,6 +357,13 @@ class Lot(models.Model):
         return ledger.average(self.cost, self.quantity)
 
 
+class RealizationQuerySet(DerivedQuerySet):
+    def by_closing_trade(self, trade_ids) -> dict[int, Decimal]:
+        """P&L realized by each of `trade_ids`; those that closed nothing are left out."""
+        rows = self.filter(closed_by__in=list(trade_ids)).order_by().values("closed_by")
+        return {row["closed_by"]: row["pnl_sum"] for row in rows.annotate(pnl_sum=ExactSum("pnl"))}
+
+
 class Realization(models.Model):
     """What one trade realized of one lot. It belongs to the trade that closed."""
 
@@ -330,7 +378,7 @@ class Realization(models.Model):
     proceeds = ExactDecimal(**MONEY)
     pnl = ExactDecimal(**MONEY)
 
-    objects = DerivedQuerySet.as_manager()
+    objects = RealizationQuerySet.as_manager()
 
     class Meta:
         ordering = ["closed_at", "closed_by", "opened_at", "opened_by"]
