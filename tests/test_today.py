@@ -1,0 +1,119 @@
+"""What Today says of the book: at the marks, by the day, and never at a simulated price for real money."""
+
+from datetime import UTC, datetime
+from decimal import Decimal
+
+import pytest
+
+from market.models import Instrument, Quote, Source
+from tradeops.today import Book, Row, book_of
+from trades.models import Account, AccountKind, Trade
+from trades.services import book_trade
+
+pytestmark = pytest.mark.django_db
+NOW = datetime(2025, 1, 15, 15, 0, tzinfo=UTC)
+YESTERDAY = datetime(2025, 1, 14, 15, 0, tzinfo=UTC)
+
+
+def open_demo_account(user, name="Demo", kind=AccountKind.DEMO, currency="USD") -> Account:
+    return Account.objects.create(owner=user, name=name, kind=kind, currency=currency)
+
+
+def quote(ticker: str, price: str, previous_close: str) -> Quote:
+    instrument, _ = Instrument.objects.get_or_create(ticker=ticker)
+    return Quote.objects.create(
+        instrument=instrument,
+        price=Decimal(price),
+        previous_close=Decimal(previous_close),
+        change_percentage=0.0,
+        average_5m=Decimal(price),
+        samples_5m=1,
+        volume=0,
+        at=NOW,
+        source=Source.SIMULATED,
+        seq=1,
+    )
+
+
+def book(account, side, quantity, price, at, fees="0", ticker="AAPL") -> None:
+    instrument, _ = Instrument.objects.get_or_create(ticker=ticker)
+    trade = Trade(
+        account=account,
+        instrument=instrument,
+        side=side,
+        quantity=Decimal(quantity),
+        price=Decimal(price),
+        fees=Decimal(fees),
+        executed_at=at,
+    )
+    book_trade(trade, actor=account.owner)
+
+
+def test_a_position_held_since_yesterday_makes_the_move_since_the_close(alice):
+    account = open_demo_account(alice)
+    quote("AAPL", "155", "150")
+    book(account, "BUY", "100", "140", YESTERDAY, fees="1")
+    seen = book_of(alice, NOW)
+    assert seen.day_pnl == Decimal("500")
+    assert seen.unrealized_pnl == Decimal("1500")
+    assert seen.equity == Decimal("1499")  # 155 * 100 - 140 * 100 - 1
+    assert seen.cash == Decimal("-14001")
+
+
+def test_what_was_traded_today_counts_from_its_own_price_and_after_fees(alice):
+    account = open_demo_account(alice)
+    quote("AAPL", "155", "150")
+    book(account, "BUY", "100", "140", YESTERDAY)
+    book(account, "BUY", "10", "152", NOW, fees="2")  # +3 each
+    book(account, "SELL", "60", "154", NOW, fees="1")  # +4 each, against the close
+    seen = book_of(alice, NOW)
+    assert seen.day_pnl == Decimal(40 * 5 + 10 * 3 + 60 * 4 - 3)
+
+
+def test_a_position_closed_today_still_counts_for_the_day(alice):
+    account = open_demo_account(alice)
+    quote("AAPL", "155", "150")
+    book(account, "BUY", "100", "140", YESTERDAY)
+    book(account, "SELL", "100", "151", NOW)
+    seen = book_of(alice, NOW)
+    assert (seen.day_pnl, seen.open_count, seen.realized_pnl) == (Decimal(100), 0, Decimal(1100))
+
+
+def test_a_simulated_price_never_values_real_money(alice):
+    account = open_demo_account(alice, kind=AccountKind.REAL)
+    quote("AAPL", "155", "150")
+    book(account, "BUY", "100", "140", YESTERDAY)
+    seen = book_of(alice, NOW)
+    assert seen.unmarked == ["AAPL"]
+    assert (seen.rows[0].mark, seen.rows[0].market_value, seen.rows[0].unrealized_pnl) == (None, None, None)
+    assert (seen.day_pnl, seen.unrealized_pnl) == (Decimal(0), Decimal(0))
+
+
+def test_the_largest_positions_come_first_and_those_without_a_price_last():
+    rows = [
+        Row("A", "Demo", Decimal(1), Decimal(900), None, None),
+        Row("B", "Demo", Decimal(1), Decimal(1), None, Decimal(10)),
+        Row("C", "Demo", Decimal(-5), Decimal(1), None, Decimal(10)),
+    ]
+    assert [row.ticker for row in Book(open_rows=rows).rows] == ["C", "B", "A"]
+
+
+def test_accounts_of_another_currency_are_not_summed_in(alice):
+    account = open_demo_account(alice)
+    other = open_demo_account(alice, name="Euro", currency="EUR")
+    quote("AAPL", "155", "150")
+    book(account, "BUY", "1", "150", YESTERDAY)
+    book(other, "BUY", "100", "150", YESTERDAY)
+    seen = book_of(alice, NOW)
+    assert (seen.currency, seen.account_count, seen.open_count) == ("USD", 1, 1)
+
+
+def test_a_trader_sees_their_own_book_and_the_back_office_all(alice, bob, carol):
+    quote("AAPL", "155", "150")
+    for user in (alice, bob):
+        book(open_demo_account(user), "BUY", "1", "150", YESTERDAY)
+    assert [book_of(user, NOW).open_count for user in (alice, bob, carol)] == [1, 1, 2]
+
+
+def test_without_accounts_there_is_an_empty_book(alice):
+    assert book_of(alice, NOW) == Book()

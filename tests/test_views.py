@@ -1,0 +1,143 @@
+"""The front door, Today, the finder and the style page."""
+
+import json
+
+import pytest
+from django.db import transaction
+from django.test import Client
+from django.urls import resolve
+from django.utils import timezone
+
+from market.models import Instrument
+from tests.test_today import YESTERDAY, book, open_demo_account, quote
+from tradeops.core.events.services import ALERTS, record_event
+from tradeops.core.jobs.models import Job, State
+from tradeops.views import ENDPOINTS
+
+pytestmark = pytest.mark.django_db
+BROWSER = "text/html,application/xhtml+xml,*/*;q=0.8"
+
+
+def signed_in(user) -> Client:
+    client = Client()
+    client.force_login(user)
+    return client
+
+
+# The front door -------------------------------------------------------------------------
+
+
+def test_a_program_at_the_front_door_gets_the_list_of_addresses():
+    answer = Client().get("/", headers={"Accept": "*/*"})
+    assert answer.status_code == 200
+    told = json.loads(answer.content)
+    assert told["name"] == "TradeOps"
+    assert told["version"]
+    assert told["endpoints"]["trades"] == "/trades/"
+
+
+def test_a_browser_at_the_front_door_is_led_to_the_desk():
+    answer = Client().get("/", headers={"Accept": BROWSER})
+    assert (answer.status_code, answer["Location"]) == (302, "/desk/")
+
+
+@pytest.mark.parametrize("path", [path for path in ENDPOINTS.values() if path != "/ws"])
+def test_every_address_at_the_front_door_is_there(path):
+    assert resolve(path)
+
+
+def test_the_front_door_is_for_reading():
+    assert Client().post("/").status_code == 405
+
+
+# Today --------------------------------------------------------------------------------------
+
+
+def test_today_shows_prices_positions_trades_and_alerts_without_a_script(alice):
+    account = open_demo_account(alice)
+    quote("AAPL", "155.5", "150")
+    book(account, "BUY", "100", "140.25", YESTERDAY)
+    with transaction.atomic():
+        record_event(ALERTS, "alert", {"message": "AAPL increased by 2.15% in the last minute"})
+    page = signed_in(alice).get("/desk/").content.decode()
+    for text in ("155.50", "140.25", "15,550.00", "+1,525.00", "simulated prices", "AAPL increased by 2.15%"):
+        assert text in page
+
+
+def test_today_of_a_new_trader_says_what_to_do(alice):
+    page = signed_in(alice).get("/desk/").content.decode()
+    assert "No open positions" in page
+    assert "No trades yet" in page
+
+
+def test_a_stranger_is_asked_to_sign_in():
+    for path in ("/desk/", "/desk/find/?q=x"):
+        assert Client().get(path)["Location"].startswith("/desk/sign-in/")
+
+
+def test_a_trader_does_not_see_anothers_book(alice, bob):
+    quote("AAPL", "155.5", "150")
+    book(open_demo_account(bob), "BUY", "77", "140.25", YESTERDAY)
+    assert "140.25" not in signed_in(alice).get("/desk/").content.decode()
+
+
+def test_an_auditor_is_offered_no_new_trade(dave):
+    assert "data-new-trade" not in signed_in(dave).get("/desk/").content.decode()
+
+
+def test_a_part_comes_without_the_page_around_it(alice):
+    client = signed_in(alice)
+    parts = {part: client.get(f"/desk/?part={part}").content.decode() for part in ("book", "state")}
+    assert 'id="figures" hx-swap-oob="true"' in parts["book"]
+    assert 'id="state"' in parts["state"]
+    assert not any("<html" in text for text in parts.values())
+
+
+def test_a_failed_job_of_the_day_is_named(alice):
+    Job.objects.create(kind="export", key="2025-01-15", owner=alice, state=State.FAILED, finished_at=timezone.now())
+    assert "1 failed" in signed_in(alice).get("/desk/?part=state").content.decode()
+
+
+def test_today_costs_a_fixed_number_of_queries(alice, django_assert_max_num_queries):
+    client = signed_in(alice)
+    account = open_demo_account(alice)
+    for number in range(8):
+        ticker = f"T{number}"
+        quote(ticker, "155", "150")
+        book(account, "BUY", "1", "150", YESTERDAY, ticker=ticker)
+    with django_assert_max_num_queries(16):
+        client.get("/desk/")
+
+
+# The finder ------------------------------------------------------------------------------------
+
+
+def test_a_ticker_is_found_by_its_exact_name_at_once(alice):
+    Instrument.objects.get_or_create(ticker="AAPL")
+    Instrument.objects.get_or_create(ticker="AAPLW")
+    answer = signed_in(alice).get("/desk/find/", {"q": "aapl"})
+    assert answer["Location"] == "/desk/trades/?ticker=AAPL"
+
+
+def test_what_may_be_meant_is_listed(alice):
+    page = signed_in(alice).get("/desk/find/", {"q": "s"}).content.decode()
+    assert "/desk/strategies/" in page
+    assert "/desk/settings/" in page
+
+
+@pytest.mark.parametrize(
+    "words", ["", " ", "\x00", "%", "_", "'\"<b>", "9" * 60, "run 99999999999999999999", "é\U0001f4a5"]
+)
+def test_nothing_typed_into_the_finder_breaks_it(alice, words):
+    answer = signed_in(alice).get("/desk/find/", {"q": words})
+    assert answer.status_code == 200
+    assert b"<b>" not in answer.content
+
+
+# Style -----------------------------------------------------------------------------------------------
+
+
+def test_the_style_page_needs_no_sign_in_and_shows_both_themes():
+    page = Client().get("/desk/style/").content.decode()
+    assert 'data-theme="light" aria-label' in page
+    assert 'data-theme="dark" aria-label' in page
