@@ -6,16 +6,21 @@ since then = quantity now x mark - quantity then x previous close - what was pai
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from decimal import Decimal
 
-from market.models import Quote, Source
+import numpy as np
+
+from market.models import Quote, Source, TickBlock
+from market.ticks import MICROS, StoredTicks, join
 from tradeops.core.fields import ExactSum
 from trades.models import Account, Position, Side, Trade
 
 ZERO = Decimal(0)
 POSITIONS_SHOWN = 10
 POSITIONS_READ = 5000
+SPARKLINE_SPAN = timedelta(minutes=5)
+SPARKLINE_STEP_MS = 2000  # static/js/sparkline.js goes on at the same pace
 
 
 @dataclass(frozen=True)
@@ -168,3 +173,20 @@ def day_pnl(accounts: dict, positions: Iterable[Position], flows: Iterable[dict]
             gain = flow["bought"] * quote.previous_close - flow["paid"]
             made += gain if flow["side"] == Side.BUY else -gain
     return made
+
+
+def recent_prices(now: datetime) -> dict[str, str]:
+    """Prices of the last five minutes by ticker, one every two seconds, oldest first: "150.1 150.2 …"."""
+    blocks = list(TickBlock.objects.overlapping(now - SPARKLINE_SPAN, now).ticks())
+    if not blocks:
+        return {}
+    ticks = join(blocks)
+    since_ms = int((now - SPARKLINE_SPAN).timestamp() * 1000)
+    return {ticker: prices_of(ticks, ticker, since_ms) for ticker in ticks.tickers}
+
+
+def prices_of(ticks: StoredTicks, ticker: str, since_ms: int) -> str:
+    chosen = ticks.of(ticker) & (ticks.times >= since_ms)
+    steps, prices = ticks.times[chosen] // SPARKLINE_STEP_MS, ticks.prices[chosen] / MICROS
+    is_last_of_step = np.append(steps[1:] != steps[:-1], True)[: len(steps)]
+    return " ".join(f"{price:g}" for price in prices[is_last_of_step].round(4))

@@ -18,7 +18,7 @@ from tradeops.core.jobs.models import Job, State
 from tradeops.errors import wants_page
 from tradeops.finder import LONGEST_WORDS, find_hits, only_hit
 from tradeops.health import INSIDE, ask_inside
-from tradeops.today import book_of
+from tradeops.today import book_of, recent_prices
 from trades.models import Trade
 
 QUOTES_SHOWN = 50
@@ -80,6 +80,9 @@ def today(request) -> HttpResponse:
 
 def board_context() -> dict:
     quotes = list(Quote.objects.select_related("instrument")[:QUOTES_SHOWN])
+    recent = recent_prices(timezone.now())
+    for quote in quotes:
+        quote.recent = recent.get(quote.ticker, "")
     return {
         "quotes": quotes,
         "is_simulated": any(quote.source == Source.SIMULATED for quote in quotes),

@@ -125,7 +125,7 @@ def try_later(job: Job, reason: str) -> None:
 
 def delay_seconds(attempt: int) -> float:
     """How long to wait after a failed attempt: doubling, with jitter so that many jobs do not come back at once."""
-    return min(LONGEST_DELAY_SECONDS, FIRST_DELAY_SECONDS * 2 ** (attempt - 1)) * random.uniform(0.5, 1.5)  # noqa: S311
+    return min(LONGEST_DELAY_SECONDS, FIRST_DELAY_SECONDS * 2 ** (attempt - 1)) * random.uniform(0.5, 1.5)
 
 
 def end(job: Job, state: State, **changes) -> bool:
