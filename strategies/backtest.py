@@ -105,7 +105,8 @@ def run(spec: Spec, all_prices: Sequence[Prices]) -> Backtest:
 def _run_one(spec: Spec, prices: Prices) -> engine.Result | Skipped:
     needed = spec.module.minimum_bars(spec.parameters)
     if len(prices) < needed:
-        reason = f"{len(prices):,} bars; {spec.strategy} with these parameters needs at least {needed:,}."
+        count = f"{len(prices):,} bar{'' if len(prices) == 1 else 's'}"
+        reason = f"{count}; {spec.strategy} with these parameters needs at least {needed:,}."
         return Skipped(prices.ticker, "too_few_bars", reason)
     if spec.fill == engine.NEXT_OPEN and prices.open is None:
         return Skipped(prices.ticker, "no_open", "The file has no open prices, which fill=next_open deals at.")

@@ -22,6 +22,7 @@ from strategies.portfolio import buy_and_hold, combine
 # The ids inside an SVG come from this salt instead of chance.
 mpl.rcParams["svg.hashsalt"] = "tradeops"
 FORMATS = ("png", "svg")
+WIDTH, DOTS = 8.0, 150  # inches, dots an inch: words can be read when the picture fills half a page
 INK, FAINT, GRID, PAPER = "#1c2227", "#66707a", "#e4e7ea", "#ffffff"
 PRICE, EQUITY, HELD = "#5b6670", "#1257c9", "#9aa3ab"
 AVERAGES = ("#c26a00", "#7a3fb0", "#0f7d8a", "#a3324a")
@@ -34,7 +35,7 @@ DRAWING = Lock()
 def draw_ticker(backtest: Backtest, result: Result, form: str = "png") -> bytes:
     """Price with its averages and every buy and sell; below, the account against buying and holding."""
     with DRAWING:
-        figure = _figure(10.0, 6.4)
+        figure = _figure(5.6)
         upper, lower = figure.subplots(2, 1, sharex=True, height_ratios=(3, 2))
         _price_panel(upper, backtest, result)
         _equity_panel(lower, result.prices.times, result.equity, buy_and_hold(result))
@@ -50,14 +51,14 @@ def draw_overview(backtest: Backtest, form: str = "png") -> bytes:
     with DRAWING:
         portfolio = combine(backtest.results)
         shown = _best_and_worst(backtest.results)
-        bars_height = 0.6 + 0.26 * len(shown)
+        bars_height = 0.6 + 0.22 * len(shown)
         if len(portfolio.times) < 2:
-            figure = _figure(10.0, 1.0 + bars_height)
+            figure = _figure(1.0 + bars_height)
             returns = figure.subplots()
             first = returns
         else:
-            figure = _figure(10.0, 5.2 + bars_height)
-            first, fall, returns = figure.subplots(3, 1, height_ratios=(2.9, 1.5, bars_height))
+            figure = _figure(4.2 + bars_height)
+            first, fall, returns = figure.subplots(3, 1, height_ratios=(2.4, 1.2, bars_height))
             fall.sharex(first)
             _equity_panel(first, portfolio.times, portfolio.equity, portfolio.held)
             _drawdown_panel(fall, portfolio.times, portfolio.equity)
@@ -67,8 +68,8 @@ def draw_overview(backtest: Backtest, form: str = "png") -> bytes:
         return _written(figure, form)
 
 
-def _figure(width: float, height: float) -> Figure:
-    figure = Figure(figsize=(width, height), dpi=110, facecolor=PAPER, layout="constrained")
+def _figure(height: float) -> Figure:
+    figure = Figure(figsize=(WIDTH, height), dpi=DOTS, facecolor=PAPER, layout="constrained")
     FigureCanvasAgg(figure)
     return figure
 
@@ -84,7 +85,7 @@ def _written(figure: Figure, form: str) -> bytes:
 
 
 def _head(figure: Figure, axes: Axes, title: str, note: str) -> None:
-    axes.set_title(title, loc="left", color=INK, fontsize=12, fontweight="bold")
+    axes.set_title(title, loc="left", color=INK, fontsize=11, fontweight="bold")
     axes.set_title(note, loc="right", color=FAINT, fontsize=8)
 
 
@@ -93,7 +94,9 @@ def _price_panel(axes: Axes, backtest: Backtest, result: Result) -> None:
     axes.plot(prices.times, prices.close, color=PRICE, linewidth=0.8, label="Close")
     overlays = spec.module.overlays(prices, spec.parameters)
     for (label, values), color in zip(overlays.items(), AVERAGES, strict=False):
-        axes.plot(prices.times, values, color=color, linewidth=1.1, label=label)
+        axes.plot(
+            prices.times, values, color=color, linewidth=1.1, label=label, gid=f"average-{label.replace(' ', '-')}"
+        )
     _marks(axes, result, [(t.entry_bar, t.entry_price) for t in result.trades], "^", BUY, "Buy")
     _marks(axes, result, [(t.exit_bar, t.exit_price) for t in result.closed_trades], "v", SELL, "Sell")
     _settle(axes, prices.close, "Price")
@@ -102,8 +105,8 @@ def _price_panel(axes: Axes, backtest: Backtest, result: Result) -> None:
 def _marks(axes: Axes, result: Result, fills: Sequence[tuple], shape: str, color: str, label: str) -> None:
     if fills:
         bars, prices = zip(*fills, strict=True)
-        style = {"s": 46, "color": color, "edgecolors": PAPER, "linewidths": 0.6, "zorder": 5}
-        axes.scatter(result.prices.times[list(bars)], prices, marker=shape, label=label, **style)
+        style = {"s": 34, "color": color, "edgecolors": PAPER, "linewidths": 0.6, "zorder": 5}
+        axes.scatter(result.prices.times[list(bars)], prices, marker=shape, label=label, gid=f"fills-{label}", **style)
 
 
 def _equity_panel(axes: Axes, times: np.ndarray, equity: np.ndarray, held: np.ndarray) -> None:
