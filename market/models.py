@@ -4,7 +4,10 @@ The feed alone writes prices here. Everything a page or another process shows of
 is read from these rows; the live socket only brings it sooner.
 """
 
+import logging
+from collections.abc import Iterator
 from datetime import timedelta
+from decimal import Decimal
 
 from django.core.validators import RegexValidator
 from django.db import models
@@ -12,6 +15,12 @@ from django.db.models import Q
 from django.utils import timezone
 
 from tradeops.core.fields import ExactDecimal
+
+from .board import QuoteNow
+from .ticks import StoredTicks, from_micros, to_micros, to_ms, unpack
+from .windows import round_half_even
+
+logger = logging.getLogger(__name__)
 
 # \A and \Z mean the same to Python and to PostgreSQL; `$` would let a line end through.
 TICKER_PATTERN = r"\A[A-Z0-9][A-Z0-9.-]{0,15}\Z"
@@ -70,6 +79,7 @@ class Source(models.TextChoices):
 # No price for so long, and a quote is stale.
 STALE_AFTER = {Source.SIMULATED: timedelta(seconds=10)}
 STALE_AFTER_OTHERWISE = timedelta(seconds=30)
+FEED_IS_BEHIND = timedelta(seconds=10)
 
 
 class QuoteQuerySet(models.QuerySet):
@@ -114,6 +124,20 @@ class Quote(models.Model):
     def ticker(self) -> str:
         return self.instrument_id
 
+    def as_now(self) -> QuoteNow:
+        """This row as the feed's own value."""
+        return QuoteNow(
+            ticker=self.ticker,
+            price=to_micros(self.price),
+            previous_close=to_micros(self.previous_close),
+            change_percentage=self.change_percentage,
+            change_1m_percentage=self.change_1m_percentage,
+            average_5m=to_micros(self.average_5m),
+            samples_5m=self.samples_5m,
+            volume=self.volume,
+            time=to_ms(self.at),
+        )
+
     def is_stale(self, now) -> bool:
         """Whether no price came for so long that this one is not to be trusted as the present one."""
         return now - self.at > STALE_AFTER.get(self.source, STALE_AFTER_OTHERWISE)
@@ -123,6 +147,23 @@ class TickBlockQuerySet(models.QuerySet):
     def overlapping(self, start, end):
         """Blocks that may hold ticks of `start` < time <= `end`, oldest first."""
         return self.filter(ended_at__gt=start, started_at__lte=end).order_by("first_seq")
+
+    def ticks(self) -> Iterator[StoredTicks]:
+        """The ticks of each block; one that cannot be read is left out and logged."""
+        for block in self.iterator(chunk_size=200):
+            try:
+                yield unpack(block.data)
+            except ValueError as error:
+                logger.error("Tick block %s cannot be read: %s", block.pk, error)
+
+    def average(self, ticker: str, start, end) -> tuple[Decimal | None, int]:
+        """Mean of all prices of `ticker` with `start` < time <= `end`, half-even at 6 decimals, and their count."""
+        after, until = to_ms(start), to_ms(end)
+        total = count = 0
+        for ticks in self.overlapping(start, end).ticks():
+            chosen = ticks.prices[ticks.of(ticker) & (ticks.times > after) & (ticks.times <= until)]
+            total, count = total + int(chosen.sum()), count + len(chosen)
+        return (from_micros(round_half_even(total, count)) if count else None), count
 
 
 class TickBlock(models.Model):
@@ -194,6 +235,12 @@ class Alert(models.Model):
         return self.instrument_id
 
 
+class FeedStateQuerySet(models.QuerySet):
+    def current(self) -> "FeedState":
+        """The one row, or an empty one where no feed ever ran."""
+        return self.filter(pk=FeedState.ONLY).first() or FeedState()
+
+
 class FeedState(models.Model):
     """The one feed: who runs it, how far it is, and what it needs to go on where it stopped.
 
@@ -213,9 +260,17 @@ class FeedState(models.Model):
     # Which tickers have fired and wait to be armed again; see rules.py.
     rules = models.JSONField(default=dict)
 
+    objects = FeedStateQuerySet.as_manager()
+
     class Meta:
         verbose_name_plural = "feed state"
         constraints = [models.CheckConstraint(condition=Q(id=1), name="feed_state_is_one_row")]
 
     def __str__(self) -> str:
         return f"{self.source or 'no feed yet'} {self.seq}"
+
+    def as_of(self, now):
+        """The instant up to which ticks are stored: the last flush while the feed runs, `now` when it does not."""
+        if self.flushed_at is not None and abs(now - self.flushed_at) <= FEED_IS_BEHIND:
+            return self.flushed_at
+        return now

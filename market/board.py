@@ -1,0 +1,138 @@
+"""The present state of a market: ticks in, quotes and alerts out.
+
+It joins windows and rules and keeps the day's figures. Everything is worked out from the
+ticks alone, so the same ticks give the same quotes and the same alerts, now or after a restart.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from .rules import PercentWatch
+from .ticks import StoredTicks, TickBatch
+from .windows import MEAN_SECONDS, Windows, change_percentages, means
+
+DAY_MS = 86_400_000
+
+
+@dataclass(frozen=True, slots=True)
+class QuoteNow:
+    """One ticker as of its latest tick. Prices in micros, changes in percent."""
+
+    ticker: str
+    price: int
+    previous_close: int
+    change_percentage: float
+    change_1m_percentage: float | None
+    average_5m: int
+    samples_5m: int
+    volume: int
+    time: int
+
+
+@dataclass(frozen=True, slots=True)
+class Flush:
+    """What one batch of ticks came to. `fired` are the quotes that an alert is due for."""
+
+    seq: int
+    at_ms: int
+    quotes: list[QuoteNow]
+    fired: list[QuoteNow]
+    batch: TickBatch
+
+
+@dataclass(frozen=True, slots=True)
+class Start:
+    """What a ticker begins with: prices in micros, `time` 0 when it has no tick yet."""
+
+    price: int
+    previous_close: int
+    volume: int = 0
+    time: int = 0
+
+
+class Board:
+    """All tickers of a feed.
+
+    starts   by ticker; prices in micros
+    seq      the number of the last flush
+    """
+
+    def __init__(self, starts: Mapping[str, Start], seq: int = 0):
+        self.tickers = tuple(starts)
+        self.seq = seq
+        self.prices, self.closes, self.volumes, self.times = (
+            np.array([getattr(start, name) for start in starts.values()], dtype=np.int64)
+            for name in ("price", "previous_close", "volume", "time")
+        )
+        self.windows = Windows(len(starts))
+        self.watch = PercentWatch(len(starts))
+
+    def advance(self, batch: TickBatch) -> Flush:
+        """Takes the next batch. Raises ValueError as `Windows.push` does."""
+        self.windows.push(batch.indexes, batch.times, batch.prices)
+        self._turn_days(batch.indexes, batch.times)
+        self.prices[batch.indexes] = batch.prices
+        self.volumes[batch.indexes] += batch.volumes
+        self.times[batch.indexes] = batch.times
+        references = self.windows.references(batch.indexes)
+        fires = self.watch.check(batch.indexes, batch.times, batch.prices, references)
+        self.seq += 1
+        quotes = list(self._quotes(batch.indexes, references))
+        fired = [quotes[place] for place in np.flatnonzero(fires)]
+        return Flush(seq=self.seq, at_ms=batch.at_ms, quotes=quotes, fired=fired, batch=batch)
+
+    def rebuild(self, ticks: StoredTicks) -> None:
+        """Fills the windows from stored ticks, oldest first; rules are restored from their own state."""
+        places = {ticker: place for place, ticker in enumerate(self.tickers)}
+        known = np.array([places.get(ticker, -1) for ticker in ticks.tickers], dtype=np.int64)
+        if not len(ticks.seqs):
+            return
+        indexes = known[ticks.indexes]
+        edges = np.flatnonzero(np.diff(ticks.seqs)) + 1
+        for start, end in zip([0, *edges], [*edges, len(ticks.seqs)], strict=True):
+            mine = np.arange(start, end)[indexes[start:end] >= 0]
+            self.windows.push(indexes[mine], ticks.times[mine], ticks.prices[mine])
+
+    def averages(self, now: int) -> list[tuple[str, int]]:
+        """(ticker, mean of its prices of the 300 s to `now`, in micros) where there are any."""
+        self.windows.drop_before(now)
+        found = means(*self.windows.sums_and_counts(np.arange(len(self.tickers))))
+        return [(ticker, mean) for ticker, mean in zip(self.tickers, found, strict=True) if mean is not None]
+
+    def _turn_days(self, indexes: np.ndarray, times: np.ndarray) -> None:
+        """The last price before 00:00 UTC is the price at 00:00, and the volume begins anew."""
+        before = self.times[indexes]
+        turning = indexes[(before > 0) & (times // DAY_MS > before // DAY_MS)]
+        self.closes[turning] = self.prices[turning]
+        self.volumes[turning] = 0
+
+    def _quotes(self, indexes: np.ndarray, references: np.ndarray) -> Iterator[QuoteNow]:
+        prices, closes = self.prices[indexes], self.closes[indexes]
+        sums, counts = self.windows.sums_and_counts(indexes)
+        columns = zip(
+            indexes.tolist(), prices.tolist(), closes.tolist(), change_percentages(prices, closes).tolist(),
+            change_percentages(prices, references).tolist(), means(sums, counts), counts.tolist(),
+            self.volumes[indexes].tolist(), self.times[indexes].tolist(), strict=True,
+        )  # fmt: skip
+        for place, price, close, change, change_1m, mean, samples, volume, time in columns:
+            yield QuoteNow(
+                ticker=self.tickers[place],
+                price=price,
+                previous_close=close,
+                change_percentage=change,
+                change_1m_percentage=None if np.isnan(change_1m) else change_1m,
+                average_5m=mean,
+                samples_5m=samples,
+                volume=volume,
+                time=time,
+            )
+
+
+REBUILD_SECONDS = MEAN_SECONDS
+
+
+def starts_of(tickers: Sequence[str], levels: Mapping[str, int]) -> dict[str, Start]:
+    """Fresh starts at `levels` (micros): no tick, no volume, the level as the previous close."""
+    return {ticker: Start(price=levels[ticker], previous_close=levels[ticker]) for ticker in tickers}

@@ -1,0 +1,227 @@
+"""The tick loop: source -> windows -> rules -> rows -> hub. One process at a time runs it.
+
+Prices are published as they come; what must last is saved about once a second, and at once
+when an alert fired, by a second task, so that a slow database does not slow the prices. A
+feed that could not renew its lock for a while stands still: another may have taken over.
+"""
+
+import asyncio
+import contextlib
+import logging
+import os
+import socket
+from collections.abc import Awaitable, Callable
+from concurrent.futures import ThreadPoolExecutor
+from datetime import timedelta
+from uuid import uuid4
+
+from channels.db import database_sync_to_async
+from django.db import DatabaseError, InterfaceError
+from django.utils import timezone
+
+from tradeops.core.events import relay
+
+from . import feed_store
+from .board import Board, Flush
+from .feed_store import MINUTE, LostTheFeed
+from .frames import average_frame, encode, quote_fields
+from .models import Source
+from .simulation import TICKERS, Simulation
+from .sources import TickSource
+from .sources.simulated import SimulatedSource
+from .windows import MEAN_SECONDS
+
+logger = logging.getLogger(__name__)
+
+SOURCES = (Source.SIMULATED.value,)
+SAVE_SECONDS = 1.0
+STAND_BY_SECONDS = 1.0
+PUBLISH_SECONDS = 1.0
+AVERAGES_EVERY_MS = 5_000
+# Less than feed_store.LEASE: nobody can have taken over while this feed still publishes.
+SURE_FOR = timedelta(seconds=5)
+PAUSE_AFTER_ERROR_SECONDS = 1.0
+
+OnFlush = Callable[[Flush], None]
+OnWait = Callable[[], Awaitable[None]]
+# Threads of its own: a page that holds Django's shared one must not hold up the feed.
+_executor = ThreadPoolExecutor(max_workers=2, thread_name_prefix="feed")
+
+
+def in_database(function):
+    return database_sync_to_async(function, thread_sensitive=False, executor=_executor)
+
+
+async def run_feed(
+    stop: asyncio.Event,
+    *,
+    seed: int | None = None,
+    speed: float = 1.0,
+    source: str = Source.SIMULATED.value,
+    on_flush: OnFlush | None = None,
+    on_wait: OnWait | None = None,
+) -> None:
+    """Runs the feed until `stop` is set: as the one feed, or standing by for it.
+
+    seed       of the simulated market; None goes on with the stored one
+    speed      market seconds a second
+    on_flush   called with each flush that was published
+    on_wait    awaited about once a second while another process runs the feed
+    """
+    feed = Feed(seed=seed, speed=speed, source=source, on_flush=on_flush)
+    while not stop.is_set():
+        try:
+            if await feed.stand_by(stop, on_wait):
+                await feed.run(stop)
+        except LostTheFeed:
+            logger.warning("Another process has taken over the feed; standing by.")
+        except Exception:
+            logger.exception("The feed stumbled and goes on.")
+            await pause(stop, PAUSE_AFTER_ERROR_SECONDS)
+
+
+async def pause(stop: asyncio.Event, seconds: float) -> None:
+    """Waits for `seconds`, or less when `stop` is set."""
+    with contextlib.suppress(TimeoutError):
+        await asyncio.wait_for(stop.wait(), seconds)
+
+
+class Feed:
+    """One process's wish to be the feed."""
+
+    def __init__(self, *, seed: int | None, speed: float, source: str, on_flush: OnFlush | None):
+        if source not in SOURCES:
+            raise ValueError(f"source is {source!r}; it must be one of {', '.join(SOURCES)}")
+        self.seed, self.speed, self.source_name, self.on_flush = seed, speed, source, on_flush
+        self.holder = f"{socket.gethostname()[:24]}:{os.getpid()}:{uuid4().hex[:12]}"
+
+    async def stand_by(self, stop: asyncio.Event, on_wait: OnWait | None) -> bool:
+        """Waits until this process has the feed; False when `stop` came first."""
+        while not stop.is_set():
+            if await in_database(feed_store.claim)(self.holder, timezone.now()):
+                return True
+            if on_wait is not None:
+                await on_wait()
+            await pause(stop, STAND_BY_SECONDS)
+        return False
+
+    async def run(self, stop: asyncio.Event) -> None:
+        """Makes prices until `stop` is set, the lock is lost or something breaks."""
+        await self.begin()
+        saver = asyncio.ensure_future(self.keep_saving())
+        try:
+            async with contextlib.aclosing(self.source.batches()) as batches:
+                async for batch in batches:
+                    if stop.is_set() or saver.done():
+                        break
+                    await self.take(batch)
+        finally:
+            self.closing = True
+            self.hurry.set()
+            await saver
+        await in_database(feed_store.release)(self.holder, self.board.seq)
+
+    async def begin(self) -> None:
+        now = timezone.now()
+        self.resumption = await in_database(feed_store.take_up)(self.holder, self.source_name, self.seed, TICKERS, now)
+        self.board = Board(self.resumption.starts, seq=self.resumption.seq)
+        for ticks in self.resumption.ticks:
+            self.board.rebuild(ticks)
+        self.board.watch.restore(self.board.tickers, self.resumption.waiting)
+        self.source = self.open_source()
+        self.pending: list[Flush] = []
+        self.hurry, self.saved, self.closing = asyncio.Event(), asyncio.Event(), False
+        self.sure_until, self.last_seq = now + SURE_FOR, self.resumption.seq
+        self.folded, self.averaged_ms = now, 0
+        logger.info("The %s feed runs, from flush %s on.", self.source_name, self.resumption.seq + 1)
+
+    def open_source(self) -> TickSource:
+        prices = {ticker: start.price for ticker, start in self.resumption.starts.items()}
+        simulation = Simulation(
+            self.board.tickers, seed=self.resumption.seed, prices=prices, resumed=self.resumption.seq
+        )
+        return SimulatedSource(simulation, speed=self.speed)
+
+    async def take(self, batch) -> None:
+        flush = self.board.advance(batch)
+        self.pending.append(flush)
+        if flush.fired:
+            self.hurry.set()
+        while not self.is_sure(flush) and not self.closing:
+            # Not saved for too long: stand still until it is, or until the lock turns out lost.
+            self.saved.clear()
+            await self.saved.wait()
+        if self.closing:
+            return
+        await self.publish(flush)
+        if self.on_flush is not None:
+            self.on_flush(flush)
+
+    def is_sure(self, flush: Flush) -> bool:
+        return timezone.now() < self.sure_until and flush.seq <= self.last_seq
+
+    # To the open pages ------------------------------------------------------------------
+
+    async def publish(self, flush: Flush) -> None:
+        """One message a flush to every server process; lost, it is caught up from the rows."""
+        message = self.message(flush)
+        try:
+            await asyncio.wait_for(relay.send_async(message), PUBLISH_SECONDS)
+        except Exception as error:
+            logger.warning("Flush %s could not be published: %s", flush.seq, type(error).__name__)
+
+    def message(self, flush: Flush) -> dict:
+        message = {
+            "type": "live.quotes",
+            "epoch": self.resumption.epoch,
+            "seq": flush.seq,
+            "ts": flush.at_ms,
+            "source": self.source_name,
+            "tickers": [quote.ticker for quote in flush.quotes],
+            "times": [quote.time for quote in flush.quotes],
+            "parts": [encode(quote_fields(quote)) for quote in flush.quotes],
+        }
+        if flush.at_ms - self.averaged_ms >= AVERAGES_EVERY_MS:
+            self.averaged_ms = flush.at_ms
+            averages = self.board.averages(flush.at_ms)
+            message["averages"] = [
+                [ticker, average_frame(ticker, mean, MEAN_SECONDS, flush.at_ms)] for ticker, mean in averages
+            ]
+        return message
+
+    # To the database ----------------------------------------------------------------------
+
+    async def keep_saving(self) -> None:
+        """Saves about once a second, sooner in a hurry; ends with the feed, or with LostTheFeed."""
+        try:
+            while True:
+                is_last = self.closing
+                try:
+                    await self.save_pending()
+                except (DatabaseError, InterfaceError) as error:
+                    logger.warning("The feed could not save and will try again: %s", type(error).__name__)
+                if is_last:
+                    return
+                with contextlib.suppress(TimeoutError):
+                    await asyncio.wait_for(self.hurry.wait(), SAVE_SECONDS)
+                self.hurry.clear()
+        finally:
+            self.closing = True
+            self.saved.set()
+
+    async def save_pending(self) -> None:
+        flushes, begun = list(self.pending), timezone.now()
+        waiting = self.board.watch.waiting(self.board.tickers)
+        arguments = (self.holder, self.resumption, self.source_name, self.board.tickers, flushes, waiting)
+        self.last_seq = await in_database(feed_store.save)(*arguments)
+        del self.pending[: len(flushes)]
+        self.sure_until = begun + SURE_FOR
+        self.saved.set()
+        if begun - self.folded >= MINUTE:
+            await self.tidy(begun)
+
+    async def tidy(self, now) -> None:
+        """Folds the minute before the one that runs and forgets what is older than a day."""
+        self.folded = now.replace(second=0, microsecond=0)
+        await in_database(feed_store.fold_minute)(self.resumption.epoch, self.folded - MINUTE)
+        await in_database(feed_store.forget_old_ticks)(now)

@@ -1,0 +1,217 @@
+"""What the feed keeps in the database: who runs it, quotes, ticks, alerts.
+
+All that one save brings is one transaction, rule state included: after a kill -9 the feed goes on
+from what was stored as if the lost half second had not been, so that no alert is doubled
+and none is forgotten. Every save renews the lock and fails when somebody else has taken it.
+"""
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from uuid import uuid4
+
+from django.db import transaction
+from django.db.models import Q
+from django.utils import timezone
+
+from tradeops.core.events.services import ALERTS, record_event
+
+from .board import REBUILD_SECONDS, Flush, QuoteNow, Start, starts_of
+from .frames import alert_message, number, percent
+from .models import Alert, AlertKind, FeedState, Instrument, Quote, TickBlock
+from .rules import SEED_RULE
+from .simulation import DEFAULT_SEED, start_levels
+from .ticks import StoredTicks, from_micros, from_ms, gather, join, pack, to_micros, to_ms
+from .windows import CHANGE_SECONDS
+
+# A feed that was silent for so long is dead and may be replaced.
+LEASE = timedelta(seconds=7)
+# Numbers taken ahead with each save: published flushes are never numbered again, also after a kill.
+SEQS_AHEAD = 40
+TICKS_KEPT_FOR = timedelta(days=1, minutes=5)
+MINUTE = timedelta(minutes=1)
+QUOTE_COLUMNS = [
+    "price", "previous_close", "change_percentage", "change_1m_percentage",
+    "average_5m", "samples_5m", "volume", "at", "source", "seq",
+]  # fmt: skip
+
+
+class LostTheFeed(Exception):
+    """Another process runs the feed now."""
+
+
+@dataclass(frozen=True, slots=True)
+class Resumption:
+    """What a feed begins with: fresh, or where the last one stopped."""
+
+    epoch: str
+    seq: int
+    seed: int
+    starts: dict[str, Start]
+    ticks: list[StoredTicks]
+    waiting: dict[str, int]
+
+
+def claim(holder: str, now: datetime) -> bool:
+    """Makes `holder` the one who runs the feed, if nobody alive does."""
+    FeedState.objects.get_or_create(pk=FeedState.ONLY)
+    # A beat in the future was made before the clock was set back.
+    silent = Q(beat_at=None) | Q(beat_at__lt=now - LEASE) | Q(beat_at__gt=now + LEASE)
+    free = FeedState.objects.filter(Q(holder="") | silent, pk=FeedState.ONLY)
+    return free.update(holder=holder, beat_at=now) == 1
+
+
+@transaction.atomic
+def take_up(holder: str, source: str, seed: int | None, tickers, now: datetime) -> Resumption:
+    """What to go on with. Another source or another seed begins anew, with another epoch."""
+    state = FeedState.objects.select_for_update().get(pk=FeedState.ONLY)
+    if state.holder != holder:
+        raise LostTheFeed
+    Instrument.objects.ensure(tickers)
+    is_anew = not state.epoch or state.source != source or (seed is not None and seed != state.seed)
+    if is_anew:
+        return _begin(state, source, DEFAULT_SEED if seed is None else seed, tickers)
+    starts = starts_of(tickers, start_levels(tickers)) | _last_starts(source, tickers)
+    recent = TickBlock.objects.filter(epoch=state.epoch).overlapping(now - timedelta(seconds=REBUILD_SECONDS), now)
+    waiting = {ticker: int(since) for ticker, since in state.rules.items()}
+    return Resumption(state.epoch, state.seq, state.seed or 0, starts, list(recent.ticks()), waiting)
+
+
+def _begin(state: FeedState, source: str, seed: int, tickers) -> Resumption:
+    state.epoch, state.seq, state.source, state.seed, state.rules = uuid4().hex, 0, source, seed, {}
+    state.save(update_fields=["epoch", "seq", "source", "seed", "rules"])
+    # The old prices stay until new ones come, but count as older than any flush to come.
+    Quote.objects.update(seq=0)
+    return Resumption(state.epoch, 0, seed, starts_of(tickers, start_levels(tickers)), [], {})
+
+
+def _last_starts(source: str, tickers) -> dict[str, Start]:
+    quotes = Quote.objects.for_tickers(tickers).filter(source=source)
+    return {
+        quote.ticker: Start(to_micros(quote.price), to_micros(quote.previous_close), quote.volume, to_ms(quote.at))
+        for quote in quotes
+    }
+
+
+def save(holder: str, resumption: Resumption, source: str, tickers, flushes: list[Flush], waiting: dict) -> int:
+    """Stores `flushes` and renews the lock; returns up to which number flushes may be published.
+
+    waiting   the rules' state after the last of them
+
+    Raises LostTheFeed when another process has it; nothing is stored then.
+    """
+    seq = (flushes[-1].seq if flushes else resumption.seq) + SEQS_AHEAD
+    with transaction.atomic():
+        _renew(holder, seq, flushes, waiting)
+        if flushes:
+            _save_quotes(source, flushes)
+            _save_block(resumption.epoch, source, tickers, flushes)
+        alerts = [_record_alert(quote, source) for flush in flushes for quote in flush.fired]
+    # The commit has handed them to the open pages.
+    if alerts:
+        Alert.objects.filter(pk__in=[alert.pk for alert in alerts]).update(published_at=timezone.now())
+    return seq
+
+
+def _renew(holder: str, seq: int, flushes: list[Flush], waiting: dict) -> None:
+    values = {"beat_at": timezone.now(), "seq": seq, "rules": waiting}
+    if flushes:
+        values["flushed_at"] = from_ms(flushes[-1].at_ms)
+    if FeedState.objects.filter(pk=FeedState.ONLY, holder=holder).update(**values) != 1:
+        raise LostTheFeed
+
+
+def _save_quotes(source: str, flushes: list[Flush]) -> None:
+    latest = {quote.ticker: (flush.seq, quote) for flush in flushes for quote in flush.quotes}
+    rows = [_quote_row(source, seq, quote) for _, (seq, quote) in sorted(latest.items())]
+    Quote.objects.bulk_create(
+        rows, update_conflicts=True, unique_fields=["instrument"], update_fields=QUOTE_COLUMNS, batch_size=500
+    )
+
+
+def _quote_row(source: str, seq: int, quote: QuoteNow) -> Quote:
+    return Quote(
+        instrument_id=quote.ticker,
+        price=from_micros(quote.price),
+        previous_close=from_micros(quote.previous_close),
+        change_percentage=quote.change_percentage,
+        change_1m_percentage=quote.change_1m_percentage,
+        average_5m=from_micros(quote.average_5m),
+        samples_5m=quote.samples_5m,
+        volume=quote.volume,
+        at=from_ms(quote.time),
+        source=source,
+        seq=seq,
+    )
+
+
+def _save_block(epoch: str, source: str, tickers, flushes: list[Flush]) -> None:
+    ticks = gather(tickers, [(flush.seq, flush.batch) for flush in flushes])
+    if len(ticks.seqs):
+        _block(epoch, source, ticks).save()
+
+
+def _block(epoch: str, source: str, ticks: StoredTicks) -> TickBlock:
+    return TickBlock(
+        epoch=epoch,
+        first_seq=int(ticks.seqs[0]),
+        last_seq=int(ticks.seqs[-1]),
+        started_at=from_ms(ticks.times.min()),
+        ended_at=from_ms(ticks.times.max()),
+        source=source,
+        tick_count=len(ticks.seqs),
+        data=pack(ticks),
+    )
+
+
+def _record_alert(quote: QuoteNow, source: str) -> Alert:
+    """The alert's row and its event, in the caller's transaction."""
+    alert = Alert.objects.create(
+        instrument_id=quote.ticker,
+        kind=AlertKind.PERCENT_CHANGE,
+        price=from_micros(quote.price),
+        change_percentage=quote.change_1m_percentage,
+        window_seconds=CHANGE_SECONDS,
+        threshold=SEED_RULE.threshold_bps / 100,
+        source=source,
+        tick_at=from_ms(quote.time),
+        detected_at=timezone.now(),
+    )
+    record_event(ALERTS, "alert", alert_payload(alert))
+    return alert
+
+
+def alert_payload(alert: Alert) -> dict:
+    """The `alert` frame without its place in the stream."""
+    return {
+        "id": alert.pk,
+        "ticker": alert.ticker,
+        "kind": alert.kind,
+        "price": number(alert.price),
+        "change_percentage": percent(alert.change_percentage),
+        "window_seconds": alert.window_seconds,
+        "threshold": alert.threshold,
+        "ts": to_ms(alert.tick_at),
+        "message": alert_message(alert.ticker, alert.change_percentage, alert.window_seconds),
+    }
+
+
+@transaction.atomic
+def fold_minute(epoch: str, start: datetime) -> None:
+    """Makes one block of the small ones of the minute that began at `start`."""
+    blocks = TickBlock.objects.filter(epoch=epoch, started_at__gte=start, ended_at__lt=start + MINUTE)
+    parts = list(blocks.order_by("first_seq").ticks())
+    if len(parts) < 2:
+        return
+    source = blocks.first().source
+    blocks.delete()
+    _block(epoch, source, join(parts)).save()
+
+
+def forget_old_ticks(now: datetime) -> None:
+    TickBlock.objects.filter(ended_at__lt=now - TICKS_KEPT_FOR).delete()
+
+
+def release(holder: str, seq: int | None) -> None:
+    """Lets the next feed go on at once, with the number after `seq`."""
+    values = {"holder": ""} if seq is None else {"holder": "", "seq": seq}
+    FeedState.objects.filter(pk=FeedState.ONLY, holder=holder).update(**values)

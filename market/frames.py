@@ -1,0 +1,70 @@
+"""What goes over the live socket, as text.
+
+A quote's JSON is made once, in the feed, and travels as that text: every frame that has the
+quote in it is cut from the same parts.
+"""
+
+import json
+from collections.abc import Iterable
+from decimal import Decimal
+
+from .board import QuoteNow
+from .ticks import from_micros
+
+PERCENT_PLACES = 4
+
+
+def encode(frame: dict) -> str:
+    """A frame's text: compact, ASCII alone, so that a character is a byte."""
+    return json.dumps(frame, separators=(",", ":"), allow_nan=False)
+
+
+def number(price: Decimal | None) -> float | int | None:
+    """A price as a JSON number: 155.23, and 155 where nothing is behind the point."""
+    if price is None:
+        return None
+    return int(price) if price == price.to_integral_value() else float(price)
+
+
+def percent(change: float | None) -> float | None:
+    return None if change is None else round(change, PERCENT_PLACES)
+
+
+def quote_fields(quote: QuoteNow) -> dict:
+    """One element of `quotes`."""
+    return {
+        "ticker": quote.ticker,
+        "price": number(from_micros(quote.price)),
+        "change_percentage": percent(quote.change_percentage),
+        "change_1m_percentage": percent(quote.change_1m_percentage),
+        "average_5m": number(from_micros(quote.average_5m)),
+        "volume": quote.volume,
+    }
+
+
+def quotes_frame(seq: int, ts: int, parts: Iterable[str]) -> str:
+    """A `quotes` frame of quotes that are already text."""
+    return f'{{"type":"quotes","seq":{seq},"ts":{ts},"quotes":[{",".join(parts)}]}}'
+
+
+def snapshot_frame(seq: int, ts: int, parts: Iterable[str], *, resumed: bool) -> str:
+    flag = "true" if resumed else "false"
+    return f'{{"type":"snapshot","seq":{seq},"ts":{ts},"resumed":{flag},"quotes":[{",".join(parts)}]}}'
+
+
+def average_frame(ticker: str, average: int, window_seconds: int, ts: int) -> str:
+    value = number(from_micros(average))
+    return encode({"type": "average", "ticker": ticker, "average": value, "window_seconds": window_seconds, "ts": ts})
+
+
+def span_words(seconds: int) -> str:
+    """ "minute", "5 minutes", "90 seconds"."""
+    if seconds % 60:
+        return f"{seconds} seconds"
+    return "minute" if seconds == 60 else f"{seconds // 60} minutes"
+
+
+def alert_message(ticker: str, change_percentage: float, window_seconds: int) -> str:
+    """What people read: "TSLA increased by 2.15% in the last minute"."""
+    word = "increased" if change_percentage >= 0 else "decreased"
+    return f"{ticker} {word} by {abs(change_percentage):.2f}% in the last {span_words(window_seconds)}"

@@ -1,0 +1,142 @@
+"""A believable market from a seed: the same seed gives the same ticks, to the byte, on every machine.
+
+Returns of all tickers share a market factor; volatility clusters (GARCH 1,1 on each ticker's own
+shocks); now and then a price jumps by two to four percent; a weak pull keeps prices near
+their level for days. Only integer sums, + - x / and square roots are used, on the raw stream
+of PCG64: exponentials and normal variates differ between machines and versions of numpy.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+
+from .ticks import MICROS
+
+# Levels that people know, in dollars, and how lively each is: standard deviation of a day.
+LEVELS = {
+    "AAPL": (228.50, 0.015), "AMZN": (219.40, 0.019), "GOOGL": (189.30, 0.017), "JNJ": (152.10, 0.010),
+    "JPM": (252.60, 0.014), "KO": (69.80, 0.009), "META": (612.40, 0.021), "MSFT": (424.20, 0.014),
+    "NFLX": (884.70, 0.021), "NVDA": (138.30, 0.028), "TSLA": (389.50, 0.034), "XOM": (108.90, 0.014),
+}  # fmt: skip
+TICKERS = tuple(LEVELS)
+OTHER_LEVEL = (100.0, 0.018)
+DEFAULT_SEED = 25
+CENT = 10_000  # micros
+
+SESSION_SECONDS = 23_400.0
+MARKET_SHARE = 0.55  # correlation with the market factor; between two tickers its square
+PULL_SECONDS = 2_400.0
+JUMP_EVERY_SECONDS = 1_000.0  # a ticker; up and down alike
+JUMP_LEAST, JUMP_SPREAD = 0.021, 0.019
+LARGEST_STEP = 0.15
+MOVES = 0.6  # the share of tickers that trade in a flush
+# GARCH weights per step: the long-run level, the last shock, the variance before it.
+LEVEL_WEIGHT, SHOCK_WEIGHT, VARIANCE_WEIGHT = 0.02, 0.06, 0.92
+
+WORDS_MARKET, WORDS_TICKER = 3, 6
+LOW_16 = np.uint64(0xFFFF)
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """One step of the process: the tickers that traded.
+
+    indexes   int64[k]
+    prices    int64[k]   micros, whole cents
+    volumes   int64[k]   units
+    """
+
+    indexes: np.ndarray
+    prices: np.ndarray
+    volumes: np.ndarray
+
+
+class Simulation:
+    """The price process of `tickers`.
+
+    tickers   their order is part of what the seed determines
+    seed      0..2**63-1
+    prices    micros by ticker to go on from; levels where left out
+    resumed   the flush it goes on after: another stretch of the seed's randomness
+    """
+
+    def __init__(
+        self, tickers=TICKERS, *, seed: int = DEFAULT_SEED, prices: Mapping[str, int] | None = None, resumed=0
+    ):
+        if not 0 <= seed < 2**63:
+            raise ValueError(f"seed is {seed}; it must be 0 to 2**63-1")
+        self.tickers = tuple(tickers)
+        self.stream = np.random.PCG64(np.random.SeedSequence([seed, resumed]))
+        levels = start_levels(self.tickers)
+        begin = levels | dict(prices or {})
+        self.anchors = np.array([levels[ticker] for ticker in self.tickers], dtype=np.float64)
+        self.prices = np.array([begin[ticker] for ticker in self.tickers], dtype=np.float64)
+        daily = np.array([LEVELS.get(ticker, OTHER_LEVEL)[1] for ticker in self.tickers])
+        self.usual_variance = daily * daily / SESSION_SECONDS  # a second's
+        self.variance = self.usual_variance.copy()
+
+    def step(self, seconds: float) -> Step:
+        """Lets `seconds` pass, 0 < seconds <= 3600; every price moves, some of them trade."""
+        if not 0 < seconds <= 3600:
+            raise ValueError(f"seconds is {seconds}; it must be above 0, at most 3600")
+        words = self._words()
+        own = _normal(words[:, :3])
+        market = _normal(self.stream.random_raw(WORDS_MARKET)[None, :])[0]
+        blend = MARKET_SHARE * market + np.sqrt(1.0 - MARKET_SHARE * MARKET_SHARE) * own
+        returns = np.sqrt(self.variance * seconds) * blend
+        self._remember(own)
+        returns = returns + self._jumps(words, seconds) + self._pull(seconds)
+        returns = np.minimum(np.maximum(returns, -LARGEST_STEP), LARGEST_STEP)
+        self.prices = np.maximum(self.prices * (1.0 + returns), MICROS)
+        return self._trades(words, returns)
+
+    def _words(self) -> np.ndarray:
+        """uint64[tickers, WORDS_TICKER] of randomness; a step always takes as many."""
+        return self.stream.random_raw(len(self.tickers) * WORDS_TICKER).reshape(-1, WORDS_TICKER)
+
+    def _remember(self, own: np.ndarray) -> None:
+        """Large moves are followed by large ones."""
+        self.variance = (
+            LEVEL_WEIGHT * self.usual_variance
+            + SHOCK_WEIGHT * self.variance * own * own
+            + VARIANCE_WEIGHT * self.variance
+        )
+
+    def _jumps(self, words: np.ndarray, seconds: float) -> np.ndarray:
+        happens = _uniform(words[:, 3]) < min(1.0, seconds / JUMP_EVERY_SECONDS)
+        place = _uniform(words[:, 4])
+        # The lower half falls, the upper half rises; within each the size grows evenly.
+        size = JUMP_LEAST + JUMP_SPREAD * ((place * 2.0) % 1.0)
+        return np.where(happens, np.where(place < 0.5, -size, size), 0.0)
+
+    def _pull(self, seconds: float) -> np.ndarray:
+        return (1.0 - self.prices / self.anchors) * min(1.0, seconds / PULL_SECONDS)
+
+    def _trades(self, words: np.ndarray, returns: np.ndarray) -> Step:
+        last = words[:, 5]
+        moving = (last & LOW_16).astype(np.float64) < MOVES * 65536.0
+        indexes = np.flatnonzero(moving).astype(np.int64)
+        cents = np.floor(self.prices[indexes] / CENT + 0.5).astype(np.int64)
+        lots = ((last[indexes] >> np.uint64(16)) & np.uint64(0x3F)).astype(np.int64) + 1
+        excited = 1 + np.minimum(np.abs(returns[indexes]) * 2000.0, 50.0).astype(np.int64)
+        return Step(indexes=indexes, prices=np.maximum(cents, 1) * CENT, volumes=lots * 10 * excited)
+
+
+def start_levels(tickers) -> dict[str, int]:
+    """Where prices start, in micros."""
+    return {ticker: round(LEVELS.get(ticker, OTHER_LEVEL)[0] * MICROS) for ticker in tickers}
+
+
+def _uniform(words: np.ndarray) -> np.ndarray:
+    """float64 in [0, 1) of the upper 53 bits."""
+    return (words >> np.uint64(11)).astype(np.float64) * 2.0**-53
+
+
+def _normal(words: np.ndarray) -> np.ndarray:
+    """Near-normal float64 of each row of three words: twelve 16-bit integers, whose sum is exact."""
+    total = np.zeros(len(words), dtype=np.int64)
+    for column in range(3):
+        for shift in (0, 16, 32, 48):
+            total += ((words[:, column] >> np.uint64(shift)) & LOW_16).astype(np.int64)
+    return (total - 393_210).astype(np.float64) / 65_536.0

@@ -1,0 +1,54 @@
+"""The simulated market in real time: about two flushes a second, paced by deadline."""
+
+import asyncio
+import time
+from collections.abc import AsyncIterator, Callable
+
+import numpy as np
+
+from market.simulation import Simulation
+from market.ticks import TickBatch
+
+FLUSH_SECONDS = 0.5
+
+
+def now_ms() -> int:
+    return time.time_ns() // 1_000_000
+
+
+class SimulatedSource:
+    """Ticks of `simulation`; `speed` is how much market time passes in a second of ours."""
+
+    name = "simulated"
+
+    def __init__(
+        self,
+        simulation: Simulation,
+        *,
+        speed: float = 1.0,
+        clock: Callable[[], int] = now_ms,
+        sleep: Callable[[float], object] = asyncio.sleep,
+    ):
+        if not 0 < speed <= 1000:
+            raise ValueError(f"speed is {speed}; it must be above 0, at most 1000")
+        self.simulation, self.speed, self.clock, self.sleep = simulation, speed, clock, sleep
+        self.tickers = simulation.tickers
+
+    async def batches(self) -> AsyncIterator[TickBatch]:
+        latest = 0
+        deadline = self.clock()
+        while True:
+            # A clock that is set back must not make a tick older than the one before it.
+            latest = max(latest, self.clock())
+            yield self.next_batch(latest)
+            deadline += round(FLUSH_SECONDS * 1000)
+            wait = deadline - self.clock()
+            if abs(wait) > 5_000:
+                # The machine slept, or its clock was set: go on from here, without a burst.
+                deadline, wait = self.clock(), round(FLUSH_SECONDS * 1000)
+            await self.sleep(max(0.0, wait / 1000))
+
+    def next_batch(self, at_ms: int) -> TickBatch:
+        step = self.simulation.step(FLUSH_SECONDS * self.speed)
+        times = np.full(len(step.indexes), at_ms, dtype=np.int64)
+        return TickBatch(at_ms=at_ms, indexes=step.indexes, times=times, prices=step.prices, volumes=step.volumes)

@@ -1,0 +1,147 @@
+"""Ticks as arrays, and how they are packed to be stored.
+
+A price is an int64 of millionths ("micros"), so that sums over windows are exact. A time is
+an int64 of milliseconds since 1970-01-01 UTC.
+"""
+
+import json
+import zlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+
+import numpy as np
+
+MICROS = 1_000_000
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+MILLISECOND = timedelta(milliseconds=1)
+# 2**48 micros are 281 million: times 10,200 (a threshold in basis points) it still fits an int64.
+MAX_PRICE = 2**48
+MAX_UNPACKED_BYTES = 256 * 1024 * 1024
+COLUMNS = (("seqs", "<i8"), ("indexes", "<i4"), ("times", "<i8"), ("prices", "<i8"), ("volumes", "<i8"))
+
+
+@dataclass(frozen=True, slots=True)
+class TickBatch:
+    """What one flush of a source brings: at most one tick a ticker.
+
+    at_ms     int        when it was made
+    indexes   int64[k]   places in the source's tickers, each at most once
+    times     int64[k]   milliseconds
+    prices    int64[k]   micros, 0 < price < MAX_PRICE
+    volumes   int64[k]   units traded at that price, >= 0
+    """
+
+    at_ms: int
+    indexes: np.ndarray
+    times: np.ndarray
+    prices: np.ndarray
+    volumes: np.ndarray
+
+
+@dataclass(frozen=True, slots=True)
+class StoredTicks:
+    """Ticks read back: parallel arrays in the order in which they were made.
+
+    tickers   names that `indexes` point into
+    seqs      int64[n]   the flush of each
+    """
+
+    tickers: tuple[str, ...]
+    seqs: np.ndarray
+    indexes: np.ndarray
+    times: np.ndarray
+    prices: np.ndarray
+    volumes: np.ndarray
+
+    def of(self, ticker: str) -> np.ndarray:
+        """bool[n]: which ticks are `ticker`'s."""
+        if ticker not in self.tickers:
+            return np.zeros(len(self.seqs), dtype=bool)
+        return self.indexes == self.tickers.index(ticker)
+
+
+def to_micros(price: Decimal) -> int:
+    """`price` in micros, half-even at the sixth decimal."""
+    return int((price * MICROS).to_integral_value())
+
+
+def from_micros(micros: int) -> Decimal:
+    """The price of `micros`, exactly."""
+    return Decimal(int(micros)).scaleb(-6)
+
+
+def to_ms(moment: datetime) -> int:
+    """An aware instant in milliseconds since 1970, rounded down."""
+    return (moment - EPOCH) // MILLISECOND
+
+
+def from_ms(ms: int) -> datetime:
+    """The aware UTC instant of `ms`, exactly."""
+    return EPOCH + int(ms) * MILLISECOND
+
+
+def gather(tickers: Sequence[str], flushes: Sequence[tuple[int, TickBatch]]) -> StoredTicks:
+    """The ticks of (seq, batch) pairs, one after another."""
+    seqs = [np.full(len(batch.indexes), seq, dtype=np.int64) for seq, batch in flushes]
+    columns = {
+        name: _joined([getattr(batch, name) for _, batch in flushes])
+        for name in ("indexes", "times", "prices", "volumes")
+    }
+    return StoredTicks(tickers=tuple(tickers), seqs=_joined(seqs), **columns)
+
+
+def join(parts: Sequence[StoredTicks]) -> StoredTicks:
+    """Several, oldest first, as one; their tickers may differ."""
+    tickers = tuple(dict.fromkeys(ticker for part in parts for ticker in part.tickers))
+    places = {ticker: place for place, ticker in enumerate(tickers)}
+    indexes = [np.array([places[ticker] for ticker in part.tickers], dtype=np.int64)[part.indexes] for part in parts]
+    columns = {
+        name: _joined([getattr(part, name) for part in parts]) for name in ("seqs", "times", "prices", "volumes")
+    }
+    return StoredTicks(tickers=tickers, indexes=_joined(indexes), **columns)
+
+
+def _joined(arrays: list[np.ndarray]) -> np.ndarray:
+    return np.concatenate(arrays).astype(np.int64) if arrays else np.zeros(0, dtype=np.int64)
+
+
+def pack(ticks: StoredTicks) -> bytes:
+    """The bytes that `unpack` reads: a line of JSON, then column after column, compressed."""
+    head = json.dumps({"tickers": ticks.tickers, "count": len(ticks.seqs)}, separators=(",", ":")).encode()
+    columns = b"".join(getattr(ticks, name).astype(kind).tobytes() for name, kind in COLUMNS)
+    return zlib.compress(head + b"\n" + columns, 6)
+
+
+def unpack(data: bytes) -> StoredTicks:
+    """What `pack` packed. Raises ValueError for anything else."""
+    try:
+        unpacker = zlib.decompressobj()
+        plain = unpacker.decompress(bytes(data), MAX_UNPACKED_BYTES)
+    except zlib.error as error:
+        raise ValueError(f"these are no packed ticks: {error}") from error
+    head, _, body = plain.partition(b"\n")
+    tickers, count = _read_head(head)
+    width = sum(np.dtype(kind).itemsize for _, kind in COLUMNS)
+    if len(body) != count * width:
+        raise ValueError(f"{count} ticks take {count * width} bytes, not {len(body)}")
+    columns, start = {}, 0
+    for name, kind in COLUMNS:
+        columns[name] = np.frombuffer(body, dtype=kind, count=count, offset=start).astype(np.int64)
+        start += count * np.dtype(kind).itemsize
+    indexes = columns["indexes"]
+    if count and not (indexes.min() >= 0 and indexes.max() < len(tickers)):
+        raise ValueError("a tick names a ticker that is not there")
+    return StoredTicks(tickers=tickers, **columns)
+
+
+def _read_head(head: bytes) -> tuple[tuple[str, ...], int]:
+    try:
+        values = json.loads(head)
+        tickers, count = tuple(values["tickers"]), values["count"]
+    except (ValueError, KeyError, TypeError) as error:
+        raise ValueError(f"these are no packed ticks: {error}") from error
+    if not isinstance(count, int) or count < 0:
+        raise ValueError(f"{count} is no count of ticks")
+    return tickers, count

@@ -1,0 +1,133 @@
+"""Rolling statistics of all tickers at once: the 1-minute change and the 5-minute mean.
+
+Struct of arrays: each ticker has a ring of its last prices, and two marks that only move
+forward, one past what has left the mean's window, one past what is old enough to be the
+change's reference. A tick costs a few array operations however long the windows are, and
+sums of integers never drift.
+"""
+
+import numpy as np
+
+from .ticks import MAX_PRICE
+
+MEAN_SECONDS = 300
+CHANGE_SECONDS = 60
+# A reference that is older is none: the market was closed, halted or cut off.
+OLDEST_REFERENCE_SECONDS = 120
+FIRST_CAPACITY = 64
+
+
+class Windows:
+    """The last 300 seconds of `ticker_count` tickers.
+
+    All that it tells of a ticker is as of that ticker's latest tick: the change is against
+    the last price at or before 60 s earlier, the mean is of the prices after 300 s earlier.
+    """
+
+    def __init__(self, ticker_count: int):
+        self.times = np.zeros((ticker_count, FIRST_CAPACITY), dtype=np.int64)
+        self.prices = np.zeros((ticker_count, FIRST_CAPACITY), dtype=np.int64)
+        # Places are counted from the first tick ever; modulo the capacity they are columns of the ring.
+        self.heads = np.zeros(ticker_count, dtype=np.int64)
+        self.tails = np.zeros(ticker_count, dtype=np.int64)
+        self.marks = np.zeros(ticker_count, dtype=np.int64)
+        self.sums = np.zeros(ticker_count, dtype=np.int64)
+        self.latest = np.full(ticker_count, np.iinfo(np.int64).min, dtype=np.int64)
+
+    def push(self, indexes: np.ndarray, times: np.ndarray, prices: np.ndarray) -> None:
+        """Takes one tick of each ticker in `indexes`.
+
+        indexes   int64[k]   each at most once
+        times     int64[k]   milliseconds, not before the ticker's latest
+        prices    int64[k]   micros, 0 < price < MAX_PRICE
+
+        Raises ValueError when a time goes back or a price is out of bounds.
+        """
+        if len(prices) and not (prices.min() > 0 and prices.max() < MAX_PRICE):
+            raise ValueError(f"prices reach from {prices.min()} to {prices.max()}; they must be above 0, below 2**48")
+        if (times < self.latest[indexes]).any():
+            raise ValueError("a tick is older than the one before it")
+        self._drop(indexes, times - MEAN_SECONDS * 1000)
+        self._make_room(indexes)
+        columns = self.heads[indexes] % self.capacity
+        self.times[indexes, columns] = times
+        self.prices[indexes, columns] = prices
+        self.heads[indexes] += 1
+        self.sums[indexes] += prices
+        self.latest[indexes] = times
+        self._move_marks(indexes, times - CHANGE_SECONDS * 1000)
+
+    @property
+    def capacity(self) -> int:
+        return self.times.shape[1]
+
+    def references(self, indexes: np.ndarray) -> np.ndarray:
+        """int64[k]: the price that each latest price is compared with, in micros; 0 where there is none."""
+        marks = self.marks[indexes]
+        columns = (marks - 1) % self.capacity
+        oldest = self.latest[indexes] - OLDEST_REFERENCE_SECONDS * 1000
+        known = (marks > self.tails[indexes]) & (self.times[indexes, columns] >= oldest)
+        return np.where(known, self.prices[indexes, columns], 0)
+
+    def sums_and_counts(self, indexes: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """int64[k] sums in micros and int64[k] counts of the prices in each mean's window."""
+        return self.sums[indexes], self.heads[indexes] - self.tails[indexes]
+
+    def drop_before(self, now: int) -> None:
+        """Lets leave what is older than the mean's window at `now`, also where no tick came since."""
+        self._drop(np.arange(len(self.heads)), np.full(len(self.heads), now - MEAN_SECONDS * 1000))
+
+    def _drop(self, indexes: np.ndarray, until: np.ndarray) -> None:
+        """Takes out of the sums what is at or before `until`."""
+        while True:
+            leaving = self._at_or_before(self.tails[indexes], indexes, until)
+            if not leaving.any():
+                return
+            indexes, until = indexes[leaving], until[leaving]
+            self.sums[indexes] -= self.prices[indexes, self.tails[indexes] % self.capacity]
+            self.tails[indexes] += 1
+
+    def _move_marks(self, indexes: np.ndarray, until: np.ndarray) -> None:
+        # A mark that the tail has passed points to nothing; it goes on from the tail.
+        self.marks[indexes] = np.maximum(self.marks[indexes], self.tails[indexes])
+        while True:
+            old = self._at_or_before(self.marks[indexes], indexes, until)
+            if not old.any():
+                return
+            indexes, until = indexes[old], until[old]
+            self.marks[indexes] += 1
+
+    def _at_or_before(self, places: np.ndarray, indexes: np.ndarray, until: np.ndarray) -> np.ndarray:
+        return (places < self.heads[indexes]) & (self.times[indexes, places % self.capacity] <= until)
+
+    def _make_room(self, indexes: np.ndarray) -> None:
+        """Doubles the rings when one of them is full."""
+        if not len(indexes) or (self.heads[indexes] - self.tails[indexes]).max() < self.capacity:
+            return
+        old, rows = self.capacity, np.arange(len(self.heads))[:, None]
+        places = self.tails[:, None] + np.arange(old)
+        for name in ("times", "prices"):
+            ring = getattr(self, name)
+            wider = np.zeros((len(self.heads), old * 2), dtype=np.int64)
+            wider[rows, places % (old * 2)] = ring[rows, places % old]
+            setattr(self, name, wider)
+
+
+def change_percentages(prices: np.ndarray, references: np.ndarray) -> np.ndarray:
+    """float64[k]: change from reference to price in percent, nan where the reference is 0 (none)."""
+    known = np.where(references > 0, references, 1)
+    return np.where(references > 0, (prices - references) / known * 100.0, np.nan)
+
+
+def means(sums: np.ndarray, counts: np.ndarray) -> list[int | None]:
+    """Each sum over its count, half-even to the micro; None where nothing is in the window."""
+    return [
+        round_half_even(int(total), int(count)) if count else None for total, count in zip(sums, counts, strict=True)
+    ]
+
+
+def round_half_even(numerator: int, denominator: int) -> int:
+    """The integer nearest to numerator / denominator, of two the even one; denominator > 0."""
+    quotient, rest = divmod(numerator, denominator)
+    doubled = 2 * rest
+    return quotient + (doubled > denominator or (doubled == denominator and quotient % 2 == 1))
