@@ -21,12 +21,14 @@ from django.utils import timezone
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_safe
 
+from market.models import FeedState
 from tradeops.core.jobs.models import Heartbeat
 
 Check = dict[str, str]
 
 DEADLINE_SECONDS = 2.0
 KEPT_SECONDS = 1.0
+FEED_LATE_SECONDS = 10
 LATE_SECONDS, SILENT_SECONDS = 45, 120
 
 
@@ -105,6 +107,17 @@ def check_beat() -> Check:
     return check_heartbeat("beat")
 
 
+def check_feed() -> Check:
+    """How old the last stored flush of prices is."""
+    state = FeedState.objects.current()
+    if state.flushed_at is None:
+        return down("no price has come yet")
+    age = (timezone.now() - state.flushed_at).total_seconds()
+    if age < FEED_LATE_SECONDS:
+        return ok()
+    return (degraded if age < LATE_SECONDS else down)(f"last prices {age:.0f} s ago")
+
+
 # --- asking them all
 
 
@@ -136,7 +149,7 @@ OUTSIDE = {
     "broker": Probe(check_broker),
     "storage": Probe(check_storage),
 }
-INSIDE = {"worker": check_worker, "beat": check_beat}
+INSIDE = {"feed": check_feed, "worker": check_worker, "beat": check_beat}
 
 
 def ask_outside() -> dict[str, Check]:

@@ -4,6 +4,7 @@ import threading
 from datetime import timedelta
 
 import pytest
+from celery import current_app
 from django.core.exceptions import ValidationError
 from django.db import connection, transaction
 from django.utils import timezone
@@ -340,3 +341,18 @@ def test_the_runner_thread_does_what_is_owed_until_told_to_stop(kind, settings):
 def test_the_sweep_is_on_the_schedule():
     row = PeriodicTask.objects.get(task="jobs.sweep")
     assert (row.interval.every, row.interval.period) == (15, "seconds")
+
+
+@pytest.mark.parametrize("task", ["jobs.sweep", "events.owe_clean_up", "analytics.owe_night_exports"])
+def test_every_scheduled_task_is_there_to_be_called(task):
+    runner.load_handlers()
+    assert PeriodicTask.objects.filter(task=task, enabled=True).count() == 1
+    assert task in current_app.tasks
+
+
+def test_old_events_are_forgotten(settings):
+    settings.REDIS_URL = ""
+    runner.load_handlers()
+    current_app.tasks["events.owe_clean_up"]()
+    runner.run_owed()
+    assert Job.objects.get().result == {"removed": 0}

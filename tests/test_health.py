@@ -1,0 +1,151 @@
+"""`/health`: each part by name, degraded and down told apart, and no service that hangs can hold it up."""
+
+import json
+import socket
+import threading
+from datetime import timedelta
+
+import pytest
+from django.utils import timezone
+
+from market.models import FeedState
+from tradeops import health
+from tradeops.core.jobs.models import Heartbeat
+
+pytestmark = pytest.mark.django_db
+
+PARTS = {"database", "channel_layer", "broker", "storage", "feed", "worker", "beat"}
+
+
+@pytest.fixture(autouse=True)
+def fresh(monkeypatch):
+    """No answer kept from before, and probes of our own: one that hangs in a test does not hang in the next."""
+    health.Kept.forget()
+    monkeypatch.setattr(health, "OUTSIDE", {name: health.Probe(probe.check) for name, probe in health.OUTSIDE.items()})
+    yield
+    health.Kept.forget()
+
+
+@pytest.fixture
+def alive():
+    for part in ("worker", "beat"):
+        Heartbeat.objects.create(part=part, at=timezone.now())
+    FeedState.objects.create(flushed_at=timezone.now())
+
+
+def ask(client, path="/health"):
+    answer = client.get(path)
+    return answer.status_code, json.loads(answer.content)
+
+
+@pytest.fixture
+def replace(monkeypatch):
+    """`replace(name, check)` has the outside check of that name be another."""
+
+    def put(name, check):
+        monkeypatch.setitem(health.OUTSIDE, name, health.Probe(check))
+
+    return put
+
+
+def test_every_part_is_named_and_nobody_need_sign_in(client, alive):
+    status, answer = ask(client)
+    assert (status, answer["status"], set(answer["checks"])) == (200, "ok", PARTS)
+    assert {check["status"] for check in answer["checks"].values()} <= {"ok", "off"}
+
+
+@pytest.mark.parametrize(("age", "status"), [(1, "ok"), (20, "degraded"), (90, "down")])
+def test_prices_that_stand_still_are_seen(client, alive, age, status):
+    FeedState.objects.update(flushed_at=timezone.now() - timedelta(seconds=age))
+    code, answer = ask(client)
+    assert (code, answer["checks"]["feed"]["status"]) == (200, status)
+
+
+@pytest.mark.parametrize(("age", "status"), [(5, "ok"), (60, "degraded"), (150, "down")])
+def test_a_silent_worker_is_seen(client, alive, age, status):
+    Heartbeat.objects.filter(part="worker").update(at=timezone.now() - timedelta(seconds=age))
+    code, answer = ask(client)
+    assert (code, answer["checks"]["worker"]["status"]) == (200, status)
+
+
+def test_a_part_that_never_lived_is_down_and_the_desk_degraded(client):
+    code, answer = ask(client)
+    assert (code, answer["status"]) == (200, "degraded")
+    assert answer["checks"]["beat"] == {"status": "down", "detail": "it has never shown life"}
+
+
+def test_a_database_that_is_away_is_down_with_503(client, replace):
+    def fail():
+        raise health.DatabaseError("password=hunter2")
+
+    replace("database", fail)
+    code, answer = ask(client)
+    assert (code, answer["status"]) == (503, "down")
+    assert answer["checks"]["worker"]["detail"] == "unknown while the database is down"
+    assert "hunter2" not in json.dumps(answer)
+
+
+def test_a_service_that_fails_degrades_and_its_words_stay_here(client, alive, replace):
+    def fail():
+        raise ConnectionError("redis://:hunter2@host:6379")
+
+    replace("broker", fail)
+    code, answer = ask(client)
+    assert (code, answer["status"]) == (200, "degraded")
+    assert answer["checks"]["broker"] == {"status": "down", "detail": "it fails: ConnectionError"}
+
+
+def test_a_service_that_hangs_costs_the_deadline_and_one_thread(client, alive, replace, monkeypatch):
+    monkeypatch.setattr(health, "DEADLINE_SECONDS", 0.2)
+    release, tries = threading.Event(), []
+
+    def hang():
+        tries.append(1)
+        release.wait(30)
+        return health.ok()
+
+    replace("storage", hang)
+    for _ in range(3):
+        health.Kept.forget()
+        code, answer = ask(client)
+        assert (code, answer["checks"]["storage"]["status"]) == (200, "down")
+    assert len(tries) == 1
+    release.set()
+
+
+def test_a_redis_that_hangs_is_told_in_time(client, alive, settings):
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        settings.REDIS_URL = f"redis://:hunter2@127.0.0.1:{silent.getsockname()[1]}/0"
+        code, answer = ask(client)
+    assert (code, answer["status"]) == (200, "degraded")
+    assert answer["checks"]["broker"]["detail"] in ("it fails: TimeoutError", "no answer within 2 s")
+    assert "hunter2" not in json.dumps(answer)
+
+
+def test_asking_often_asks_the_services_once(client, alive, replace):
+    asked = []
+    replace("storage", lambda: asked.append(1) or health.ok())
+    for _ in range(5):
+        ask(client)
+    assert len(asked) == 1
+
+
+def test_live_touches_nothing(client, django_assert_num_queries):
+    with django_assert_num_queries(0):
+        assert ask(client, "/health/live") == (200, {"status": "ok"})
+
+
+@pytest.mark.parametrize("method", ["post", "put", "delete"])
+def test_it_is_read_only(client, method):
+    assert getattr(client, method)("/health").status_code == 405
+
+
+def test_no_answer_is_kept_by_a_cache_on_the_way(client, alive):
+    assert "no-store" in client.get("/health")["Cache-Control"]
+
+
+@pytest.mark.embedded
+def test_bare_there_is_no_broker_and_that_is_well(client, alive):
+    _, answer = ask(client)
+    assert answer["checks"]["broker"]["status"] == "off"
+    assert answer["checks"]["channel_layer"] == {"status": "ok", "detail": "in memory"}
