@@ -2,6 +2,7 @@
 
 from django.contrib import admin
 from django.urls import include, path
+from django.views.generic import RedirectView
 from drf_spectacular.views import SpectacularAPIView, SpectacularSwaggerSplitView
 
 import analytics.urls
@@ -28,6 +29,7 @@ urlpatterns = [
     path("desk/", views.today, name="today"),
     path("desk/find/", views.find, name="find"),
     path("desk/style/", views.style, name="style"),
+    path("favicon.ico", RedirectView.as_view(url="/static/favicon.svg")),
     path("admin/", admin.site.urls),
     addresses(users_urls, "users"),
     addresses(market.urls, "market"),
