@@ -6,7 +6,8 @@ const formats = new Map();
 
 function format(places) {
   if (!formats.has(places)) {
-    formats.set(places, new Intl.NumberFormat("en-US", { minimumFractionDigits: places, maximumFractionDigits: places }));
+    const digits = { minimumFractionDigits: places, maximumFractionDigits: places };
+    formats.set(places, new Intl.NumberFormat("en-US", { ...digits, roundingMode: "halfEven" }));
   }
   return formats.get(places);
 }
@@ -21,14 +22,15 @@ function finite(value) {
 export function figure(value, places = 2) {
   const number = finite(value);
   if (number === null) return MISSING;
-  const text = format(places).format(Math.abs(number));
+  // As text, so that 0.005 is rounded as it is written and not as the nearest double.
+  const text = format(places).format(String(value).trim().replace(/^[-+]/, ""));
   return number < 0 && /[1-9]/.test(text) ? `−${text}` : text;
 }
 
 /** "+1,234.50", "−3.10", "0.00". */
 export function signed(value, places = 2) {
   const number = finite(value);
-  const text = figure(number, places);
+  const text = figure(value, places);
   return number > 0 && /[1-9]/.test(text) ? `+${text}` : text;
 }
 
