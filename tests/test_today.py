@@ -3,10 +3,12 @@
 from datetime import UTC, datetime
 from decimal import Decimal
 
+import numpy as np
 import pytest
 
 from market.models import Instrument, Quote, Source
-from tradeops.today import Book, Row, book_of
+from market.ticks import MICROS, StoredTicks
+from tradeops.today import Book, book_of, prices_of
 from trades.models import Account, AccountKind, Trade
 from trades.services import book_trade
 
@@ -76,7 +78,7 @@ def test_a_position_closed_today_still_counts_for_the_day(alice):
     book(account, "BUY", "100", "140", YESTERDAY)
     book(account, "SELL", "100", "151", NOW)
     seen = book_of(alice, NOW)
-    assert (seen.day_pnl, seen.open_count, seen.realized_pnl) == (Decimal(100), 0, Decimal(1100))
+    assert (seen.day_pnl, seen.open_positions, seen.realized_pnl) == (Decimal(100), [], Decimal(1100))
 
 
 def test_a_simulated_price_never_values_real_money(alice):
@@ -85,17 +87,17 @@ def test_a_simulated_price_never_values_real_money(alice):
     book(account, "BUY", "100", "140", YESTERDAY)
     seen = book_of(alice, NOW)
     assert seen.unmarked == ["AAPL"]
-    assert (seen.rows[0].mark, seen.rows[0].market_value, seen.rows[0].unrealized_pnl) == (None, None, None)
+    assert seen.largest[0].valuation.market_value is None
     assert (seen.day_pnl, seen.unrealized_pnl) == (Decimal(0), Decimal(0))
 
 
-def test_the_largest_positions_come_first_and_those_without_a_price_last():
-    rows = [
-        Row("A", "Demo", Decimal(1), Decimal(900), None, None),
-        Row("B", "Demo", Decimal(1), Decimal(1), None, Decimal(10)),
-        Row("C", "Demo", Decimal(-5), Decimal(1), None, Decimal(10)),
-    ]
-    assert [row.ticker for row in Book(open_rows=rows).rows] == ["C", "B", "A"]
+def test_the_largest_positions_come_first_and_those_without_a_price_last(alice):
+    account = open_demo_account(alice)
+    for ticker, side, quantity in (("A", "BUY", "900"), ("B", "BUY", "1"), ("C", "SELL", "5")):
+        book(account, side, quantity, "10", YESTERDAY, ticker=ticker)
+    for ticker in ("B", "C"):
+        quote(ticker, "10", "10")
+    assert [position.ticker for position in book_of(alice, NOW).largest] == ["C", "B", "A"]
 
 
 def test_accounts_of_another_currency_are_not_summed_in(alice):
@@ -105,15 +107,28 @@ def test_accounts_of_another_currency_are_not_summed_in(alice):
     book(account, "BUY", "1", "150", YESTERDAY)
     book(other, "BUY", "100", "150", YESTERDAY)
     seen = book_of(alice, NOW)
-    assert (seen.currency, seen.account_count, seen.open_count) == ("USD", 1, 1)
+    assert (seen.currency, seen.account_count, len(seen.open_positions)) == ("USD", 1, 1)
 
 
 def test_a_trader_sees_their_own_book_and_the_back_office_all(alice, bob, carol):
     quote("AAPL", "155", "150")
     for user in (alice, bob):
         book(open_demo_account(user), "BUY", "1", "150", YESTERDAY)
-    assert [book_of(user, NOW).open_count for user in (alice, bob, carol)] == [1, 1, 2]
+    assert [len(book_of(user, NOW).open_positions) for user in (alice, bob, carol)] == [1, 1, 2]
 
 
 def test_without_accounts_there_is_an_empty_book(alice):
     assert book_of(alice, NOW) == Book()
+
+
+def test_a_line_keeps_the_last_price_of_every_two_seconds():
+    ticks = StoredTicks(
+        tickers=("AAPL", "TSLA"),
+        seqs=np.arange(5),
+        indexes=np.array([0, 0, 1, 0, 0]),
+        times=np.array([1000, 4000, 4100, 5999, 6000]),
+        prices=np.array([9, 150, 200, 151, 152]) * MICROS,
+        volumes=np.zeros(5, dtype=np.int64),
+    )
+    assert prices_of(ticks, "AAPL", since_ms=2000) == "151 152"
+    assert prices_of(ticks, "NVDA", since_ms=2000) == ""

@@ -2,9 +2,9 @@
 
 The day is the market's: it begins at 00:00 UTC, where `previous_close` stands. What a ticker made
 since then = quantity now x mark - quantity then x previous close - what was paid since - fees since.
+All of it is for reading: 28 digits, nothing of it is booked.
 """
 
-from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from decimal import Decimal
@@ -15,100 +15,75 @@ from market.models import Quote, Source, TickBlock
 from market.ticks import MICROS, StoredTicks, join
 from tradeops.core.fields import ExactSum
 from trades.models import Account, Position, Side, Trade
+from trades.valuation import value_all
 
 ZERO = Decimal(0)
 POSITIONS_SHOWN = 10
 POSITIONS_READ = 5000
+UNMARKED_NAMED = 5
 SPARKLINE_SPAN = timedelta(minutes=5)
 SPARKLINE_STEP_MS = 2000  # static/js/sparkline.js goes on at the same pace
 
 
-@dataclass(frozen=True)
-class Row:
-    """An open position at its mark. `mark` and what follows from it are None without a price."""
+def is_marked(position: Position) -> bool:
+    return position.valuation.mark is not None
 
-    ticker: str
-    account: str
-    quantity: Decimal
-    cost_basis: Decimal
-    average_cost: Decimal | None
-    mark: Decimal | None
 
-    @property
-    def is_live(self) -> bool:
-        return self.mark is not None
-
-    @property
-    def market_value(self) -> Decimal | None:
-        return None if self.mark is None else self.quantity * self.mark
-
-    @property
-    def unrealized_pnl(self) -> Decimal | None:
-        return None if self.mark is None else self.market_value - self.cost_basis
+def size(position: Position) -> tuple:
+    """Sorts by value, the largest first; what has no price comes last, by cost."""
+    return not is_marked(position), -abs(position.valuation.market_value or position.cost_basis)
 
 
 @dataclass(frozen=True)
 class Book:
-    """The accounts of one currency, summed. Money in that currency."""
+    """The accounts of one currency, summed. Money in that currency; each position has its `valuation`."""
 
     currency: str = ""
     account_count: int = 0
     realized_pnl: Decimal = ZERO
     fees: Decimal = ZERO
     cash: Decimal = ZERO
-    day_pnl: Decimal | None = None
-    open_rows: list[Row] = field(default_factory=list)
+    day_pnl: Decimal = ZERO
+    open_positions: list[Position] = field(default_factory=list)
 
     @property
-    def rows(self) -> list[Row]:
-        """The largest by value; what has no price comes last, by cost."""
-        by_size = sorted(self.open_rows, key=lambda row: (not row.is_live, -abs(row.market_value or row.cost_basis)))
-        return by_size[:POSITIONS_SHOWN]
-
-    @property
-    def open_count(self) -> int:
-        return len(self.open_rows)
+    def largest(self) -> list[Position]:
+        return sorted(self.open_positions, key=size)[:POSITIONS_SHOWN]
 
     @property
     def unmarked(self) -> list[str]:
         """Tickers held without a price; equity leaves them out and says so."""
-        return sorted({row.ticker for row in self.open_rows if not row.is_live})[:5]
+        tickers = sorted({position.ticker for position in self.open_positions if not is_marked(position)})
+        return tickers[:UNMARKED_NAMED]
 
     @property
     def unrealized_pnl(self) -> Decimal:
-        return sum((row.unrealized_pnl for row in self.open_rows if row.is_live), ZERO)
+        return sum((position.valuation.unrealized_pnl for position in self.open_positions if is_marked(position)), ZERO)
 
     @property
     def equity(self) -> Decimal:
-        return self.cash + sum((row.market_value for row in self.open_rows if row.is_live), ZERO)
-
-
-def mark_of(account: Account, quote: Quote | None) -> Decimal | None:
-    """The price `account` is valued at: never a simulated one for real money."""
-    if quote is None or (quote.source == Source.SIMULATED and not account.takes_simulated_marks):
-        return None
-    return quote.price
+        values = (position.valuation.market_value for position in self.open_positions if is_marked(position))
+        return self.cash + sum(values, ZERO)
 
 
 def book_of(user, now: datetime) -> Book:
-    """What `user` may see of the book, at the latest marks. For reading: 28 digits, nothing of it is booked."""
+    """What `user` may see of the book, at the marks of `now`."""
     accounts = list(Account.objects.visible_to(user))
     if not accounts:
         return Book()
     currency = accounts[0].currency
     counted = {account.pk: account for account in accounts if account.currency == currency}
     totals = totals_of(user, currency)
-    positions = list(open_positions(user, currency))
+    positions = value_all(open_positions(user, currency), now)
     flows = list(flows_since(user, currency, now.replace(hour=0, minute=0, second=0, microsecond=0)))
-    quotes = quotes_of([*(position.ticker for position in positions), *(flow["instrument"] for flow in flows)])
     return Book(
         currency=currency,
         account_count=len(counted),
         realized_pnl=totals["realized_pnl"],
         fees=totals["fees"],
         cash=totals["realized_pnl"] - totals["cost_basis"] - totals["fees"],
-        day_pnl=day_pnl(counted, positions, flows, quotes),
-        open_rows=[row_of(counted[position.account_id], position, quotes) for position in positions],
+        day_pnl=day_pnl(counted, positions, flows),
+        open_positions=positions,
     )
 
 
@@ -128,6 +103,7 @@ def open_positions(user, currency: str):
         Position.objects.visible_to(user)
         .filter(account__currency=currency)
         .exclude(quantity=ZERO)
+        .select_related("account")
         .order_by("instrument", "account")[:POSITIONS_READ]
     )
 
@@ -144,32 +120,17 @@ def flows_since(user, currency: str, start: datetime):
     )
 
 
-def quotes_of(tickers: Iterable[str]) -> dict[str, Quote]:
-    return {quote.pk: quote for quote in Quote.objects.for_tickers(set(tickers))}
-
-
-def row_of(account: Account, position: Position, quotes: dict[str, Quote]) -> Row:
-    return Row(
-        ticker=position.ticker,
-        account=account.name,
-        quantity=position.quantity,
-        cost_basis=position.cost_basis,
-        average_cost=position.average_cost,
-        mark=mark_of(account, quotes.get(position.ticker)),
-    )
-
-
-def day_pnl(accounts: dict, positions: Iterable[Position], flows: Iterable[dict], quotes: dict) -> Decimal:
+def day_pnl(accounts: dict[int, Account], positions: list[Position], flows: list[dict]) -> Decimal:
     """What the day made of every ticker that has a price; fees count for all of them."""
+    tickers = {position.ticker for position in positions} | {flow["instrument"] for flow in flows}
+    quotes = Quote.objects.in_bulk(tickers)
     made = ZERO
-    for position in positions:
-        quote = quotes.get(position.ticker)
-        if mark_of(accounts[position.account_id], quote) is not None:
-            made += position.quantity * (quote.price - quote.previous_close)
+    for position in filter(is_marked, positions):
+        made += position.quantity * (position.valuation.mark - quotes[position.ticker].previous_close)
     for flow in flows:
         made -= flow["cost"]
         quote = quotes.get(flow["instrument"])
-        if mark_of(accounts[flow["account"]], quote) is not None:
+        if quote and (quote.source != Source.SIMULATED or accounts[flow["account"]].takes_simulated_marks):
             gain = flow["bought"] * quote.previous_close - flow["paid"]
             made += gain if flow["side"] == Side.BUY else -gain
     return made

@@ -80,9 +80,10 @@ def today(request) -> HttpResponse:
 
 def board_context() -> dict:
     quotes = list(Quote.objects.select_related("instrument")[:QUOTES_SHOWN])
-    recent = recent_prices(timezone.now())
+    now = timezone.now()
+    recent = recent_prices(now)
     for quote in quotes:
-        quote.recent = recent.get(quote.ticker, "")
+        quote.recent, quote.is_late = recent.get(quote.ticker, ""), quote.is_stale(now)
     return {
         "quotes": quotes,
         "is_simulated": any(quote.source == Source.SIMULATED for quote in quotes),

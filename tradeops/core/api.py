@@ -4,6 +4,7 @@ import base64
 import binascii
 import json
 import re
+from datetime import UTC, datetime
 from decimal import Decimal
 from http import HTTPStatus
 
@@ -17,6 +18,10 @@ from rest_framework.pagination import BasePagination
 from rest_framework.response import Response
 from rest_framework.views import exception_handler as drf_exception_handler
 
+# What a made-up cursor may raise on its way to being refused.
+CURSOR_FAULTS = (
+    ValueError, TypeError, OverflowError, binascii.Error, UnicodeError, RecursionError, DjangoValidationError,
+)  # fmt: skip
 PLAIN_DECIMAL = re.compile(r"[+-]?(?:[0-9]+(?:\.[0-9]*)?|\.[0-9]+)(?:[eE][+-]?[0-9]{1,3})?")
 
 
@@ -179,7 +184,8 @@ class ExactDecimalField(serializers.Field):
         if not self.fits(value):
             self.fail("max_digits", digits=self.whole_digits, places=self.places)
         if self.above is not None and value <= self.above:
-            self.fail("above", bound=self.above)
+            message = self.error_messages["above"].format(bound=self.above)
+            raise exceptions.ValidationError(message, code="min_value")  # the contract's one code for too small
         if self.min_value is not None and value < self.min_value:
             self.fail("min_value", bound=self.min_value)
         return value
@@ -304,7 +310,7 @@ class KeysetPagination(BasePagination):
             if not sound:
                 raise ValueError
             return self.typed(position), backward
-        except (ValueError, TypeError, binascii.Error, UnicodeError, RecursionError, DjangoValidationError) as error:
+        except CURSOR_FAULTS as error:
             raise exceptions.ValidationError({"cursor": "This is not a cursor of this list."}) from error
 
     def typed(self, position: list) -> list:
@@ -315,6 +321,8 @@ class KeysetPagination(BasePagination):
             if not isinstance(text, str) or len(text) > 64:
                 raise ValueError
             value = field.to_python(text)
+            if isinstance(value, datetime):
+                value = value.astimezone(UTC)  # a time at the edge of the calendar raises OverflowError here
             field.run_validators(value)
             values.append(value)
         return values
