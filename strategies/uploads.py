@@ -4,7 +4,7 @@ from rest_framework.exceptions import ErrorDetail, ValidationError
 from rest_framework.parsers import BaseParser
 from rest_framework.request import Request
 
-BODY_NAME = "body.csv"
+BODY_NAME = "request body"  # no ticker: a body of one instrument has to name it
 IGNORED = ("format", "csrfmiddlewaretoken")
 
 

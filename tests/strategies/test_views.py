@@ -1,0 +1,152 @@
+"""The strategies pages: form, list and one run, without JavaScript."""
+
+import pytest
+from django.core.files.uploadedfile import SimpleUploadedFile
+
+from strategies.models import Run
+from tests.strategies.test_results import DOWN, UP
+
+pytestmark = pytest.mark.django_db
+
+PAGE = "/desk/strategies/"
+VALUES = {"fast": "1", "slow": "2", "initial_investment": "10000", "fee_bps": "0", "fill": "close", "ticker": ""}
+
+
+def upload(text: str = UP, name: str = "UP.csv") -> SimpleUploadedFile:
+    return SimpleUploadedFile(name, text.encode(), "text/csv")
+
+
+@pytest.fixture
+def desk(client, alice):
+    client.force_login(alice)
+    return client
+
+
+def start(desk, **more):
+    return desk.post(PAGE, VALUES | {"file": upload()} | more)
+
+
+def test_a_stranger_is_sent_to_sign_in(client):
+    for address in (PAGE, PAGE + "1/"):
+        assert client.get(address).headers["Location"].startswith("/desk/sign-in/")
+
+
+def test_the_form_shows_every_parameter_with_range_and_help(desk):
+    page = desk.get(PAGE).content.decode()
+    for name in ("fast", "slow", "initial_investment", "fee_bps", "fill", "file", "ticker"):
+        assert f'name="{name}"' in page
+    assert "1 to 5,000" in page
+    assert "No runs yet" in page
+
+
+def test_an_upload_runs_and_goes_to_its_page(desk):
+    response = start(desk)
+    run = Run.objects.get()
+    assert (response.status_code, response.headers["Location"]) == (302, f"{PAGE}{run.pk}/")
+    page = desk.get(response.headers["Location"]).content.decode()
+    assert "12,500.00" in page
+    assert run.data_id in page
+    assert f"/algorithm/runs/{run.pk}/chart.png" in page
+
+
+def test_several_files_are_taken_and_a_ticker_can_be_chosen(desk):
+    start(desk, file=[upload(), upload(DOWN, "DOWN.csv")])
+    run = Run.objects.get()
+    assert "Trades of DOWN" in desk.get(f"{PAGE}{run.pk}/").content.decode()
+    assert "Trades of UP" in desk.get(f"{PAGE}{run.pk}/?ticker=UP").content.decode()
+    assert "Trades of DOWN" in desk.get(f"{PAGE}{run.pk}/?ticker=<script>").content.decode()
+
+
+def test_the_sample_needs_no_file_and_is_run_once(desk):
+    values = VALUES | {"fast": "50", "slow": "200", "data": "sample"}
+    places = {desk.post(PAGE, values).headers["Location"] for _ in range(2)}
+    assert len(places) == 1
+    assert Run.objects.count() == 1
+
+
+@pytest.mark.parametrize(
+    ("given", "said"),
+    [
+        ({"fast": "300"}, "fast is 300 and slow is 2"),
+        ({"fast": "x"}, "“x” is not a whole number"),
+        ({"slow": ""}, "This field is required"),
+        ({"fee_bps": "5000"}, "the most is 1000"),
+        ({"file": ""}, "This field is required"),
+        ({"file": upload("date,close\n2024-01-01,1\n2024-01-01,2\n")}, "UP.csv, row 3, column date: UP has two prices"),
+        ({"file": upload("<b>x</b>\n1\n", "<b>.csv")}, "There is no column date"),
+        ({"slow": "100"}, "No ticker could be run. UP: 7 bars"),
+        ({"fill": "next_open"}, "no open prices"),
+        ({"ticker": "A B"}, "is not a ticker"),
+    ],
+)
+def test_a_refusal_stands_in_the_form_with_its_reason(desk, given, said):
+    response = start(desk, **given)
+    page = response.content.decode()
+    assert response.status_code == 422
+    assert said in page
+    assert "<b>" not in page
+    assert not Run.objects.exists()
+
+
+def test_pages_of_the_list_go_back_and_forth(desk):
+    for _ in range(3):
+        start(desk)
+    first = desk.get(PAGE, {"page_size": 2})
+    assert first.context["previous"] is None
+    second = desk.get(first.context["next"])
+    assert [run.pk for run in first.context["runs"]] + [run.pk for run in second.context["runs"]] == sorted(
+        Run.objects.values_list("pk", flat=True), reverse=True
+    )
+    assert desk.get(PAGE, {"cursor": "x"}).status_code == 400
+
+
+def test_another_traders_run_is_404_and_the_back_office_sees_whose_it_is(desk, client, bob, carol):
+    start(desk)
+    run = Run.objects.get()
+    client.force_login(bob)
+    assert client.get(f"{PAGE}{run.pk}/").status_code == 404
+    assert "No runs yet" in client.get(PAGE).content.decode()
+    client.force_login(carol)
+    assert "by alice" in client.get(f"{PAGE}{run.pk}/").content.decode()
+    assert "alice" in client.get(PAGE).content.decode()
+
+
+def test_the_pages_cost_a_fixed_number_of_queries(desk, django_assert_max_num_queries):
+    for _ in range(4):
+        start(desk)
+    with django_assert_max_num_queries(4):
+        desk.get(PAGE)
+    with django_assert_max_num_queries(4):
+        desk.get(f"{PAGE}{Run.objects.first().pk}/")
+
+
+def test_the_pages_hold_no_inline_style_or_script(desk):
+    start(desk)
+    for address in (PAGE, f"{PAGE}{Run.objects.get().pk}/"):
+        page = desk.get(address).content.decode()
+        assert " style=" not in page
+        assert "<style" not in page
+        assert "<script>" not in page
+
+
+@pytest.mark.parametrize(
+    "changed", [{"summary": []}, {"summary": {"tickers": [{}]}}, {"parameters": []}, {"strategy": "gone"}]
+)
+def test_an_odd_row_breaks_no_page(desk, changed):
+    start(desk)
+    Run.objects.update(**changed)
+    assert desk.get(PAGE).status_code == 200
+    assert desk.get(f"{PAGE}{Run.objects.get().pk}/").status_code == 200
+
+
+def test_the_back_office_can_look_at_runs_and_not_change_them(client, desk, django_user_model):
+    start(desk)
+    run = Run.objects.get()
+    boss = django_user_model.objects.create_superuser("boss", password="x" * 12)
+    client.force_login(boss)
+    for address in ("strategies/run/", f"strategies/run/{run.pk}/change/", "strategies/pricedata/"):
+        assert client.get(f"/admin/{address}").status_code == 200
+    assert client.get(f"/admin/strategies/pricedata/{run.data_id}/change/").status_code == 200
+    assert client.get("/admin/strategies/run/add/").status_code == 403
+    assert client.post(f"/admin/strategies/run/{run.pk}/delete/", {"post": "yes"}).status_code == 403
+    assert Run.objects.count() == 1
