@@ -168,7 +168,7 @@ def test_the_back_office_lists_them_in_the_admin(signed_in, path, a_day):
 
     admin = make_user("admin", "administrator")
     services.request_export(DAY, admin)
-    assert signed_in(admin).get(f"/admin/{path}/").status_code == 200
+    assert signed_in(admin).get(f"/admin/{path}").status_code == 200
 
 
 def test_a_job_is_run_again_from_the_admin(signed_in, carol, alice):
