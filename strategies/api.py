@@ -69,7 +69,7 @@ def answer(run: Run) -> dict:
     """A kept run in the shape of a result: the summary, with addresses and the portfolio's curve."""
     summary = dict(run.result)
     curve = add_curve(summary.get("portfolio", {}), combine(remade(run).results))
-    addresses = {ticker: reverse("strategies:run-ticker-chart", args=[run.pk, ticker, "png"]) for ticker in run.tickers}
+    addresses = {ticker: reverse("strategies:run-ticker-png", args=[run.pk, ticker]) for ticker in run.tickers}
     return {"status": summary.pop("status", "success"), "run_id": run.pk} | summary | {
         "portfolio": curve,
         "charts": addresses,
@@ -198,17 +198,19 @@ class OverviewChart(KeptRun):
 class TickerChart(KeptRun):
     """Price, averages, buys and sells of one ticker, and its account, as PNG or SVG."""
 
+    form = "png"
+
     @extend_schema(responses={(200, "image/png"): OpenApiTypes.BINARY, (200, "image/svg+xml"): OpenApiTypes.BINARY})
-    def get(self, request: Request, run_id: int, ticker: str, form: str):
+    def get(self, request: Request, run_id: int, ticker: str):
         run = self.run(run_id)
         if ticker not in run.tickers:
             raise NotFound
 
         def draw(done: Backtest) -> bytes:
             result = next(result for result in done.results if result.prices.ticker == ticker)
-            return charts.draw_ticker(done, result, form)
+            return charts.draw_ticker(done, result, self.form)
 
-        return self.answer_once(request, run, f"{ticker}.{form}", PICTURES[form], draw)
+        return self.answer_once(request, run, f"{ticker}.{self.form}", PICTURES[self.form], draw)
 
 
 class TradeLog(KeptRun):

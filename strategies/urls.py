@@ -1,8 +1,10 @@
 """Addresses of the backtests: the API under /algorithm/, the pages under /desk/strategies/."""
 
-from django.urls import path, re_path
+from django.urls import path
 
 from strategies import api, views
+
+CHARTS = "algorithm/runs/<int:run_id>/charts/<str:ticker>"
 
 api_urlpatterns = [
     path("algorithm/run", api.RunBacktest.as_view(), name="run-create"),
@@ -11,11 +13,8 @@ api_urlpatterns = [
     path("algorithm/runs/", api.RunList.as_view(), name="run-list"),
     path("algorithm/runs/<int:run_id>", api.RunDetail.as_view(), name="run-detail"),
     path("algorithm/runs/<int:run_id>/chart.png", api.OverviewChart.as_view(), name="run-chart"),
-    re_path(
-        r"^algorithm/runs/(?P<run_id>[0-9]{1,18})/charts/(?P<ticker>[A-Z0-9.\-]{1,16})\.(?P<form>png|svg)$",
-        api.TickerChart.as_view(),
-        name="run-ticker-chart",
-    ),
+    path(f"{CHARTS}.png", api.TickerChart.as_view(form="png"), name="run-ticker-png"),
+    path(f"{CHARTS}.svg", api.TickerChart.as_view(form="svg"), name="run-ticker-svg"),
     path("algorithm/runs/<int:run_id>/trades.csv", api.TradeLog.as_view(), name="run-trades"),
     path("algorithm/runs/<int:run_id>/equity.csv", api.EquityLog.as_view(), name="run-equity"),
 ]

@@ -146,6 +146,15 @@ def test_a_broken_multipart_body_is_400(api, alice):
     assert response.status_code == 400
 
 
+def test_too_many_files_fields_or_bytes_are_4xx(api, alice, settings):
+    client = api(alice)
+    assert client.post(RUN, {"file": [upload(UP, f"T{at}.csv") for at in range(101)]}).status_code == 400
+    assert client.post(RUN, {"file": upload(UP)} | {f"x{at}": "1" for at in range(600)}).status_code == 400
+    assert client.post(RUN, {"file": upload(UP), "fast": "1" * 2_000_000}).status_code in (400, 413)
+    settings.UPLOAD_MAX_BYTES = 1000
+    assert client.post(RUN, {"file": upload(UP * 50)}).status_code == 413
+
+
 def test_too_few_bars_for_the_windows_say_so(api, alice):
     response = api(alice).post(RUN, {"file": upload(UP)})
     assert response.status_code == 422
