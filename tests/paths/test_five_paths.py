@@ -1,0 +1,95 @@
+"""The five paths as a user walks them: a trade, a tick, a backtest, the night's export, the Lambda proxy."""
+
+import math
+import re
+from datetime import UTC, date, datetime, timedelta
+
+import pytest
+from playwright.sync_api import expect
+
+pytestmark = pytest.mark.browser
+
+BACK_OFFICE = ("backoffice", "demo-backoffice")
+NUMBER = re.compile(r"−?[\d,]+\.\d\d")
+
+
+def number_in(locator) -> float:
+    return float(NUMBER.search(locator.inner_text()).group().replace(",", "").replace("−", "-"))
+
+
+# b. A price ticks --------------------------------------------------------------------------
+
+
+def test_a_price_that_ticks_changes_its_cell_the_book_and_nothing_else(visit):
+    page = visit("/desk/")
+    cell = page.locator("#board [data-live-field=price]").first
+    before = cell.inner_text()
+    expect(cell).not_to_have_text(before, timeout=20_000)
+    assert NUMBER.fullmatch(cell.inner_text())
+    expect(page.locator("#board [data-sparkline] polyline").first).to_have_attribute("points", re.compile(r"\d"))
+    expect(page.locator("#connection")).to_be_hidden()
+
+
+# c. A backtest runs -----------------------------------------------------------------------------
+
+
+def waves(bars: int = 400) -> str:
+    """Daily prices that rise and fall, so that averages cross."""
+    first = date(2023, 1, 2)
+    lines = [f"{first + timedelta(days=bar)},{100 + 20 * math.sin(bar / 25):.4f}" for bar in range(bars)]
+    return "date,close\n" + "\n".join(lines) + "\n"
+
+
+def test_an_uploaded_price_file_becomes_a_run_with_its_chart(visit):
+    page = visit("/desk/strategies/")
+    file = {"name": "WAVE.csv", "mimeType": "text/csv", "buffer": waves().encode()}
+    page.get_by_label("Price files").set_input_files(file)
+    page.get_by_label("Fast").fill("10")
+    page.get_by_label("Slow").fill("30")
+    page.get_by_role("button", name="Run on these files").click()
+    page.wait_for_url(re.compile(r"/desk/strategies/\d+/"))
+    expect(page.get_by_role("row", name=re.compile("WAVE"))).to_be_visible()
+    picture = page.locator(".chart-frame img").first
+    picture.scroll_into_view_if_needed()
+    page.wait_for_function("() => document.querySelector('.chart-frame img').naturalWidth > 400")
+
+
+def test_a_price_file_that_is_none_is_refused_in_words(visit):
+    page = visit("/desk/strategies/")
+    file = {"name": "BAD.csv", "mimeType": "text/csv", "buffer": b"date,close\n2024-01-02,free\n"}
+    page.get_by_label("Price files").set_input_files(file)
+    page.get_by_role("button", name="Run on these files").click()
+    expect(page.locator(".error, .form-errors").first).to_contain_text("free")
+
+
+# d. The night export -------------------------------------------------------------------------------
+
+
+def test_a_day_run_from_the_reports_page_lands_in_the_lake(visit):
+    page = visit("/desk/reports/", sign_in=BACK_OFFICE)
+    day = (datetime.now(UTC) - timedelta(days=1)).date().isoformat()
+    page.get_by_label("Day, UTC").fill(day)
+    page.get_by_role("button", name="Run the day").click()
+    job = page.get_by_role("row", name=re.compile(f"^{day}")).first
+    for _ in range(60):
+        if "succeeded" in job.inner_text():
+            break
+        page.wait_for_timeout(500)
+        page.reload()
+    expect(job).to_contain_text("succeeded")
+    file = page.get_by_role("row", name=re.compile(f"trades_{day}.csv"))
+    expect(file).to_be_visible()
+    with page.expect_download() as download:
+        file.get_by_role("link", name=re.compile("Download")).click()
+    assert download.value.suggested_filename == f"trades_{day}.csv"
+
+
+# e. The Lambda proxy ----------------------------------------------------------------------------------
+
+
+def test_the_lambda_proxy_hands_the_handlers_answer_back(visit):
+    page = visit("/desk/")
+    day = (datetime.now(UTC) - timedelta(days=1)).date().isoformat()
+    answer = page.request.post("/moneyai", data={"date": day})
+    assert answer.status in (200, 404)
+    assert isinstance(answer.json(), dict)
