@@ -278,6 +278,8 @@ AWS_REGION = env("AWS_REGION", "us-east-1")
 AWS_S3_ENDPOINT_URL = env_url("AWS_S3_ENDPOINT_URL", "http", "https")
 
 if S3_BUCKET_NAME:
+    from botocore.config import Config  # not loaded where files are local
+
     LAKE = {
         "BACKEND": "storages.backends.s3.S3Storage",
         "OPTIONS": {
@@ -286,11 +288,17 @@ if S3_BUCKET_NAME:
             "endpoint_url": AWS_S3_ENDPOINT_URL or None,
             "access_key": env("AWS_ACCESS_KEY_ID") or None,
             "secret_key": env("AWS_SECRET_ACCESS_KEY") or None,
-            # Path addressing is what S3-compatible servers on one host understand.
-            "addressing_style": "path" if AWS_S3_ENDPOINT_URL else "auto",
             "file_overwrite": True,
             "default_acl": None,
             "querystring_auth": True,
+            # Path addressing is what S3-compatible servers on one host understand; and boto3 alone would
+            # wait a minute for a store that hangs, five times over.
+            "client_config": Config(
+                connect_timeout=3,
+                read_timeout=20,
+                retries={"max_attempts": 3, "mode": "standard"},
+                s3={"addressing_style": "path" if AWS_S3_ENDPOINT_URL else "auto"},
+            ),
         },
     }
 else:
