@@ -36,11 +36,13 @@ def render_reports(request: HttpRequest, form: DayForm, status: int = 200) -> Ht
     files = list(LakeFile.objects.filter(day__lt=_before(request))[: FILES_SHOWN + 1])
     last_day = files[-1].day if len(files) > FILES_SHOWN else None
     days = [(day, list(of_day)) for day, of_day in groupby(files, key=lambda file: file.day) if day != last_day]
+    jobs = list(ExportJob.objects.visible_to(request.user).select_related("owner")[:JOBS_SHOWN])
     context = {
         "form": form,
         "days": days,
         "older": f"?before={days[-1][0]}" if last_day and days else None,
-        "jobs": ExportJob.objects.visible_to(request.user).select_related("owner")[:JOBS_SHOWN],
+        "jobs": jobs,
+        "is_working": not all(job.is_finished for job in jobs),
         "sees_all": request.user.sees_all_books,
     }
     return render(request, "analytics/reports.html", context, status=status)
