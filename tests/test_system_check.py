@@ -1,0 +1,196 @@
+"""The walk of check_system: a system that is well, parts that are ill, and one that is not there at all."""
+
+import io
+import json
+import socket
+import threading
+
+import pytest
+import websockets.sync.server
+from django.core.management import CommandError, call_command
+
+from tradeops import system_check
+from tradeops.socket_probe import SocketProbe
+from tradeops.system_check import CheckFailed, System, walk
+
+pytestmark = pytest.mark.pure
+
+WELCOME = {"type": "welcome", "tickers": ["AAPL", "MSFT"]}
+QUOTES = {"type": "quotes", "seq": 7, "quotes": [{"ticker": "AAPL"}]}
+JOB = {"status": "succeeded", "date": "2025-01-15", "keys": ["a", "b", "c", "d"]}
+WELL = {
+    "GET /": {"name": "TradeOps", "version": "1", "endpoints": {}},
+    "GET /health": {"status": "ok", "checks": {"database": {"status": "ok"}, "broker": {"status": "off"}}},
+    "GET /docs": "Swagger UI",
+    "GET /schema": {"openapi": "3.1.0", "paths": dict.fromkeys(system_check.ADDRESSES)},
+    "GET /trades/": {"results": []},
+    "GET /trades/stats": {"trade_count": 0},
+    "GET /positions/": {"results": []},
+    "GET /positions/AAPL": {"quantity": "10"},
+    "POST /trades/": (201, {"id": 5, "notional": "0.15025"}),
+    "DELETE /trades/5": (204, None),
+    "GET /tickers/AAPL/average": {"average": 154.9, "last_price": 155.2, "window_seconds": 300},
+    "GET /algorithm/sample": {"status": "success", "tickers": [{}], "overall_return_percentage": 5.95},
+    "POST /analytics/process": (202, {"job_id": 3}),
+    "GET /analytics/jobs/3": JOB,
+    "POST /moneyai": {"date": "2025-01-15", "trades": 12},
+}
+
+
+class Answer:
+    def __init__(self, status, content):
+        self.status_code = status
+        self.text = content if isinstance(content, str) else json.dumps(content)
+
+    def json(self):
+        return json.loads(self.text)
+
+
+class Session:
+    """Answers from a table in place of the network, and keeps what was asked."""
+
+    def __init__(self, table):
+        self.table, self.asked, self.headers = table, [], {}
+
+    def request(self, method, url, **options):
+        path = url.removeprefix("http://desk.test")
+        self.asked.append((f"{method} {path}", options.get("json")))
+        found = self.table[f"{method} {path}"]
+        return Answer(*found) if isinstance(found, tuple) else Answer(200, found)
+
+    def get(self, url, **options):
+        return self.request("GET", url, **options)
+
+
+@pytest.fixture
+def system(monkeypatch):
+    """`system(change)` is a well system with some answers changed, its socket left aside."""
+    monkeypatch.setitem(system_check.STEPS, "live socket", lambda system: "left aside")
+
+    def make(change=None, **options):
+        made = System("http://desk.test/", **options)
+        made.session = Session(WELL | (change or {}))
+        return made
+
+    return make
+
+
+def marks(system) -> dict[str, str]:
+    return {result.name: result.mark for result in walk(system)}
+
+
+def test_a_well_system_passes_every_step(system):
+    made = system(may_book=True)
+    assert set(marks(made).values()) == {"ok"}
+    assert ("POST /moneyai", {"date": "2025-01-15"}) in made.session.asked
+
+
+def test_nothing_is_booked_unless_it_was_allowed(system):
+    made = system()
+    assert marks(made)["booking"] == "skip"
+    assert [path for path, _ in made.session.asked if path.endswith(" /trades/")] == ["GET /trades/"]
+
+
+@pytest.mark.parametrize(
+    ("step", "change"),
+    [
+        ("overview", {"GET /": {"name": "Other", "version": "1", "endpoints": {}}}),
+        ("overview", {"GET /": "<html>"}),
+        ("health", {"GET /health": {"status": "degraded", "checks": {"worker": {"status": "down"}}}}),
+        ("documentation", {"GET /schema": {"openapi": "3.0.3", "paths": {}}}),
+        ("documentation", {"GET /schema": {"openapi": "3.1.0", "paths": {"/trades/": None}}}),
+        ("book", {"GET /trades/": (401, {})}),
+        ("book", {"GET /trades/stats": []}),
+        ("booking", {"POST /trades/": (201, {"id": 5, "notional": "0.15"})}),
+        ("booking", {"POST /trades/": (500, {})}),
+        ("prices", {"GET /tickers/AAPL/average": {"average": None}}),
+        ("strategy", {"GET /algorithm/sample": {"status": "error"}}),
+        ("jobs and lake", {"GET /analytics/jobs/3": JOB | {"status": "failed", "reason": "disk full"}}),
+        ("lambda", {"POST /moneyai": (502, {"reason": "timeout"})}),
+    ],
+)
+def test_an_ill_part_fails_its_step_and_no_other(system, step, change):
+    found = marks(system(change, may_book=True))
+    assert [name for name, mark in found.items() if mark == "FAIL"] == [step]
+
+
+def test_a_void_that_leaves_the_position_changed_is_found(system, monkeypatch):
+    held = iter([10, 11])
+    monkeypatch.setattr(system_check, "quantity_held", lambda system: next(held))
+    assert marks(system(may_book=True))["booking"] == "FAIL"
+
+
+def test_a_system_that_is_not_there_fails_every_step_with_exit_status_1():
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        url = f"http://127.0.0.1:{listener.getsockname()[1]}"
+    output = io.StringIO()
+    with pytest.raises(CommandError, match="10 of the parts failed") as caught:
+        call_command("check_system", base_url=url, stdout=output)
+    assert caught.value.returncode == 1
+    assert output.getvalue().count("FAIL") == 10
+
+
+@pytest.mark.parametrize("address", ["", "localhost:8000", "ftp://host", "http://"])
+def test_what_is_no_address_is_refused_by_name(address):
+    with pytest.raises(CommandError, match="--base-url must be an address"):
+        call_command("check_system", base_url=address)
+
+
+# --- the socket
+
+
+@pytest.fixture
+def live():
+    """`live(*frames)` serves them to each client, and is the address; `live.seen` are the clients' headers."""
+    servers, seen = [], []
+
+    def start(*frames):
+        def talk(client):
+            seen.append(client.request.headers)
+            client.ping()
+            for frame in frames:
+                client.send(json.dumps(frame) if isinstance(frame, dict) else frame)
+
+        server = websockets.sync.server.serve(talk, "127.0.0.1", 0)
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        servers.append(server)
+        return f"http://127.0.0.1:{server.socket.getsockname()[1]}"
+
+    start.seen = seen
+    yield start
+    for server in servers:
+        server.shutdown()
+
+
+def test_the_live_step_listens_until_quotes_come(live):
+    address = live(WELCOME, {"type": "snapshot"}, QUOTES | {"pad": "x" * 70_000})
+    assert system_check.check_live(System(address, token="abc")) == "2 tickers, flush 7 with 1 quotes"
+    assert live.seen[0]["Authorization"] == "Bearer abc"
+    assert "Origin" not in live.seen[0]
+
+
+def test_a_socket_that_does_not_welcome_fails(live):
+    with pytest.raises(CheckFailed, match="not a welcome"):
+        system_check.check_live(System(live(QUOTES)))
+
+
+def test_a_socket_that_closes_says_with_which_code(live):
+    with (
+        SocketProbe(live(), None, timeout=5) as probe,
+        pytest.raises(ValueError, match="closed the socket with code 1000"),
+    ):
+        probe.receive()
+
+
+def test_a_place_that_speaks_no_websocket_is_told():
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+
+        def refuse():
+            client, _ = listener.accept()
+            client.recv(4096)
+            client.sendall(b"HTTP/1.1 403 Forbidden\r\n\r\n")
+            client.close()
+
+        threading.Thread(target=refuse, daemon=True).start()
+        with pytest.raises(ValueError, match="403 Forbidden"):
+            SocketProbe(f"http://127.0.0.1:{listener.getsockname()[1]}", None, timeout=5)
