@@ -69,7 +69,7 @@ def answer(run: Run) -> dict:
     """A kept run in the shape of a result: the summary, with addresses and the portfolio's curve."""
     summary = dict(run.result)
     curve = add_curve(summary.get("portfolio", {}), combine(remade(run).results))
-    addresses = {ticker: reverse("strategies:run-ticker-png", args=[run.pk, ticker]) for ticker in run.tickers}
+    addresses = {ticker: reverse("strategies:run-ticker-png", args=[run.pk, ticker]) for ticker in run.ticker_names}
     return {"status": summary.pop("status", "success"), "run_id": run.pk} | summary | {
         "portfolio": curve,
         "charts": addresses,
@@ -203,7 +203,7 @@ class TickerChart(KeptRun):
     @extend_schema(responses={(200, "image/png"): OpenApiTypes.BINARY, (200, "image/svg+xml"): OpenApiTypes.BINARY})
     def get(self, request: Request, run_id: int, ticker: str):
         run = self.run(run_id)
-        if ticker not in run.tickers:
+        if ticker not in run.ticker_names:
             raise NotFound
 
         def draw(done: Backtest) -> bytes:

@@ -72,3 +72,15 @@ class Run(models.Model):
     def result(self) -> dict:
         """The kept answer; empty where the row was tampered with."""
         return self.summary if isinstance(self.summary, dict) else {}
+
+    @property
+    def ticker_names(self) -> list[str]:
+        return [name for name in self.tickers if isinstance(name, str)] if isinstance(self.tickers, list) else []
+
+    @property
+    def ticker_results(self) -> list[dict]:
+        """The kept answer's part of each ticker."""
+        parts = self.result.get("tickers")
+        return (
+            [part for part in parts if isinstance(part, dict) and "ticker" in part] if isinstance(parts, list) else []
+        )

@@ -77,7 +77,7 @@ def _show(request: HttpRequest, form: RunForm, status: int = 200) -> HttpRespons
 def run_page(request: HttpRequest, run_id: int) -> HttpResponse:
     """One run: figures, pictures, each ticker, the trades of the chosen one, what it rests on."""
     run = get_object_or_404(Run.objects.visible_to(request.user).select_related("owner"), pk=run_id)
-    tickers = [ticker for ticker in run.result.get("tickers", []) if "ticker" in ticker]
+    tickers = run.ticker_results
     asked = request.GET.get("ticker")
     chosen = next((ticker for ticker in tickers if ticker["ticker"] == asked), tickers[0] if tickers else {})
     trades = chosen.get("trades", [])

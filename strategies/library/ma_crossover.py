@@ -7,7 +7,7 @@ before it, so there is no entry just because fast is above slow on the first bar
 
 import numpy as np
 
-from strategies.indicators import simple_moving_average
+from strategies.indicators import simple_moving_average, window_sums
 from strategies.parameters import Parameter, Problem
 from strategies.prices import Prices
 
@@ -58,8 +58,8 @@ def _target(close: np.ndarray, fast: int, slow: int) -> np.ndarray:
 
 def crossings(close: np.ndarray, fast: int, slow: int) -> tuple[list[int], list[int]]:
     """Bars where the sign of fast - slow turns, and the new sign (+1 or -1) at each."""
-    slow_average = simple_moving_average(close, slow)[slow - 1 :]
-    gap = simple_moving_average(close, fast)[slow - 1 :] - slow_average
+    slow_average = window_sums(close, slow) / slow
+    gap = window_sums(close, fast)[slow - fast :] / fast - slow_average
     untied = np.flatnonzero(np.abs(gap) > TIE * slow_average)
     is_above = gap[untied] > 0
     changes = np.flatnonzero(is_above[1:] != is_above[:-1]) + 1

@@ -358,7 +358,16 @@ def test_damaged_rows_are_a_409_and_break_no_list(api, alice, kept, packed):
 
 @pytest.mark.parametrize(
     "changed",
-    [{"summary": []}, {"summary": 5}, {"summary": {}}, {"parameters": []}, {"strategy": "gone"}, {"tickers": []}],
+    [
+        {"summary": []},
+        {"summary": 5},
+        {"summary": {}},
+        {"parameters": []},
+        {"strategy": "gone"},
+        {"tickers": []},
+        {"tickers": 5},
+        {"tickers": [5]},
+    ],
 )
 def test_an_odd_row_gives_no_5xx(api, alice, kept, changed):
     Run.objects.filter(pk=kept.pk).update(**changed)

@@ -130,7 +130,8 @@ def test_the_pages_hold_no_inline_style_or_script(desk):
 
 
 @pytest.mark.parametrize(
-    "changed", [{"summary": []}, {"summary": {"tickers": [{}]}}, {"parameters": []}, {"strategy": "gone"}]
+    "changed",
+    [{"summary": []}, {"summary": {"tickers": [{}, 5]}}, {"tickers": 5}, {"parameters": []}, {"strategy": "gone"}],
 )
 def test_an_odd_row_breaks_no_page(desk, changed):
     start(desk)
