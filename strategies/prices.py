@@ -6,8 +6,9 @@ first bad one. Nothing is guessed: what could be read in two ways is refused.
 """
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import batched
 from pathlib import PurePath
 
 import numpy as np
@@ -15,7 +16,7 @@ import numpy as np
 from strategies.parameters import shorten
 from tradeops.core.csvfile import CsvError, read_rows
 
-MAX_FILES, MAX_TICKERS, MAX_BARS, MAX_BYTES = 100, 200, 400_000, 32 * 1024 * 1024
+MAX_FILES, MAX_TICKERS, MAX_BARS, MAX_CELLS, MAX_BYTES = 100, 200, 400_000, 4_000_000, 32 * 1024 * 1024
 SMALLEST_PRICE, LARGEST_PRICE, LARGEST_VOLUME = 1e-9, 1e12, 1e18
 FIRST_YEAR, LAST_YEAR = 1700, 2200
 
@@ -129,18 +130,30 @@ class _Table:
 
     def __init__(self, name: str, data: bytes):
         self.name = name
+        self.lines: list[int] = []
         try:
-            rows = list(read_rows(data))
+            rows = read_rows(data)
+            self.head_line, head = next(rows, (1, None))
+            if head is None:
+                raise PriceFileError(name, "The file is empty.", code="empty")
+            self.head = self._clean_head(head)
+            self.columns = dict(zip(self.head, self._read_columns(rows), strict=True))
         except CsvError as error:
             raise PriceFileError(name, error.message, row=error.row, column=error.column, code=error.code) from error
-        if not rows:
-            raise PriceFileError(name, "The file is empty.", code="empty")
-        self.head_line, head = rows[0]
-        self.lines = [line for line, _ in rows[1:]]
         if not self.lines:
             raise PriceFileError(name, "The file has a head but no rows.", row=self.head_line, code="no_rows")
-        self.head = self._clean_head(head)
-        self.columns = dict(zip(self.head, zip(*(fields for _, fields in rows[1:]), strict=True), strict=True))
+
+    def _read_columns(self, rows: Iterator[tuple[int, list[str]]]) -> list[list[str]]:
+        """The cells of each column. Rows are turned over in batches, so that they never all stand there twice."""
+        columns: list[list[str]] = [[] for _ in self.head]
+        for batch in batched(rows, 4096):
+            self.lines += [line for line, _ in batch]
+            for column, cells in zip(columns, zip(*(fields for _, fields in batch), strict=True), strict=True):
+                column += cells
+            if len(self.lines) > MAX_BARS or len(self.lines) * len(columns) > MAX_CELLS:
+                message = f"The file has more than {MAX_BARS:,} rows or {MAX_CELLS:,} cells."
+                raise PriceFileError(self.name, message, row=self.lines[-1], code="too_many_rows")
+        return columns
 
     def _clean_head(self, head: list[str]) -> list[str]:
         names = [" ".join(cell.strip(" ").replace("_", " ").split(" ")).lower() for cell in head]
@@ -208,16 +221,19 @@ def _no_ticker(name: str, ticker: str) -> str:
 
 
 def _places_by_ticker(table: _Table, column: str) -> dict[str, list[int]]:
-    groups: dict[str, list[int]] = {}
+    spellings: dict[str, list[int]] = {}
     for place, cell in enumerate(table.columns[column]):
-        groups.setdefault(cell, []).append(place)
-    merged: dict[str, list[int]] = {}
-    for cell, places in groups.items():
+        spellings.setdefault(cell, []).append(place)
+    groups: dict[str, list[int]] = {}
+    for cell, places in spellings.items():
         found = clean_ticker(cell)
         if found is None:
             raise table.refuse(places[0], column, f"{shorten(cell)} is not a ticker.", "ticker")
-        merged[found] = sorted(merged[found] + places) if found in merged else places
-    return merged
+        groups.setdefault(found, []).extend(places)
+        if len(groups) > MAX_TICKERS:
+            message = f"There are more than {MAX_TICKERS} tickers."
+            raise table.refuse(places[0], column, message, "too_many_tickers")
+    return {ticker: sorted(places) for ticker, places in groups.items()}
 
 
 class _Times:

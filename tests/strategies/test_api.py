@@ -180,7 +180,7 @@ def test_next_open_without_opens_is_422_that_names_it(api, alice):
 def test_a_bound_is_named(api, alice, monkeypatch):
     monkeypatch.setattr("strategies.prices.MAX_BARS", 5)
     response = run_up(api(alice))
-    assert (response.status_code, "more than 5 bars" in response.json()["detail"]) == (422, True)
+    assert (response.status_code, "more than 5 rows" in response.json()["detail"]) == (422, True)
 
 
 def test_a_stranger_is_401_and_a_reading_token_may_not_run(api, alice):

@@ -71,6 +71,12 @@ def test_the_date_column_has_several_names(name):
     assert len(read_file("A.csv", f"{name},close\n2024-01-02,5\n".encode())[0]) == 1
 
 
+def test_spellings_of_one_ticker_are_one_ticker():
+    rows = "".join(f"2024-01-0{at},{name},{at}\n" for at, name in enumerate(["ko", "KO", "Ko", "kO"], 1))
+    (found,) = read_file("x.csv", f"date,ticker,close\n{rows}".encode())
+    assert (found.ticker, found.close.tolist()) == ("KO", [1, 2, 3, 4])
+
+
 def test_a_symbol_is_a_ticker():
     assert read_file("x.csv", b"Symbol,Close,Date\nko,5,2024-01-02\n")[0].ticker == "KO"
 
@@ -275,12 +281,20 @@ def test_bounds_are_named(monkeypatch):
         read_files([("A.csv", ONE)])
     monkeypatch.undo()
     monkeypatch.setattr(prices, "MAX_BARS", 2)
+    with pytest.raises(PriceFileError, match="more than 2 rows"):
+        read_files([("A.csv", ONE)])
     with pytest.raises(PriceFileError, match="more than 2 bars"):
+        read_files([(f"{name}.csv", b"date,close\n2024-01-02,1\n") for name in "ABC"])
+    monkeypatch.undo()
+    monkeypatch.setattr(prices, "MAX_CELLS", 17)
+    with pytest.raises(PriceFileError, match="17 cells"):
         read_files([("A.csv", ONE)])
     monkeypatch.undo()
     monkeypatch.setattr(prices, "MAX_TICKERS", 1)
     with pytest.raises(PriceFileError, match="more than 1 tickers"):
         read_files([("x.csv", LONG)])
+    with pytest.raises(PriceFileError, match="more than 1 tickers"):
+        read_files([("x.csv", b"date,A,B\n2024-01-02,1,2\n")])
     monkeypatch.undo()
     monkeypatch.setattr(prices, "MAX_FILES", 1)
     with pytest.raises(PriceFileError, match="the most is 1"):
