@@ -33,6 +33,11 @@ class LakeFile(models.Model):
     def __str__(self) -> str:
         return self.key
 
+    @property
+    def name(self) -> str:
+        """The key without its folders."""
+        return self.key.rpartition("/")[2]
+
 
 class ExportJobQuerySet(JobQuerySet):
     def visible_to(self, user):

@@ -79,5 +79,5 @@ def download_file(request: HttpRequest, id: int) -> HttpResponse:
         return problem_or_page(request, 502, str(error))
     if content is None:
         return problem_or_page(request, 404, f"{file.key} is no longer in the lake. Run the day again to have it back.")
-    name, content_type = file.key.rpartition("/")[2], lake.CONTENT_TYPES[file.file_format]
-    return FileResponse(content, as_attachment=True, filename=name, content_type=content_type)
+    content_type = lake.CONTENT_TYPES[file.file_format]
+    return FileResponse(content, as_attachment=True, filename=file.name, content_type=content_type)
