@@ -45,7 +45,8 @@ def request_export(day: dt.date, user) -> ExportJob:
     with transaction.atomic():
         job = owe(EXPORT, day.isoformat(), owner=user)
         ExportRequest.objects.get_or_create(job=job, user=user)
-    return ExportJob.objects.get(pk=job.pk)
+        # Read before the commit: after it a runner may be quicker than the answer, which says "queued".
+        return ExportJob.objects.get(pk=job.pk)
 
 
 def owe_night_exports(today: dt.date) -> list[dt.date]:
