@@ -2,11 +2,10 @@
 database see to it); Position, Lot, Realization and RoundTrip can always be made again from them.
 """
 
-from datetime import UTC, datetime, time, timedelta
+from datetime import time
 from decimal import Decimal
 
 from django.conf import settings
-from django.core.exceptions import ValidationError
 from django.core.validators import RegexValidator
 from django.db import models
 from django.db.models import F, Q
@@ -22,8 +21,7 @@ BOOKED = {"max_digits": 28, "decimal_places": 12}  # a fill's quantity, price, f
 SUMMED = {"max_digits": 40, "decimal_places": 12}  # sums of them
 MONEY = {"max_digits": 60, "decimal_places": 24}  # products of two, and sums of those
 FIRST_LINK = "0" * 64  # what the first entry's digest is chained to
-EARLIEST = datetime(1900, 1, 1, tzinfo=UTC)
-FUTURE_ALLOWED = timedelta(days=1)  # clocks differ, and so do time zones
+CURRENT = Q(superseded_by=None, is_void=False)
 validate_currency = RegexValidator(r"\A[A-Z]{3}\Z", "A currency is three capital letters, such as USD.", "currency")
 
 
@@ -46,6 +44,13 @@ class PnlMethod(models.TextChoices):
 class AccountQuerySet(models.QuerySet):
     def visible_to(self, user):
         return self if user.sees_all_books else self.filter(owner=user)
+
+
+class OwnedQuerySet(models.QuerySet):
+    """Rows of accounts: seen by whoever may see the account."""
+
+    def visible_to(self, user):
+        return self if user.sees_all_books else self.filter(account__owner=user)
 
 
 class Account(models.Model):
@@ -136,17 +141,14 @@ class Side(models.TextChoices):
     SELL = "SELL", "Sell"
 
 
-class TradeQuerySet(models.QuerySet):
-    def visible_to(self, user):
-        return self if user.sees_all_books else self.filter(account__owner=user)
-
+class TradeQuerySet(OwnedQuerySet):
     def latest_versions(self):
         """The last version of each trade, voids included."""
         return self.filter(superseded_by=None)
 
     def current(self):
         """The book as it stands: last versions, without voided trades."""
-        return self.filter(superseded_by=None, is_void=False)
+        return self.filter(CURRENT)
 
     def known_at(self, number: int):
         """The book as an account knew it after its entry `number`."""
@@ -213,21 +215,17 @@ class Trade(models.Model):
                 "account",
                 F("executed_at").desc(),
                 F("trade_id").desc(),
-                condition=Q(superseded_by=None, is_void=False),
+                condition=CURRENT,
                 name="trade_current_by_account",
             ),
             # The refold of an account and ticker, and the blotter filtered by ticker.
             models.Index(
                 fields=["account", "instrument", "executed_at", "trade_id"],
-                condition=Q(superseded_by=None, is_void=False),
+                condition=CURRENT,
                 name="trade_current_by_ticker",
             ),
             # GET /trades/ over all accounts, and the day's export.
-            models.Index(
-                fields=["executed_at", "trade_id"],
-                condition=Q(superseded_by=None, is_void=False),
-                name="trade_current_by_time",
-            ),
+            models.Index(fields=["executed_at", "trade_id"], condition=CURRENT, name="trade_current_by_time"),
         ]
 
     def __str__(self) -> str:
@@ -252,20 +250,6 @@ class Trade(models.Model):
     def as_fill(self) -> ledger.Fill:
         return ledger.Fill(self.trade_id, self.executed_at, self.signed_quantity, self.price, self.fees)
 
-    def clean(self) -> None:
-        """The rules of one execution, whoever books it. Raises ValidationError by field."""
-        errors = {}
-        for name in ("quantity", "price"):
-            if getattr(self, name) <= 0:
-                errors[name] = ValidationError("It must be greater than 0.", code="above")
-        if self.fees < 0:
-            errors["fees"] = ValidationError("They must be 0 or more.", code="min_value")
-        if not EARLIEST <= self.executed_at <= timezone.now() + FUTURE_ALLOWED:
-            message = "It must lie after 1900 and no more than a day ahead."
-            errors["executed_at"] = ValidationError(message, code="out_of_range")
-        if errors:
-            raise ValidationError(errors)
-
     def next_version(self, changes: dict) -> "Trade":
         """The version that follows this one, unsaved: `changes` applied, all else as it stands."""
         values = {name: getattr(self, name) for name in self.CONTENT} | changes
@@ -286,16 +270,25 @@ class Trade(models.Model):
 # What is derived ---------------------------------------------------------------------------------
 
 
-class DerivedQuerySet(models.QuerySet):
-    def visible_to(self, user):
-        return self if user.sees_all_books else self.filter(account__owner=user)
+class Derived(models.Model):
+    """What is kept of the fold of one account in one ticker."""
+
+    account = models.ForeignKey(Account, on_delete=models.PROTECT, related_name="%(class)ss")
+    instrument = models.ForeignKey(Instrument, db_column="ticker", on_delete=models.PROTECT, related_name="+")
+
+    objects = OwnedQuerySet.as_manager()
+
+    class Meta:
+        abstract = True
+
+    @property
+    def ticker(self) -> str:
+        return self.instrument_id
 
 
-class Position(models.Model):
+class Position(Derived):
     """Where an account stands in a ticker: the fold of its current trades, kept."""
 
-    account = models.ForeignKey(Account, on_delete=models.PROTECT, related_name="positions")
-    instrument = models.ForeignKey(Instrument, db_column="ticker", on_delete=models.PROTECT, related_name="+")
     quantity = ExactDecimal(**SUMMED, default=Decimal(0))
     cost_basis = ExactDecimal(**MONEY, default=Decimal(0))
     realized_pnl = ExactDecimal(**MONEY, default=Decimal(0))
@@ -310,18 +303,12 @@ class Position(models.Model):
     trip_realized_pnl = ExactDecimal(**MONEY, default=Decimal(0))
     trip_fees = ExactDecimal(**SUMMED, default=Decimal(0))
 
-    objects = DerivedQuerySet.as_manager()
-
     class Meta:
         ordering = ["instrument", "id"]
         constraints = [models.UniqueConstraint(fields=["account", "instrument"], name="position_once")]
 
     def __str__(self) -> str:
         return f"{self.quantity} {self.instrument_id}"
-
-    @property
-    def ticker(self) -> str:
-        return self.instrument_id
 
     @property
     def average_cost(self) -> Decimal | None:
@@ -332,17 +319,13 @@ class Position(models.Model):
         return ledger.EXACT.subtract(self.realized_pnl, self.fees)
 
 
-class Lot(models.Model):
+class Lot(Derived):
     """An open part of a position, by the account's own method."""
 
-    account = models.ForeignKey(Account, on_delete=models.PROTECT, related_name="lots")
-    instrument = models.ForeignKey(Instrument, db_column="ticker", on_delete=models.PROTECT, related_name="+")
     opened_by = models.BigIntegerField(help_text="The trade that opened it.")
     opened_at = models.DateTimeField()
     quantity = ExactDecimal(**SUMMED)
     cost = ExactDecimal(**MONEY)
-
-    objects = DerivedQuerySet.as_manager()
 
     class Meta:
         ordering = ["opened_at", "opened_by"]
@@ -357,18 +340,16 @@ class Lot(models.Model):
         return ledger.average(self.cost, self.quantity)
 
 
-class RealizationQuerySet(DerivedQuerySet):
+class RealizationQuerySet(OwnedQuerySet):
     def by_closing_trade(self, trade_ids) -> dict[int, Decimal]:
         """P&L realized by each of `trade_ids`; those that closed nothing are left out."""
         rows = self.filter(closed_by__in=list(trade_ids)).order_by().values("closed_by")
         return {row["closed_by"]: row["pnl_sum"] for row in rows.annotate(pnl_sum=ExactSum("pnl"))}
 
 
-class Realization(models.Model):
+class Realization(Derived):
     """What one trade realized of one lot. It belongs to the trade that closed."""
 
-    account = models.ForeignKey(Account, on_delete=models.PROTECT, related_name="realizations")
-    instrument = models.ForeignKey(Instrument, db_column="ticker", on_delete=models.PROTECT, related_name="+")
     closed_by = models.BigIntegerField()
     closed_at = models.DateTimeField()
     opened_by = models.BigIntegerField(db_index=True)
@@ -389,11 +370,9 @@ class Realization(models.Model):
         return f"{self.closed_by} of {self.opened_by}: {self.pnl}"
 
 
-class RoundTrip(models.Model):
+class RoundTrip(Derived):
     """A closed trade, from flat to flat. It belongs to the trade that closed it."""
 
-    account = models.ForeignKey(Account, on_delete=models.PROTECT, related_name="round_trips")
-    instrument = models.ForeignKey(Instrument, db_column="ticker", on_delete=models.PROTECT, related_name="+")
     is_long = models.BooleanField()
     opened_by = models.BigIntegerField()
     opened_at = models.DateTimeField()
@@ -402,8 +381,6 @@ class RoundTrip(models.Model):
     realized_pnl = ExactDecimal(**MONEY)
     fees = ExactDecimal(**SUMMED)
     net_pnl = ExactDecimal(**MONEY)
-
-    objects = DerivedQuerySet.as_manager()
 
     class Meta:
         ordering = ["-closed_at", "-closed_by"]

@@ -3,6 +3,7 @@ whose number and key are unique, then the version, then what is derived from it.
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 
 from django.core.exceptions import ValidationError
@@ -19,6 +20,8 @@ from .frames import position_frame, trade_frame
 from .models import Account, AccountKind, EntryKind, KeptAnswer, LedgerEntry, Position, Realization, Trade
 
 FIRST_ACCOUNT_NAME = "Main"
+EARLIEST = datetime(1900, 1, 1, tzinfo=UTC)
+FUTURE_ALLOWED = timedelta(days=1)  # clocks differ, and so do time zones
 
 
 @dataclass(frozen=True)
@@ -62,6 +65,13 @@ def open_account(account: Account) -> Account:
     account.full_clean()
     account.save(force_insert=True)
     return account
+
+
+def rename_account(account: Account, name: str) -> None:
+    """Saves another name. Raises ValidationError where the owner has an account of that name."""
+    account.name = name
+    account.full_clean()
+    account.save(update_fields=["name"])
 
 
 def lock(account: Account) -> Account:
@@ -133,7 +143,21 @@ def check(trade: Trade) -> None:
     trade.clean_fields(exclude=[*foreign_keys, "trade_id", "client_trade_id"])
     if trade.client_trade_id is not None and len(trade.client_trade_id) > 128:
         raise ValidationError({"client_trade_id": ValidationError("At most 128 characters.", code="max_length")})
-    trade.clean()
+    check_bounds(trade)
+
+
+def check_bounds(trade: Trade) -> None:
+    errors = {}
+    for name in ("quantity", "price"):
+        if getattr(trade, name) <= 0:
+            errors[name] = ValidationError("It must be greater than 0.", code="min_value")
+    if trade.fees < 0:
+        errors["fees"] = ValidationError("They must be 0 or more.", code="min_value")
+    if not EARLIEST <= trade.executed_at <= timezone.now() + FUTURE_ALLOWED:
+        message = "It must lie after 1900 and no more than a day ahead."
+        errors["executed_at"] = ValidationError(message, code="out_of_range")
+    if errors:
+        raise ValidationError(errors)
 
 
 def _book(trade: Trade, act: Act) -> Trade:

@@ -1,2 +1,17 @@
-api_urlpatterns = []
+"""Addresses of the book: the API at the root, the pages under /desk/."""
+
+from django.urls import path
+
+from . import api, position_api
+
+api_urlpatterns = [
+    path("trades/", api.TradeList.as_view(), name="trade-list"),
+    path("trades/stats", api.TradeStats.as_view(), name="trade-stats"),
+    path("trades/<int:trade_id>", api.TradeDetail.as_view(), name="trade-detail"),
+    path("trades/<int:trade_id>/history", api.TradeHistory.as_view(), name="trade-history"),
+    path("positions/", position_api.PositionList.as_view(), name="position-list"),
+    path("positions/<str:ticker>", position_api.PositionDetail.as_view(), name="position-detail"),
+    path("accounts/", position_api.AccountList.as_view(), name="account-list"),
+    path("accounts/<int:account_id>", position_api.AccountDetail.as_view(), name="account-detail"),
+]
 page_urlpatterns = []

@@ -1,6 +1,6 @@
 """Booking, correcting, voiding: what each writes, what it refuses, and that the caches follow."""
 
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from decimal import Decimal
 
 import pytest
@@ -13,17 +13,9 @@ from trades import derived, ledger, verification
 from trades.models import Account, LedgerEntry, Lot, Position, Realization, RoundTrip, Trade
 from trades.services import book_trade, correct_trade, default_account, open_account, void_trade
 
+from .conftest import START, at
+
 pytestmark = pytest.mark.django_db
-START = datetime(2025, 1, 15, 14, 30, tzinfo=UTC)
-
-
-def at(minutes: int) -> datetime:
-    return START + timedelta(minutes=minutes)
-
-
-@pytest.fixture
-def account(alice):
-    return make_account(alice)
 
 
 def position(account, ticker="AAPL") -> Position:

@@ -83,7 +83,7 @@ class Migration(migrations.Migration):
                 ('opened_at', models.DateTimeField()),
                 ('quantity', tradeops.core.fields.ExactDecimal(decimal_places=12, max_digits=40)),
                 ('cost', tradeops.core.fields.ExactDecimal(decimal_places=24, max_digits=60)),
-                ('account', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='lots', to='trades.account')),
+                ('account', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='%(class)ss', to='trades.account')),
                 ('instrument', models.ForeignKey(db_column='ticker', on_delete=django.db.models.deletion.PROTECT, related_name='+', to='market.instrument')),
             ],
             options={
@@ -105,7 +105,7 @@ class Migration(migrations.Migration):
                 ('trip_opened_at', models.DateTimeField(null=True)),
                 ('trip_realized_pnl', tradeops.core.fields.ExactDecimal(decimal_places=24, default=Decimal('0'), max_digits=60)),
                 ('trip_fees', tradeops.core.fields.ExactDecimal(decimal_places=12, default=Decimal('0'), max_digits=40)),
-                ('account', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='positions', to='trades.account')),
+                ('account', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='%(class)ss', to='trades.account')),
                 ('instrument', models.ForeignKey(db_column='ticker', on_delete=django.db.models.deletion.PROTECT, related_name='+', to='market.instrument')),
             ],
             options={
@@ -124,7 +124,7 @@ class Migration(migrations.Migration):
                 ('cost', tradeops.core.fields.ExactDecimal(decimal_places=24, max_digits=60)),
                 ('proceeds', tradeops.core.fields.ExactDecimal(decimal_places=24, max_digits=60)),
                 ('pnl', tradeops.core.fields.ExactDecimal(decimal_places=24, max_digits=60)),
-                ('account', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='realizations', to='trades.account')),
+                ('account', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='%(class)ss', to='trades.account')),
                 ('instrument', models.ForeignKey(db_column='ticker', on_delete=django.db.models.deletion.PROTECT, related_name='+', to='market.instrument')),
             ],
             options={
@@ -143,7 +143,7 @@ class Migration(migrations.Migration):
                 ('realized_pnl', tradeops.core.fields.ExactDecimal(decimal_places=24, max_digits=60)),
                 ('fees', tradeops.core.fields.ExactDecimal(decimal_places=12, max_digits=40)),
                 ('net_pnl', tradeops.core.fields.ExactDecimal(decimal_places=24, max_digits=60)),
-                ('account', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='round_trips', to='trades.account')),
+                ('account', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='%(class)ss', to='trades.account')),
                 ('instrument', models.ForeignKey(db_column='ticker', on_delete=django.db.models.deletion.PROTECT, related_name='+', to='market.instrument')),
             ],
             options={

@@ -1,0 +1,163 @@
+"""The filters of the trade list, one set for API, page, statistics and CSV. What is not known is refused."""
+
+import django_filters
+from django import forms
+from django.core.exceptions import ValidationError
+from django_filters.rest_framework import DjangoFilterBackend
+from django_filters.utils import translate_validation
+from rest_framework import exceptions
+
+from market.models import validate_ticker
+from tradeops.core.api import ExactDecimalField
+
+from .models import Side, Trade
+from .serializers import BIGGEST_ID, InstantField
+
+MOST_TICKERS = 50
+# What a list's address may hold beside its filters.
+LIST_PARAMETERS = ("cursor", "page_size", "format", "ordering")
+# ?ordering= → columns; the last is unique, so that a cursor knows its place.
+ORDERINGS = {
+    "executed_at": ("executed_at", "trade_id"),
+    "id": ("trade_id",),
+    "ticker": ("instrument_id", "trade_id"),
+    "quantity": ("quantity", "trade_id"),
+    "price": ("price", "trade_id"),
+    "notional": ("notional", "trade_id"),
+}
+NEWEST_FIRST = ("-executed_at", "-trade_id")
+
+
+class PlainDecimalField(forms.CharField):
+    """A decimal as the API takes it, in a form or an address."""
+
+    def __init__(self, *, above=None, min_value=None, **kwargs):
+        self.checked = ExactDecimalField(above=above, min_value=min_value)
+        super().__init__(max_length=100, **kwargs)
+
+    def clean(self, value):
+        text = super().clean(value)
+        return checked(self.checked, text) if text else None
+
+
+class MomentField(forms.CharField):
+    """A moment, or a day for its beginning in UTC."""
+
+    def __init__(self, **kwargs):
+        super().__init__(max_length=40, **kwargs)
+
+    def clean(self, value):
+        text = super().clean(value)
+        if not text:
+            return None
+        if len(text) == len("2025-01-15"):
+            text += "T00:00:00Z"
+        # A plus sign that was not escaped arrives as a space.
+        head, space, offset = text.rpartition(" ")
+        if space and ":" in head and len(offset) == len("02:00"):
+            text = f"{head}+{offset}"
+        return checked(InstantField(), text)
+
+
+def checked(field, text: str):
+    """`text` as the API's field reads it, or Django's ValidationError."""
+    try:
+        return field.run_validation(text)
+    except exceptions.ValidationError as error:
+        details = error.detail
+        raise ValidationError([ValidationError(str(one), code=one.code) for one in details]) from error
+
+
+class TickersField(forms.CharField):
+    """Tickers between commas."""
+
+    def clean(self, value) -> list[str]:
+        tickers = [ticker.strip() for ticker in super().clean(value).split(",") if ticker.strip()]
+        if len(tickers) > MOST_TICKERS:
+            raise ValidationError(f"At most {MOST_TICKERS} tickers at once.", code="too_many")
+        for ticker in tickers:
+            validate_ticker(ticker)
+        return tickers
+
+
+class TickersFilter(django_filters.Filter):
+    field_class = TickersField
+
+    def filter(self, queryset, tickers):
+        return queryset.filter(instrument__in=tickers) if tickers else queryset
+
+
+class DecimalFilter(django_filters.Filter):
+    field_class = PlainDecimalField
+
+
+class MomentFilter(django_filters.Filter):
+    field_class = MomentField
+
+
+class IdField(forms.IntegerField):
+    def __init__(self, **kwargs):
+        super().__init__(**{"min_value": 1, "max_value": BIGGEST_ID} | kwargs)
+
+
+class IdFilter(django_filters.Filter):
+    field_class = IdField
+
+
+class TradeFilter(django_filters.FilterSet):
+    """Filters over the current versions. A time range takes its beginning and leaves its end to the next."""
+
+    ticker = TickersFilter(label="Ticker", max_length=1000, help_text="One or more, between commas.")
+    trade_type = django_filters.ChoiceFilter(field_name="side", choices=Side.choices, label="Side")
+    account = IdFilter(field_name="account_id", label="Account")
+    executed_after = MomentFilter(field_name="executed_at", lookup_expr="gte", label="From")
+    executed_before = MomentFilter(field_name="executed_at", lookup_expr="lt", label="Before")
+    strategy = django_filters.CharFilter(field_name="strategy", max_length=80, label="Strategy")
+    tag = django_filters.CharFilter(method="filter_tag", max_length=40, label="Tag")
+    client_trade_id = django_filters.CharFilter(field_name="client_trade_id", max_length=128, label="Client's id")
+    min_quantity = DecimalFilter(field_name="quantity", lookup_expr="gte", label="Quantity from")
+    max_quantity = DecimalFilter(field_name="quantity", lookup_expr="lte", label="Quantity to")
+    min_price = DecimalFilter(field_name="price", lookup_expr="gte", label="Price from")
+    max_price = DecimalFilter(field_name="price", lookup_expr="lte", label="Price to")
+
+    class Meta:
+        model = Trade
+        fields: list[str] = []
+
+    def filter_tag(self, queryset, name, tag):
+        # A comma cannot stand in a tag, and so finds none.
+        return queryset.filter(tags__icontains=f",{tag},") if "," not in tag else queryset.none()
+
+
+def refuse_unknown(given, known) -> None:
+    """A parameter that is not known is refused by name: a filter with a typing error must not show everything."""
+    unknown = [name for name in given if name not in known]
+    if unknown:
+        detail = exceptions.ErrorDetail("This parameter is not known here.", code="unknown_parameter")
+        raise exceptions.ValidationError({name[:80]: [detail] for name in unknown[:20]})
+
+
+def filter_trades(queryset, given, known=LIST_PARAMETERS):
+    """The trades that match the query parameters `given`. Raises DRF's ValidationError by parameter."""
+    refuse_unknown(given, {*TradeFilter.base_filters, *known})
+    filterset = TradeFilter(given, queryset=queryset)
+    if not filterset.is_valid():
+        raise translate_validation(filterset.errors)
+    return filterset.qs
+
+
+def read_ordering(given) -> tuple[str, ...]:
+    """The columns that `?ordering=` asks for. Raises DRF's ValidationError."""
+    raw = given.get("ordering", "-executed_at")
+    columns = ORDERINGS.get(raw.removeprefix("-"))
+    if columns is None:
+        names = ", ".join(f"{name}, -{name}" for name in ORDERINGS)
+        raise exceptions.ValidationError({"ordering": [exceptions.ErrorDetail(f"One of {names}.", "invalid_choice")]})
+    return tuple(f"-{column}" for column in columns) if raw.startswith("-") else columns
+
+
+class TradeFilterBackend(DjangoFilterBackend):
+    """Django-filter's backend, which describes the filters in the schema, refusing what it does not know."""
+
+    def filter_queryset(self, request, queryset, view):
+        return filter_trades(queryset, request.query_params)

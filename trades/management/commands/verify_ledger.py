@@ -1,0 +1,22 @@
+"""`manage.py verify_ledger`: whether the book is whole."""
+
+from itertools import islice
+
+from django.core.management.base import BaseCommand, CommandError
+
+from trades.models import Account, LedgerEntry, Position
+from trades.verification import differences
+
+
+class Command(BaseCommand):
+    help = "Checks positions against a full fold of the book, and the chain of ledger entries."
+
+    def add_arguments(self, parser):
+        parser.add_argument("--all", action="store_true", help="name every difference and not only the first")
+
+    def handle(self, *args, **options):
+        found = list(differences() if options["all"] else islice(differences(), 1))
+        if found:
+            raise CommandError("\n".join(found), returncode=1)
+        counts = Account.objects.count(), LedgerEntry.objects.count(), Position.objects.count()
+        self.stdout.write("The book is whole: {} accounts, {} ledger entries, {} positions.".format(*counts))

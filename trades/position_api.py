@@ -1,0 +1,114 @@
+"""The addresses of positions and accounts."""
+
+from django.http import Http404
+from drf_spectacular.utils import extend_schema
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from tradeops.core.api import KeysetPagination, Params
+
+from . import services
+from .api import BookView
+from .filters import refuse_unknown
+from .models import Account, Position
+from .positions import one_position, positions_seen, with_cash, with_lots
+from .serializers import AccountSerializer, PositionSerializer, RenamingSerializer, account_id_field
+
+LOTS_IN_LIST, LOTS_SHOWN = 100, 1000
+
+
+# Positions --------------------------------------------------------------------------------------
+
+
+class AccountParams(Params):
+    account = account_id_field(required=False)
+
+
+class PositionPagination(KeysetPagination):
+    ordering = ("instrument_id", "id")
+
+
+class PositionList(BookView):
+    """Positions, open and closed, at their marks, with their open lots."""
+
+    queryset = Position.objects.none()
+    serializer_class = PositionSerializer
+    pagination_class = PositionPagination
+    filter_backends: list = []
+
+    @extend_schema(parameters=[AccountParams], responses=PositionSerializer(many=True))
+    def get(self, request: Request) -> Response:
+        refuse_unknown(request.query_params, ["account", "cursor", "page_size", "format"])
+        account = request.query_params.get("account")
+        params = AccountParams(data={} if account is None else {"account": account})
+        params.is_valid(raise_exception=True)
+        positions = positions_seen(request.user, params.validated_data.get("account")).filter(trade_count__gt=0)
+        page = with_lots(self.paginate_queryset(positions), LOTS_IN_LIST)
+        return self.get_paginated_response(PositionSerializer(page, many=True).data)
+
+
+class PositionDetail(BookView):
+    """The position in one ticker. One that is closed has the quantity 0."""
+
+    queryset = Position.objects.none()
+    serializer_class = PositionSerializer
+
+    @extend_schema(parameters=[AccountParams], responses=PositionSerializer)
+    def get(self, request: Request, ticker: str) -> Response:
+        params = AccountParams.read(request)
+        position = one_position(request.user, ticker, params.get("account"))
+        return Response(PositionSerializer(with_lots([position], LOTS_SHOWN)[0]).data)
+
+
+# Accounts ------------------------------------------------------------------------------------------
+
+
+class AccountPagination(KeysetPagination):
+    ordering = ("id",)
+
+
+class AccountList(BookView):
+    """Opens an account; lists those one may see."""
+
+    queryset = Account.objects.none()
+    serializer_class = AccountSerializer
+    pagination_class = AccountPagination
+    filter_backends: list = []
+
+    @extend_schema(responses=AccountSerializer(many=True))
+    def get(self, request: Request) -> Response:
+        refuse_unknown(request.query_params, ["cursor", "page_size", "format"])
+        accounts = Account.objects.visible_to(request.user).select_related("owner")
+        page = with_cash(self.paginate_queryset(accounts))
+        return self.get_paginated_response(AccountSerializer(page, many=True).data)
+
+    @extend_schema(responses={201: AccountSerializer})
+    def post(self, request: Request) -> Response:
+        body = AccountSerializer(data=request.data)
+        body.is_valid(raise_exception=True)
+        account = services.open_account(Account(owner=request.user, **body.validated_data))
+        return Response(AccountSerializer(with_cash([account])[0]).data, status=201)
+
+
+class AccountDetail(BookView):
+    """One account. Its name may be changed; what its numbers rest on may not."""
+
+    queryset = Account.objects.none()
+    serializer_class = AccountSerializer
+
+    def account(self, account_id: int) -> Account:
+        account = Account.objects.visible_to(self.request.user).select_related("owner").filter(pk=account_id).first()
+        if account is None:
+            raise Http404
+        return account
+
+    def get(self, request: Request, account_id: int) -> Response:
+        return Response(AccountSerializer(with_cash([self.account(account_id)])[0]).data)
+
+    @extend_schema(request=RenamingSerializer)
+    def patch(self, request: Request, account_id: int) -> Response:
+        account = self.account(account_id)
+        body = RenamingSerializer(data=request.data, partial=True)
+        body.is_valid(raise_exception=True)
+        services.rename_account(account, body.validated_data.get("name", account.name))
+        return Response(AccountSerializer(with_cash([account])[0]).data)

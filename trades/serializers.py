@@ -1,0 +1,252 @@
+"""The book in JSON: decimals as strings, times in UTC, `side` under the user's name `trade_type`."""
+
+import re
+from datetime import UTC, datetime
+
+from rest_framework import serializers
+
+from market.models import validate_ticker
+from tradeops.core.api import ExactDecimalField, StrictModelSerializer, StrictSerializer
+
+from .frames import written_time
+from .models import Account, AccountKind, PnlMethod, Side, Trade
+
+BIGGEST_ID = 2**63 - 1
+TAGS, TAG_CHARACTERS = 20, 40
+RFC_3339 = re.compile(
+    r"[0-9]{4}-[0-9]{2}-[0-9]{2}[Tt ][0-9]{2}:[0-9]{2}(:[0-9]{2}(\.[0-9]{1,6})?)?([Zz]|[+-][0-9]{2}:[0-9]{2})?",
+)
+# The names a trade's fields bear outside, where they differ.
+OUTSIDE_NAMES = {"instrument_id": "ticker", "side": "trade_type"}
+INSIDE_NAMES = {outside: inside for inside, outside in OUTSIDE_NAMES.items()}
+
+
+class Money(ExactDecimalField):
+    """Sums and products: wider than what one fill may hold."""
+
+    def __init__(self, **kwargs):
+        super().__init__(max_digits=60, decimal_places=24, **kwargs)
+
+
+class InstantField(serializers.DateTimeField):
+    """A moment: RFC 3339 with its offset in, UTC out. One without an offset could be any of 38 moments."""
+
+    default_error_messages = {
+        "invalid": "A time such as 2025-01-15T14:30:00Z is required, to the microsecond at most.",
+        "naive": "The time needs an offset, such as Z or +02:00.",
+    }
+
+    def to_internal_value(self, value) -> datetime:
+        if not isinstance(value, str) or not RFC_3339.fullmatch(value):
+            self.fail("invalid")
+        try:
+            moment = datetime.fromisoformat(value.upper())
+            if moment.tzinfo is None:
+                self.fail("naive")
+            return moment.astimezone(UTC)
+        except (ValueError, OverflowError):
+            self.fail("invalid")
+
+    def to_representation(self, value) -> str:
+        return written_time(value.astimezone(UTC))
+
+
+class TagsField(serializers.ListField):
+    child = serializers.CharField(max_length=TAG_CHARACTERS)
+
+    def __init__(self, **kwargs):
+        super().__init__(max_length=TAGS, **kwargs)
+
+    def to_internal_value(self, data) -> list[str]:
+        tags = super().to_internal_value(data)
+        if any("," in tag for tag in tags):
+            raise serializers.ValidationError("A tag has no comma in it.", code="invalid")
+        return list(dict.fromkeys(tags))
+
+
+def account_id_field(**kwargs) -> serializers.IntegerField:
+    return serializers.IntegerField(min_value=1, max_value=BIGGEST_ID, **kwargs)
+
+
+# Trades ------------------------------------------------------------------------------------
+
+
+class TradeRequestSerializer(StrictSerializer):
+    """A trade to book. The first four are required."""
+
+    ticker = serializers.CharField(max_length=16, trim_whitespace=False, validators=[validate_ticker])
+    quantity = ExactDecimalField(above=0)
+    price = ExactDecimalField(above=0)
+    trade_type = serializers.ChoiceField(choices=Side.choices)
+    account = account_id_field(required=False, help_text="Left out: the user's first.")
+    fees = ExactDecimalField(min_value=0, required=False)
+    executed_at = InstantField(required=False, help_text="Left out: now.")
+    strategy = serializers.CharField(max_length=80, required=False, allow_blank=True)
+    tags = TagsField(required=False)
+    note = serializers.CharField(max_length=2000, required=False, allow_blank=True, trim_whitespace=False)
+    client_trade_id = serializers.CharField(
+        max_length=128, required=False, allow_null=True, trim_whitespace=False, help_text="The key of a safe retry."
+    )
+
+
+class CorrectionSerializer(TradeRequestSerializer):
+    """What a correction changes; what is left out stays as it is."""
+
+    reason = serializers.CharField(max_length=500, required=False, allow_blank=True)
+
+
+class VoidSerializer(StrictSerializer):
+    reason = serializers.CharField(max_length=500, required=False, allow_blank=True)
+
+
+def field_values(validated: dict) -> dict:
+    """Validated values of a body under the names of Trade's own fields; account and reason left aside."""
+    values = {INSIDE_NAMES.get(name, name): value for name, value in validated.items()}
+    if "tags" in values:
+        values["tags"] = f",{','.join(values['tags'])}," if values["tags"] else ""
+    return {name: value for name, value in values.items() if name not in ("account", "reason")}
+
+
+class TradeSerializer(serializers.ModelSerializer):
+    """A trade as it stands."""
+
+    id = serializers.IntegerField(source="trade_id")
+    account = serializers.IntegerField(source="account_id")
+    ticker = serializers.CharField()
+    trade_type = serializers.CharField(source="side")
+    quantity = ExactDecimalField()
+    price = ExactDecimalField()
+    notional = Money()
+    fees = ExactDecimalField()
+    realized_pnl = Money(help_text="What it realized by closing, before fees.")
+    executed_at = InstantField()
+    recorded_at = InstantField(source="entry.recorded_at")
+    tags = serializers.ListField(source="tag_list", child=serializers.CharField())
+
+    class Meta:
+        model = Trade
+        fields = [
+            "id", "version", "account", "ticker", "trade_type", "quantity", "price", "notional", "fees",
+            "realized_pnl", "executed_at", "recorded_at", "strategy", "tags", "note", "client_trade_id",
+        ]  # fmt: skip
+        read_only_fields = fields
+
+
+class ChangeSerializer(serializers.Serializer):
+    """One field that a version says otherwise than the one before."""
+
+    field = serializers.CharField()
+    before = serializers.JSONField()
+    after = serializers.JSONField()
+
+
+class VersionSerializer(serializers.Serializer):
+    """One version of a trade: when, who, why, what changed."""
+
+    version = serializers.IntegerField()
+    action = serializers.CharField(source="entry.kind", help_text="booking, correction or void")
+    recorded_at = InstantField(source="entry.recorded_at")
+    actor = serializers.CharField(source="entry.actor.username")
+    reason = serializers.CharField(source="entry.reason")
+    entry = serializers.IntegerField(source="entry.number", help_text="The account's ledger entry that wrote it.")
+    changes = ChangeSerializer(many=True)
+    trade = TradeSerializer(source="*", read_only=True)
+
+    def to_representation(self, version) -> dict:
+        shown = super().to_representation(version)
+        del shown["trade"]["realized_pnl"]  # it is the book's as it stands, not this version's
+        return shown
+
+
+def spelled_changes(before: Trade | None, after: Trade) -> list[dict]:
+    """What `after` says otherwise, under the names and in the spelling of the API."""
+    if before is None:
+        return []
+    names = [OUTSIDE_NAMES.get(name, name) for name in before.differences(after) if name != "is_void"]
+    shown = [TradeSerializer(trade).data for trade in (before, after)]
+    return [{"field": name, "before": shown[0][name], "after": shown[1][name]} for name in names]
+
+
+class TickerStatsSerializer(serializers.Serializer):
+    ticker = serializers.CharField(source="instrument_id")
+    trade_count = serializers.IntegerField()
+    buy_count = serializers.IntegerField()
+    sell_count = serializers.IntegerField()
+    total_quantity = Money()
+    total_notional = Money()
+    total_fees = Money()
+    average_buy_price = Money(allow_null=True)
+    average_sell_price = Money(allow_null=True)
+    realized_pnl = Money()
+    closed_trades = serializers.IntegerField(help_text="Round trips from flat to flat.")
+    win_rate_percentage = serializers.FloatField(allow_null=True)
+
+
+class StatsSerializer(TickerStatsSerializer):
+    """Totals of the trades that match; `realized_pnl` and round trips belong to the trade that closed."""
+
+    ticker = None
+    by_ticker = TickerStatsSerializer(many=True)
+
+
+# Positions ----------------------------------------------------------------------------------
+
+
+class LotSerializer(serializers.Serializer):
+    trade = serializers.IntegerField(source="opened_by", help_text="The trade that opened it.")
+    opened_at = InstantField()
+    quantity = Money()
+    cost = Money()
+    unit_cost = Money()
+
+
+class PositionSerializer(serializers.Serializer):
+    """A position at its mark. Signed: above 0 long, below 0 short."""
+
+    account = serializers.IntegerField(source="account_id")
+    ticker = serializers.CharField()
+    quantity = Money()
+    average_cost = Money(allow_null=True)
+    cost_basis = Money()
+    mark = Money(source="valuation.mark", allow_null=True)
+    mark_at = InstantField(source="valuation.mark_at", allow_null=True)
+    mark_source = serializers.CharField(source="valuation.mark_source", allow_null=True)
+    mark_stale = serializers.BooleanField(source="valuation.mark_stale", allow_null=True)
+    mark_reason = serializers.CharField(
+        source="valuation.reason",
+        allow_null=True,
+        help_text="Why there is no mark: no_price, or simulated_price where only a simulated one is there "
+        "and the account is of kind real.",
+    )
+    market_value = Money(source="valuation.market_value", allow_null=True)
+    unrealized_pnl = Money(source="valuation.unrealized_pnl", allow_null=True)
+    realized_pnl = Money()
+    fees = Money()
+    income = Money(help_text="Dividends and interest.")
+    net_pnl = Money(help_text="Realized, less fees.")
+    lot_count = serializers.IntegerField()
+    lots = LotSerializer(many=True, help_text="The oldest open lots.")
+
+
+# Accounts -------------------------------------------------------------------------------------
+
+
+class AccountSerializer(StrictModelSerializer):
+    kind = serializers.ChoiceField(choices=AccountKind.choices, default=AccountKind.REAL)
+    pnl_method = serializers.ChoiceField(choices=PnlMethod.choices, default=PnlMethod.FIFO)
+    owner = serializers.CharField(source="owner.username", read_only=True)
+    created_at = InstantField(read_only=True)
+    cash = Money(read_only=True, help_text="What the trades left: sales less purchases and fees.")
+
+    class Meta:
+        model = Account
+        fields = [
+            "id", "name", "owner", "currency", "kind", "pnl_method", "allows_short", "time_zone", "day_cutoff",
+            "created_at", "cash",
+        ]  # fmt: skip
+
+
+class RenamingSerializer(StrictSerializer):
+    """What of an account may be changed at any time."""
+
+    name = serializers.CharField(max_length=80)
