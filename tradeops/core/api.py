@@ -188,7 +188,7 @@ class ExactDecimalField(serializers.Field):
             raise exceptions.ValidationError(message, code="min_value")  # the contract's one code for too small
         if self.min_value is not None and value < self.min_value:
             self.fail("min_value", bound=self.min_value)
-        return value
+        return Decimal(plain(value))  # without zeros at the end, which would count as digits
 
     def read(self, data) -> Decimal:
         # bool is an int in Python, and no number in JSON; a float would already have lost digits.
