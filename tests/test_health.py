@@ -149,3 +149,10 @@ def test_bare_there_is_no_broker_and_that_is_well(client, alive):
     _, answer = ask(client)
     assert answer["checks"]["broker"]["status"] == "off"
     assert answer["checks"]["channel_layer"] == {"status": "ok", "detail": "in memory"}
+
+
+@pytest.mark.embedded
+def test_a_lake_that_cannot_be_written_degrades(client, alive, monkeypatch):
+    monkeypatch.setattr(health.os, "access", lambda path, mode: False)
+    code, answer = ask(client)
+    assert (code, answer["checks"]["storage"]["detail"]) == (200, "the local folder cannot be written")

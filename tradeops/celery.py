@@ -19,7 +19,6 @@ app.config_from_object("django.conf:settings", namespace="CELERY")
 app.conf.update(
     timezone="UTC",
     enable_utc=True,
-    beat_scheduler="tradeops.core.jobs.beat:BeatScheduler",
     task_ignore_result=True,
     task_acks_late=True,
     task_reject_on_worker_lost=True,

@@ -5,10 +5,12 @@ Every check that leaves the process runs in a thread of its own under a deadline
 caller that long and no longer. Answers name parts and ages, never addresses or errors' own words.
 """
 
+import os
 import threading
 import time
 from collections.abc import Callable
 from concurrent.futures import Future, wait
+from pathlib import Path
 
 import redis
 from asgiref.sync import async_to_sync
@@ -81,8 +83,10 @@ def check_storage() -> Check:
     if hasattr(storage, "bucket"):
         storage.connection.meta.client.head_bucket(Bucket=storage.bucket_name)
         return ok("S3")
-    storage.exists("trades")
-    return ok("local folder")
+    folder = Path(storage.location)
+    while not folder.exists():  # it is made with the first file
+        folder = folder.parent
+    return ok("local folder") if os.access(folder, os.W_OK) else down("the local folder cannot be written")
 
 
 # --- what the database knows

@@ -195,3 +195,11 @@ def test_a_browser_sees_the_browsable_api(api, alice):
 def test_export_jobs_know_their_day():
     owe("export", "2025-01-15")
     assert ExportJob.objects.get().day == DAY
+
+
+def test_asking_takes_a_fixed_number_of_queries(api, alice, django_assert_max_num_queries):
+    client = api(alice)
+    ask(client)
+    # The token and its use; owing and following it, each in its savepoint; the job for the answer.
+    with django_assert_max_num_queries(16):
+        ask(client, {"date": "2025-01-14"})
