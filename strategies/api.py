@@ -73,6 +73,7 @@ def answer(run: Run) -> dict:
     return {"status": summary.pop("status", "success"), "run_id": run.pk} | summary | {
         "portfolio": curve,
         "charts": addresses,
+        "source": run.source,
         "created_at": run.created_at,
         "fingerprint": run.fingerprint,
     }  # fmt: skip

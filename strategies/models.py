@@ -32,7 +32,7 @@ class RunQuerySet(models.QuerySet):
 
 class Source(models.TextChoices):
     UPLOAD = "upload", "Uploaded files"
-    SAMPLE = "sample", "Sample data"
+    SAMPLE = "sample", "Sample data, generated"
 
 
 class Run(models.Model):

@@ -8,7 +8,7 @@ from rest_framework import serializers
 
 from strategies.backtest import RUN_PARAMETERS, STRATEGY
 from strategies.library import strategies
-from strategies.models import Run
+from strategies.models import Run, Source
 from strategies.parameters import Parameter
 
 
@@ -121,6 +121,9 @@ class ResultSerializer(serializers.Serializer):
     charts = serializers.DictField(child=serializers.CharField())
     skipped = SkippedSerializer(many=True)
     assumptions = serializers.DictField(child=serializers.JSONField())
+    source = serializers.ChoiceField(choices=Source)
+    fingerprint = serializers.CharField()
+    created_at = serializers.DateTimeField()
 
 
 class RunListSerializer(serializers.ModelSerializer):

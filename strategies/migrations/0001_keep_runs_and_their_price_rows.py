@@ -38,7 +38,7 @@ class Migration(migrations.Migration):
                 ('initial_investment', models.FloatField()),
                 ('fee_bps', models.FloatField()),
                 ('fill', models.CharField(max_length=16)),
-                ('source', models.CharField(choices=[('upload', 'Uploaded files'), ('sample', 'Sample data')], max_length=8)),
+                ('source', models.CharField(choices=[('upload', 'Uploaded files'), ('sample', 'Sample data, generated')], max_length=8)),
                 ('fingerprint', models.CharField(help_text='Hash of code, strategy, parameters, fills, fees and rows.', max_length=64)),
                 ('tickers', models.JSONField()),
                 ('profit_loss', models.FloatField()),

@@ -378,3 +378,18 @@ def test_an_odd_row_gives_no_5xx(api, alice, kept, changed):
 
 def test_a_result_never_holds_what_json_cannot(api, alice):
     json.loads(run_up(api(alice)).content, parse_constant=pytest.fail)
+
+
+# In a browser ---------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(("address", "status"), [(RUN, 405), (SAMPLE, 200), (HELP, 200), (RUNS, 200)])
+def test_a_browser_gets_the_browsable_api(client, alice, address, status):
+    client.force_login(alice)
+    response = client.get(address, headers={"Accept": "text/html"})
+    assert (response.status_code, response["Content-Type"]) == (status, "text/html; charset=utf-8")
+
+
+def test_a_kept_run_can_be_browsed(client, alice, kept):
+    client.force_login(alice)
+    assert client.get(f"{RUNS}{kept.pk}", headers={"Accept": "text/html"}).status_code == 200
