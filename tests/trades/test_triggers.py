@@ -61,6 +61,7 @@ def test_a_row_cannot_be_replaced_or_a_table_emptied(trade):
     if connection.vendor == "sqlite":
         assert refused("INSERT OR REPLACE INTO trades_trade SELECT * FROM trades_trade")
     else:
+        connection.check_constraints()  # PostgreSQL empties no table that has checks waiting
         assert refused("TRUNCATE trades_trade CASCADE")
 
 
