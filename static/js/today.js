@@ -3,16 +3,14 @@
    so that a fresh answer of the server (book.html swapped in by htmx) needs nothing to be told. */
 
 import "./live.js";
-import { figure, flash, signed, timeElement, writeSigned } from "./format.js";
+import { clock, figure, signed, timeElement, writeSigned } from "./format.js";
 import { extend } from "./sparkline.js";
 
 const ALERTS_SHOWN = 10;
 const marks = new Map();
 
-function write(cell, text, direction) {
-  if (!cell || cell.textContent === text) return;
-  cell.textContent = text;
-  if (direction) flash(cell, direction);
+function write(cell, text) {
+  if (cell.textContent !== text) cell.textContent = text;
 }
 
 /** Writes a position at `price` and returns how far it moved since the server's mark. */
@@ -48,6 +46,8 @@ function onQuotes({ detail }) {
     extend(quote.ticker, quote.price);
   }
   moveBook();
+  const note = document.querySelector("[data-board-note]");
+  if (note && detail.ts) write(note, `last price ${clock(detail.ts)}`);
 }
 
 function onAlert({ detail }) {
