@@ -11,11 +11,9 @@ import logging
 import os
 import socket
 from collections.abc import Awaitable, Callable
-from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from uuid import uuid4
 
-from channels.db import database_sync_to_async
 from django.db import DatabaseError, InterfaceError
 from django.utils import timezone
 
@@ -23,12 +21,14 @@ from tradeops.core.events import relay
 
 from . import feed_store
 from .board import Board, Flush
+from .database_threads import database_threads
 from .feed_store import MINUTE, LostTheFeed
 from .frames import average_frame, encode, quote_fields
 from .models import Source
 from .simulation import TICKERS, Simulation
 from .sources import TickSource
 from .sources.simulated import SimulatedSource
+from .stored_market import stale_after_ms
 from .windows import MEAN_SECONDS
 
 logger = logging.getLogger(__name__)
@@ -44,12 +44,7 @@ PAUSE_AFTER_ERROR_SECONDS = 1.0
 
 OnFlush = Callable[[Flush], None]
 OnWait = Callable[[], Awaitable[None]]
-# Threads of its own: a page that holds Django's shared one must not hold up the feed.
-_executor = ThreadPoolExecutor(max_workers=2, thread_name_prefix="feed")
-
-
-def in_database(function):
-    return database_sync_to_async(function, thread_sensitive=False, executor=_executor)
+in_database = database_threads("feed", 2)
 
 
 async def run_feed(
@@ -176,7 +171,7 @@ class Feed:
             "epoch": self.resumption.epoch,
             "seq": flush.seq,
             "ts": flush.at_ms,
-            "source": self.source_name,
+            "stale_after_ms": stale_after_ms(self.source_name),
             "tickers": [quote.ticker for quote in flush.quotes],
             "times": [quote.time for quote in flush.quotes],
             "parts": [encode(quote_fields(quote)) for quote in flush.quotes],

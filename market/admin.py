@@ -1,0 +1,72 @@
+"""The market in the back office. What the feed writes is to be read; instruments may be named."""
+
+from django.contrib import admin
+
+from .models import Alert, FeedState, Instrument, Quote, TickBlock
+
+
+class WrittenByTheFeed(admin.ModelAdmin):
+    """Rows of the feed: to look at."""
+
+    show_full_result_count = False
+
+    def has_add_permission(self, request) -> bool:
+        return False
+
+    def has_change_permission(self, request, obj=None) -> bool:
+        return False
+
+    def has_delete_permission(self, request, obj=None) -> bool:
+        return False
+
+
+@admin.register(Instrument)
+class InstrumentAdmin(admin.ModelAdmin):
+    list_display = ["ticker", "name", "exchange", "currency", "created_at"]
+    list_filter = ["exchange", "currency"]
+    search_fields = ["ticker", "name"]
+    date_hierarchy = "created_at"
+    show_full_result_count = False
+
+    def get_readonly_fields(self, request, obj=None) -> list[str]:
+        # The ticker is the key that trades refer to.
+        return ["created_at"] if obj is None else ["ticker", "created_at"]
+
+    def has_delete_permission(self, request, obj=None) -> bool:
+        return False
+
+
+@admin.register(Quote)
+class QuoteAdmin(WrittenByTheFeed):
+    list_display = [
+        "instrument", "price", "change_percentage", "change_1m_percentage", "average_5m", "volume", "at", "source",
+    ]  # fmt: skip
+    list_filter = ["source"]
+    list_select_related = ["instrument"]
+    search_fields = ["instrument__ticker", "instrument__name"]
+
+
+@admin.register(Alert)
+class AlertAdmin(WrittenByTheFeed):
+    list_display = [
+        "tick_at", "instrument", "kind", "price", "change_percentage", "window_seconds", "threshold",
+        "detected_at", "published_at", "source",
+    ]  # fmt: skip
+    list_filter = ["kind", "source"]
+    list_select_related = ["instrument"]
+    search_fields = ["instrument__ticker"]
+    date_hierarchy = "tick_at"
+
+
+@admin.register(TickBlock)
+class TickBlockAdmin(WrittenByTheFeed):
+    list_display = ["ended_at", "started_at", "tick_count", "first_seq", "last_seq", "source", "epoch"]
+    list_filter = ["source"]
+    search_fields = ["epoch"]
+    date_hierarchy = "ended_at"
+    exclude = ["data"]
+
+
+@admin.register(FeedState)
+class FeedStateAdmin(WrittenByTheFeed):
+    list_display = ["source", "seq", "epoch", "seed", "holder", "beat_at", "flushed_at"]

@@ -1,0 +1,91 @@
+"""Instruments, their latest quotes and averages. The market belongs to nobody: who is signed in may read it."""
+
+from datetime import timedelta
+
+from django.db.models import Model
+from django.http import Http404
+from django.utils import timezone
+from drf_spectacular.utils import extend_schema
+from rest_framework.generics import ListAPIView, RetrieveAPIView
+from rest_framework.response import Response
+from rest_framework.views import APIView
+
+from tradeops.core.api import KeysetPagination
+
+from .models import FeedState, Instrument, Quote, TickBlock
+from .serializers import (
+    AverageParams,
+    AverageSerializer,
+    InstrumentSerializer,
+    TickerParams,
+)
+
+
+class TickerPagination(KeysetPagination):
+    ordering = ("ticker",)
+    page_size = 100
+
+
+@extend_schema(parameters=[TickerParams])
+class TickerList(ListAPIView):
+    """The instruments by ticker, each with its latest quote and the quote's source.
+
+    `search` finds tickers that begin with it and names that have it.
+    """
+
+    serializer_class = InstrumentSerializer
+    pagination_class = TickerPagination
+    filter_backends = []
+
+    def get_queryset(self):
+        if getattr(self, "swagger_fake_view", False):
+            return Instrument.objects.none()
+        params = TickerParams.read(self.request)
+        return Instrument.objects.search(params.get("search", "")).with_quote()
+
+
+class TickerDetail(RetrieveAPIView):
+    """One instrument with its latest quote."""
+
+    serializer_class = InstrumentSerializer
+    lookup_field = "ticker"
+
+    def get_object(self) -> Instrument:
+        return find_or_404(Instrument.objects.with_quote(), self.kwargs["ticker"])
+
+
+class TickerAverage(APIView):
+    """The mean of all prices of the last `window` seconds, 60 to 86400 (a day); 300 when left out.
+
+    `as_of` is the instant it is worked out for: the last stored flush while the feed runs.
+    """
+
+    @extend_schema(parameters=[AverageParams], responses=AverageSerializer)
+    def get(self, request, ticker: str) -> Response:
+        window = AverageParams.read(request)["window"]
+        instrument = find_or_404(Instrument.objects, ticker)
+        state = FeedState.objects.current()
+        as_of = state.as_of(timezone.now())
+        blocks = TickBlock.objects.filter(epoch=state.epoch)
+        average, samples = blocks.average(instrument.ticker, as_of - timedelta(seconds=window), as_of)
+        quote = Quote.objects.for_tickers([instrument.ticker]).first()
+        answer = {
+            "ticker": instrument.ticker,
+            "window_seconds": window,
+            "average": average,
+            "samples": samples,
+            "last_price": quote and quote.price,
+            "change_1m_percentage": quote and quote.change_1m_percentage,
+            "as_of": as_of,
+        }
+        return Response(AverageSerializer(answer).data)
+
+
+def find_or_404(queryset, ticker: str) -> Model:
+    """The instrument, or 404: also for what can be no ticker, which the database is not asked about."""
+    found = (
+        queryset.filter(pk=ticker).first() if len(ticker) <= 16 and ticker.isascii() and "\0" not in ticker else None
+    )
+    if found is None:
+        raise Http404
+    return found

@@ -1,0 +1,184 @@
+"""One live socket as the hub sees it: what it wants, what waits for it, whether it keeps up.
+
+Back-pressure. A server of ASGI either lets `send` wait until the reader keeps up, or, as
+daphne does, takes all and keeps it in memory. For the second kind the scope brings
+`unsent_bytes`, what the server has not yet handed to the kernel; nothing more is sent above
+HIGH_WATER. A client is slow from there until it has nearly nothing unsent, and after 30 s of it is closed.
+"""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Iterable
+from dataclasses import dataclass
+
+from .mailbox import Mailbox, QuotesFrame
+
+HIGH_WATER = 32_768
+LOW_WATER = 4_096
+SLOW_SECONDS = 30.0
+LOOK_AGAIN_SECONDS = 0.1
+MAX_HELD = 1_000
+
+CHANNELS = frozenset({"quotes", "alerts", "averages", "trades"})
+
+
+# Close codes.
+TOO_SLOW = 4008
+CREDENTIAL_ENDED = 4401
+
+
+class Dismissed(Exception):
+    """The client is to be closed with `code`."""
+
+    def __init__(self, code: int):
+        super().__init__(code)
+        self.code = code
+
+
+@dataclass(frozen=True, slots=True)
+class Credential:
+    """What a socket was signed in with: kind `session`, `token` or `demo`, and the key to look it up again."""
+
+    kind: str
+    key: str
+    user_id: int
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """What a client wants. `tickers` None is all, also those to come."""
+
+    tickers: frozenset[str] | None = None
+    channels: frozenset[str] = CHANNELS
+    is_default: bool = True
+
+    def adding(self, tickers: Iterable[str] | None, channels: Iterable[str] | None) -> "Choice":
+        """After a subscribe: the first replaces everything, later ones add; what is left out stays."""
+        asked = None if tickers is None else frozenset(tickers)
+        if self.is_default:
+            return Choice(asked, self.channels if channels is None else frozenset(channels), is_default=False)
+        both = self.tickers if asked is None or self.tickers is None else self.tickers | asked
+        return Choice(both, self.channels | frozenset(channels or ()), is_default=False)
+
+    def without(self, tickers: Iterable[str] | None, channels: Iterable[str] | None, every: Iterable[str]) -> "Choice":
+        """After an unsubscribe; `every` is what "all" stands for now."""
+        left = self.tickers
+        if tickers is not None:
+            left = frozenset(every if left is None else left) - frozenset(tickers)
+        return Choice(left, self.channels - frozenset(channels or ()), is_default=False)
+
+    def gained_since(self, before: "Choice") -> frozenset[str] | None:
+        """The tickers whose quotes are new after `before`; None is all that is wanted now."""
+        if before.is_default or "quotes" not in before.channels:
+            return None
+        return frozenset() if before.tickers is None else self.tickers - before.tickers
+
+    def wants(self, ticker: str) -> bool:
+        return self.tickers is None or ticker in self.tickers
+
+
+class LiveClient:
+    """A signed-in socket.
+
+    covered    by stream, the number up to which events are not this connection's: what came after is sent or waits
+    """
+
+    def __init__(
+        self,
+        *,
+        send_text: Callable[[str], Awaitable[None]],
+        unsent_bytes: Callable[[], int],
+        credential: Credential,
+    ):
+        self.send_text, self.unsent_bytes, self.credential = send_text, unsent_bytes, credential
+        self.mailbox = Mailbox()
+        self.wake = asyncio.Event()
+        self.drained = asyncio.Event()
+        self.choice = Choice()
+        self.covered: dict[str, int] = {}
+        # While missed events are read, newer ones wait here, so that all come in order.
+        self.held: list[str] | None = None
+        self.slow_since: float | None = None
+        self.dismissed: int | None = None
+
+    @property
+    def user_id(self) -> int:
+        return self.credential.user_id
+
+    @property
+    def channels(self) -> frozenset[str]:
+        return self.choice.channels
+
+    # What the hub puts in ---------------------------------------------------------------
+
+    def post(self, text: str) -> None:
+        """A frame that must arrive. When there is no room the client is closed: it can resume."""
+        if not self.mailbox.put(text):
+            self.dismiss(TOO_SLOW)
+        self.wake.set()
+
+    def post_event(self, text: str) -> None:
+        if self.held is None:
+            self.post(text)
+        elif len(self.held) < MAX_HELD:
+            self.held.append(text)
+        else:
+            self.dismiss(TOO_SLOW)
+
+    def dismiss(self, code: int) -> None:
+        """Has the socket closed as soon as its writer looks."""
+        self.dismissed = self.dismissed or code
+        self.wake.set()
+
+    def post_droppable(self, text: str) -> None:
+        self.mailbox.put_droppable(text)
+        self.wake.set()
+
+    def post_quotes(self, frame: QuotesFrame) -> None:
+        self.mailbox.put_quotes(frame)
+        self.wake.set()
+
+    # What the writer takes out ------------------------------------------------------------
+
+    async def write(self) -> None:
+        """Sends what is posted, for as long as the socket lives. Raises Dismissed."""
+        while True:
+            await self.wake.wait()
+            self.wake.clear()
+            self.note_pace()
+            while self.mailbox:
+                await self.until_writable()
+                await self.send_one()
+            self.drained.set()
+
+    async def send_one(self) -> None:
+        text = self.mailbox.take()
+        try:
+            async with asyncio.timeout(SLOW_SECONDS):
+                await self.send_text(text)
+        except TimeoutError:
+            raise Dismissed(TOO_SLOW) from None
+
+    async def until_writable(self) -> None:
+        """Waits until the server has handed on most of what it was given."""
+        while True:
+            self.note_pace()
+            if self.unsent_bytes() <= HIGH_WATER:
+                return
+            await asyncio.sleep(LOOK_AGAIN_SECONDS)
+
+    def note_pace(self) -> None:
+        if self.dismissed is not None:
+            raise Dismissed(self.dismissed)
+        now, unsent = asyncio.get_running_loop().time(), self.unsent_bytes()
+        if unsent <= LOW_WATER:
+            self.slow_since = None
+        elif unsent > HIGH_WATER and self.slow_since is None:
+            self.slow_since = now
+        if self.slow_since is not None and now - self.slow_since > SLOW_SECONDS:
+            raise Dismissed(TOO_SLOW)
+
+    async def until_drained(self) -> None:
+        """Waits until nothing waits for this client: for those who bring much at once."""
+        while self.mailbox:
+            self.drained.clear()
+            await self.drained.wait()

@@ -1,0 +1,79 @@
+"""What waits to be sent to one client: bounded, and of prices only the newest.
+
+Frames keep their order. Of quotes at most one frame waits; a newer one joins it, ticker by
+ticker, so that a client that reads slowly loses only the values between.
+"""
+
+from collections import deque
+from dataclasses import dataclass
+
+from .frames import quotes_frame
+
+MAX_BYTES = 262_144
+# What tells nothing new to a client that is behind is not kept for it.
+MAX_WAITING_DROPPABLE = 32
+
+
+@dataclass(slots=True)
+class QuotesFrame:
+    """One flush for one subscription: quotes by ticker, as text, and the frame, encoded once for all."""
+
+    seq: int
+    ts: int
+    parts: dict[str, str]
+    encoded: str | None = None
+
+    def text(self) -> str:
+        if self.encoded is None:
+            self.encoded = quotes_frame(self.seq, self.ts, self.parts.values())
+        return self.encoded
+
+    def followed_by(self, newer: "QuotesFrame") -> "QuotesFrame":
+        return QuotesFrame(newer.seq, newer.ts, self.parts | newer.parts)
+
+
+class Mailbox:
+    """The frames that one client has not been sent."""
+
+    def __init__(self):
+        self.frames: deque[str] = deque()
+        self.waiting_bytes = 0
+        self.quotes: QuotesFrame | None = None
+        self.conflated = 0
+
+    def __bool__(self) -> bool:
+        return bool(self.frames) or self.quotes is not None
+
+    def put(self, text: str) -> bool:
+        """Takes a frame that must arrive; False when there is no room for it."""
+        if self.waiting_bytes + len(text) > MAX_BYTES and self.frames:
+            return False
+        self.frames.append(text)
+        self.waiting_bytes += len(text)
+        return True
+
+    def put_droppable(self, text: str) -> None:
+        """Takes a frame that a later one of its kind replaces, unless much is waiting."""
+        if len(self.frames) < MAX_WAITING_DROPPABLE:
+            self.put(text)
+
+    def put_quotes(self, frame: QuotesFrame) -> None:
+        if self.quotes is None:
+            self.quotes = frame
+        else:
+            self.quotes = self.quotes.followed_by(frame)
+            self.conflated += 1
+
+    def take_waiting_tickers(self) -> set[str]:
+        """Takes out the waiting quotes and tells of which tickers: the snapshot that follows must have them."""
+        waiting, self.quotes = self.quotes, None
+        return set(waiting.parts) if waiting else set()
+
+    def take(self) -> str | None:
+        """The next frame to send: what must arrive in order first, then the quotes."""
+        if self.frames:
+            text = self.frames.popleft()
+            self.waiting_bytes -= len(text)
+            return text
+        waiting, self.quotes = self.quotes, None
+        return waiting.text() if waiting else None

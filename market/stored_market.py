@@ -1,0 +1,29 @@
+"""The market as its rows have it, in the form in which the feed publishes it."""
+
+from .frames import encode, quote_fields
+from .latest import FlushMessage
+from .models import STALE_AFTER, STALE_AFTER_OTHERWISE, FeedState, Quote
+from .ticks import to_ms
+
+
+def stale_after_ms(source: str) -> int:
+    return int(STALE_AFTER.get(source, STALE_AFTER_OTHERWISE).total_seconds() * 1000)
+
+
+def read_flush(epoch: str, seq: int) -> FlushMessage | None:
+    """What moved after flush `seq` of `epoch`; all quotes when the feed has another epoch now. None: nothing."""
+    state = FeedState.objects.current()
+    rows = Quote.objects.since(seq) if state.epoch == epoch else Quote.objects.all()
+    quotes = [(row.seq, row.as_now()) for row in rows]
+    newest = max((number for number, _ in quotes), default=0)
+    if not quotes:
+        return None
+    return FlushMessage(
+        epoch=state.epoch,
+        seq=newest,
+        ts=to_ms(state.flushed_at) if state.flushed_at else max(quote.time for _, quote in quotes),
+        stale_after_ms=stale_after_ms(state.source),
+        tickers=[quote.ticker for _, quote in quotes],
+        times=[quote.time for _, quote in quotes],
+        parts=[encode(quote_fields(quote)) for _, quote in quotes],
+    )
