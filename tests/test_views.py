@@ -137,7 +137,7 @@ def test_nothing_typed_into_the_finder_breaks_it(alice, words):
 # Style -----------------------------------------------------------------------------------------------
 
 
-def test_the_style_page_needs_no_sign_in_and_shows_both_themes():
-    page = Client().get("/desk/style/").content.decode()
+def test_the_style_page_shows_both_themes(alice):
+    page = signed_in(alice).get("/desk/style/").content.decode()
     assert 'data-theme="light" aria-label' in page
     assert 'data-theme="dark" aria-label' in page

@@ -2,6 +2,7 @@
 
 from http import HTTPStatus
 
+from django.core.exceptions import BadRequest
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 
@@ -21,7 +22,9 @@ def problem_or_page(request: HttpRequest, status: int, detail: str) -> HttpRespo
 
 
 def bad_request(request, exception=None):
-    return problem_or_page(request, 400, "The request could not be understood.")
+    # Only a view of our own raises BadRequest, in words for the user.
+    said = str(exception) if isinstance(exception, BadRequest) else ""
+    return problem_or_page(request, 400, said or "The request could not be understood.")
 
 
 def permission_denied(request, exception=None):

@@ -15,6 +15,7 @@ from django.db.models import Q
 from django.http import Http404, HttpResponse
 from rest_framework import exceptions, serializers
 from rest_framework.pagination import BasePagination
+from rest_framework.renderers import JSONRenderer
 from rest_framework.response import Response
 from rest_framework.views import exception_handler as drf_exception_handler
 
@@ -148,7 +149,10 @@ def problem_exception_handler(error: Exception, context: dict) -> Response | Non
     inner = getattr(request, "_request", None)
     extra = getattr(error, "extra", {})
     response.data = problem_body(response.status_code, detail, errors=errors, request=inner, **extra)
-    if getattr(request, "accepted_renderer", None) is None or request.accepted_renderer.format != "api":
+    renderer = getattr(request, "accepted_renderer", None)
+    if getattr(renderer, "format", "") != "api":
+        # Whatever a view renders (a picture, a table), its refusals are JSON.
+        request.accepted_renderer, request.accepted_media_type = JSONRenderer(), JSONRenderer.media_type
         response.content_type = "application/problem+json"
     return response
 

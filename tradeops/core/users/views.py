@@ -4,7 +4,7 @@ from django.conf import settings
 from django.contrib import messages
 from django.contrib.auth import views as auth_views
 from django.contrib.auth.decorators import login_required
-from django.core.exceptions import PermissionDenied
+from django.core.exceptions import BadRequest, PermissionDenied
 from django.http import HttpResponse, HttpResponseRedirect
 from django.shortcuts import get_object_or_404, redirect, render
 from django.utils import timezone
@@ -82,7 +82,7 @@ def choose_theme(request) -> HttpResponse:
     """Remembers the theme: with the user, and in a cookie for pages shown to nobody in particular."""
     theme = request.POST.get("theme", "")
     if theme not in Theme.values:
-        return HttpResponse(f"theme must be one of {', '.join(Theme.values)}.", status=400, content_type="text/plain")
+        raise BadRequest(f"theme must be one of {', '.join(Theme.values)}.")
     if request.user.is_authenticated:
         request.user.theme = theme
         request.user.save(update_fields=["theme"])
