@@ -8,7 +8,7 @@ from tests.factories import PASSWORD, make_user
 from tests.faults.addresses import fill, own_routes
 from tradeops.core.users.models import Role
 
-OPEN = {"/", "/health", "/health/live", "/docs", "/schema", "/desk/sign-in/"}
+OPEN = {"/", "/favicon.ico", "/health", "/health/live", "/docs", "/schema", "/desk/sign-in/"}
 # Signing out and switching the theme are safe for anyone; they answer with a redirect.
 REDIRECTING = ("/desk/",)
 # Endpoints that would start real work in another process for each body; their own tests cover them.
