@@ -8,10 +8,12 @@ import socket
 from collections.abc import Callable
 
 from daphne.server import Server
-from daphne.ws_protocol import WebSocketProtocol
+from daphne.ws_protocol import WebSocketFactory
 from django.conf import settings
 from twisted.internet import reactor
 from twisted.internet.defer import Deferred
+
+from tradeops.websocket import DeskSocket
 
 GOING_AWAY = 1001
 DRAIN_SECONDS = 8.0
@@ -27,16 +29,24 @@ class DeskServer(Server):
 
     def __init__(self, application, *, host: str, port: int, when_running: Callable[[], None] = lambda: None):
         address = host.strip("[]").replace(":", "\\:")
+        # Daphne makes its sockets in a factory that takes the class from here.
+        WebSocketFactory.protocol = DeskSocket
         super().__init__(
             application,
             endpoints=[f"tcp:port={port}:interface={address}"],
             websocket_max_message_size=settings.WEBSOCKET_MAX_BYTES,
             websocket_max_frame_size=settings.WEBSOCKET_MAX_BYTES,
-            ready_callable=lambda: reactor.callWhenRunning(when_running),
+            # The reactor is "running" a moment before its loop is, and what begins then may need the loop.
+            ready_callable=lambda: reactor.callWhenRunning(reactor.callLater, 0, when_running),
             server_name="TradeOps",
             verbosity=0,
             **(FORWARDED if settings.FOREIGN_HOSTS else {}),
         )
+
+    def create_application(self, protocol, scope: dict):
+        if isinstance(protocol, DeskSocket):
+            scope["unsent_bytes"] = protocol.unsent_bytes
+        return super().create_application(protocol, scope)
 
     def kill_all_applications(self) -> Deferred:
         """Called by the reactor before it stops, and waited for."""
@@ -46,7 +56,8 @@ class DeskServer(Server):
         for listener in self.listeners:
             listener.addCallback(lambda port: port.stopListening())
         for protocol in list(self.connections):
-            if isinstance(protocol, WebSocketProtocol):
+            if isinstance(protocol, DeskSocket):
+                protocol.closeHandshakeTimeout = 1
                 protocol.sendClose(code=GOING_AWAY)
         deadline = asyncio.get_running_loop().time() + DRAIN_SECONDS
         while self.in_flight() and asyncio.get_running_loop().time() < deadline:
