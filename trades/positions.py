@@ -61,7 +61,10 @@ def with_cash(accounts: list[Account]) -> list[Account]:
     """The accounts, each with its cash: realized less fees, less what is tied up in open positions."""
     sums = {"realized": ExactSum("realized_pnl"), "cost": ExactSum("cost_basis"), "paid": ExactSum("fees")}
     rows = Position.objects.filter(account__in=accounts).order_by().values("account_id").annotate(**sums)
-    cash = {row["account_id"]: ledger.total([row["realized"], -row["cost"], -row["paid"]]) for row in rows}
+    cash = {
+        row["account_id"]: ledger.total([row["realized"], row["cost"].copy_negate(), row["paid"].copy_negate()])
+        for row in rows
+    }
     for account in accounts:
         account.cash = cash.get(account.pk, ledger.ZERO)
     return accounts

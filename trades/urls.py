@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from . import api, position_api
+from . import api, position_api, position_views, views
 
 api_urlpatterns = [
     path("trades/", api.TradeList.as_view(), name="trade-list"),
@@ -14,4 +14,12 @@ api_urlpatterns = [
     path("accounts/", position_api.AccountList.as_view(), name="account-list"),
     path("accounts/<int:account_id>", position_api.AccountDetail.as_view(), name="account-detail"),
 ]
-page_urlpatterns = []
+page_urlpatterns = [
+    path("trades/", views.blotter, name="blotter"),
+    path("trades/new/", views.new_trade, name="trade-new"),
+    path("trades/<int:trade_id>/", views.trade_page, name="trade"),
+    path("trades/<int:trade_id>/correct/", views.correct_trade, name="trade-correct"),
+    path("trades/<int:trade_id>/void/", views.void_trade, name="trade-void"),
+    path("positions/", position_views.positions_page, name="positions"),
+    path("positions/<str:ticker>/", position_views.position_page, name="position"),
+]

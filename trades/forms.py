@@ -1,0 +1,140 @@
+"""The forms of the trade pages. They check shape as the API does; the rules are the services'."""
+
+import uuid
+from decimal import Decimal
+
+from django import forms
+from django.core.exceptions import ValidationError
+
+from market.models import validate_ticker
+from tradeops.core.api import plain
+
+from .filters import PlainDecimalField
+from .models import Account, Side, Trade
+from .serializers import TAG_CHARACTERS, TAGS
+
+ACCOUNTS_LISTED = 500
+
+
+def accounts_of(user) -> list[tuple[int, str]]:
+    """The accounts a form offers: the user's own, for the back office everybody's with the owner named."""
+    accounts = Account.objects.visible_to(user).select_related("owner")[:ACCOUNTS_LISTED]
+    return [(account.pk, account_label(account, user)) for account in accounts]
+
+
+def account_label(account: Account, user) -> str:
+    name = f"{account.name}, {account.kind}"
+    return name if account.owner_id == user.pk else f"{account.owner.username}: {name}"
+
+
+class TickerField(forms.CharField):
+    """A ticker, however it was typed."""
+
+    def __init__(self, **kwargs):
+        super().__init__(max_length=16, validators=[validate_ticker], **kwargs)
+
+    def to_python(self, value) -> str:
+        return super().to_python(value).upper()
+
+
+class TagsField(forms.CharField):
+    """Tags between commas, as Trade keeps them."""
+
+    def clean(self, value) -> str:
+        tags = list(dict.fromkeys(tag.strip() for tag in super().clean(value).split(",") if tag.strip()))
+        if len(tags) > TAGS:
+            raise ValidationError(f"At most {TAGS} tags.", code="max_length")
+        if any(len(tag) > TAG_CHARACTERS for tag in tags):
+            raise ValidationError(f"At most {TAG_CHARACTERS} characters a tag.", code="max_length")
+        return f",{','.join(tags)}," if tags else ""
+
+
+def number_input(**attributes) -> forms.TextInput:
+    return forms.TextInput(attrs={"class": "number", "inputmode": "decimal", "autocomplete": "off"} | attributes)
+
+
+def moment_input() -> forms.DateTimeInput:
+    return forms.DateTimeInput(attrs={"type": "datetime-local", "step": "any"}, format="%Y-%m-%dT%H:%M:%S")
+
+
+class TradeFields(forms.Form):
+    """What a trade says of itself, whether it is booked or corrected."""
+
+    side = forms.ChoiceField(choices=Side.choices, label="Side")
+    ticker = TickerField(
+        label="Ticker", widget=forms.TextInput(attrs={"autocomplete": "off", "list": "tickers", "spellcheck": "false"})
+    )
+    quantity = PlainDecimalField(above=0, label="Quantity", widget=number_input(), help_text="Units, above 0.")
+    price = PlainDecimalField(above=0, label="Price", widget=number_input(), help_text="Per unit.")
+    fees = PlainDecimalField(min_value=0, required=False, label="Fees", widget=number_input(placeholder="0"))
+    executed_at = forms.DateTimeField(required=False, label="Executed", widget=moment_input())
+    strategy = forms.CharField(required=False, max_length=80, label="Strategy")
+    tags = TagsField(required=False, max_length=TAGS * (TAG_CHARACTERS + 1), label="Tags", help_text="Between commas.")
+    note = forms.CharField(
+        required=False, max_length=2000, strip=False, label="Note", widget=forms.Textarea(attrs={"rows": 2})
+    )
+
+    def clean_fees(self) -> Decimal:
+        return self.cleaned_data["fees"] or Decimal(0)
+
+    def content(self) -> dict:
+        """The cleaned values under the names of Trade's fields."""
+        names = ("side", "quantity", "price", "fees", "executed_at", "strategy", "tags", "note")
+        return {name: self.cleaned_data[name] for name in names} | {"instrument_id": self.cleaned_data["ticker"]}
+
+    def add_refusal(self, error: ValidationError) -> None:
+        """Writes what a service refused beside the fields it names."""
+        names = {"instrument_id": "ticker", "instrument": "ticker"}
+        for name, errors in getattr(error, "error_dict", {None: error.error_list}).items():
+            field = names.get(name, name)
+            self.add_error(field if field in self.fields else None, errors)
+
+
+class TradeForm(TradeFields):
+    """A new trade. Its key makes a second click, or a reload, book nothing."""
+
+    field_order = ["side", "ticker", "quantity", "price", "fees", "account", "executed_at", "strategy", "tags", "note"]
+    account = forms.TypedChoiceField(coerce=int, empty_value=None, required=False, label="Account")
+    key = forms.CharField(max_length=64, required=False, widget=forms.HiddenInput)
+
+    def __init__(self, *args, user, **kwargs):
+        super().__init__(*args, **kwargs)
+        choices = accounts_of(user)
+        self.fields["account"].choices = choices
+        if not choices:  # the first one is made with the first trade
+            del self.fields["account"]
+        self.fields["key"].initial = lambda: uuid.uuid4().hex
+        self.fields["executed_at"].help_text = "Empty for now."
+
+
+class ReasonForm(forms.Form):
+    """Why a booked trade is changed."""
+
+    reason = forms.CharField(max_length=500, label="Reason", help_text="Kept with the version, for whoever asks later.")
+    version = forms.IntegerField(widget=forms.HiddenInput, min_value=1, max_value=2**31 - 1)
+
+
+class VoidForm(ReasonForm):
+    pass
+
+
+class CorrectionForm(ReasonForm, TradeFields):
+    """A trade as it stands, to be set right."""
+
+    field_order = ["side", "ticker", "quantity", "price", "fees", "executed_at", "strategy", "tags", "note", "reason"]
+
+    def __init__(self, *args, trade: Trade, **kwargs):
+        self.trade = trade
+        decimals = {name: plain(getattr(trade, name)) for name in ("quantity", "price", "fees")}
+        initial = decimals | {
+            "side": trade.side, "ticker": trade.ticker, "executed_at": trade.executed_at, "strategy": trade.strategy,
+            "tags": ", ".join(trade.tag_list), "note": trade.note, "version": trade.version,
+        }  # fmt: skip
+        super().__init__(*args, initial=initial, **kwargs)
+        self.fields["executed_at"].required = True
+
+    def clean_executed_at(self):
+        """The time as it stands where it was not touched: the field shows whole seconds alone."""
+        given = self.cleaned_data["executed_at"]
+        untouched = given is not None and given == self.trade.executed_at.replace(microsecond=0)
+        return self.trade.executed_at if untouched else given

@@ -1,0 +1,288 @@
+"""The trade pages: the blotter, a new trade, one trade with its versions, its correction and its void."""
+
+from django.contrib import messages
+from django.contrib.auth.decorators import login_required
+from django.core.exceptions import PermissionDenied, ValidationError
+from django.http import Http404, HttpRequest, HttpResponse
+from django.shortcuts import redirect, render
+from django.utils import timezone
+from django.views.decorators.cache import never_cache
+from django.views.decorators.http import require_http_methods, require_safe
+from rest_framework.exceptions import APIException
+from rest_framework.exceptions import ValidationError as ApiValidationError
+from rest_framework.request import Request
+
+from market.models import Instrument
+from tradeops.core.api import KeysetPagination, flat_errors
+
+from . import services
+from .api import with_changes
+from .export import attach_realized
+from .filters import ORDERINGS, TradeFilter, filter_trades, read_ordering
+from .forms import CorrectionForm, TradeForm, VoidForm, accounts_of
+from .models import Account, Lot, Realization, Trade
+from .preview import Preview, preview_of
+from .stats import Totals, statistics_of
+
+PAGE_PARAMETERS = ("cursor", "page_size", "ordering")
+MAIN_FILTERS = ("ticker", "trade_type", "account", "executed_after", "executed_before", "strategy", "tag")
+TICKERS_OFFERED = 500
+VERSIONS_SHOWN, LOTS_SHOWN = 200, 200
+
+
+class BlotterPages(KeysetPagination):
+    page_size = 50
+    max_page_size = 200
+
+    def get_ordering(self, request, view) -> tuple[str, ...]:
+        return read_ordering(request.query_params)
+
+
+# The blotter ----------------------------------------------------------------------------
+
+
+@require_safe
+@never_cache
+@login_required
+def blotter(request: HttpRequest) -> HttpResponse:
+    """All trades that match the filters in the address, with their totals. Wrong filters are said, not ignored."""
+    trades = Trade.objects.current().visible_to(request.user).select_related("entry", "account")
+    pages, problems, rows, total = BlotterPages(), [], [], Totals()
+    try:
+        matching = filter_trades(trades, request.GET, known=PAGE_PARAMETERS)
+        rows = attach_realized(pages.paginate_queryset(matching, Request(request)))
+        total = statistics_of(matching).total
+    except ApiValidationError as error:
+        problems = flat_errors(error.detail)
+    accounts = accounts_of(request.user)
+    context = {
+        "form": filter_form(request, accounts),
+        "trades": rows,
+        "total": total,
+        "problems": problems,
+        "next": None if problems else pages.next_link(),
+        "previous": None if problems else pages.previous_link(),
+        "accounts": dict(accounts),
+        "heads": heads(request),
+        "is_filtered": any(request.GET.get(name) for name in TradeFilter.base_filters),
+        "csv_query": query_with(request, format="csv", ordering=request.GET.get("ordering", "")),
+        "is_first_page": "cursor" not in request.GET,
+        "trade_form": TradeForm(user=request.user) if request.user.may_book else None,
+        "tickers": tickers_offered(),
+    }
+    return render(request, "trades/blotter.html", context, status=400 if problems else 200)
+
+
+def filter_form(request: HttpRequest, accounts: list[tuple[int, str]]):
+    form = TradeFilter(request.GET, queryset=Trade.objects.none()).form
+    select = form.fields["account"].widget = type(form.fields["trade_type"].widget)()
+    select.choices = [("", "All"), *accounts]
+    form.fields["trade_type"].empty_label = "Both"
+    for name in ("executed_after", "executed_before"):
+        form.fields[name].widget.attrs["placeholder"] = "2025-01-15"
+    for name, field in form.fields.items():
+        field.required = False
+        field.widget.attrs["id"] = f"filter_{name}"  # the drawer's form has fields of the same names
+    names = [name for name in form.fields if name != "account" or len(accounts) > 1]
+    form.main_fields = [form[name] for name in names if name in MAIN_FILTERS]
+    form.more_fields = [form[name] for name in names if name not in MAIN_FILTERS]
+    form.has_more = any(request.GET.get(field.name) for field in form.more_fields)
+    return form
+
+
+def query_with(request: HttpRequest, **changes: str) -> str:
+    """The page's query with some parameters changed, from its first page on; empty ones are left out."""
+    query = request.GET.copy()
+    for name in ("cursor", "page_size"):
+        query.pop(name, None)
+    for name, value in changes.items():
+        query[name] = value
+    kept = [(name, value) for name, value in query.items() if value]
+    query.clear()
+    query.update(dict(kept))
+    return query.urlencode()
+
+
+def heads(request: HttpRequest) -> dict[str, dict]:
+    """For each column that sorts: the query of its link, and how it is sorted now."""
+    now = request.GET.get("ordering", "-executed_at")
+    shown = {}
+    for name in ORDERINGS:
+        is_down = now == f"-{name}"
+        sorting = "descending" if is_down else "ascending" if now == name else ""
+        shown[name] = {"query": query_with(request, ordering=name if is_down else f"-{name}"), "sorting": sorting}
+    return shown
+
+
+def tickers_offered() -> list[str]:
+    return list(Instrument.objects.values_list("ticker", flat=True)[:TICKERS_OFFERED])
+
+
+# A new trade --------------------------------------------------------------------------------
+
+
+@require_http_methods(["GET", "HEAD", "POST"])
+@never_cache
+@login_required
+def new_trade(request: HttpRequest) -> HttpResponse:
+    """The form. With values in the address it shows what they would make; POST books."""
+    require_booking(request)
+    if request.method == "POST":
+        form = TradeForm(request.POST, user=request.user)
+        booking = book(request, form) if form.is_valid() else None
+        return redirect("trades:trade", booking.trade.trade_id) if booking else show_new(request, form, 422)
+    if request.GET:
+        return show_new(request, TradeForm(request.GET, user=request.user))
+    return show_new(request, TradeForm(user=request.user))
+
+
+def show_new(request: HttpRequest, form: TradeForm, status: int = 200) -> HttpResponse:
+    preview = seen_ahead(request, form) if form.is_bound else None
+    if request.headers.get("HX-Request") == "true":
+        return render(request, "trades/_preview.html", {"preview": preview})
+    if request.method != "POST" and form.is_bound:
+        # Values in the address were looked at, not sent: what is still missing is no error yet.
+        form = TradeForm(initial=request.GET.dict() | {"key": None}, user=request.user)
+        form.initial.pop("key")
+    context = {"trade_form": form, "preview": preview, "tickers": tickers_offered()}
+    return render(request, "trades/new.html", context, status=status)
+
+
+def seen_ahead(request: HttpRequest, form: TradeForm) -> Preview | None:
+    """What the form, as far as it is filled, would make of the position."""
+    form.is_valid()
+    ticker = form.cleaned_data.get("ticker")
+    account = form_account(request, form)
+    if not ticker or account is None:
+        return None
+    trade = None
+    if all(form.cleaned_data.get(name) is not None for name in ("side", "quantity", "price", "fees")):
+        trade = Trade(trade_id=0, executed_at=timezone.now(), account=account, instrument_id=ticker)
+        for name in ("side", "quantity", "price", "fees"):
+            setattr(trade, name, form.cleaned_data[name])
+    return preview_of(account, ticker, trade)
+
+
+def form_account(request: HttpRequest, form: TradeForm) -> Account | None:
+    """The account chosen; the user's first where none was; one not yet made, for looking ahead."""
+    chosen = form.cleaned_data.get("account")
+    if chosen is not None:
+        return Account.objects.visible_to(request.user).filter(pk=chosen).first()
+    return request.user.accounts.order_by("id").first() or (
+        Account(owner=request.user) if "account" not in form.fields else None
+    )
+
+
+def book(request: HttpRequest, form: TradeForm) -> services.Booking | None:
+    """Books what the form says, or writes into the form why not."""
+    chosen = form.cleaned_data.get("account")
+    account = Account.objects.visible_to(request.user).filter(pk=chosen).first() if chosen else None
+    trade = Trade(account=account or services.default_account(request.user), **form.content())
+    try:
+        booking = services.book_trade(trade, actor=request.user, idempotency_key=form.cleaned_data["key"] or None)
+    except ValidationError as error:
+        form.add_refusal(error)
+        return None
+    except APIException as error:
+        form.add_error(None, str(error.detail))
+        return None
+    said = "was booked before; nothing was booked twice" if booking.is_replay else "booked"
+    messages.success(request, f"Trade {booking.trade.trade_id} {said}.")
+    return booking
+
+
+# One trade -------------------------------------------------------------------------------------
+
+
+@require_safe
+@never_cache
+@login_required
+def trade_page(request: HttpRequest, trade_id: int) -> HttpResponse:
+    """A trade, its versions, the lots it opened or closed and what it made."""
+    trade = latest_version(request, trade_id)
+    versions = Trade.objects.filter(trade_id=trade_id).select_related("entry__actor").order_by("version")
+    attach_realized([trade])
+    closed = Realization.objects.filter(closed_by=trade_id)
+    taken = Realization.objects.filter(opened_by=trade_id)
+    context = {
+        "trade": trade,
+        "account_name": accounts_label(request, trade),
+        "versions": with_changes(list(versions[:VERSIONS_SHOWN]))[::-1],
+        "closed": list(closed[:LOTS_SHOWN]),
+        "taken": list(taken[:LOTS_SHOWN]),
+        "lot": Lot.objects.filter(opened_by=trade_id).first(),
+    }
+    return render(request, "trades/trade.html", context)
+
+
+def accounts_label(request: HttpRequest, trade: Trade) -> str:
+    owner = trade.account.owner
+    return trade.account.name if owner == request.user else f"{owner.username}: {trade.account.name}"
+
+
+def latest_version(request: HttpRequest, trade_id: int) -> Trade:
+    trades = Trade.objects.latest_versions().visible_to(request.user).select_related("entry", "account__owner")
+    trade = trades.filter(trade_id=trade_id).first()
+    if trade is None:
+        raise Http404
+    return trade
+
+
+@require_http_methods(["GET", "HEAD", "POST"])
+@never_cache
+@login_required
+def correct_trade(request: HttpRequest, trade_id: int) -> HttpResponse:
+    """The trade as it stands in a form; what is changed becomes its next version."""
+    return change(request, trade_id, CorrectionForm, "trades/correct.html")
+
+
+@require_http_methods(["GET", "HEAD", "POST"])
+@never_cache
+@login_required
+def void_trade(request: HttpRequest, trade_id: int) -> HttpResponse:
+    """Asks for the reason, then takes the trade out of the book."""
+    return change(request, trade_id, VoidForm, "trades/void.html")
+
+
+def change(request: HttpRequest, trade_id: int, form_class, template: str) -> HttpResponse:
+    require_booking(request)
+    trade = latest_version(request, trade_id)
+    if trade.is_void:
+        messages.warning(request, f"Trade {trade_id} is voided and can no longer be changed.")
+        return redirect("trades:trade", trade_id)
+    told = {"trade": trade} if form_class is CorrectionForm else {"initial": {"version": trade.version}}
+    form = form_class(request.POST or None, **told)
+    if request.method == "POST" and form.is_valid() and was_changed(request, trade, form):
+        return redirect("trades:trade", trade_id)
+    context = {"trade": trade, "form": form, "tickers": tickers_offered()}
+    return render(request, template, context, status=422 if form.is_bound else 200)
+
+
+def was_changed(request: HttpRequest, trade: Trade, form) -> bool:
+    """Hands the form to its service; a refusal is written into the form."""
+    told = {
+        "actor": request.user,
+        "reason": form.cleaned_data["reason"],
+        "expected_version": form.cleaned_data["version"],
+    }
+    try:
+        if isinstance(form, CorrectionForm):
+            booking = services.correct_trade(trade, form.content(), **told)
+            is_new = booking.trade.version > trade.version
+            said = f"corrected; it stands at version {booking.trade.version}" if is_new else "was left as it is"
+        else:
+            services.void_trade(trade, **told)
+            said = "voided"
+    except ValidationError as error:
+        form.add_refusal(error) if isinstance(form, CorrectionForm) else form.add_error(None, error)
+        return False
+    except APIException as error:
+        form.add_error(None, str(error.detail))
+        return False
+    messages.success(request, f"Trade {trade.trade_id} {said}.")
+    return True
+
+
+def require_booking(request: HttpRequest) -> None:
+    if not request.user.may_book:
+        raise PermissionDenied
