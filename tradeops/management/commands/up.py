@@ -40,7 +40,7 @@ class Command(BaseCommand):
         parser.add_argument("--no-feed", action="store_true", help="without the market feed")
 
     def handle(self, **options):
-        self.check(options["host"], options["port"], options["speed"])
+        self.check_options(options["host"], options["port"], options["speed"])
         self.prepare(options["demo"])
         self.announce(options["host"], options["port"])
         if settings.REDIS_URL:
@@ -49,7 +49,7 @@ class Command(BaseCommand):
             self.run_embedded(options)
         self.stdout.write("TradeOps has stopped.")
 
-    def check(self, host: str, port: int, speed: float) -> None:
+    def check_options(self, host: str, port: int, speed: float) -> None:
         if not 1 <= port <= 65535:
             raise CommandError(f"--port must be from 1 to 65535, not {port}.")
         if not 0 < speed <= 1000:
