@@ -2,6 +2,7 @@
 
 import math
 import re
+import uuid
 from datetime import UTC, date, datetime, timedelta
 
 import pytest
@@ -15,6 +16,47 @@ NUMBER = re.compile(r"−?[\d,]+\.\d\d")
 
 def number_in(locator) -> float:
     return float(NUMBER.search(locator.inner_text()).group().replace(",", "").replace("−", "-"))
+
+
+# a. A trade is booked ------------------------------------------------------------------------
+
+
+def book(page, side: str, ticker: str, quantity: str, price: str) -> None:
+    page.goto("/desk/trades/new/")
+    main = page.get_by_role("main")
+    main.get_by_label("Side").select_option(side)
+    main.get_by_label("Ticker").fill(ticker)
+    main.get_by_label("Quantity").fill(quantity)
+    main.get_by_label("Price").fill(price)
+    main.get_by_role("button", name="Book trade").click()
+    page.wait_for_url(lambda url: not url.endswith("/new/"))
+    expect(page.locator("#toasts")).to_contain_text("booked")
+
+
+def test_a_booked_trade_becomes_a_position_and_reaches_the_page_that_is_open(visit):
+    ticker = f"P{uuid.uuid4().hex[:8].upper()}"
+    today, page = visit("/desk/"), visit("/desk/trades/")
+    # htmx waits for the page's own socket; only then is the news sure to find it open.
+    today.wait_for_function("() => document.querySelector('#board [data-flash]')")
+    book(page, "Buy", ticker, "100", "150.25")
+    expect(today.locator("#tables")).to_contain_text(ticker)
+    expect(today.locator("#figures")).to_contain_text(f"without {ticker}")
+
+    book(page, "Sell", ticker, "40", "151.00")
+    page.goto(f"/desk/positions/{ticker}/")
+    expect(page.locator("#main")).to_contain_text("60 held")
+    expect(page.get_by_role("row", name=re.compile("Position 60 150.25 9,015.00"))).to_be_visible()
+    expect(page.locator("#main")).to_contain_text("+30.00")  # 40 x 0.75
+
+
+def test_a_trade_that_is_none_is_refused_beside_its_field(visit):
+    page = visit("/desk/trades/new/")
+    main = page.get_by_role("main")
+    main.get_by_label("Ticker").fill("AAPL")
+    main.get_by_label("Quantity").fill("-5")
+    main.get_by_label("Price").fill("150")
+    main.get_by_role("button", name="Book trade").click()
+    expect(page.locator(".field.has-error").first).to_contain_text(re.compile("Quantity"))
 
 
 # b. A price ticks --------------------------------------------------------------------------
