@@ -197,3 +197,33 @@ def test_the_night_leaves_days_that_stand_in_the_lake(day_of_trades):
     for back in range(1, 8):
         services.make_day(dt.date(2025, 1, 16) - dt.timedelta(days=back))
     assert services.owe_night_exports(dt.date(2025, 1, 16)) == [DAY]
+
+
+# --- with the book's own services
+
+
+def test_what_was_booked_corrected_and_voided_is_what_stands_in_the_lake(api, alice):
+    client = api(alice)
+
+    def book(side, quantity, price, hour, **extra):
+        body = {"ticker": "AAPL", "trade_type": side, "quantity": quantity, "price": price}
+        body |= {"executed_at": f"2025-01-15T{hour}:00:00Z"} | extra
+        return client.post("/trades/", body, format="json").data["id"]
+
+    bought = book("BUY", "100", "150.25", "10", fees="1", note="=cmd()", tags=["swing"])
+    sold = book("SELL", "40", "151.50", "11")
+    voided = book("BUY", "7", "7", "12")
+    client.patch(f"/trades/{bought}", {"price": "150.50"}, format="json")
+    client.delete(f"/trades/{voided}")
+    services.make_day(DAY)
+    listed = client.get("/trades/", {"ordering": "executed_at"}).data["results"]
+    shared = ("ticker", "trade_type", "quantity", "price", "notional", "fees", "realized_pnl")
+    assert [[row[name] for name in shared] for row in rows_of(KEYS[0])] == [
+        [trade[name] for name in shared] for trade in listed
+    ]
+    assert [(int(row["id"]), row["version"], row["realized_pnl"]) for row in rows_of(KEYS[0])] == [
+        (bought, "2", "0"),
+        (sold, "1", "40"),
+    ]
+    (apple,) = rows_of(KEYS[2])
+    assert (apple["trades"], apple["realized_pnl"], apple["net_pnl"]) == ("2", "40", "39")

@@ -19,6 +19,7 @@ from django.core.management.base import BaseCommand, CommandError
 from django.db import connection
 from django.db.migrations.executor import MigrationExecutor
 
+from analytics import demo as analytics_demo
 from market.feed import run_feed
 from strategies import demo as strategies_demo
 from tradeops.core.events import relay
@@ -70,6 +71,7 @@ class Command(BaseCommand):
             trader = users_demo.load_demo()
             trades_demo.load_demo(trader)
             strategies_demo.load_demo(trader)
+            analytics_demo.load_demo(trader)
 
     def announce(self, host: str, port: int) -> None:
         shown = f"[{host}]" if ":" in host else host

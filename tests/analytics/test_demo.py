@@ -1,0 +1,29 @@
+"""The demo's lake."""
+
+import pytest
+
+from analytics import demo
+from analytics.models import LakeFile
+from tests.analytics.conftest import DAY
+from tradeops.core.jobs import runner
+from tradeops.core.jobs.models import Job
+from tradeops.core.users.models import User
+
+pytestmark = pytest.mark.django_db
+
+
+def test_the_latest_days_of_the_book_are_owed_once(day_of_trades):
+    trader = User.objects.get(username="owner")
+    runner.load_handlers()
+    demo.load_demo(trader)
+    demo.load_demo(trader)
+    assert list(Job.objects.order_by("id").values_list("key", flat=True)) == ["2025-01-14", "2025-01-15", "2025-01-16"]
+    runner.run_owed()
+    demo.load_demo(trader)
+    assert Job.objects.count() == 3
+    assert LakeFile.objects.filter(day=DAY).count() == 4
+
+
+def test_an_empty_book_owes_nothing(alice):
+    demo.load_demo(alice)
+    assert Job.objects.count() == 0
