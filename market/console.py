@@ -63,7 +63,7 @@ class Console:
             self.followed = (state.epoch, 0)
         quotes = list(Quote.objects.since(self.followed[1]))
         self.followed = (state.epoch, max([quote.seq for quote in quotes], default=self.followed[1]))
-        self.show_board(quote.as_now() for quote in quotes)
+        self.show_board(quote.as_now() for quote in quotes if quote.is_sound)
         for alert in Alert.objects.filter(pk__gt=self.last_alert).order_by("pk")[:100]:
             self.last_alert = alert.pk
             self.show_alert(alert_message(alert.ticker, alert.change_percentage, alert.window_seconds))

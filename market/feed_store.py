@@ -89,6 +89,7 @@ def _last_starts(source: str, tickers) -> dict[str, Start]:
     return {
         quote.ticker: Start(to_micros(quote.price), to_micros(quote.previous_close), quote.volume, to_ms(quote.at))
         for quote in quotes
+        if quote.is_sound
     }
 
 

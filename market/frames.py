@@ -5,6 +5,7 @@ quote in it is cut from the same parts.
 """
 
 import json
+import math
 from collections.abc import Iterable
 from decimal import Decimal
 
@@ -20,14 +21,15 @@ def encode(frame: dict) -> str:
 
 
 def number(price: Decimal | None) -> float | int | None:
-    """A price as a JSON number: 155.23, and 155 where nothing is behind the point."""
-    if price is None:
+    """A price as a JSON number: 155.23, and 155 where nothing is behind the point; null where it is none."""
+    if price is None or not price.is_finite():
         return None
     return int(price) if price == price.to_integral_value() else float(price)
 
 
 def percent(change: float | None) -> float | None:
-    return None if change is None else round(change, PERCENT_PLACES)
+    """A change in percent as a JSON number; null where it is none."""
+    return None if change is None or not math.isfinite(change) else round(change, PERCENT_PLACES)
 
 
 def quote_fields(quote: QuoteNow) -> dict:

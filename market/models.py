@@ -17,7 +17,7 @@ from django.utils import timezone
 from tradeops.core.fields import ExactDecimal
 
 from .board import QuoteNow
-from .ticks import StoredTicks, from_micros, to_micros, to_ms, unpack
+from .ticks import MAX_PRICE, MICROS, StoredTicks, from_micros, to_micros, to_ms, unpack
 from .windows import round_half_even
 
 logger = logging.getLogger(__name__)
@@ -124,8 +124,14 @@ class Quote(models.Model):
     def ticker(self) -> str:
         return self.instrument_id
 
+    @property
+    def is_sound(self) -> bool:
+        """Whether its prices can be a feed's; SQL may have put in others."""
+        prices = (self.price, self.previous_close, self.average_5m)
+        return all(price.is_finite() and 0 < price * MICROS < MAX_PRICE for price in prices)
+
     def as_now(self) -> QuoteNow:
-        """This row as the feed's own value."""
+        """This row as the feed's own value; only of a sound one."""
         return QuoteNow(
             ticker=self.ticker,
             price=to_micros(self.price),

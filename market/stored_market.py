@@ -14,7 +14,7 @@ def read_flush(epoch: str, seq: int) -> FlushMessage | None:
     """What moved after flush `seq` of `epoch`; all quotes when the feed has another epoch now. None: nothing."""
     state = FeedState.objects.current()
     rows = Quote.objects.since(seq) if state.epoch == epoch else Quote.objects.all()
-    quotes = [(row.seq, row.as_now()) for row in rows]
+    quotes = [(row.seq, row.as_now()) for row in rows if row.is_sound]
     newest = max((number for number, _ in quotes), default=0)
     if not quotes:
         return None

@@ -45,7 +45,8 @@ class SimulatedSource:
             wait = deadline - self.clock()
             if abs(wait) > 5_000:
                 # The machine slept, or its clock was set: go on from here, without a burst.
-                deadline, wait = self.clock(), round(FLUSH_SECONDS * 1000)
+                wait = round(FLUSH_SECONDS * 1000)
+                deadline = self.clock() + wait
             await self.sleep(max(0.0, wait / 1000))
 
     def next_batch(self, at_ms: int) -> TickBatch:
