@@ -17,11 +17,11 @@ $(VENV)/installed: requirements.txt deploy/find-python.sh
 	echo "Installing with $$python ..."; \
 	if ! $(BIN)/python -c 'import sys; sys.exit(sys.version_info < (3, 12))' 2>/dev/null; then \
 		"$$python" -m venv --clear $(VENV); \
-	fi && $(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements.txt
+	fi && $(BIN)/python -m pip install -qq --disable-pip-version-check --require-hashes -r requirements.txt
 	@touch $@
 
 $(VENV)/installed-test: $(VENV)/installed requirements-test.txt
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements-test.txt
+	@$(BIN)/python -m pip install -qq --disable-pip-version-check --require-hashes -r requirements-test.txt
 	@touch $@
 
 run: $(VENV)/installed
