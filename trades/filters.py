@@ -108,7 +108,7 @@ class TradeFilter(django_filters.FilterSet):
     """Filters over the current versions. A time range takes its beginning and leaves its end to the next."""
 
     ticker = TickersFilter(label="Ticker", max_length=1000, help_text="One or more, between commas.")
-    trade_type = django_filters.ChoiceFilter(field_name="side", choices=Side.choices, label="Side")
+    trade_type = django_filters.ChoiceFilter(field_name="side", choices=Side.choices, label="Side", empty_label="Both")
     account = IdFilter(field_name="account_id", label="Account")
     executed_after = MomentFilter(field_name="executed_at", lookup_expr="gte", label="From")
     executed_before = MomentFilter(field_name="executed_at", lookup_expr="lt", label="Before")

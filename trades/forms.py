@@ -27,6 +27,12 @@ def account_label(account: Account, user) -> str:
     return name if account.owner_id == user.pk else f"{account.owner.username}: {name}"
 
 
+def currency_of(user) -> str:
+    """The currency all the user's accounts share, for the heads of columns; nothing where there are several."""
+    currencies = Account.objects.visible_to(user).order_by().values_list("currency", flat=True).distinct()[:2]
+    return currencies[0] if len(currencies) == 1 else ""
+
+
 class TickerField(forms.CharField):
     """A ticker, however it was typed."""
 
@@ -85,7 +91,8 @@ class TradeFields(forms.Form):
     def add_refusal(self, error: ValidationError) -> None:
         """Writes what a service refused beside the fields it names."""
         names = {"instrument_id": "ticker", "instrument": "ticker"}
-        for name, errors in getattr(error, "error_dict", {None: error.error_list}).items():
+        by_name = error.error_dict if hasattr(error, "error_dict") else {None: error.error_list}
+        for name, errors in by_name.items():
             field = names.get(name, name)
             self.add_error(field if field in self.fields else None, errors)
 
@@ -94,7 +101,7 @@ class TradeForm(TradeFields):
     """A new trade. Its key makes a second click, or a reload, book nothing."""
 
     field_order = ["side", "ticker", "quantity", "price", "fees", "account", "executed_at", "strategy", "tags", "note"]
-    account = forms.TypedChoiceField(coerce=int, empty_value=None, required=False, label="Account")
+    account = forms.TypedChoiceField(coerce=int, empty_value=None, label="Account")
     key = forms.CharField(max_length=64, required=False, widget=forms.HiddenInput)
 
     def __init__(self, *args, user, **kwargs):
@@ -103,7 +110,7 @@ class TradeForm(TradeFields):
         self.fields["account"].choices = choices
         if not choices:  # the first one is made with the first trade
             del self.fields["account"]
-        self.fields["key"].initial = lambda: uuid.uuid4().hex
+        self.fields["key"].initial = lambda: f"desk-{uuid.uuid4().hex}"
         self.fields["executed_at"].help_text = "Empty for now."
 
 

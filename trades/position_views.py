@@ -19,7 +19,7 @@ from tradeops.core.fields import ExactSum
 from . import ledger
 from .export import attach_realized
 from .filters import refuse_unknown
-from .forms import accounts_of
+from .forms import accounts_of, currency_of
 from .models import Position, RoundTrip, Trade
 from .position_api import LOTS_SHOWN, AccountParams
 from .positions import one_position, positions_seen, with_lots
@@ -111,6 +111,7 @@ def positions_page(request: HttpRequest) -> HttpResponse:
         "next": pages.next_link(),
         "previous": pages.previous_link(),
         "accounts": dict(accounts_of(request.user)),
+        "currency": currency_of(request.user),
         "asked_account": request.GET.get("account", ""),
         "shows_closed": request.GET.get("closed") == "1",
     }

@@ -13,13 +13,13 @@ from rest_framework.exceptions import ValidationError as ApiValidationError
 from rest_framework.request import Request
 
 from market.models import Instrument
-from tradeops.core.api import KeysetPagination, flat_errors
+from tradeops.core.api import KeysetPagination, flat_errors, plain
 
 from . import services
 from .api import with_changes
 from .export import attach_realized
 from .filters import ORDERINGS, TradeFilter, filter_trades, read_ordering
-from .forms import CorrectionForm, TradeForm, VoidForm, accounts_of
+from .forms import CorrectionForm, TradeForm, VoidForm, accounts_of, currency_of
 from .models import Account, Lot, Realization, Trade
 from .preview import Preview, preview_of
 from .stats import Totals, statistics_of
@@ -63,6 +63,7 @@ def blotter(request: HttpRequest) -> HttpResponse:
         "next": None if problems else pages.next_link(),
         "previous": None if problems else pages.previous_link(),
         "accounts": dict(accounts),
+        "currency": currency_of(request.user),
         "heads": heads(request),
         "is_filtered": any(request.GET.get(name) for name in TradeFilter.base_filters),
         "csv_query": query_with(request, format="csv", ordering=request.GET.get("ordering", "")),
@@ -77,7 +78,6 @@ def filter_form(request: HttpRequest, accounts: list[tuple[int, str]]):
     form = TradeFilter(request.GET, queryset=Trade.objects.none()).form
     select = form.fields["account"].widget = type(form.fields["trade_type"].widget)()
     select.choices = [("", "All"), *accounts]
-    form.fields["trade_type"].empty_label = "Both"
     for name in ("executed_after", "executed_before"):
         form.fields[name].widget.attrs["placeholder"] = "2025-01-15"
     for name, field in form.fields.items():
@@ -187,8 +187,13 @@ def book(request: HttpRequest, form: TradeForm) -> services.Booking | None:
         form.add_error(None, str(error.detail))
         return None
     said = "was booked before; nothing was booked twice" if booking.is_replay else "booked"
-    messages.success(request, f"Trade {booking.trade.trade_id} {said}.")
+    messages.success(request, f"Trade {booking.trade.trade_id} {said}: {words_of(booking.trade)}.")
     return booking
+
+
+def words_of(trade: Trade) -> str:
+    """The trade as a person would say it."""
+    return f"{trade.side.lower()} {plain(trade.quantity)} {trade.ticker} at {plain(trade.price)}"
 
 
 # One trade -------------------------------------------------------------------------------------
