@@ -86,7 +86,7 @@ def test_a_simulated_price_never_values_real_money(alice):
     quote("AAPL", "155", "150")
     book(account, "BUY", "100", "140", YESTERDAY)
     seen = book_of(alice, NOW)
-    assert seen.unmarked == ["AAPL"]
+    assert (seen.unmarked, seen.equity) == (["AAPL"], None)
     assert seen.largest[0].valuation.market_value is None
     assert (seen.day_pnl, seen.unrealized_pnl) == (Decimal(0), Decimal(0))
 

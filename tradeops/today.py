@@ -52,7 +52,7 @@ class Book:
 
     @property
     def unmarked(self) -> list[str]:
-        """Tickers held without a price; equity leaves them out and says so."""
+        """Tickers held without a price: with one of them nobody knows the equity, and P&L leaves them out."""
         tickers = sorted({position.ticker for position in self.open_positions if not is_marked(position)})
         return tickers[:UNMARKED_NAMED]
 
@@ -61,9 +61,10 @@ class Book:
         return sum((position.valuation.unrealized_pnl for position in self.open_positions if is_marked(position)), ZERO)
 
     @property
-    def equity(self) -> Decimal:
-        values = (position.valuation.market_value for position in self.open_positions if is_marked(position))
-        return self.cash + sum(values, ZERO)
+    def equity(self) -> Decimal | None:
+        """Cash and what is held at its marks; None where a mark is missing."""
+        values = [position.valuation.market_value for position in self.open_positions]
+        return None if None in values else self.cash + sum(values, ZERO)
 
 
 def book_of(user, now: datetime) -> Book:

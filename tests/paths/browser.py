@@ -47,6 +47,9 @@ class Visitor:
         is_own_status = "the server responded with a status of 4" in message.text
         if is_own_status and message.location["url"] == self.page.url:
             return
+        # Leaving a page while htmx waits for an answer ends that request; htmx logs it as an error.
+        if message.text.startswith(("htmx:sendAbort", "htmx:afterRequest")):
+            return
         if message.type in ("error", "warning"):
             self.complaints.append(f"{self.page.url}: {message.text}")
 
