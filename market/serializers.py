@@ -1,5 +1,7 @@
 """The market on its JSON. Prices are numbers here as on the live socket; decimal strings are the ledger's."""
 
+from drf_spectacular.types import OpenApiTypes
+from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
 from tradeops.core.api import Params
@@ -8,6 +10,7 @@ from .frames import number, percent
 from .models import Instrument, Quote
 
 
+@extend_schema_field(OpenApiTypes.DOUBLE)
 class PriceNumber(serializers.Field):
     """A price as a JSON number."""
 
@@ -15,6 +18,7 @@ class PriceNumber(serializers.Field):
         return number(value)
 
 
+@extend_schema_field(OpenApiTypes.DOUBLE)
 class PercentNumber(serializers.Field):
     """A change in percent as a JSON number of four decimals."""
 

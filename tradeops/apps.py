@@ -10,3 +10,4 @@ class TradeOpsConfig(AppConfig):
 
     def ready(self) -> None:
         import_module("tradeops.celery")
+        import_module("tradeops.core.schema")
