@@ -57,8 +57,7 @@ class DeskServer(Server):
             listener.addCallback(lambda port: port.stopListening())
         for protocol in list(self.connections):
             if isinstance(protocol, DeskSocket):
-                protocol.closeHandshakeTimeout = 1
-                protocol.sendClose(code=GOING_AWAY)
+                protocol.close_soon(GOING_AWAY)
         deadline = asyncio.get_running_loop().time() + DRAIN_SECONDS
         while self.in_flight() and asyncio.get_running_loop().time() < deadline:
             await asyncio.sleep(0.05)

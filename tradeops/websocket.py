@@ -10,17 +10,20 @@ import socket
 
 from daphne.ws_protocol import WebSocketProtocol
 
-TOO_MANY_FRAMES = 4429
+TOO_BIG, TOO_SLOW, TOO_MANY_FRAMES = 1009, 4008, 4429
 MOST_UNREAD_FRAMES = 64
 # A client that was closed for being slow may still read why, if it does so within this time.
 CLOSE_SECONDS = 30
+QUICK_CLOSE_SECONDS = 2
 KERNEL_UNSENT_BYTES = 16_384
 
 
 class DeskSocket(WebSocketProtocol):
-    """One WebSocket connection."""
+    """One WebSocket connection. Names in mixed case are those that Twisted and autobahn call."""
 
-    def connectionMade(self):  # noqa: N802 - Twisted's name
+    is_deaf = False
+
+    def connectionMade(self):  # noqa: N802
         super().connectionMade()
         self.closeHandshakeTimeout = CLOSE_SECONDS
         # The kernel takes no more than it can soon send: a slow reader is then seen here, not hidden in its buffer.
@@ -36,11 +39,46 @@ class DeskSocket(WebSocketProtocol):
         # Twisted's own name for its second buffer; a public one there is none.
         return len(transport.dataBuffer) - transport.offset + transport._tempDataLen
 
-    def onMessage(self, payload, isBinary):  # noqa: N802, N803 - autobahn's names
+    # Coming in ----------------------------------------------------------------------------
+
+    def dataReceived(self, data):  # noqa: N802
+        if not self.is_deaf:
+            super().dataReceived(data)
+
+    def onMessage(self, payload, isBinary):  # noqa: N802, N803
         if self.state != self.STATE_OPEN:
             return
         queue = getattr(self, "application_queue", None)
         if queue is not None and queue.qsize() > MOST_UNREAD_FRAMES:
-            self.sendClose(code=TOO_MANY_FRAMES)
+            self.refuse(TOO_MANY_FRAMES)
             return
         super().onMessage(payload, isBinary)
+
+    def _max_message_size_exceeded(self, msg_size, max_msg_size, reason):
+        # Autobahn would cut the connection, and the client never know why.
+        self.refuse(TOO_BIG)
+
+    def failHandshake(self, reason, code=400, responseHeaders=None):  # noqa: N802, N803
+        # An origin that cannot even be read is another origin.
+        code = 403 if reason.startswith("HTTP Origin header invalid") else code
+        super().failHandshake(reason, code, responseHeaders)
+
+    # Going ----------------------------------------------------------------------------------
+
+    def serverClose(self, code=None):  # noqa: N802
+        if code == TOO_SLOW:
+            self.sendCloseFrame(code=code)
+        else:
+            self.close_soon(code or 1000)
+
+    def refuse(self, code: int) -> None:
+        """Closes with `code` and listens no more: what still comes is thrown away."""
+        self.is_deaf = True
+        self.close_soon(code)
+
+    def close_soon(self, code: int) -> None:
+        """Closes with `code`; the connection is cut when the client does not close in a moment."""
+        # Not autobahn's sendClose(), which refuses 1001 and 1013: those are a server's to say.
+        self.closeHandshakeTimeout = QUICK_CLOSE_SECONDS
+        if self.state == self.STATE_OPEN:
+            self.sendCloseFrame(code=code)
