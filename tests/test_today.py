@@ -110,6 +110,15 @@ def test_accounts_of_another_currency_are_not_summed_in(alice):
     assert (seen.currency, seen.account_count, len(seen.open_positions)) == ("USD", 1, 1)
 
 
+def test_what_a_tick_moves_is_the_net_of_all_accounts(alice):
+    first, second = open_demo_account(alice), open_demo_account(alice, name="Second")
+    real = open_demo_account(alice, name="Real", kind=AccountKind.REAL)
+    quote("AAPL", "155.50", "150")
+    for account, side, quantity in ((first, "BUY", "100"), (second, "SELL", "40"), (real, "BUY", "7")):
+        book(account, side, quantity, "150", YESTERDAY)
+    assert book_of(alice, NOW).holdings == {"AAPL": ["60", "155.5"]}
+
+
 def test_a_trader_sees_their_own_book_and_the_back_office_all(alice, bob, carol):
     quote("AAPL", "155", "150")
     for user in (alice, bob):

@@ -13,6 +13,7 @@ import numpy as np
 
 from market.models import Quote, Source, TickBlock
 from market.ticks import MICROS, StoredTicks, join
+from tradeops.core.api import plain
 from tradeops.core.fields import ExactSum
 from trades.models import Account, Position, Side, Trade
 from trades.valuation import value_all
@@ -65,6 +66,15 @@ class Book:
         """Cash and what is held at its marks; None where a mark is missing."""
         values = [position.valuation.market_value for position in self.open_positions]
         return None if None in values else self.cash + sum(values, ZERO)
+
+    @property
+    def holdings(self) -> dict[str, list[str]]:
+        """Net quantity and mark by ticker, of what has a price: what a tick moves, in plain decimals."""
+        held: dict[str, tuple[Decimal, Decimal]] = {}
+        for position in filter(is_marked, self.open_positions):
+            quantity, _ = held.get(position.ticker, (ZERO, ZERO))
+            held[position.ticker] = (quantity + position.quantity, position.valuation.mark)
+        return {ticker: [plain(quantity), plain(mark)] for ticker, (quantity, mark) in held.items()}
 
 
 def book_of(user, now: datetime) -> Book:

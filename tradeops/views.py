@@ -1,5 +1,6 @@
 """The pages that look across all apps: the front door, Today, the finder, the style page."""
 
+import json
 from datetime import UTC, datetime, timedelta
 
 from django.conf import settings
@@ -94,7 +95,8 @@ def board_context() -> dict:
 
 def book_context(user) -> dict:
     trades = Trade.objects.visible_to(user).current()[:TRADES_SHOWN]
-    return {"book": book_of(user, timezone.now()), "trades": trades}
+    book = book_of(user, timezone.now())
+    return {"book": book, "holdings": json.dumps(book.holdings), "trades": trades}
 
 
 def latest_alerts() -> list[dict]:

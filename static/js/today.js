@@ -1,6 +1,6 @@
 /* Today: the book moves with the ticks, lines grow, alerts come in. The cells of the board are live.js's own.
-   What the server last said is kept in data-base, data-mark and data-cost; a tick only adds what moved since,
-   so that a fresh answer of the server (book.html swapped in by htmx) needs nothing to be told. */
+   What the server last said stands in data-base and data-holdings; a tick only adds what moved since,
+   so that a fresh answer of the server, swapped in by htmx, needs nothing to be told. */
 
 import "./live.js";
 import { clock, figure, signed, timeElement, writeSigned } from "./format.js";
@@ -13,29 +13,31 @@ function write(cell, text) {
   if (cell.textContent !== text) cell.textContent = text;
 }
 
-/** Writes a position at `price` and returns how far it moved since the server's mark. */
-function movePosition(row, price) {
-  const quantity = Number(row.dataset.quantity);
-  const value = quantity * price;
+function movePosition(row) {
+  const price = marks.get(row.dataset.position);
+  if (price === undefined) return;
+  const value = Number(row.dataset.quantity) * price;
   const unrealized = value - Number(row.dataset.cost);
   write(row.querySelector("[data-cell=mark]"), figure(price));
   write(row.querySelector("[data-cell=value]"), figure(value));
   const cell = row.querySelector("[data-cell=unrealized]");
   if (cell.textContent !== signed(unrealized)) writeSigned(cell, unrealized);
-  return quantity * (price - Number(row.dataset.mark));
+}
+
+/** How far all holdings, shown or not, have moved since the server valued them. */
+function movedSinceServer() {
+  const holdings = Object.entries(JSON.parse(document.getElementById("figures").dataset.holdings));
+  return holdings.reduce((sum, [ticker, [quantity, mark]]) => sum + Number(quantity) * ((marks.get(ticker) ?? mark) - mark), 0);
 }
 
 function moveBook() {
-  let moved = 0;
-  for (const row of document.querySelectorAll("[data-position]")) {
-    const price = marks.get(row.dataset.position);
-    if (price !== undefined) moved += movePosition(row, price);
-  }
+  document.querySelectorAll("[data-position]").forEach(movePosition);
+  const moved = movedSinceServer();
   for (const cell of document.querySelectorAll("[data-book]")) {
     if (cell.dataset.base === "") continue;
     const value = Number(cell.dataset.base) + moved;
     if ("signed" in cell.dataset) writeSigned(cell, value);
-    else cell.textContent = figure(value);
+    else write(cell, figure(value));
   }
 }
 

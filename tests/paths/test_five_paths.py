@@ -14,10 +14,6 @@ BACK_OFFICE = ("backoffice", "demo-backoffice")
 NUMBER = re.compile(r"−?[\d,]+\.\d\d")
 
 
-def number_in(locator) -> float:
-    return float(NUMBER.search(locator.inner_text()).group().replace(",", "").replace("−", "-"))
-
-
 # a. A trade is booked ------------------------------------------------------------------------
 
 
@@ -65,7 +61,9 @@ def test_a_trade_that_is_none_is_refused_beside_its_field(visit):
 def test_a_price_that_ticks_changes_its_cell_the_book_and_nothing_else(visit):
     page = visit("/desk/")
     cell = page.locator("#board [data-live-field=price]").first
-    before = cell.inner_text()
+    mark = page.locator("#tables [data-position] [data-cell=mark]").first
+    before, mark_before = cell.inner_text(), mark.inner_text()
+    expect(mark).not_to_have_text(mark_before, timeout=20_000)
     expect(cell).not_to_have_text(before, timeout=20_000)
     assert NUMBER.fullmatch(cell.inner_text())
     expect(page.locator("#board [data-sparkline] polyline").first).to_have_attribute("points", re.compile(r"\d"))
