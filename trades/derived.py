@@ -4,8 +4,6 @@ A trade after all others of its account and ticker moves them on by one fill; an
 folds that account and ticker again from the first.
 """
 
-from django.db.models import QuerySet
-
 from tradeops.core.api import Conflict
 
 from . import ledger
@@ -107,22 +105,23 @@ def fill_position(position: Position, holding: ledger.Holding, last: ledger.Fill
 # All anew ------------------------------------------------------------------------------------
 
 
-def refold(account: Account, ticker: str) -> Position:
-    """Makes all that is derived for one account and ticker again, from its first fill."""
+def refold(account: Account, tickers: list[str]) -> list[Position]:
+    """Makes all that is derived for an account and some tickers again, from their first fills."""
+    # All is cleared before anything is made: a correction may move a trade, and its lot, to another ticker.
+    for model in (Lot, Realization, RoundTrip):
+        model.objects.filter(account=account, instrument__in=tickers).delete()
+    return [fold_ticker(account, ticker) for ticker in tickers]
+
+
+def fold_ticker(account: Account, ticker: str) -> Position:
     fills = fills_of(account, ticker)
     folded = ledger.fold(fills, account.method)
     position = position_of(account, ticker)
-    for model in (Lot, Realization, RoundTrip):
-        kept_rows(model, account, ticker).delete()
     Lot.objects.bulk_create([lot_row(position, lot) for lot in folded.holding.lots], batch_size=500)
     save_effects(position, folded.realizations, folded.round_trips)
     position.trade_count = len(fills)
     save_position(position, folded.holding, fills[-1] if fills else None)
     return position
-
-
-def kept_rows(model, account: Account, ticker: str) -> QuerySet:
-    return model.objects.filter(account=account, instrument_id=ticker)
 
 
 def refuse_new_shorts(account: Account, ticker: str, shorts_before: set[int]) -> None:

@@ -230,7 +230,7 @@ def refold(account: Account, tickers: list[str], shorts_before: dict[str, set[in
     if not account.allows_short:
         for ticker in tickers:
             derived.refuse_new_shorts(account, ticker, shorts_before.get(ticker, set()))
-    return [derived.refold(account, ticker) for ticker in tickers]
+    return derived.refold(account, tickers)
 
 
 # What every act does ------------------------------------------------------------------------------

@@ -99,6 +99,9 @@ def test_a_correction_of_the_ticker_moves_the_trade_to_the_other_position(accoun
     correct_trade(trade, {"instrument_id": "MSFT"}, actor=alice)
     assert (position(account).quantity, position(account, "MSFT").quantity) == (0, 100)
     assert_sound()
+    correct_trade(trade, {"instrument_id": "AAPL"}, actor=alice)
+    assert (position(account).quantity, position(account, "MSFT").quantity) == (100, 0)
+    assert_sound()
 
 
 def test_a_correction_without_a_difference_writes_nothing(account, alice):
