@@ -1,10 +1,12 @@
 """The forms of the trade pages. They check shape as the API does; the rules are the services'."""
 
 import uuid
+from datetime import datetime
 from decimal import Decimal
 
 from django import forms
 from django.core.exceptions import ValidationError
+from django.utils import timezone
 
 from market.models import validate_ticker
 from tradeops.core.api import plain
@@ -125,6 +127,15 @@ class VoidForm(ReasonForm):
     pass
 
 
+def shown_moment(moment: datetime) -> datetime | None:
+    """`moment`, where the user's zone has a time for it: not on the calendar's first and last day."""
+    try:
+        timezone.localtime(moment)
+    except OverflowError:
+        return None
+    return moment
+
+
 class CorrectionForm(ReasonForm, TradeFields):
     """A trade as it stands, to be set right."""
 
@@ -134,8 +145,8 @@ class CorrectionForm(ReasonForm, TradeFields):
         self.trade = trade
         decimals = {name: plain(getattr(trade, name)) for name in ("quantity", "price", "fees")}
         initial = decimals | {
-            "side": trade.side, "ticker": trade.ticker, "executed_at": trade.executed_at, "strategy": trade.strategy,
-            "tags": ", ".join(trade.tag_list), "note": trade.note, "version": trade.version,
+            "side": trade.side, "ticker": trade.ticker, "strategy": trade.strategy,
+            "executed_at": shown_moment(trade.executed_at), "tags": ", ".join(trade.tag_list), "note": trade.note, "version": trade.version,
         }  # fmt: skip
         super().__init__(*args, initial=initial, **kwargs)
         self.fields["executed_at"].required = True

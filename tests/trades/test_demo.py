@@ -1,0 +1,24 @@
+"""The demo's book: believable, whole, and loaded once."""
+
+import pytest
+
+from tests.factories import make_user
+from trades import verification
+from trades.demo import load_demo
+from trades.models import LedgerEntry, Position, RoundTrip, Trade
+
+pytestmark = pytest.mark.django_db
+
+
+def test_the_demos_book_has_a_bit_of_everything_and_is_loaded_once():
+    user = make_user("trader", is_demo=True)
+    account = load_demo(user)
+    entries = LedgerEntry.objects.count()
+    assert load_demo(user) == account
+    assert LedgerEntry.objects.count() == entries
+    assert account.kind == "demo"
+    assert set(LedgerEntry.objects.values_list("kind", flat=True)) == {"booking", "correction", "void"}
+    assert Position.objects.filter(quantity__lt=0).exists()
+    assert RoundTrip.objects.count() >= 2
+    assert Trade.objects.current().values("instrument").distinct().count() == 12
+    assert list(verification.differences()) == []

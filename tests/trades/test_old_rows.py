@@ -1,0 +1,48 @@
+"""Reads survive what somebody once put in by SQL: odd values break no list, page or export."""
+
+from datetime import UTC, datetime
+from decimal import Decimal
+
+import pytest
+
+from tests.factories import book
+from trades import triggers
+from trades.models import Account, LedgerEntry, Position, Trade
+
+from .conftest import at
+
+pytestmark = pytest.mark.django_db
+
+ODD = [
+    lambda: Trade.objects.update(executed_at=datetime(1, 1, 1, tzinfo=UTC)),
+    lambda: Trade.objects.update(executed_at=datetime(9999, 12, 31, 23, 59, 59, 999999, tzinfo=UTC)),
+    lambda: Trade.objects.update(tags=",,,", strategy="=1+1\r\n", note="\u202e<script>alert(1)</script>"),
+    lambda: Trade.objects.update(notional=Decimal("-1"), client_trade_id=None),
+    lambda: Position.objects.update(quantity=Decimal(0), cost_basis=Decimal("5")),
+    lambda: Position.objects.update(cost_basis=Decimal("9" * 36)),
+    lambda: Account.objects.update(time_zone="Mars/Base", name="", currency="$$$"),
+    lambda: LedgerEntry.objects.update(kind="?", reason="\ud7ff", recorded_at=datetime(1, 1, 1, tzinfo=UTC)),
+]
+ADDRESSES = [
+    "/trades/", "/trades/?format=csv", "/trades/stats", "/trades/{id}", "/trades/{id}/history", "/positions/",
+    "/positions/AAPL", "/accounts/", "/desk/trades/", "/desk/trades/{id}/", "/desk/trades/{id}/correct/",
+    "/desk/trades/{id}/void/", "/desk/trades/new/?ticker=AAPL&side=BUY&quantity=1&price=1", "/desk/positions/",
+    "/desk/positions/AAPL/",
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("odd", range(len(ODD)))
+@pytest.mark.parametrize("zone", ["America/New_York", "Asia/Tokyo"])
+def test_odd_rows_break_no_read(client, alice, account, odd, zone):
+    alice.time_zone = zone
+    alice.save()
+    trade = book(account, "BUY", "10", executed_at=at(0))
+    book(account, "SELL", "4", executed_at=at(1))
+    with triggers.lifted():
+        ODD[odd]()
+    client.force_login(alice)
+    for address in ADDRESSES:
+        response = client.get(address.format(id=trade.trade_id))
+        content = b"".join(response) if response.streaming else response.content
+        assert response.status_code == 200, (address, content[:500])
+        assert not (address.startswith("/desk/") and b"<script>alert" in content)
