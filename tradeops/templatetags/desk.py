@@ -92,7 +92,10 @@ def tone(value) -> str:
 
 
 def _written(value: datetime, pattern: str) -> str:
-    local = timezone.localtime(value)
+    try:
+        local = timezone.localtime(value)
+    except OverflowError:  # the first and the last day of the calendar have no local time in every zone
+        local = value.astimezone(UTC)
     return format_html(
         '<time datetime="{}" title="{} UTC">{}</time>',
         value.astimezone(UTC).isoformat().replace("+00:00", "Z"),
