@@ -170,6 +170,9 @@ class TradeDetail(BookView):
     queryset = Trade.objects.none()
     serializer_class = TradeSerializer
 
+    def get_object(self) -> Trade:  # OPTIONS asks for it
+        return current_trade(self.request, self.kwargs["trade_id"])
+
     def get(self, request: Request, trade_id: int) -> Response:
         (trade,) = attach_realized([current_trade(request, trade_id)])
         return trade_response(services.Booking(trade))

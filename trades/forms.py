@@ -146,7 +146,8 @@ class CorrectionForm(ReasonForm, TradeFields):
         decimals = {name: plain(getattr(trade, name)) for name in ("quantity", "price", "fees")}
         initial = decimals | {
             "side": trade.side, "ticker": trade.ticker, "strategy": trade.strategy,
-            "executed_at": shown_moment(trade.executed_at), "tags": ", ".join(trade.tag_list), "note": trade.note, "version": trade.version,
+            "executed_at": shown_moment(trade.executed_at), "tags": ", ".join(trade.tag_list), "note": trade.note,
+            "version": trade.version,
         }  # fmt: skip
         super().__init__(*args, initial=initial, **kwargs)
         self.fields["executed_at"].required = True

@@ -73,3 +73,31 @@ def test_the_back_office_corrects_a_traders_trade(api, account, carol):
 @pytest.mark.parametrize("address", ["/trades/{}", "/trades/{}/history", "/accounts/{}", "/positions/{}"])
 def test_an_id_that_cannot_be_is_not_found(api, alice, address, number):
     assert api(alice).get(address.format(number)).status_code == 404
+
+
+@pytest.mark.parametrize("address", sorted({address for _, address in ADDRESSES}))
+def test_every_address_answers_every_method_without_a_fault(api, account, alice, bob, address):
+    trade = book(account)
+    for client in (api(alice), api(bob)):
+        for method in ("options", "head", "trace", "put", "patch", "delete", "post"):
+            for accept in ("application/json", "text/html", "text/csv", "image/png"):
+                response = getattr(client, method)(
+                    address.format(id=trade.trade_id, account=account.pk), headers={"Accept": accept}
+                )
+                assert response.status_code < 500, (method, accept)
+
+
+@pytest.mark.parametrize("address", [address for method, address in ADDRESSES if method == "get"])
+def test_every_address_has_a_page_of_the_browsable_api(api, account, alice, address):
+    trade = book(account)
+    response = api(alice).get(address.format(id=trade.trade_id, account=account.pk), headers={"Accept": "text/html"})
+    assert (response.status_code, response["Content-Type"]) == (200, "text/html; charset=utf-8")
+
+
+@pytest.mark.parametrize(
+    "kind", ["text/csv", "application/x-www-form-urlencoded", "multipart/form-data", "text/plain", "x"]
+)
+def test_bodies_that_are_not_json_are_unsupported(api, account, alice, kind):
+    trade = book(account)
+    for method, address in [("post", "/trades/"), ("patch", f"/trades/{trade.trade_id}"), ("post", "/accounts/")]:
+        assert getattr(api(alice), method)(address, b"a=b", content_type=kind).status_code == 415
