@@ -35,10 +35,10 @@ class InstrumentQuerySet(models.QuerySet):
         Raises ValidationError for what is no ticker.
         """
         wanted = dict.fromkeys(tickers)
+        for ticker in wanted:
+            validate_ticker(ticker)
         known = self.in_bulk(list(wanted))
         unknown = [Instrument(ticker=ticker) for ticker in wanted if ticker not in known]
-        for instrument in unknown:
-            validate_ticker(instrument.ticker)
         # Two may make the same one at once; whoever comes second finds it there.
         self.bulk_create(unknown, ignore_conflicts=True)
         return known | {instrument.ticker: instrument for instrument in unknown}

@@ -1,6 +1,7 @@
 """A whole desk for a test: `manage.py up` as a process, with state, database and ports of its own."""
 
 import contextlib
+import itertools
 import os
 import signal
 import subprocess
@@ -15,6 +16,8 @@ import requests
 from tests.worlds import OUTSIDE_SETTINGS, environment_of, free_port, make_bucket, stop, wait_for_port
 
 ROOT = Path(__file__).resolve().parent.parent
+# Numbers below 8 are the suite's own; of the rest each desk takes the next, so that two that run do not meet.
+REDIS_NUMBERS = itertools.cycle(range(8, 16))
 
 
 class Desk:
@@ -77,9 +80,7 @@ def world_of_its_own() -> dict[str, str]:
         make_own_database(world, name)
         world["DB_NAME"] = name
     if world["REDIS_URL"]:
-        # Numbers below 8 are the suite's own; the rest are taken in turn.
-        number = 8 + int(name[-2:], 16) % 8
-        world["REDIS_URL"] = urlsplit(world["REDIS_URL"])._replace(path=f"/{number}").geturl()
+        world["REDIS_URL"] = urlsplit(world["REDIS_URL"])._replace(path=f"/{next(REDIS_NUMBERS)}").geturl()
     if world["S3_BUCKET_NAME"]:
         world["S3_BUCKET_NAME"] = name.replace("_", "-")
         make_bucket(world)
