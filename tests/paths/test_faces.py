@@ -5,7 +5,7 @@ from axe_playwright_python.sync_playwright import Axe
 
 from tests.paths.browser import Visitor
 
-pytestmark = [pytest.mark.browser, pytest.mark.timeout(400)]
+pytestmark = [pytest.mark.browser, pytest.mark.embedded, pytest.mark.timeout(400)]
 
 BACK_OFFICE = ("backoffice", "demo-backoffice")
 DESK_PAGES = [
