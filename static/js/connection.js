@@ -18,7 +18,7 @@ function say(words, countdown = "") {
 function count(retryAt) {
   const seconds = Math.max(0, Math.ceil((retryAt - Date.now()) / 1000));
   if (Date.now() - since < PATIENCE_MILLISECONDS) return;
-  const words = `Connection lost at ${clock(since)}: prices on this page stand still.`;
+  const words = `Connection lost at ${clock(since)}.`;
   say(words, seconds ? `Next try in ${seconds} s.` : "Trying now.");
 }
 
