@@ -15,9 +15,15 @@ ENTRIES_AT_ONCE = 500
 def differences() -> Iterator[str]:
     """Each thing that is not as it should be, in words; nothing, where the book is whole."""
     for account in Account.objects.order_by("id").iterator():
-        yield from chain_differences(account)
-        for ticker in tickers_of(account):
-            yield from position_differences(account, ticker)
+        yield from account_differences(account)
+
+
+def account_differences(account: Account) -> Iterator[str]:
+    """The same for one account, as it is in the database now."""
+    account.refresh_from_db()
+    yield from chain_differences(account)
+    for ticker in tickers_of(account):
+        yield from position_differences(account, ticker)
 
 
 def tickers_of(account: Account) -> list[str]:
