@@ -4,7 +4,7 @@ from django.contrib import admin
 from django.utils.html import format_html
 
 from analytics.models import ExportRequest, LakeFile
-from tradeops.core.jobs.admin import ReadOnlyAdmin
+from tradeops.core.admin import ReadOnlyAdmin
 
 
 @admin.register(LakeFile)
@@ -13,7 +13,6 @@ class LakeFileAdmin(ReadOnlyAdmin):
     list_filter = ["kind", "file_format"]
     search_fields = ["key", "sha256"]
     date_hierarchy = "day"
-    show_full_result_count = False
 
     @admin.display(description="file")
     def download(self, file) -> str:

@@ -3,25 +3,11 @@
 from django.contrib import admin
 
 from strategies.models import PriceData, Run
-
-
-class ReadOnly(admin.ModelAdmin):
-    """A run and its rows are what happened: nothing in them is edited."""
-
-    show_full_result_count = False
-
-    def has_add_permission(self, request) -> bool:
-        return False
-
-    def has_change_permission(self, request, obj=None) -> bool:
-        return False
-
-    def has_delete_permission(self, request, obj=None) -> bool:
-        return False
+from tradeops.core.admin import ReadOnlyAdmin
 
 
 @admin.register(Run)
-class RunAdmin(ReadOnly):
+class RunAdmin(ReadOnlyAdmin):
     list_display = (
         "id",
         "owner",
@@ -43,7 +29,7 @@ class RunAdmin(ReadOnly):
 
 
 @admin.register(PriceData)
-class PriceDataAdmin(ReadOnly):
+class PriceDataAdmin(ReadOnlyAdmin):
     list_display = ("digest", "bars", "tickers", "created_at")
     search_fields = ("digest",)
     date_hierarchy = "created_at"

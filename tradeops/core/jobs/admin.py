@@ -3,21 +3,10 @@
 from django.contrib import admin
 from django.utils import timezone
 
+from tradeops.core.admin import ReadOnlyAdmin
+
 from .models import Heartbeat, Job, State
 from .services import owe
-
-
-class ReadOnlyAdmin(admin.ModelAdmin):
-    """Rows that the system writes: to look at, not to edit."""
-
-    def has_add_permission(self, request) -> bool:
-        return False
-
-    def has_change_permission(self, request, obj=None) -> bool:
-        return False
-
-    def has_delete_permission(self, request, obj=None) -> bool:
-        return False
 
 
 @admin.register(Job)
@@ -27,7 +16,6 @@ class JobAdmin(ReadOnlyAdmin):
     list_select_related = ["owner"]
     search_fields = ["key", "reason", "owner__username"]
     date_hierarchy = "created_at"
-    show_full_result_count = False
     actions = ["run_again"]
 
     @admin.action(description="Run the chosen jobs again", permissions=["run"])
