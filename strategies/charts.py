@@ -18,6 +18,7 @@ from matplotlib.ticker import FuncFormatter
 from strategies.backtest import Backtest
 from strategies.engine import Result
 from strategies.portfolio import buy_and_hold, combine
+from tradeops.core.statistics import drawdowns
 
 # The ids inside an SVG come from this salt instead of chance.
 mpl.rcParams["svg.hashsalt"] = "tradeops"
@@ -116,7 +117,7 @@ def _equity_panel(axes: Axes, times: np.ndarray, equity: np.ndarray, held: np.nd
 
 
 def _drawdown_panel(axes: Axes, times: np.ndarray, equity: np.ndarray) -> None:
-    fall = 100.0 * (equity / np.maximum.accumulate(equity) - 1.0)
+    fall = 100.0 * drawdowns(equity)
     axes.fill_between(times, fall, 0.0, color=SELL, alpha=0.25, linewidth=0)
     axes.plot(times, fall, color=SELL, linewidth=0.8)
     axes.set_ylabel("Drawdown, %", color=FAINT, fontsize=8)

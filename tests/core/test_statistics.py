@@ -8,7 +8,17 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tradeops.core.statistics import max_drawdown, sharpe_ratio, simple_returns, total_return, win_rate
+from tradeops.core.statistics import (
+    annual_growth,
+    drawdowns,
+    max_drawdown,
+    profit_factor,
+    sharpe_ratio,
+    simple_returns,
+    total_return,
+    volatility,
+    win_rate,
+)
 
 pytestmark = pytest.mark.pure
 
@@ -16,7 +26,9 @@ equities = st.lists(st.floats(0.01, 1e9), min_size=1, max_size=50)
 
 
 def test_drawdown_by_hand():
-    assert max_drawdown(np.array([100.0, 120.0, 90.0, 130.0, 117.0])) == pytest.approx(-0.25)
+    equity = np.array([100.0, 120.0, 90.0, 130.0, 117.0])
+    assert drawdowns(equity) == pytest.approx([0.0, 0.0, -0.25, 0.0, -0.1])
+    assert max_drawdown(equity) == pytest.approx(-0.25)
 
 
 @given(equities)
@@ -42,6 +54,23 @@ def test_returns_compound_to_the_total():
     equity = np.array([100.0, 110.0, 99.0])
     assert simple_returns(equity) == pytest.approx([0.1, -0.1])
     assert total_return(equity) == pytest.approx(-0.01)
+
+
+def test_growth_a_year_by_hand():
+    assert annual_growth(np.array([100.0, 90.0, 121.0]), 2.0) == pytest.approx(0.1)
+    assert annual_growth(np.array([100.0, 121.0]), 0.0) is None
+    assert annual_growth(np.array([1.0, 1e300]), 1e-3) is None
+
+
+def test_volatility_by_hand():
+    assert volatility(np.array([0.01, 0.03]), 4) == pytest.approx(math.sqrt(0.0002) * 2)
+    assert volatility(np.array([0.01]), 4) is None
+
+
+def test_profit_factor_by_hand():
+    assert profit_factor(np.array([30.0, -10.0, 15.0, -5.0, 0.0])) == pytest.approx(3.0)
+    assert profit_factor(np.array([30.0])) is None
+    assert profit_factor(np.array([-5.0])) == 0.0
 
 
 @pytest.mark.parametrize("equity", [[], [1.0, 0.0], [-1.0]])

@@ -10,9 +10,23 @@ def total_return(equity: np.ndarray) -> float:
 
     equity   float64[n]   account value per bar, > 0, oldest first, n >= 1
     ->       float        fraction, > -1
+
+    Raises ValueError if equity is empty or not positive.
     """
     check_equity(equity)
     return float(equity[-1] / equity[0] - 1.0)
+
+
+def drawdowns(equity: np.ndarray) -> np.ndarray:
+    """Fall of each value of `equity` below the highest one so far.
+
+    equity   float64[n]   account value per bar, > 0, oldest first, n >= 1
+    ->       float64[n]   fractions in [-1, 0]; 0.0 at every new peak
+
+    Raises ValueError if equity is empty or not positive.
+    """
+    check_equity(equity)
+    return equity / np.maximum.accumulate(equity) - 1.0
 
 
 def max_drawdown(equity: np.ndarray) -> float:
@@ -23,12 +37,17 @@ def max_drawdown(equity: np.ndarray) -> float:
 
     Raises ValueError if equity is empty or not positive.
     """
-    check_equity(equity)
-    return float((equity / np.maximum.accumulate(equity)).min() - 1.0)
+    return float(drawdowns(equity).min())
 
 
 def simple_returns(equity: np.ndarray) -> np.ndarray:
-    """Return of each bar over the one before: float64[n - 1] fractions of float64[n] values."""
+    """Return of each bar over the one before.
+
+    equity   float64[n]       account value per bar, > 0, oldest first, n >= 1
+    ->       float64[n - 1]   fractions, > -1
+
+    Raises ValueError if equity is empty or not positive.
+    """
     check_equity(equity)
     return equity[1:] / equity[:-1] - 1.0
 
@@ -49,24 +68,23 @@ def sharpe_ratio(returns: np.ndarray, periods_per_year: float) -> float | None:
 
 
 def win_rate(won: int, decided: int) -> float | None:
-    """Share of `decided` outcomes that were won, in [0, 1]; None when none was decided."""
+    """Share of `decided` outcomes that were won, in [0, 1]; None when none was decided.
+
+    Raises ValueError unless 0 <= won <= decided.
+    """
     if won < 0 or decided < won:
         raise ValueError(f"won is {won} of {decided}: it must be between 0 and the number decided.")
     return won / decided if decided else None
 
 
-def check_equity(equity: np.ndarray) -> None:
-    if equity.size == 0:
-        raise ValueError("equity is empty: it needs at least one value.")
-    if not (equity > 0.0).all():
-        raise ValueError(f"equity must be positive, its smallest value is {equity.min()}.")
-
-
 def annual_growth(equity: np.ndarray, years: float) -> float | None:
     """Compound growth a year (CAGR) from the first value of `equity` to the last.
 
-    years   float          time from first to last, > 0
-    ->      float          fraction > -1; None where no time passes or a year's growth is beyond any number
+    equity   float64[n]   account value per bar, > 0, oldest first, n >= 1
+    years    float        time from first to last
+    ->       float        fraction > -1; None where no time passes or a year's growth is beyond any number
+
+    Raises ValueError if equity is empty or not positive.
     """
     check_equity(equity)
     if years <= 0.0:
@@ -76,7 +94,12 @@ def annual_growth(equity: np.ndarray, years: float) -> float | None:
 
 
 def volatility(returns: np.ndarray, periods_per_year: float) -> float | None:
-    """Sample standard deviation (ddof 1) of `returns`, annualized; None for fewer than two."""
+    """Sample standard deviation (ddof 1) of `returns`, annualized.
+
+    returns            float64[n]   fraction of each period
+    periods_per_year   float        252 for daily bars of a stock calendar
+    ->                 float        fraction a year, >= 0; None for n < 2
+    """
     if returns.size < 2:
         return None
     deviation = float(returns.std(ddof=1)) * math.sqrt(periods_per_year)
@@ -84,6 +107,17 @@ def volatility(returns: np.ndarray, periods_per_year: float) -> float | None:
 
 
 def profit_factor(profits: np.ndarray) -> float | None:
-    """What the winning trades made over what the losing ones lost; None when none lost."""
+    """What the winning trades made over what the losing ones lost.
+
+    profits   float64[n]   profit or loss of each closed trade, in money
+    ->        float        >= 0; None when none lost
+    """
     lost = float(-profits[profits < 0.0].sum())
     return float(profits[profits > 0.0].sum()) / lost if lost > 0.0 else None
+
+
+def check_equity(equity: np.ndarray) -> None:
+    if equity.size == 0:
+        raise ValueError("equity is empty: it needs at least one value.")
+    if not (equity > 0.0).all():
+        raise ValueError(f"equity must be positive, its smallest value is {equity.min()}.")
