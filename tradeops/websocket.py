@@ -12,6 +12,7 @@ from daphne.ws_protocol import WebSocketProtocol
 
 TOO_BIG, TOO_SLOW, TOO_MANY_FRAMES = 1009, 4008, 4429
 MOST_UNREAD_FRAMES = 64
+MOST_UNREAD_PONG_BYTES = 65_536
 # A client that was closed for being slow may still read why, if it does so within this time.
 CLOSE_SECONDS = 30
 QUICK_CLOSE_SECONDS = 2
@@ -44,6 +45,11 @@ class DeskSocket(WebSocketProtocol):
     def dataReceived(self, data):  # noqa: N802
         if not self.is_deaf:
             super().dataReceived(data)
+
+    def onPing(self, payload):  # noqa: N802
+        # Who pings and does not read must not make us keep the answers; of several pings one may be answered.
+        if self.unsent_bytes() < MOST_UNREAD_PONG_BYTES:
+            super().onPing(payload)
 
     def onMessage(self, payload, isBinary):  # noqa: N802, N803
         if self.state != self.STATE_OPEN:

@@ -15,7 +15,8 @@ let waitSeconds = FIRST_WAIT_SECONDS;
 let heartbeatSeconds = 15;
 let silence = null;
 let retry = null;
-let events = null;
+let events = null; // the last numbers seen, by stream
+let newest = null; // the numbers as they stood when this connection began
 
 function tell(type, detail) {
   document.dispatchEvent(new CustomEvent(`live:${type}`, { detail }));
@@ -55,6 +56,7 @@ function onMessage({ data }) {
   expectMore();
   const frame = JSON.parse(data);
   if (frame.type === "welcome") onWelcome(frame);
+  if (frame.type === "reset") events = { ...newest }; // what was missed is kept no longer
   if (frame.stream && frame.n && events) events[frame.stream] = frame.n;
   if (frame.quotes) frame.quotes.forEach(writeQuote);
   if (frame.type === "stale" || frame.type === "live") markStale(frame);
@@ -64,6 +66,7 @@ function onMessage({ data }) {
 function onWelcome(frame) {
   heartbeatSeconds = frame.heartbeat_seconds;
   waitSeconds = FIRST_WAIT_SECONDS;
+  newest = frame.events;
   if (events) socket.send(JSON.stringify({ action: "resume", events }));
   else events = { ...frame.events };
   tell("open", frame);
