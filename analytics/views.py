@@ -1,7 +1,6 @@
 """The reports page: what stands in the lake, the jobs that made it, and running one."""
 
 import datetime as dt
-from http import HTTPStatus
 from itertools import groupby
 
 from django.contrib import messages
@@ -16,6 +15,7 @@ from analytics import lake
 from analytics.forms import DayForm
 from analytics.models import ExportJob, LakeFile
 from analytics.services import request_export
+from tradeops.core.error_pages import error_page
 
 FILES_SHOWN = 120
 JOBS_SHOWN = 20
@@ -76,13 +76,8 @@ def download_file(request: HttpRequest, id: int) -> HttpResponse:
     try:
         content = lake.read(file.key)
     except lake.LakeError as error:
-        return failure(request, 502, str(error))
+        return error_page(request, 502, str(error))
     if content is None:
-        return failure(request, 404, f"{file.key} is no longer in the lake. Run the day again to have it back.")
+        return error_page(request, 404, f"{file.key} is no longer in the lake. Run the day again to have it back.")
     content_type = lake.CONTENT_TYPES[file.file_format]
     return FileResponse(content, as_attachment=True, filename=file.name, content_type=content_type)
-
-
-def failure(request: HttpRequest, status: int, detail: str) -> HttpResponse:
-    context = {"status": status, "title": HTTPStatus(status).phrase, "detail": detail}
-    return render(request, "error.html", context, status=status)

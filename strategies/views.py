@@ -15,7 +15,7 @@ from strategies.forms import RunForm
 from strategies.library import strategies
 from strategies.models import Run
 from strategies.prices import PriceFileError, read_files
-from tradeops.core.api import flat_errors
+from tradeops.core.error_pages import bad_query_page
 
 TRADES_SHOWN = 500
 PRICES = ("entry_price", "exit_price")
@@ -56,9 +56,7 @@ def _show(request: HttpRequest, form: RunForm, status: int = 200) -> HttpRespons
     try:
         runs = pages.paginate_queryset(Run.objects.visible_to(request.user).listed(), Request(request))
     except ApiValidationError as error:
-        problem = flat_errors(error.detail)[0]
-        context = {"status": 400, "title": "Bad request", "detail": f"{problem['field']}: {problem['message']}"}
-        return render(request, "error.html", context, status=400)
+        return bad_query_page(request, error)
     context = {
         "form": form,
         "strategy": strategies()[form.strategy],

@@ -1,12 +1,10 @@
 """Errors outside a DRF view: a page for a browser, problem+json for a program."""
 
-from http import HTTPStatus
-
 from django.core.exceptions import BadRequest
 from django.http import HttpRequest, HttpResponse
-from django.shortcuts import render
 
 from tradeops.core.api import problem
+from tradeops.core.error_pages import error_page
 
 
 def wants_page(request: HttpRequest) -> bool:
@@ -17,8 +15,7 @@ def wants_page(request: HttpRequest) -> bool:
 def problem_or_page(request: HttpRequest, status: int, detail: str) -> HttpResponse:
     if not wants_page(request):
         return problem(status, detail, request=request)
-    context = {"status": status, "title": HTTPStatus(status).phrase, "detail": detail}
-    return render(request, "error.html", context, status=status)
+    return error_page(request, status, detail)
 
 
 def bad_request(request, exception=None):

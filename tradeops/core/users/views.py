@@ -13,6 +13,8 @@ from django.utils.http import url_has_allowed_host_and_scheme
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_GET, require_POST
 
+from tradeops.core.error_pages import error_page
+
 from . import limits
 from .demo import DEMO_LOGINS
 from .forms import PreferencesForm, TokenForm
@@ -28,9 +30,8 @@ class SignIn(auth_views.LoginView):
 
     def post(self, request, *args, **kwargs):
         if wait := limits.shut_seconds(*self.attempt()):
-            context = {"status": 429, "title": "Too many sign-ins have failed"}
-            context["detail"] = f"Wait {wait} seconds, then try again. Nothing was changed."
-            response = render(request, "error.html", context, status=429)
+            detail = f"Wait {wait} seconds, then try again. Nothing was changed."
+            response = error_page(request, 429, detail, title="Too many sign-ins have failed")
             response["Retry-After"] = str(wait)
             return response
         return super().post(request, *args, **kwargs)
