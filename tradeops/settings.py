@@ -7,92 +7,30 @@ stops the start with its name, before anything is served.
 import os
 import secrets
 from pathlib import Path
-from urllib.parse import urlsplit
 
 from django.core.exceptions import ImproperlyConfigured
 from django.utils.csp import CSP
 from dotenv import load_dotenv
 
+from tradeops.environment import Environment
+
 BASE_DIR = Path(__file__).resolve().parent.parent
 load_dotenv(BASE_DIR / ".env")
+environment = Environment(os.environ)
 
 LOOPBACK_HOSTS = ("127.0.0.1", "localhost", "[::1]")
 WELL_KNOWN_KEYS = ("change", "secret", "django-insecure", "example", "your_", "your-", "password")
 
 
-# Reading the environment -----------------------------------------------------------
-
-
-def env(name: str, default: str = "") -> str:
-    return os.environ.get(name, "").strip() or default
-
-
-def env_flag(name: str) -> bool:
-    value = env(name, "0").lower()
-    if value in ("1", "true", "yes", "on"):
-        return True
-    if value in ("0", "false", "no", "off"):
-        return False
-    raise ImproperlyConfigured(f"{name} must be on or off (1/0, true/false), not {value!r}.")
-
-
-def env_list(name: str) -> list[str]:
-    return [item.strip() for item in env(name).split(",") if item.strip()]
-
-
-def env_port(name: str, default: int) -> int:
-    value = env(name, str(default))
-    if not (value.isascii() and value.isdigit() and 1 <= int(value) <= 65535):
-        raise ImproperlyConfigured(f"{name} must be a port number from 1 to 65535, not {value!r}.")
-    return int(value)
-
-
-def env_url(name: str, *schemes: str) -> str:
-    # The value itself is never repeated: it may hold a password.
-    value = env(name)
-    try:
-        parts = urlsplit(value)
-        sound = parts.scheme in schemes and bool(parts.hostname) and parts.port != 0
-    except ValueError:
-        sound = False
-    if value and not sound:
-        raise ImproperlyConfigured(f"{name} must be a URL beginning with {' or '.join(schemes)}://.")
-    return value
-
-
-def env_origins(name: str) -> list[str]:
-    origins = env_list(name)
-    for origin in origins:
-        parts = urlsplit(origin)
-        if parts.scheme not in ("http", "https") or not parts.hostname or parts.path or "*" in origin:
-            raise ImproperlyConfigured(f"{name}: {origin!r} is not an origin such as https://desk.example.com.")
-    return origins
-
-
-def require_together(*names: str) -> None:
-    missing = [name for name in names if not env(name)]
-    if missing and len(missing) < len(names):
-        present = next(name for name in names if env(name))
-        raise ImproperlyConfigured(f"{present} is set but {', '.join(missing)} is not.")
-
-
-def env_hosts(name: str) -> list[str]:
-    hosts = env_list(name)
-    for host in hosts:
-        if "*" in host or "/" in host:
-            raise ImproperlyConfigured(f"{name}: {host!r} is not a host name.")
-    return hosts
-
-
 # Where things are kept -------------------------------------------------------------
 
-VAR_DIR = Path(env("TRADEOPS_VAR", str(BASE_DIR / "var"))).resolve()
+VAR_DIR = Path(environment.text("TRADEOPS_VAR", str(BASE_DIR / "var"))).resolve()
 VAR_DIR.mkdir(parents=True, exist_ok=True)
 
-PORT = env_port("PORT", 8000)
-DEBUG = env_flag("DEBUG")
-TRADEOPS_DEMO = env_flag("TRADEOPS_DEMO")
-FOREIGN_HOSTS = [host for host in env_hosts("ALLOWED_HOSTS") if host not in LOOPBACK_HOSTS]
+PORT = environment.port("PORT", 8000)
+DEBUG = environment.flag("DEBUG")
+TRADEOPS_DEMO = environment.flag("TRADEOPS_DEMO")
+FOREIGN_HOSTS = [host for host in environment.hosts("ALLOWED_HOSTS") if host not in LOOPBACK_HOSTS]
 ALLOWED_HOSTS = [*LOOPBACK_HOSTS, *FOREIGN_HOSTS]
 
 
@@ -113,7 +51,7 @@ def kept_secret_key() -> str:
 
 
 def checked_secret_key() -> str:
-    key = env("SECRET_KEY")
+    key = environment.text("SECRET_KEY")
     if FOREIGN_HOSTS:
         if not key:
             raise ImproperlyConfigured("SECRET_KEY must be set when ALLOWED_HOSTS names another host.")
@@ -141,7 +79,6 @@ INSTALLED_APPS = [
     "django.contrib.sessions",
     "django.contrib.messages",
     "django.contrib.staticfiles",
-    "django.contrib.humanize",
     "corsheaders",
     "channels",
     "rest_framework",
@@ -199,25 +136,21 @@ TEMPLATES = [
         },
     },
 ]
-FORM_RENDERER = "django.forms.renderers.TemplatesSetting"
-INSTALLED_APPS.append("django.forms")
-
-DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
 
 # Database --------------------------------------------------------------------------
 
-require_together("DB_HOST", "DB_NAME", "DB_USER")
+environment.require_together("DB_HOST", "DB_NAME", "DB_USER")
 
-if env("DB_HOST"):
+if environment.text("DB_HOST"):
     DATABASES = {
         "default": {
             "ENGINE": "django.db.backends.postgresql",
-            "HOST": env("DB_HOST"),
-            "PORT": env_port("DB_PORT", 5432),
-            "NAME": env("DB_NAME"),
-            "USER": env("DB_USER"),
-            "PASSWORD": env("DB_PASSWORD"),
+            "HOST": environment.text("DB_HOST"),
+            "PORT": environment.port("DB_PORT", 5432),
+            "NAME": environment.text("DB_NAME"),
+            "USER": environment.text("DB_USER"),
+            "PASSWORD": environment.text("DB_PASSWORD"),
             # Under ASGI each request may run in a thread of its own: without a pool
             # every one of them would open a connection.
             "OPTIONS": {"pool": {"min_size": 1, "max_size": 12, "timeout": 5}, "connect_timeout": 5},
@@ -241,7 +174,7 @@ else:
 
 # Redis: channel layer, cache, Celery -------------------------------------------------
 
-REDIS_URL = env_url("REDIS_URL", "redis", "rediss")
+REDIS_URL = environment.url("REDIS_URL", "redis", "rediss")
 
 if REDIS_URL:
     CHANNEL_LAYERS = {
@@ -272,10 +205,10 @@ CELERY_BEAT_SCHEDULER = "tradeops.core.jobs.beat:BeatScheduler"
 
 # Files: static, and the lake ---------------------------------------------------------
 
-require_together("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY")
-S3_BUCKET_NAME = env("S3_BUCKET_NAME")
-AWS_REGION = env("AWS_REGION", "us-east-1")
-AWS_S3_ENDPOINT_URL = env_url("AWS_S3_ENDPOINT_URL", "http", "https")
+environment.require_together("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY")
+S3_BUCKET_NAME = environment.text("S3_BUCKET_NAME")
+AWS_REGION = environment.text("AWS_REGION", "us-east-1")
+AWS_S3_ENDPOINT_URL = environment.url("AWS_S3_ENDPOINT_URL", "http", "https")
 
 if S3_BUCKET_NAME:
     from botocore.config import Config  # not loaded where files are local
@@ -286,8 +219,8 @@ if S3_BUCKET_NAME:
             "bucket_name": S3_BUCKET_NAME,
             "region_name": AWS_REGION,
             "endpoint_url": AWS_S3_ENDPOINT_URL or None,
-            "access_key": env("AWS_ACCESS_KEY_ID") or None,
-            "secret_key": env("AWS_SECRET_ACCESS_KEY") or None,
+            "access_key": environment.text("AWS_ACCESS_KEY_ID") or None,
+            "secret_key": environment.text("AWS_SECRET_ACCESS_KEY") or None,
             "file_overwrite": True,
             "default_acl": None,
             "querystring_auth": True,
@@ -318,7 +251,7 @@ STATIC_ROOT.mkdir(exist_ok=True)
 STATICFILES_DIRS = [BASE_DIR / "static"]
 WHITENOISE_USE_FINDERS = True  # served from the source folders: no collect step before the first start
 
-LAMBDA_API_URL = env_url("LAMBDA_API_URL", "http", "https")
+LAMBDA_API_URL = environment.url("LAMBDA_API_URL", "http", "https")
 
 
 # Sign-in and doors -------------------------------------------------------------------
@@ -364,10 +297,10 @@ SECURE_CSP = {
     "object-src": [CSP.NONE],
 }
 
-CORS_ALLOWED_ORIGINS = env_origins("CORS_ALLOWED_ORIGINS")
+CORS_ALLOWED_ORIGINS = environment.origins("CORS_ALLOWED_ORIGINS")
 CORS_ALLOW_HEADERS = ("accept", "authorization", "content-type", "idempotency-key", "if-match", "x-csrftoken")
 CORS_EXPOSE_HEADERS = ("etag", "idempotent-replayed", "retry-after", "x-request-id", "x-ratelimit-remaining")
-CSRF_TRUSTED_ORIGINS = env_origins("CSRF_TRUSTED_ORIGINS")
+CSRF_TRUSTED_ORIGINS = environment.origins("CSRF_TRUSTED_ORIGINS")
 
 # Bounds on what a request may bring; `guard_body` refuses before a body is read.
 JSON_MAX_BYTES = 1_048_576
@@ -400,8 +333,6 @@ REST_FRAMEWORK = {
     "DEFAULT_FILTER_BACKENDS": ["django_filters.rest_framework.DjangoFilterBackend"],
     "DEFAULT_SCHEMA_CLASS": "drf_spectacular.openapi.AutoSchema",
     "EXCEPTION_HANDLER": "tradeops.core.api.problem_exception_handler",
-    "COERCE_DECIMAL_TO_STRING": True,
-    "DATETIME_FORMAT": "iso-8601",
 }
 VERSION = "0.1.0"
 SPECTACULAR_SETTINGS = {
@@ -423,7 +354,6 @@ LANGUAGE_CODE = "en-us"
 TIME_ZONE = "UTC"
 USE_TZ = True
 USE_I18N = False
-USE_THOUSAND_SEPARATOR = False
 # The back office writes times as the desk does.
 DATE_FORMAT, TIME_FORMAT, DATETIME_FORMAT = "Y-m-d", "H:i:s", "Y-m-d H:i:s"
 

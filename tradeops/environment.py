@@ -1,0 +1,72 @@
+"""How a setting is read from text: a flag, a port, a URL, a list. Wrong text is refused by the setting's name.
+
+The text is an argument (settings.py passes the process's environment), so nothing else can read it by accident.
+"""
+
+from collections.abc import Mapping
+from urllib.parse import urlsplit
+
+from django.core.exceptions import ImproperlyConfigured
+
+ON, OFF = ("1", "true", "yes", "on"), ("0", "false", "no", "off")
+
+
+class Environment:
+    """Named texts; an empty one counts as not set. Every method raises ImproperlyConfigured for what it refuses."""
+
+    def __init__(self, texts: Mapping[str, str]):
+        self.texts = texts
+
+    def text(self, name: str, default: str = "") -> str:
+        return self.texts.get(name, "").strip() or default
+
+    def flag(self, name: str) -> bool:
+        value = self.text(name, "0").lower()
+        if value not in (*ON, *OFF):
+            raise ImproperlyConfigured(f"{name} must be on or off (1/0, true/false), not {value!r}.")
+        return value in ON
+
+    def port(self, name: str, default: int) -> int:
+        value = self.text(name, str(default))
+        if not (value.isascii() and value.isdigit() and 1 <= int(value) <= 65535):
+            raise ImproperlyConfigured(f"{name} must be a port number from 1 to 65535, not {value!r}.")
+        return int(value)
+
+    def url(self, name: str, *schemes: str) -> str:
+        """An address of one of `schemes` with a host; "" when not set."""
+        value = self.text(name)
+        try:
+            parts = urlsplit(value)
+            sound = parts.scheme in schemes and bool(parts.hostname) and parts.port != 0
+        except ValueError:
+            sound = False
+        if value and not sound:
+            # The value itself is never repeated: it may hold a password.
+            raise ImproperlyConfigured(f"{name} must be a URL beginning with {' or '.join(schemes)}://.")
+        return value
+
+    def words(self, name: str) -> list[str]:
+        """What stands between commas."""
+        return [word.strip() for word in self.text(name).split(",") if word.strip()]
+
+    def hosts(self, name: str) -> list[str]:
+        hosts = self.words(name)
+        for host in hosts:
+            if "*" in host or "/" in host:
+                raise ImproperlyConfigured(f"{name}: {host!r} is not a host name.")
+        return hosts
+
+    def origins(self, name: str) -> list[str]:
+        origins = self.words(name)
+        for origin in origins:
+            parts = urlsplit(origin)
+            if parts.scheme not in ("http", "https") or not parts.hostname or parts.path or "*" in origin:
+                raise ImproperlyConfigured(f"{name}: {origin!r} is not an origin such as https://desk.example.com.")
+        return origins
+
+    def require_together(self, *names: str) -> None:
+        """Refuses a part that is configured by half."""
+        missing = [name for name in names if not self.text(name)]
+        if missing and len(missing) < len(names):
+            present = next(name for name in names if self.text(name))
+            raise ImproperlyConfigured(f"{present} is set but {', '.join(missing)} is not.")
