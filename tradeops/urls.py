@@ -15,9 +15,7 @@ from tradeops.core.users import urls as users_urls
 
 def addresses(urls, namespace: str):
     """An app's API and pages under one namespace."""
-    api = getattr(urls, "api_urlpatterns", [])
-    pages = getattr(urls, "page_urlpatterns", [])
-    return path("", include(([*api, path("desk/", include(pages))], namespace)))
+    return path("", include(([*urls.api_urlpatterns, path("desk/", include(urls.page_urlpatterns))], namespace)))
 
 
 urlpatterns = [

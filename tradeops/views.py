@@ -61,7 +61,7 @@ def overview(request) -> HttpResponse:
 @require_GET
 @login_required
 def style(request) -> HttpResponse:
-    """Every component in both themes. It shows no data, so it needs no sign-in."""
+    """Every component in both themes, on sample figures: no data of anybody's."""
     return render(request, "desk/style.html", {"sample_time": datetime(2025, 1, 15, 14, 30, tzinfo=UTC)})
 
 

@@ -71,7 +71,7 @@ class Unprocessable(exceptions.APIException):
 
 class PreconditionFailed(exceptions.APIException):
     status_code = 412
-    default_detail = "The trade has changed since the version named in If-Match."
+    default_detail = "It has changed since the version named in If-Match."
     default_code = "precondition_failed"
 
 

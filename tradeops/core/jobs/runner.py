@@ -104,9 +104,7 @@ def run_claimed(job: Job) -> None:
     except PERMANENT as error:
         logger.exception("Job %s failed for good.", job.pk)
         end(job, State.FAILED, reason=words_of(error))
-    except (
-        Exception
-    ) as error:  # whatever else a handler meets may pass: this is the boundary between a job and its runner
+    except Exception as error:  # the boundary between a job and its runner: whatever else a handler meets may pass
         logger.exception("Job %s failed at attempt %s.", job.pk, job.attempts)
         try_later(job, words_of(error))
     else:
