@@ -1,10 +1,10 @@
 """The form of the reports page."""
 
-from django import forms
-from django.core.exceptions import ValidationError
-from django.utils import timezone
+import datetime as dt
 
-from analytics.layout import FIRST_DAY
+from django import forms
+
+from analytics.services import check_exportable
 
 
 class DayForm(forms.Form):
@@ -12,8 +12,6 @@ class DayForm(forms.Form):
 
     date = forms.DateField(label="Day, UTC", widget=forms.DateInput(attrs={"type": "date"}), input_formats=["%Y-%m-%d"])
 
-    def clean_date(self):
-        day, today = self.cleaned_data["date"], timezone.now().date()
-        if not FIRST_DAY <= day <= today:
-            raise ValidationError(f"{day} is not between {FIRST_DAY} and today, {today} UTC.")
-        return day
+    def clean_date(self) -> dt.date:
+        check_exportable(self.cleaned_data["date"])
+        return self.cleaned_data["date"]

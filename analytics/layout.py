@@ -84,7 +84,10 @@ def parse_key(key: str) -> tuple[str, dt.date, str]:
 
 
 def plain(number: Decimal) -> str:
-    """A decimal in plain digits: no exponent, no zeros at the end, no minus before zero."""
+    """A decimal in plain digits: no exponent, no zeros at the end, no minus before zero.
+
+    The same as `tradeops.core.api.plain`, which does not travel to AWS.
+    """
     text = format(number, "f")
     if "." in text:
         text = text.rstrip("0").rstrip(".")

@@ -8,22 +8,12 @@ from rest_framework import serializers
 from rest_framework.exceptions import ParseError
 from rest_framework.reverse import reverse
 
-from analytics.layout import FIRST_DAY
 from analytics.models import ExportJob
+from analytics.services import check_exportable
 from tradeops.core.api import StrictSerializer
 from tradeops.core.strict_json import StrictJSONParser, parse_json
 
 PLAIN_DAY = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
-
-
-def check_exportable(day: dt.date) -> dt.date:
-    """`day`, if it can have a file: from 1900 to today, UTC."""
-    today = timezone.now().date()
-    if day < FIRST_DAY:
-        raise serializers.ValidationError(f"It must not be before {FIRST_DAY}.", code="min_value")
-    if day > today:
-        raise serializers.ValidationError(f"{day} has not come yet: today is {today}, UTC.", code="max_value")
-    return day
 
 
 class DayField(serializers.DateField):
@@ -32,7 +22,9 @@ class DayField(serializers.DateField):
     def to_internal_value(self, value):
         if not isinstance(value, str) or not PLAIN_DAY.fullmatch(value):
             self.fail("invalid", format="YYYY-MM-DD")
-        return check_exportable(super().to_internal_value(value))
+        day = super().to_internal_value(value)
+        check_exportable(day)
+        return day
 
 
 class ProcessSerializer(StrictSerializer):

@@ -11,12 +11,13 @@ from collections.abc import Callable, Iterable, Iterator
 from decimal import Decimal
 from pathlib import Path
 
+from django.core.exceptions import ValidationError
 from django.db import transaction
 from django.db.models import OuterRef, Subquery
 from django.utils import timezone
 
 from analytics import lake
-from analytics.layout import ANALYSIS_COLUMNS, FORMATS, TRADE_COLUMNS, object_key, parse_key, write_csv
+from analytics.layout import ANALYSIS_COLUMNS, FIRST_DAY, FORMATS, TRADE_COLUMNS, object_key, parse_key, write_csv
 from analytics.models import EXPORT, ExportJob, ExportRequest, LakeFile
 from analytics.reports import read_report
 from tradeops.core.csvfile import safe_text
@@ -40,8 +41,21 @@ TEXT_COLUMNS = ("strategy", "tags", "note", "client_trade_id")
 # --- owing
 
 
+def check_exportable(day: dt.date) -> None:
+    """A day can have files from 1900 to today, UTC. Raises ValidationError for another."""
+    today = timezone.now().date()
+    if day < FIRST_DAY:
+        raise ValidationError(f"It must not be before {FIRST_DAY}.", code="min_value")
+    if day > today:
+        raise ValidationError(f"{day} has not come yet: today is {today}, UTC.", code="max_value")
+
+
 def request_export(day: dt.date, user) -> ExportJob:
-    """Owe the export of `day`: a new job, or the unfinished one, which `user` may then follow too."""
+    """Owe the export of `day`: a new job, or the unfinished one, which `user` may then follow too.
+
+    Raises ValidationError for a day that can have no files.
+    """
+    check_exportable(day)
     with transaction.atomic():
         job = owe(EXPORT, day.isoformat(), owner=user)
         ExportRequest.objects.get_or_create(job=job, user=user)
