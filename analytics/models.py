@@ -28,6 +28,11 @@ class LakeFile(models.Model):
 
     class Meta:
         ordering = ["-day", "-kind", "file_format"]
+        constraints = [
+            models.CheckConstraint(condition=Q(kind__in=tuple(KINDS)), name="lakefile_kind_known"),
+            models.CheckConstraint(condition=Q(file_format__in=FORMATS), name="lakefile_format_known"),
+            models.CheckConstraint(condition=Q(revision__gte=1), name="lakefile_revision_from_1"),
+        ]
         indexes = [models.Index(fields=["-day", "-kind", "file_format"], name="lakefile_newest_day")]
 
     def __str__(self) -> str:

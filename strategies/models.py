@@ -2,7 +2,10 @@
 
 from django.conf import settings
 from django.db import models
+from django.db.models import Q
 from django.utils import timezone
+
+from strategies.engine import FILLS
 
 
 class PriceData(models.Model):
@@ -16,6 +19,7 @@ class PriceData(models.Model):
 
     class Meta:
         verbose_name = verbose_name_plural = "price data"
+        constraints = [models.CheckConstraint(condition=Q(bars__gte=1), name="price_data_has_bars")]
 
     def __str__(self) -> str:
         return self.digest[:12]
@@ -58,6 +62,12 @@ class Run(models.Model):
 
     class Meta:
         ordering = ["-id"]
+        constraints = [
+            models.CheckConstraint(condition=Q(initial_investment__gt=0), name="run_initial_investment_above_0"),
+            models.CheckConstraint(condition=Q(fee_bps__gte=0), name="run_fee_bps_from_0"),
+            models.CheckConstraint(condition=Q(fill__in=FILLS), name="run_fill_known"),
+            models.CheckConstraint(condition=Q(source__in=Source.values), name="run_source_known"),
+        ]
         indexes = [
             # The list of one's own runs, newest first.
             models.Index(fields=["owner", "-id"], name="run_owner_newest"),

@@ -1,6 +1,7 @@
 """What a user must not miss, numbered without gaps in its stream."""
 
 from django.db import models
+from django.db.models import Q
 from django.utils import timezone
 
 
@@ -9,6 +10,9 @@ class EventStream(models.Model):
 
     name = models.CharField(max_length=40, primary_key=True)
     last_number = models.BigIntegerField(default=0)
+
+    class Meta:
+        constraints = [models.CheckConstraint(condition=Q(last_number__gte=0), name="event_stream_number_from_0")]
 
     def __str__(self) -> str:
         return self.name
@@ -31,7 +35,10 @@ class Event(models.Model):
     objects = EventQuerySet.as_manager()
 
     class Meta:
-        constraints = [models.UniqueConstraint(fields=["stream", "number"], name="event_number_once_a_stream")]
+        constraints = [
+            models.UniqueConstraint(fields=["stream", "number"], name="event_number_once_a_stream"),
+            models.CheckConstraint(condition=Q(number__gte=1), name="event_number_from_1"),
+        ]
         ordering = ["stream", "number"]
 
     def __str__(self) -> str:

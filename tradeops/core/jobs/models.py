@@ -69,6 +69,7 @@ class Job(models.Model):
                 fields=["kind", "key"], condition=Q(state__in=UNFINISHED), name="job_unfinished_once"
             ),
             models.CheckConstraint(condition=Q(progress__lte=100), name="job_progress_is_percent"),
+            models.CheckConstraint(condition=Q(state__in=State.values), name="job_state_known"),
         ]
         indexes = [models.Index(fields=["state", "due_at"], name="job_due")]
 
