@@ -1,11 +1,20 @@
-"""The back office, over all apps."""
+"""What the back office's lists share."""
 
-from django.apps import apps
 from django.contrib import admin
 
-OURS = ("tradeops.", "market.", "trades.", "strategies.", "analytics.")
+from tests.factories import book, make_account
+from tradeops.core.admin import plain_column
+from trades.models import Position, Trade
 
 
-def test_the_back_office_has_a_page_for_every_model():
-    models = {model for model in apps.get_models() if model.__module__.startswith(OURS) and not model._meta.proxy}
-    assert models - set(admin.site._registry) == set()
+def test_a_column_of_exact_decimals_shows_them_as_people_write_them(alice, rf):
+    book(make_account(alice), "BUY", "12.5", "150.250")
+    request = rf.get("/admin/trades/trade/")
+    columns = admin.site._registry[Trade].get_list_display(request)
+    shown = [column(Trade.objects.get()) for column in columns if callable(column)]
+    assert shown == ["12.5", "150.25", "0"]
+    assert [column.admin_order_field for column in columns if callable(column)] == ["quantity", "price", "fees"]
+
+
+def test_an_empty_decimal_stays_empty():
+    assert plain_column(Position._meta.get_field("quantity"))(Position(quantity=None)) is None
