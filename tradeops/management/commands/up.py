@@ -7,7 +7,6 @@ worker and beat are processes of their own, supervised.
 
 import asyncio
 import contextlib
-import ipaddress
 import signal
 import sys
 import threading
@@ -41,7 +40,7 @@ class Command(BaseCommand):
         parser.add_argument("--no-feed", action="store_true", help="without the market feed")
 
     def handle(self, **options):
-        self.check_options(options["host"], options["port"], options["speed"])
+        self.check_options(**options)
         self.prepare(options["demo"])
         self.announce(options["host"], options["port"])
         if settings.REDIS_URL:
@@ -50,13 +49,16 @@ class Command(BaseCommand):
             self.run_embedded(options)
         self.stdout.write("TradeOps has stopped.")
 
-    def check_options(self, host: str, port: int, speed: float) -> None:
+    def check_options(self, *, host: str, port: int, seed: int | None, speed: float, **options) -> None:
         if not 1 <= port <= 65535:
             raise CommandError(f"--port must be from 1 to 65535, not {port}.")
         if not 0 < speed <= 1000:
             raise CommandError(f"--speed must be above 0 and at most 1000, not {speed:g}.")
-        if settings.TRADEOPS_DEMO and not is_loopback(host):
+        if seed is not None and not 0 <= seed < 2**63:
+            raise CommandError("--seed must be from 0 to 2**63-1.")
+        if settings.TRADEOPS_DEMO and host != "localhost" and not users_demo.is_loopback(host.strip("[]")):
             raise CommandError(f"TRADEOPS_DEMO serves this machine alone: it does not start on {host}.")
+        # tradeops.server installs the reactor of the process that imports it: not before it is to serve.
         from tradeops.server import port_is_free
 
         if not port_is_free(host, port):
@@ -151,12 +153,3 @@ class EmbeddedFeed:
         self.stop.set()
         with contextlib.suppress(TimeoutError, asyncio.CancelledError):
             loop.run_until_complete(asyncio.wait_for(self.task, timeout=5))
-
-
-def is_loopback(host: str) -> bool:
-    if host == "localhost":
-        return True
-    try:
-        return ipaddress.ip_address(host.strip("[]")).is_loopback
-    except ValueError:
-        return False
