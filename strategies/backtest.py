@@ -70,6 +70,12 @@ class BacktestError(ValueError):
         self.code, self.message, self.skipped = code, message, tuple(skipped)
 
 
+def declared_parameters() -> tuple[Parameter, ...]:
+    """Every parameter that a run or any strategy takes, once each."""
+    own = [parameter for module in strategies().values() for parameter in module.PARAMETERS]
+    return tuple({parameter.name: parameter for parameter in (STRATEGY, *own, *RUN_PARAMETERS)}.values())
+
+
 def make_spec(given: Mapping[str, object]) -> Spec:
     """The specification of `given` names and values; what is missing has its default.
 

@@ -6,16 +6,9 @@ from the same declarations, so the schema says the same.
 
 from rest_framework import serializers
 
-from strategies.backtest import RUN_PARAMETERS, STRATEGY
-from strategies.library import strategies
+from strategies.backtest import declared_parameters
 from strategies.models import Run, Source
 from strategies.parameters import Parameter
-
-
-def declared_parameters() -> list[Parameter]:
-    """Every parameter that any strategy or the run itself takes, once each."""
-    own = [parameter for module in strategies().values() for parameter in module.PARAMETERS]
-    return list({parameter.name: parameter for parameter in (STRATEGY, *own, *RUN_PARAMETERS)}.values())
 
 
 def schema_field(parameter: Parameter) -> serializers.Field:

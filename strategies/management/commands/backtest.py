@@ -8,8 +8,7 @@ from pathlib import Path
 from django.core.management.base import BaseCommand, CommandError
 
 from strategies import backtest, pricepack
-from strategies.backtest import RUN_PARAMETERS, STRATEGY, Backtest, BacktestError
-from strategies.library import strategies
+from strategies.backtest import Backtest, BacktestError, declared_parameters
 from strategies.logs import trade_lines
 from strategies.parameters import ParameterError
 from strategies.portfolio import combine
@@ -28,8 +27,7 @@ class Command(BaseCommand):
 
     def add_arguments(self, parser: argparse.ArgumentParser) -> None:
         parser.add_argument("files", nargs="+", type=Path, metavar="CSV")
-        own = {p.name: p for module in strategies().values() for p in module.PARAMETERS}
-        for parameter in (STRATEGY, *own.values(), *RUN_PARAMETERS):
+        for parameter in declared_parameters():
             flag = "--" + parameter.name.replace("_", "-")
             about = f"{parameter.help} Default {parameter.default}.".replace("%", "%%")
             parser.add_argument(flag, dest=parameter.name, metavar=parameter.kind.upper(), help=about)
@@ -55,8 +53,7 @@ class Command(BaseCommand):
 
     def run(self, options: dict) -> tuple[Backtest, dict]:
         """The finished backtest and its result in the shape the API answers, without a kept run."""
-        names = [STRATEGY.name, *(p.name for module in strategies().values() for p in module.PARAMETERS)]
-        names += [parameter.name for parameter in RUN_PARAMETERS]
+        names = [parameter.name for parameter in declared_parameters()]
         spec = backtest.make_spec({name: options[name] for name in names if options[name] is not None})
         all_prices = read_files([(path.name, path.read_bytes()) for path in options["files"]], options["ticker"])
         done = backtest.run(spec, all_prices)
