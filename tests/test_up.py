@@ -77,7 +77,9 @@ def test_demo_mode_starts_on_no_other_address(tmp_path):
     assert "serves this machine alone" in done.stderr
 
 
-@pytest.mark.parametrize("arguments", [("--speed", "0"), ("--speed", "1e9"), ("--speed", "nan"), ("--port", "0"), ("--seed", "-1")])
+@pytest.mark.parametrize(
+    "arguments", [("--speed", "0"), ("--speed", "1e9"), ("--speed", "nan"), ("--port", "0"), ("--seed", "-1")]
+)
 def test_wrong_arguments_are_refused(tmp_path, arguments):
     done = Desk(tmp_path).manage("up", *arguments)
     assert done.returncode == 1
