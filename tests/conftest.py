@@ -4,18 +4,12 @@ The suite runs twice: once in the embedded world (SQLite, memory, files) and onc
 services world (PostgreSQL, Redis, an S3 API), as the environment says; see tests/worlds.py.
 """
 
-import os
-import tempfile
+import pytest
+from django.conf import settings
+from rest_framework.test import APIClient
 
-# Before the settings are read: a test never writes into the desk's own state.
-os.environ.setdefault("TRADEOPS_VAR", tempfile.mkdtemp(prefix="tradeops-test-"))
-
-import pytest  # noqa: E402
-from django.conf import settings  # noqa: E402
-from rest_framework.test import APIClient  # noqa: E402
-
-from tests.factories import bearer, make_user  # noqa: E402
-from tradeops.core.users.models import Role  # noqa: E402
+from tests.factories import bearer, make_user
+from tradeops.core.users.models import Role
 
 
 def pytest_collection_modifyitems(config, items):
