@@ -48,6 +48,12 @@ def request_id(get_response):
     return async_middleware if iscoroutinefunction(get_response) else middleware
 
 
+def body_limit(content_type: str) -> int:
+    """How many bytes a body of `content_type` may have."""
+    is_upload = content_type in ("multipart/form-data", "text/csv")
+    return settings.UPLOAD_MAX_BYTES if is_upload else settings.JSON_MAX_BYTES
+
+
 @sync_and_async_middleware
 def guard_body(get_response):
     """Refuses encoded and oversized bodies by their headers, before anything reads them."""
@@ -58,8 +64,7 @@ def guard_body(get_response):
         length = request.META.get("CONTENT_LENGTH") or "0"
         if not (length.isascii() and length.isdigit()):
             return problem_or_page(request, 400, "Content-Length is not a number.")
-        upload = request.content_type in ("multipart/form-data", "text/csv")
-        limit = settings.UPLOAD_MAX_BYTES if upload else settings.JSON_MAX_BYTES
+        limit = body_limit(request.content_type)
         if len(length) > 15 or int(length) > limit:
             return problem_or_page(request, 413, f"The body is larger than the {limit:,} bytes taken here.")
         return None

@@ -7,12 +7,14 @@ import asyncio
 import socket
 from collections.abc import Callable
 
+from daphne import http_protocol
 from daphne.server import Server
 from daphne.ws_protocol import WebSocketFactory
 from django.conf import settings
 from twisted.internet import reactor
 from twisted.internet.defer import Deferred
 
+from tradeops.http import DeskRequest
 from tradeops.websocket import DeskSocket
 
 GOING_AWAY = 1001
@@ -29,7 +31,8 @@ class DeskServer(Server):
 
     def __init__(self, application, *, host: str, port: int, when_running: Callable[[], None] = lambda: None):
         address = host.strip("[]").replace(":", "\\:")
-        # Daphne makes its sockets in a factory that takes the class from here.
+        # Daphne makes its requests and sockets in factories that take the classes from here.
+        http_protocol.WebRequest = DeskRequest
         WebSocketFactory.protocol = DeskSocket
         super().__init__(
             application,

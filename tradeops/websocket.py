@@ -42,6 +42,11 @@ class DeskSocket(WebSocketProtocol):
 
     # Coming in ----------------------------------------------------------------------------
 
+    def onConnect(self, request):  # noqa: N802
+        # No subprotocol is spoken here, and daphne would answer 500 to one that is not ASCII.
+        request.headers.pop("sec-websocket-protocol", None)
+        return super().onConnect(request)
+
     def dataReceived(self, data):  # noqa: N802
         if not self.is_deaf:
             super().dataReceived(data)

@@ -1,0 +1,77 @@
+"""What reaches the server before Django does: refused by name, and never with a 5xx."""
+
+import socket
+
+import pytest
+
+from tests.desk import Desk
+
+HANDSHAKE = (
+    "GET {path} HTTP/1.1\r\nHost: 127.0.0.1:{port}\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
+    "Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n{extra}\r\n"
+)
+
+
+@pytest.fixture(scope="module")
+def desk(tmp_path_factory):
+    with Desk(tmp_path_factory.mktemp("wire"), "--no-feed") as desk:
+        yield desk
+
+
+def first_line(desk: Desk, data: bytes) -> str:
+    """The status line that answers `data`."""
+    with socket.create_connection(("127.0.0.1", desk.port), timeout=20) as connection:
+        connection.sendall(data)
+        with connection.makefile("rb") as answer:
+            return answer.readline().decode("latin-1").strip()
+
+
+def shake(desk: Desk, path: str, extra: str = "") -> str:
+    return first_line(desk, HANDSHAKE.format(path=path, port=desk.port, extra=extra).encode("latin-1"))
+
+
+@pytest.mark.parametrize("path", ["/", "/wsx", "/ws/x", "/%ff", "/trades/"])
+def test_a_socket_at_another_address_is_refused(desk, path):
+    assert shake(desk, path).startswith("HTTP/1.1 403")
+
+
+@pytest.mark.parametrize("protocol", ["chat", "\xff", "a, \xff"])
+def test_a_subprotocol_is_passed_over(desk, protocol):
+    assert shake(desk, "/ws", f"Sec-WebSocket-Protocol: {protocol}\r\n").startswith("HTTP/1.1 101")
+
+
+@pytest.mark.parametrize("path", ["/algorithm/run", "/trades/", "/moneyai", "/accounts/"])
+@pytest.mark.parametrize("body", [b"{", b"--x\r\n", b"--x\r\nContent-Disposition: form-data\r\n\r\n1"])
+def test_a_broken_form_is_refused_as_a_problem(desk, path, body):
+    answer = desk.post(path, data=body, headers={"Content-Type": "multipart/form-data; boundary=x"})
+    assert 400 <= answer.status_code < 500
+    assert answer.headers["Content-Type"] == "application/problem+json"
+
+
+def test_a_body_that_announces_too_much_is_refused_before_it_comes(desk):
+    head = "POST /trades/ HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Type: {kind}\r\nContent-Length: {length}\r\n\r\n"
+    for kind, length in (("application/json", 1_048_577), ("text/csv", 67_108_865), ("text/csv", 10**12)):
+        line = first_line(desk, head.format(kind=kind, length=length).encode())
+        assert line == "HTTP/1.1 413 Content Too Large"
+
+
+def test_a_client_that_sends_too_much_all_the_same_reads_why_it_is_refused(desk):
+    def chunks():
+        for _ in range(80):
+            yield b"1" * 1_048_576
+
+    for body in (b"1" * 2_000_000, chunks()):
+        answer = desk.post("/trades/", data=body, headers={"Content-Type": "application/json"})
+        assert answer.status_code == 413
+        assert answer.json()["detail"] == "The body is larger than the 1,048,576 bytes taken here."
+
+
+def test_a_form_with_a_file_still_arrives_whole(desk):
+    rows = "".join(f"2024-{month:02}-{day:02},{month}.{day:02}\n" for month in range(1, 13) for day in range(1, 29))
+    answer = desk.post("/algorithm/run", files={"file": ("KO.csv", "date,close\n" + rows)}, data={"slow": "60"})
+    assert answer.status_code == 200, answer.text
+    assert answer.json()["tickers"][0]["bars"] == 12 * 28
+
+
+def test_nothing_of_this_is_an_error_in_the_log(desk):
+    assert "Traceback" not in desk.log.read_text()

@@ -1,0 +1,59 @@
+"""An HTTP request of daphne's whose body is bounded while it comes in, and read by Django alone.
+
+Twisted keeps whatever a client sends before the application sees a byte of it. And it reads forms
+itself: in memory, on the loop that serves the sockets, with a bare 400 for a broken one.
+"""
+
+import json
+
+from daphne.http_protocol import WebRequest
+from twisted.internet import reactor
+
+from tradeops.core.api import problem_body
+from tradeops.middleware import body_limit
+
+# A client is heard out this long, without keeping what it says, so that it reads why it was refused.
+LINGER_SECONDS = 30
+
+
+class DeskRequest(WebRequest):
+    """One request. Names in mixed case are those that Twisted calls."""
+
+    is_refused = False
+    withheld_types: list[bytes] | None = None
+
+    def gotLength(self, length):  # noqa: N802
+        """Called with the announced length, or None, when the headers are there."""
+        super().gotLength(length)
+        kind = (self.requestHeaders.getRawHeaders(b"content-type") or [b""])[0]
+        self.limit = body_limit(kind.decode("latin-1").partition(";")[0].strip().lower())
+        if length is not None and length > self.limit:
+            self.refuse()
+
+    def handleContentChunk(self, data):  # noqa: N802
+        if not self.is_refused and self.content.tell() + len(data) > self.limit:
+            self.refuse()  # in chunks no length is announced
+        if not self.is_refused:
+            super().handleContentChunk(data)
+
+    def refuse(self) -> None:
+        """Answers 413 before the body is there; what still comes of it is thrown away."""
+        self.is_refused = True
+        body = json.dumps(problem_body(413, f"The body is larger than the {self.limit:,} bytes taken here.")).encode()
+        head = "HTTP/1.1 413 Content Too Large\r\nContent-Type: application/problem+json\r\nConnection: close\r\n"
+        self.channel.transport.write(f"{head}Content-Length: {len(body)}\r\n\r\n".encode() + body)
+        reactor.callLater(LINGER_SECONDS, self.channel.loseConnection)
+
+    def requestReceived(self, command, path, version):  # noqa: N802
+        """Called when all has come: Twisted is not told the content type, by which it would read a form."""
+        self.withheld_types = self.requestHeaders.getRawHeaders(b"content-type")
+        self.requestHeaders.removeHeader(b"content-type")
+        super().requestReceived(command, path, version)
+
+    def process(self):
+        if self.is_refused:
+            self.channel.loseConnection()
+            return None
+        if self.withheld_types is not None:
+            self.requestHeaders.setRawHeaders(b"content-type", self.withheld_types)
+        return super().process()
