@@ -19,6 +19,7 @@ from .serializers import (
     InstrumentSerializer,
     TickerParams,
 )
+from .tickers import is_ticker
 
 
 class TickerPagination(KeysetPagination):
@@ -83,9 +84,7 @@ class TickerAverage(APIView):
 
 def find_or_404(queryset, ticker: str) -> Model:
     """The instrument, or 404: also for what can be no ticker, which the database is not asked about."""
-    found = (
-        queryset.filter(pk=ticker).first() if len(ticker) <= 16 and ticker.isascii() and "\0" not in ticker else None
-    )
+    found = queryset.filter(pk=ticker).first() if is_ticker(ticker) else None
     if found is None:
         raise Http404
     return found

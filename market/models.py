@@ -17,13 +17,12 @@ from django.utils import timezone
 from tradeops.core.fields import ExactDecimal
 
 from .board import QuoteNow
+from .tickers import TICKER_CHARACTERS, TICKER_PATTERN
 from .ticks import MAX_PRICE, MICROS, StoredTicks, from_micros, to_micros, to_ms, unpack
 from .windows import round_half_even
 
 logger = logging.getLogger(__name__)
 
-# \A and \Z mean the same to Python and to PostgreSQL; `$` would let a line end through.
-TICKER_PATTERN = r"\A[A-Z0-9][A-Z0-9.-]{0,15}\Z"
 validate_ticker = RegexValidator(TICKER_PATTERN, "A ticker is 1 to 16 of A-Z, 0-9, '.' and '-'.", code="ticker")
 PRICE = {"max_digits": 28, "decimal_places": 12}
 
@@ -54,7 +53,7 @@ class InstrumentQuerySet(models.QuerySet):
 class Instrument(models.Model):
     """What can be traded. Its ticker is its key."""
 
-    ticker = models.CharField(max_length=16, primary_key=True, validators=[validate_ticker])
+    ticker = models.CharField(max_length=TICKER_CHARACTERS, primary_key=True, validators=[validate_ticker])
     name = models.CharField(max_length=80, blank=True)
     exchange = models.CharField(max_length=16, blank=True)
     currency = models.CharField(max_length=3, default="USD")

@@ -7,9 +7,9 @@ from rest_framework.exceptions import ParseError
 from tradeops.core.strict_json import parse_json
 
 from .client import CHANNELS
+from .tickers import TICKER_CHARACTERS
 
 MAX_TICKERS = 1_000
-MAX_TICKER_CHARACTERS = 16
 MAX_NUMBER = 2**63 - 1
 KEYS = {
     "authenticate": {"token"},
@@ -57,8 +57,8 @@ def read_names(request: Mapping, key: str) -> list[str] | None:
     names = request[key]
     if not isinstance(names, list) or len(names) > MAX_TICKERS:
         raise Refused("invalid", f"{key} must be a list of at most {MAX_TICKERS:,}.")
-    if not all(isinstance(name, str) and 0 < len(name) <= MAX_TICKER_CHARACTERS for name in names):
-        raise Refused("invalid", f"{key} must hold texts of 1 to {MAX_TICKER_CHARACTERS} characters.")
+    if not all(isinstance(name, str) and 0 < len(name) <= TICKER_CHARACTERS for name in names):
+        raise Refused("invalid", f"{key} must hold texts of 1 to {TICKER_CHARACTERS} characters.")
     return list(dict.fromkeys(names))
 
 

@@ -13,6 +13,7 @@ from pathlib import PurePath
 
 import numpy as np
 
+from market.tickers import is_ticker
 from strategies.parameters import shorten
 from tradeops.core.csvfile import CsvError, read_rows
 
@@ -20,7 +21,6 @@ MAX_FILES, MAX_TICKERS, MAX_BARS, MAX_CELLS, MAX_BYTES = 100, 200, 400_000, 4_00
 SMALLEST_PRICE, LARGEST_PRICE, LARGEST_VOLUME = 1e-9, 1e12, 1e18
 FIRST_YEAR, LAST_YEAR = 1700, 2200
 
-TICKER = re.compile(r"[A-Z0-9][A-Z0-9.\-]{0,15}", re.ASCII)
 NUMBER = r"[0-9]{1,19}(?:\.[0-9]{1,20})?"
 DAY = r"[0-9]{4}-[0-9]{2}-[0-9]{2}"
 CLOCK = r"[T ][0-9]{2}:[0-9]{2}(?::[0-9]{2}(?:\.[0-9]{1,6})?)?"
@@ -204,7 +204,7 @@ def read_file(name: str, data: bytes, ticker: str = "") -> list[Prices]:
 def clean_ticker(text: str) -> str | None:
     """`text` in capitals when it is a ticker: 1-16 of A-Z, digits, `.`, `-`, first a letter or digit. Else None."""
     capitals = text.upper() if text.isascii() else ""
-    return capitals if TICKER.fullmatch(capitals) else None
+    return capitals if is_ticker(capitals) else None
 
 
 def ticker_of_file(name: str) -> str:

@@ -1,13 +1,11 @@
 """Reading positions and accounts: the rows with their marks, open lots and cash, for API and pages."""
 
-import re
-
 from django.db.models import Count, F, Window
 from django.db.models.functions import RowNumber
 from django.http import Http404
 from django.utils import timezone
 
-from market.models import TICKER_PATTERN
+from market.tickers import is_ticker
 from tradeops.core.api import Conflict
 from tradeops.core.fields import ExactSum
 
@@ -44,7 +42,7 @@ def with_lots(positions: list[Position], most: int) -> list[Position]:
 
 def one_position(user, ticker: str, account_id: int | None) -> Position:
     """The position meant by a ticker alone: the only one, or the one in the user's first account that has it."""
-    if not re.fullmatch(TICKER_PATTERN, ticker):
+    if not is_ticker(ticker):
         raise Http404
     found = list(positions_seen(user, account_id).filter(instrument_id=ticker).order_by("account_id")[:100])
     if not found:

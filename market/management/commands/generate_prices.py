@@ -1,14 +1,13 @@
 """Sample daily prices as CSV files, one a ticker: the same seed gives the same bytes."""
 
 import argparse
-import re
 from pathlib import Path
 
 from django.core.management.base import BaseCommand, CommandError
 
 from market.samples import as_csv, daily_bars
+from market.tickers import is_ticker
 
-TICKER = re.compile(r"[A-Z0-9][A-Z0-9.\-]{0,15}", re.ASCII)
 MAX_TICKERS = 1000
 
 
@@ -37,7 +36,7 @@ class Command(BaseCommand):
     def tickers(self, text: str) -> list[str]:
         """The distinct tickers of a comma-separated list, in its order."""
         names = list(dict.fromkeys(name.strip().upper() for name in text.split(",") if name.strip()))
-        wrong = [name for name in names if not TICKER.fullmatch(name)]
+        wrong = [name for name in names if not is_ticker(name)]
         if wrong or not names:
             raise CommandError(f"{wrong[0]!r} is not a ticker." if wrong else "There is no ticker.")
         if len(names) > MAX_TICKERS:
