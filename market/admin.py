@@ -2,22 +2,9 @@
 
 from django.contrib import admin
 
+from tradeops.core.admin import ReadOnlyAdmin
+
 from .models import Alert, FeedState, Instrument, Quote, TickBlock
-
-
-class WrittenByTheFeed(admin.ModelAdmin):
-    """Rows of the feed: to look at."""
-
-    show_full_result_count = False
-
-    def has_add_permission(self, request) -> bool:
-        return False
-
-    def has_change_permission(self, request, obj=None) -> bool:
-        return False
-
-    def has_delete_permission(self, request, obj=None) -> bool:
-        return False
 
 
 @admin.register(Instrument)
@@ -37,7 +24,7 @@ class InstrumentAdmin(admin.ModelAdmin):
 
 
 @admin.register(Quote)
-class QuoteAdmin(WrittenByTheFeed):
+class QuoteAdmin(ReadOnlyAdmin):
     list_display = [
         "instrument", "price", "change_percentage", "change_1m_percentage", "average_5m", "volume", "at", "source",
     ]  # fmt: skip
@@ -47,7 +34,7 @@ class QuoteAdmin(WrittenByTheFeed):
 
 
 @admin.register(Alert)
-class AlertAdmin(WrittenByTheFeed):
+class AlertAdmin(ReadOnlyAdmin):
     list_display = [
         "tick_at", "instrument", "kind", "price", "change_percentage", "window_seconds", "threshold",
         "detected_at", "published_at", "source",
@@ -59,7 +46,7 @@ class AlertAdmin(WrittenByTheFeed):
 
 
 @admin.register(TickBlock)
-class TickBlockAdmin(WrittenByTheFeed):
+class TickBlockAdmin(ReadOnlyAdmin):
     list_display = ["ended_at", "started_at", "tick_count", "first_seq", "last_seq", "source", "epoch"]
     list_filter = ["source"]
     search_fields = ["epoch"]
@@ -68,5 +55,5 @@ class TickBlockAdmin(WrittenByTheFeed):
 
 
 @admin.register(FeedState)
-class FeedStateAdmin(WrittenByTheFeed):
+class FeedStateAdmin(ReadOnlyAdmin):
     list_display = ["source", "seq", "epoch", "seed", "holder", "beat_at", "flushed_at"]

@@ -8,7 +8,7 @@ from django.utils.functional import cached_property
 from django.utils.html import format_html
 from rest_framework.exceptions import APIException
 
-from tradeops.core.jobs.admin import ReadOnlyAdmin
+from tradeops.core.admin import ReadOnlyAdmin
 
 from .forms import ReasonForm
 from .models import Account, KeptAnswer, LedgerEntry, Lot, Position, Realization, RoundTrip, Trade
@@ -28,7 +28,6 @@ class BoundedPaginator(Paginator):
 
 class BookAdmin(ReadOnlyAdmin):
     paginator = BoundedPaginator
-    show_full_result_count = False
     list_per_page = 50
 
 
