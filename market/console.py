@@ -1,6 +1,6 @@
 """The live board in a terminal: a line a flush, alerts as they fire, averages in turn."""
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 
 from channels.db import database_sync_to_async
 
@@ -15,10 +15,13 @@ AVERAGES_AT_ONCE = 3
 
 
 class Console:
-    """Prints flushes of this process, or the stored prices of another that runs the feed."""
+    """Prints flushes of this process, or the stored prices of another that runs the feed.
 
-    def __init__(self, output):
-        self.output = output
+    on_hang_up   called when nobody reads the output any more
+    """
+
+    def __init__(self, output, on_hang_up: Callable[[], object] = lambda: None):
+        self.output, self.on_hang_up = output, on_hang_up
         self.latest: dict[str, QuoteNow] = {}
         self.averaged_ms = self.turn = 0
         self.followed: tuple[str, int] | None = None
@@ -70,8 +73,11 @@ class Console:
         self.show_averages(max([quote.time for quote in self.latest.values()], default=0))
 
     def write(self, line: str) -> None:
-        self.output.write(line)
-        self.output.flush()
+        try:
+            self.output.write(line)
+            self.output.flush()
+        except BrokenPipeError:  # `| head` has seen enough
+            self.on_hang_up()
 
 
 def board_cell(quote: QuoteNow) -> str:

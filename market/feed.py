@@ -25,9 +25,9 @@ from .database_threads import database_threads
 from .feed_store import MINUTE, LostTheFeed
 from .frames import average_frame, encode, quote_fields
 from .models import Source
-from .simulation import TICKERS, Simulation
+from .simulation import TICKERS, Simulation, check_seed
 from .sources import TickSource
-from .sources.simulated import SimulatedSource
+from .sources.simulated import SimulatedSource, check_speed
 from .stored_market import stale_after_ms
 from .windows import MEAN_SECONDS
 
@@ -75,6 +75,15 @@ async def run_feed(
             await pause(stop, PAUSE_AFTER_ERROR_SECONDS)
 
 
+def check_options(*, source: str = Source.SIMULATED.value, seed: int | None = None, speed: float = 1.0) -> None:
+    """Raises ValueError for what no feed can run with: said once at the start, not again and again in the log."""
+    if source not in SOURCES:
+        raise ValueError(f"source is {source!r}; it must be one of {', '.join(SOURCES)}")
+    if seed is not None:
+        check_seed(seed)
+    check_speed(speed)
+
+
 async def pause(stop: asyncio.Event, seconds: float) -> None:
     """Waits for `seconds`, or less when `stop` is set."""
     with contextlib.suppress(TimeoutError):
@@ -82,11 +91,10 @@ async def pause(stop: asyncio.Event, seconds: float) -> None:
 
 
 class Feed:
-    """One process's wish to be the feed."""
+    """One process's wish to be the feed. Raises ValueError as `check_options` does."""
 
     def __init__(self, *, seed: int | None, speed: float, source: str, on_flush: OnFlush | None):
-        if source not in SOURCES:
-            raise ValueError(f"source is {source!r}; it must be one of {', '.join(SOURCES)}")
+        check_options(source=source, seed=seed, speed=speed)
         self.seed, self.speed, self.source_name, self.on_flush = seed, speed, source, on_flush
         self.holder = f"{socket.gethostname()[:24]}:{os.getpid()}:{uuid4().hex[:12]}"
 

@@ -12,6 +12,8 @@ from datetime import date, timedelta
 
 import numpy as np
 
+from .simulation import check_seed
+
 LAST_DAY = date(2024, 12, 31)
 MAX_YEARS = 60
 CLOSED_DAYS = ((1, 1), (7, 4), (12, 25))
@@ -50,8 +52,7 @@ def daily_bars(ticker: str, years: int, seed: int) -> list[SampleBar]:
     """
     if not 1 <= years <= MAX_YEARS:
         raise ValueError(f"years is {years}; it must be 1 to {MAX_YEARS}")
-    if not 0 <= seed < 2**63:
-        raise ValueError(f"seed is {seed}; it must be 0 to 2**63-1")
+    check_seed(seed)
     days = _market_days(years)
     uniforms = _uniforms(ticker, seed, len(days) + 1)
     price = FIRST_PRICES.get(ticker, 20.0 + 200.0 * uniforms[0][0])

@@ -64,8 +64,7 @@ class Simulation:
     def __init__(
         self, tickers=TICKERS, *, seed: int = DEFAULT_SEED, prices: Mapping[str, int] | None = None, resumed=0
     ):
-        if not 0 <= seed < 2**63:
-            raise ValueError(f"seed is {seed}; it must be 0 to 2**63-1")
+        check_seed(seed)
         self.tickers = tuple(tickers)
         self.stream = np.random.PCG64(np.random.SeedSequence([seed, resumed]))
         levels = start_levels(self.tickers)
@@ -121,6 +120,12 @@ class Simulation:
         lots = ((last[indexes] >> np.uint64(16)) & np.uint64(0x3F)).astype(np.int64) + 1
         excited = 1 + np.minimum(np.abs(returns[indexes]) * 2000.0, 50.0).astype(np.int64)
         return Step(indexes=indexes, prices=np.maximum(cents, 1) * CENT, volumes=lots * 10 * excited)
+
+
+def check_seed(seed: int) -> None:
+    """Raises ValueError for what is no seed."""
+    if not 0 <= seed < 2**63:
+        raise ValueError(f"seed is {seed}; it must be 0 to 2**63-1")
 
 
 def start_levels(tickers) -> dict[str, int]:

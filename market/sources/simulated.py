@@ -16,6 +16,12 @@ def now_ms() -> int:
     return time.time_ns() // 1_000_000
 
 
+def check_speed(speed: float) -> None:
+    """Raises ValueError for a speed at which the market cannot run."""
+    if not 0 < speed <= 1000:
+        raise ValueError(f"speed is {speed:g}; it must be above 0, at most 1000")
+
+
 class SimulatedSource:
     """Ticks of `simulation`; `speed` is how much market time passes in a second of ours."""
 
@@ -29,8 +35,7 @@ class SimulatedSource:
         clock: Callable[[], int] = now_ms,
         sleep: Callable[[float], object] = asyncio.sleep,
     ):
-        if not 0 < speed <= 1000:
-            raise ValueError(f"speed is {speed}; it must be above 0, at most 1000")
+        check_speed(speed)
         self.simulation, self.speed, self.clock, self.sleep = simulation, speed, clock, sleep
         self.tickers = simulation.tickers
 

@@ -252,6 +252,18 @@ async def test_the_console_of_a_second_feed_shows_the_prices_of_the_first():
     assert "PRICE ALERT: TSLA increased by 2.15% in the last minute!" in text
 
 
+async def test_a_console_that_nobody_reads_any_more_says_so_and_fails_nothing():
+    class Closed(io.StringIO):
+        def write(self, text):
+            raise BrokenPipeError
+
+    hung_up = asyncio.Event()
+    console = Console(OutputWrapper(Closed()), on_hang_up=hung_up.set)
+    for flush in await flushes(2):
+        console.show(flush)
+    assert hung_up.is_set()
+
+
 @pytest.mark.parametrize(
     "arguments",
     [
@@ -264,5 +276,8 @@ async def test_the_console_of_a_second_feed_shows_the_prices_of_the_first():
     ],
 )
 def test_the_command_refuses_what_it_cannot_do_in_a_plain_sentence(arguments):
-    with pytest.raises(CommandError, match=f"^{arguments[0]} must be "), contextlib.redirect_stdout(io.StringIO()):
+    with (
+        pytest.raises(CommandError, match=f"^{arguments[0]} is .*; it must be "),
+        contextlib.redirect_stdout(io.StringIO()),
+    ):
         call_command("feed", *arguments)

@@ -6,7 +6,7 @@ import signal
 from django.core.management.base import BaseCommand, CommandError
 
 from market.console import Console
-from market.feed import SOURCES, run_feed
+from market.feed import SOURCES, check_options, run_feed
 from market.models import Source
 
 
@@ -24,20 +24,17 @@ class Command(BaseCommand):
         parser.add_argument("--speed", type=float, default=1.0, help="how fast the simulated market moves (default 1)")
 
     def handle(self, *, source: str, console: bool, seed: int | None, speed: float, **options):
-        if source not in SOURCES:
-            raise CommandError(f"--source must be {' or '.join(SOURCES)}, not {source!r}.")
-        if not 0 < speed <= 1000:
-            raise CommandError(f"--speed must be above 0 and at most 1000, not {speed:g}.")
-        if seed is not None and not 0 <= seed < 2**63:
-            raise CommandError("--seed must be from 0 to 2**63-1.")
-        shown = Console(self.stdout) if console else None
-        asyncio.run(self.run(shown, source=source, seed=seed, speed=speed))
+        try:
+            check_options(source=source, seed=seed, speed=speed)
+        except ValueError as error:
+            raise CommandError(f"--{error}.") from error
+        asyncio.run(self.run(console, source=source, seed=seed, speed=speed))
 
-    async def run(self, console: Console | None, **options) -> None:
+    async def run(self, shows_console: bool, **options) -> None:
         stop = asyncio.Event()
         for number in (signal.SIGINT, signal.SIGTERM):
             asyncio.get_running_loop().add_signal_handler(number, stop.set)
-        if console is None:
-            await run_feed(stop, **options)
-        else:
-            await run_feed(stop, on_flush=console.show, on_wait=console.follow, **options)
+        if shows_console:
+            console = Console(self.stdout, on_hang_up=stop.set)
+            options |= {"on_flush": console.show, "on_wait": console.follow}
+        await run_feed(stop, **options)

@@ -19,7 +19,7 @@ from django.db import connection
 from django.db.migrations.executor import MigrationExecutor
 
 from analytics import demo as analytics_demo
-from market.feed import run_feed
+from market.feed import check_options, run_feed
 from strategies import demo as strategies_demo
 from tradeops.core.events import relay
 from tradeops.core.jobs.embedded import JobRunner, Schedule
@@ -52,10 +52,10 @@ class Command(BaseCommand):
     def check_options(self, *, host: str, port: int, seed: int | None, speed: float, **options) -> None:
         if not 1 <= port <= 65535:
             raise CommandError(f"--port must be from 1 to 65535, not {port}.")
-        if not 0 < speed <= 1000:
-            raise CommandError(f"--speed must be above 0 and at most 1000, not {speed:g}.")
-        if seed is not None and not 0 <= seed < 2**63:
-            raise CommandError("--seed must be from 0 to 2**63-1.")
+        try:
+            check_options(seed=seed, speed=speed)
+        except ValueError as error:
+            raise CommandError(f"--{error}.") from error
         if settings.TRADEOPS_DEMO and host != "localhost" and not users_demo.is_loopback(host.strip("[]")):
             raise CommandError(f"TRADEOPS_DEMO serves this machine alone: it does not start on {host}.")
         # tradeops.server installs the reactor of the process that imports it: not before it is to serve.
