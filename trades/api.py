@@ -3,7 +3,7 @@
 import re
 from decimal import Decimal
 
-from django.http import Http404
+from django.http import Http404, HttpRequest
 from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import OpenApiParameter, extend_schema
 from rest_framework import permissions
@@ -89,8 +89,9 @@ def account_of(request: Request, account_id: int | None) -> Account:
     return account
 
 
-def latest_version(request: Request, trade_id: int) -> Trade:
-    trades = Trade.objects.latest_versions().visible_to(request.user).select_related("entry", "account")
+def latest_version(request: HttpRequest | Request, trade_id: int) -> Trade:
+    """The last version of a trade the user may see, voided or not. Raises Http404."""
+    trades = Trade.objects.latest_versions().visible_to(request.user).select_related("entry", "account__owner")
     trade = trades.filter(trade_id=trade_id).first()
     if trade is None:
         raise Http404

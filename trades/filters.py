@@ -25,7 +25,6 @@ ORDERINGS = {
     "price": ("price", "trade_id"),
     "notional": ("notional", "trade_id"),
 }
-NEWEST_FIRST = ("-executed_at", "-trade_id")
 
 
 class PlainDecimalField(forms.CharField):

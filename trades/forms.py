@@ -123,10 +123,6 @@ class ReasonForm(forms.Form):
     version = forms.IntegerField(widget=forms.HiddenInput, min_value=1, max_value=2**31 - 1)
 
 
-class VoidForm(ReasonForm):
-    pass
-
-
 def shown_moment(moment: datetime) -> datetime | None:
     """`moment`, where the user's zone has a time for it: not on the calendar's first and last day."""
     try:

@@ -13,7 +13,8 @@ from django.views.decorators.http import require_safe
 from rest_framework.exceptions import ValidationError as ApiValidationError
 from rest_framework.request import Request
 
-from tradeops.core.api import Conflict, KeysetPagination, flat_errors
+from tradeops.core.api import Conflict, KeysetPagination
+from tradeops.core.error_pages import bad_query_page
 from tradeops.core.fields import ExactSum
 
 from . import ledger
@@ -74,12 +75,6 @@ def sums_of(positions: QuerySet) -> Sums:
     )
 
 
-def bad_address(request: HttpRequest, error: ApiValidationError) -> HttpResponse:
-    problem = flat_errors(error.detail)[0]
-    context = {"status": 400, "title": "Bad request", "detail": f"{problem['field']}: {problem['message']}"}
-    return render(request, "error.html", context, status=400)
-
-
 def account_asked(request: HttpRequest) -> int | None:
     given = request.GET.get("account")
     params = AccountParams(data={"account": given} if given else {})
@@ -101,7 +96,7 @@ def positions_page(request: HttpRequest) -> HttpResponse:
         pages = PositionPages()
         rows = value_all(pages.paginate_queryset(shown, Request(request)), timezone.now())
     except ApiValidationError as error:
-        return bad_address(request, error)
+        return bad_query_page(request, error)
     sums = sums_of(positions)
     for position in rows:
         position.weight = sums.weight(position)
@@ -127,7 +122,7 @@ def position_page(request: HttpRequest, ticker: str) -> HttpResponse:
         refuse_unknown(request.GET, ["account"])
         position = one_position(request.user, ticker, account_asked(request))
     except ApiValidationError as error:
-        return bad_address(request, error)
+        return bad_query_page(request, error)
     except Conflict:  # several accounts hold it: let one be chosen
         response = redirect("trades:positions")
         response["Location"] += f"?ticker={ticker}&closed=1"

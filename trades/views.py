@@ -3,7 +3,7 @@
 from django.contrib import messages
 from django.contrib.auth.decorators import login_required
 from django.core.exceptions import PermissionDenied, ValidationError
-from django.http import Http404, HttpRequest, HttpResponse
+from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.utils import timezone
 from django.views.decorators.cache import never_cache
@@ -16,10 +16,10 @@ from market.models import Instrument
 from tradeops.core.api import KeysetPagination, flat_errors, plain
 
 from . import services
-from .api import with_changes
+from .api import latest_version, with_changes
 from .export import attach_realized
 from .filters import ORDERINGS, TradeFilter, filter_trades, read_ordering
-from .forms import CorrectionForm, TradeForm, VoidForm, accounts_of, currency_of
+from .forms import CorrectionForm, ReasonForm, TradeForm, accounts_of, currency_of
 from .models import Account, Lot, Realization, Trade
 from .preview import Preview, preview_of
 from .stats import Totals, statistics_of
@@ -225,14 +225,6 @@ def accounts_label(request: HttpRequest, trade: Trade) -> str:
     return trade.account.name if owner == request.user else f"{owner.username}: {trade.account.name}"
 
 
-def latest_version(request: HttpRequest, trade_id: int) -> Trade:
-    trades = Trade.objects.latest_versions().visible_to(request.user).select_related("entry", "account__owner")
-    trade = trades.filter(trade_id=trade_id).first()
-    if trade is None:
-        raise Http404
-    return trade
-
-
 @require_http_methods(["GET", "HEAD", "POST"])
 @never_cache
 @login_required
@@ -246,7 +238,7 @@ def correct_trade(request: HttpRequest, trade_id: int) -> HttpResponse:
 @login_required
 def void_trade(request: HttpRequest, trade_id: int) -> HttpResponse:
     """Asks for the reason, then takes the trade out of the book."""
-    return change(request, trade_id, VoidForm, "trades/void.html")
+    return change(request, trade_id, ReasonForm, "trades/void.html")
 
 
 def change(request: HttpRequest, trade_id: int, form_class, template: str) -> HttpResponse:
