@@ -19,7 +19,7 @@ MICROSECONDS_A_YEAR = 365.25 * 86_400 * 1e6
 
 
 def summarize(backtest: Backtest, data_hash: str) -> dict:
-    """Everything of contract §5 but run_id and charts, which need addresses; the portfolio without its curve.
+    """All that the API answers but run_id and charts, which need addresses; the portfolio without its curve.
 
     Raises ValueError if no ticker was run.
     """

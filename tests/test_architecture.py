@@ -53,7 +53,7 @@ PURE = [
     "analytics/lambda_function.py",
 ]
 DJANGO = {"django", "rest_framework", "channels", "celery", "storages"}
-# What a module of an app may not reach for, lowest first: house.md §2.
+# The layers of an app, lowest first; models and services import none above them.
 LAYERS = ["models", "services", "api", "views", "admin", "tasks", "urls"]
 FORBIDDEN_NAMES = {"utils", "util", "helpers", "helper", "common", "base", "misc"}
 

@@ -189,7 +189,7 @@ class ExactDecimalField(serializers.Field):
             self.fail("max_digits", digits=self.whole_digits, places=self.places)
         if self.above is not None and value <= self.above:
             message = self.error_messages["above"].format(bound=self.above)
-            raise exceptions.ValidationError(message, code="min_value")  # the contract's one code for too small
+            raise exceptions.ValidationError(message, code="min_value")  # one code for too small
         if self.min_value is not None and value < self.min_value:
             self.fail("min_value", bound=self.min_value)
         return Decimal(plain(value))  # without zeros at the end, which would count as digits
