@@ -135,7 +135,7 @@ class Feed:
         self.pending: list[Flush] = []
         self.hurry, self.saved, self.closing = asyncio.Event(), asyncio.Event(), False
         self.sure_until, self.last_seq = now + SURE_FOR, self.resumption.seq
-        self.folded, self.averaged_ms = now, 0
+        self.folded, self.averaged_slot = now, None
         logger.info("The %s feed runs, from flush %s on.", self.source_name, self.resumption.seq + 1)
 
     def open_source(self) -> TickSource:
@@ -184,8 +184,10 @@ class Feed:
             "times": [quote.time for quote in flush.quotes],
             "parts": [encode(quote_fields(quote)) for quote in flush.quotes],
         }
-        if flush.at_ms - self.averaged_ms >= AVERAGES_EVERY_MS:
-            self.averaged_ms = flush.at_ms
+        # By the clock's own slots: counted from the last time, each would be late by up to a flush.
+        slot = flush.at_ms // AVERAGES_EVERY_MS
+        if slot != self.averaged_slot:
+            self.averaged_slot = slot
             averages = self.board.averages(flush.at_ms)
             message["averages"] = [
                 [ticker, average_frame(ticker, mean, MEAN_SECONDS, flush.at_ms)] for ticker, mean in averages

@@ -3,12 +3,14 @@
 import os
 import signal
 import socket
+import subprocess
+import sys
 import time
 from pathlib import Path
 
 import pytest
 
-from tests.desk import Desk
+from tests.desk import ROOT, Desk
 
 
 def children_of(pid: int) -> set[int]:
@@ -43,6 +45,25 @@ def test_a_signal_stops_everything_it_started(tmp_path, number):
         assert [pid for pid in family if is_alive(pid)] == []
     with socket.socket() as probe:
         assert probe.connect_ex(("127.0.0.1", desk.port)) != 0
+
+
+def test_ctrl_c_stops_it_also_where_a_script_started_it_with_an_ampersand(tmp_path):
+    handler = signal.signal(signal.SIGINT, signal.SIG_IGN)  # what such a shell has its children inherit
+    try:
+        desk = Desk(tmp_path, "--no-feed").start()
+    finally:
+        signal.signal(signal.SIGINT, handler)
+    assert desk.stop(signal.SIGINT) == 0, desk.log.read_text()
+
+
+def test_the_feed_alone_prepares_a_fresh_database(tmp_path):
+    environment = Desk(tmp_path).environment | {"PYTHONUNBUFFERED": "1"}
+    command = [sys.executable, "manage.py", "feed", "--console"]
+    with subprocess.Popen(command, cwd=ROOT, env=environment, stdout=subprocess.PIPE, text=True) as feed:
+        assert feed.stdout.readline() == "Preparing the database ...\n"
+        assert feed.stdout.readline().startswith("Broadcasting ")
+        feed.terminate()
+    assert feed.returncode == 0
 
 
 def test_a_booked_trade_survives_kill_and_a_second_start(tmp_path):

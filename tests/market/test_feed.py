@@ -15,7 +15,7 @@ from market import feed as feed_module
 from market import feed_store
 from market.board import QuoteNow
 from market.console import Console, board_cell
-from market.feed import in_database, run_feed
+from market.feed import AVERAGES_EVERY_MS, in_database, run_feed
 from market.frames import alert_message, span_words
 from market.models import Alert, FeedState, Quote, TickBlock
 from market.simulation import TICKERS
@@ -88,7 +88,9 @@ async def test_each_flush_is_one_message_to_every_server_process():
     assert messages[0]["tickers"] == [quote.ticker for quote in seen[0].quotes]
     assert messages[0]["parts"][0].startswith('{"ticker":"')
     assert len(messages[0]["averages"]) == len(seen[0].quotes)
-    assert sum("averages" in message for message in messages) == 1
+    slots = [flush.at_ms // AVERAGES_EVERY_MS for flush in seen]
+    begun = [before != after for before, after in zip([None, *slots[:-1]], slots, strict=True)]
+    assert ["averages" in message for message in messages] == begun
     await layer.group_discard(GROUP, channel)
 
 

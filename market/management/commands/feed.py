@@ -8,6 +8,7 @@ from django.core.management.base import BaseCommand, CommandError
 from market.console import Console
 from market.feed import SOURCES, check_options, run_feed
 from market.models import Source
+from tradeops.core.database import prepare_database
 
 
 class Command(BaseCommand):
@@ -28,6 +29,7 @@ class Command(BaseCommand):
             check_options(source=source, seed=seed, speed=speed)
         except ValueError as error:
             raise CommandError(f"--{error}.") from error
+        prepare_database(self.stdout.write)
         asyncio.run(self.run(console, source=source, seed=seed, speed=speed))
 
     async def run(self, shows_console: bool, **options) -> None:

@@ -13,14 +13,12 @@ import threading
 from pathlib import Path
 
 from django.conf import settings
-from django.core.management import call_command
 from django.core.management.base import BaseCommand, CommandError
-from django.db import connection
-from django.db.migrations.executor import MigrationExecutor
 
 from analytics import demo as analytics_demo
 from market.feed import check_options, run_feed
 from strategies import demo as strategies_demo
+from tradeops.core.database import prepare_database
 from tradeops.core.events import relay
 from tradeops.core.jobs.embedded import JobRunner, Schedule
 from tradeops.core.users import demo as users_demo
@@ -40,6 +38,8 @@ class Command(BaseCommand):
         parser.add_argument("--no-feed", action="store_true", help="without the market feed")
 
     def handle(self, **options):
+        # A shell that starts us with & has us ignore Ctrl-C, and daphne would leave it so.
+        signal.signal(signal.SIGINT, signal.default_int_handler)
         self.check_options(**options)
         self.prepare(options["demo"])
         self.announce(options["host"], options["port"])
@@ -65,10 +65,7 @@ class Command(BaseCommand):
             raise CommandError(f"Port {port} on {host} is taken. Choose another one: PORT={port + 1} make run")
 
     def prepare(self, demo: bool) -> None:
-        executor = MigrationExecutor(connection)
-        if executor.migration_plan(executor.loader.graph.leaf_nodes()):
-            self.stdout.write("Preparing the database ...")
-            call_command("migrate", verbosity=0, interactive=False)
+        prepare_database(self.stdout.write)
         if demo:
             trader = users_demo.load_demo()
             trades_demo.load_demo(trader)
