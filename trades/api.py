@@ -117,7 +117,14 @@ def trade_response(booking: services.Booking, status: int = 200) -> Response:
     headers = {"ETag": f'"{trade.version}"'}
     if booking.is_replay:
         headers["Idempotent-Replayed"] = "true"
-    return Response(booking.answer or described(trade), status=status, headers=headers)
+    answer = in_order(booking.answer) if booking.answer else described(trade)
+    return Response(answer, status=status, headers=headers)
+
+
+def in_order(answer: dict) -> dict:
+    """A kept answer as it was first spelled: PostgreSQL keeps an object's values, not their order."""
+    places = {name: place for place, name in enumerate(TradeSerializer.Meta.fields)}
+    return dict(sorted(answer.items(), key=lambda item: places.get(item[0], len(places))))
 
 
 # Trades --------------------------------------------------------------------------------------

@@ -149,7 +149,7 @@ def test_a_repeat_with_a_key_answers_as_the_first_did(api, alice):
     first = post(client, SEED_BODY, **{"Idempotency-Key": "k-1"})
     client.patch(f"/trades/{first.json()['id']}", json.dumps({"price": 2}), content_type="application/json")
     again = post(client, SEED_BODY | {"price": "150.250"}, **{"Idempotency-Key": "k-1"})
-    assert (again.status_code, again.json()) == (201, first.json())
+    assert (again.status_code, again.content) == (201, first.content)
     assert again["Idempotent-Replayed"] == "true"
     assert "Idempotent-Replayed" not in first
     assert first.json()["client_trade_id"] == "k-1"
@@ -182,7 +182,7 @@ def test_a_repeated_correction_and_void_answer_as_the_first_did(api, account, al
     address = f"/trades/{trade.trade_id}"
     first = send(client, "patch", address, {"price": "2"}, **{"Idempotency-Key": "c", "If-Match": '"1"'})
     again = send(client, "patch", address, {"price": "2"}, **{"Idempotency-Key": "c", "If-Match": '"1"'})
-    assert (first.status_code, first.json()) == (again.status_code, again.json())
+    assert (first.status_code, first.content) == (again.status_code, again.content)
     assert again["Idempotent-Replayed"] == "true"
     void = send(client, "delete", address, **{"Idempotency-Key": "v"})
     repeat = send(client, "delete", address, **{"Idempotency-Key": "v"})
