@@ -5,15 +5,19 @@ itself: in memory, on the loop that serves the sockets, with a bare 400 for a br
 """
 
 import json
+from http import HTTPStatus
 
 from daphne.http_protocol import WebRequest
 from twisted.internet import reactor
+from twisted.web import http
 
 from tradeops.core.api import problem_body
 from tradeops.middleware import body_limit
 
 # A client is heard out this long, without keeping what it says, so that it reads why it was refused.
 LINGER_SECONDS = 30
+# Twisted calls the newer ones "Unknown Status", 422 among them.
+http.RESPONSES.update({status.value: status.phrase.encode() for status in HTTPStatus})
 
 
 class DeskRequest(WebRequest):

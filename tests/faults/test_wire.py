@@ -73,5 +73,11 @@ def test_a_form_with_a_file_still_arrives_whole(desk):
     assert answer.json()["tickers"][0]["bars"] == 12 * 28
 
 
+def test_every_status_bears_its_name(desk):
+    body = {"ticker": "A", "quantity": 1, "price": 1, "trade_type": "BUY", "client_trade_id": "named"}
+    assert desk.post("/trades/", json=body).reason == "Created"
+    assert desk.post("/trades/", json=body | {"price": 2}).reason.startswith("Unprocessable")
+
+
 def test_nothing_of_this_is_an_error_in_the_log(desk):
     assert "Traceback" not in desk.log.read_text()
