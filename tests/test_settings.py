@@ -4,9 +4,11 @@ import os
 import re
 import subprocess
 import sys
+import tomllib
 from pathlib import Path
 
 import pytest
+from django.conf import settings
 
 from tests.worlds import environment_of
 
@@ -79,6 +81,10 @@ def test_every_setting_stands_in_the_example_file():
     names = set(re.findall(r'environment\.\w+\(\s*"(\w+)"', source))
     assert {"DB_HOST", "DEBUG", "PORT", "REDIS_URL", "ALLOWED_HOSTS", "CORS_ALLOWED_ORIGINS"} <= names
     assert [name for name in sorted(names) if name not in text] == []
+
+
+def test_the_version_that_is_answered_is_the_projects():
+    assert tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["version"] == settings.VERSION
 
 
 def test_the_environment_is_kept_out_of_these_tests():

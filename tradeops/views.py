@@ -15,7 +15,7 @@ from django.views.decorators.http import require_GET, require_safe
 from market.models import Quote, Source
 from tradeops.core.events.models import Event
 from tradeops.core.events.services import ALERTS
-from tradeops.core.jobs.models import Job, State
+from tradeops.core.jobs.models import UNFINISHED, Job, State
 from tradeops.errors import wants_page
 from tradeops.finder import LONGEST_WORDS, find_hits, only_hit
 from tradeops.health import INSIDE, ask_inside
@@ -107,7 +107,6 @@ def latest_alerts() -> list[dict]:
 
 # check's status -> the dot's color
 TONES = {"ok": "ok", "off": "off", "degraded": "warning", "down": "failed"}
-WORKING = (State.QUEUED, State.RUNNING, State.RETRYING)
 
 
 def parts_of(user) -> list[dict]:
@@ -122,7 +121,7 @@ def parts_of(user) -> list[dict]:
 
 def jobs_part(user) -> dict:
     since = timezone.now() - timedelta(days=1)
-    jobs = Job.objects.visible_to(user).filter(Q(state__in=WORKING) | Q(finished_at__gte=since))
+    jobs = Job.objects.visible_to(user).filter(Q(state__in=UNFINISHED) | Q(finished_at__gte=since))
     counts = dict(jobs.order_by().values_list("state").annotate(count=Count("id")))
     words = ", ".join(f"{count} {State(state).label.lower()}" for state, count in sorted(counts.items()))
     tone = "failed" if counts.get(State.FAILED) else "ok"

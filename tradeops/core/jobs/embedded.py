@@ -24,7 +24,6 @@ logger = logging.getLogger(__name__)
 SWEEP_SECONDS = 1
 SCHEDULE_SECONDS = 5
 HEARTBEAT_SECONDS = 10
-SWEEP_TASK = "jobs.sweep"
 
 
 class LoopThread(threading.Thread):
@@ -88,7 +87,7 @@ class Schedule(LoopThread):
 def run_due_tasks(now: datetime) -> list[str]:
     """Call every scheduled task that is due; returns their names. A slot that was missed is run once."""
     called = []
-    for row in PeriodicTask.objects.filter(enabled=True).exclude(task=SWEEP_TASK):
+    for row in PeriodicTask.objects.filter(enabled=True).exclude(task=nudging.SWEEP):
         last_run_at = row.last_run_at
         if ModelEntry(row, app=current_app).is_due().is_due and take_slot(row, last_run_at, now):
             call_task(row)

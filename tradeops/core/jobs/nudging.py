@@ -13,7 +13,7 @@ from django.conf import settings
 
 logger = logging.getLogger(__name__)
 
-RUN_OWED = "jobs.run_owed"
+RUN_OWED, SWEEP = "jobs.run_owed", "jobs.sweep"  # what Celery knows the tasks by; the schedule's rows too
 # Set: the runner thread of this process looks for work at once.
 wake = threading.Event()
 

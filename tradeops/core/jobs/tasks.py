@@ -16,7 +16,7 @@ def run_owed() -> None:
         runner.run_claimed(job)
 
 
-@shared_task(name="jobs.sweep", ignore_result=True)
+@shared_task(name=nudging.SWEEP, ignore_result=True)
 def sweep() -> None:
     """The guarantee: whatever became of the messages, what is owed is found here. Also a sign that the worker works."""
     services.note_heartbeat("worker")
