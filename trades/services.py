@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 
-from django.core.exceptions import ValidationError
+from django.core.exceptions import PermissionDenied, ValidationError
 from django.db import IntegrityError, connection, transaction
 from django.utils import timezone
 
@@ -237,7 +237,12 @@ def refold(account: Account, tickers: list[str], shorts_before: dict[str, set[in
 
 
 def write_entry(account: Account, act: Act, version: Trade) -> LedgerEntry:
-    """The account's next entry, chained to the one before. Fails on a key used before."""
+    """The account's next entry, chained to the one before. Fails on a key used before.
+
+    Raises PermissionDenied for an actor who only reads: pages, API and admin ask sooner, a command may not.
+    """
+    if not act.actor.may_book:
+        raise PermissionDenied("An auditor reads the book and does not write it.")
     entry = LedgerEntry(
         account=account,
         number=account.last_number + 1,

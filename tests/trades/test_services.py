@@ -4,7 +4,7 @@ from datetime import UTC, datetime
 from decimal import Decimal
 
 import pytest
-from django.core.exceptions import ValidationError
+from django.core.exceptions import PermissionDenied, ValidationError
 
 from tests.factories import book, make_account
 from tradeops.core.api import Conflict, PreconditionFailed, Unprocessable
@@ -34,6 +34,22 @@ def test_a_booked_trade_is_an_entry_a_version_and_a_position(account, alice):
     assert (entry.number, entry.kind, entry.actor) == (1, "booking", alice)
     held = position(account)
     assert (held.quantity, held.cost_basis, held.fees, held.average_cost) == (100, 15025, 1, Decimal("150.25"))
+    assert_sound()
+
+
+def test_an_auditor_writes_nothing_by_whatever_door(account, dave):
+    trade = book(account)
+    unsaved = Trade(
+        account=account, instrument_id="AAPL", side="BUY", quantity=Decimal(1), price=Decimal(1), executed_at=None
+    )
+    for act in (
+        lambda: book_trade(unsaved, actor=dave),
+        lambda: correct_trade(trade, {"price": Decimal(2)}, actor=dave),
+        lambda: void_trade(trade, actor=dave),
+    ):
+        with pytest.raises(PermissionDenied):
+            act()
+    assert LedgerEntry.objects.count() == 1
     assert_sound()
 
 
