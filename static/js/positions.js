@@ -3,6 +3,7 @@
 
 import "./live.js";
 import { figure, flash, signed, writeSigned } from "./format.js";
+import { sayNews } from "./news.js";
 
 const marks = new Map();
 const rows = [...document.querySelectorAll("[data-position]")];
@@ -68,12 +69,7 @@ function onQuotes({ detail }) {
   moveWeights(step);
 }
 
-/** Rows stand still under the reader; that the book moved is said, with the way to see it. */
-function onNews() {
-  for (const line of document.querySelectorAll("[data-news]")) line.hidden = false;
-}
-
 document.addEventListener("live:quotes", onQuotes);
 document.addEventListener("live:snapshot", onQuotes);
-document.addEventListener("live:position", onNews);
-document.addEventListener("live:reset", onNews);
+document.addEventListener("live:position", sayNews);
+document.addEventListener("live:reset", sayNews);

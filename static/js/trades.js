@@ -2,6 +2,7 @@
    What a trade would make is the server's own arithmetic, brought by htmx (see _preview.html). */
 
 import "./live.js";
+import { sayNews } from "./news.js";
 
 const prices = new Map();
 
@@ -25,14 +26,10 @@ function enhance() {
   for (const button of document.querySelectorAll("[data-look-ahead]")) button.hidden = true;
 }
 
-function onNews() {
-  for (const line of document.querySelectorAll("[data-news]")) line.hidden = false;
-}
-
 document.addEventListener("live:quotes", onQuotes);
 document.addEventListener("live:snapshot", onQuotes);
-document.addEventListener("live:trade", onNews);
-document.addEventListener("live:reset", onNews);
+document.addEventListener("live:trade", sayNews);
+document.addEventListener("live:reset", sayNews);
 document.addEventListener("click", takePrice);
 document.addEventListener("htmx:afterSwap", enhance);
 enhance();

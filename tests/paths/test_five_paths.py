@@ -45,6 +45,16 @@ def test_a_booked_trade_becomes_a_position_and_reaches_the_page_that_is_open(vis
     expect(page.locator("#main")).to_contain_text("+30.00")  # 40 x 0.75
 
 
+@pytest.mark.parametrize("address", ["/desk/trades/", "/desk/positions/"])
+def test_a_list_that_is_open_says_that_the_book_has_moved(visit, desk, address):
+    page = visit(address)
+    # Prices come over the socket that the news comes over: once they do, it is open.
+    page.evaluate("() => new Promise(done => document.addEventListener('live:quotes', () => done(), { once: true }))")
+    expect(page.locator("[data-news]")).to_be_hidden()
+    desk.post("/trades/", json={"ticker": "AAPL", "quantity": "1", "price": "150", "trade_type": "BUY"})
+    expect(page.locator("[data-news]")).to_be_visible()
+
+
 def test_a_trade_that_is_none_is_refused_beside_its_field(visit):
     page = visit("/desk/trades/new/")
     main = page.get_by_role("main")
