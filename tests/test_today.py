@@ -81,6 +81,13 @@ def test_a_position_closed_today_still_counts_for_the_day(alice):
     assert (seen.day_pnl, seen.open_positions, seen.realized_pnl) == (Decimal(100), [], Decimal(1100))
 
 
+def test_the_book_is_that_of_the_first_accounts_currency(alice):
+    for name, currency in (("First", "USD"), ("Euros", "EUR"), ("Second", "USD")):
+        open_demo_account(alice, name, currency=currency)
+    seen = book_of(alice, NOW)
+    assert (seen.currency, seen.account_count) == ("USD", 2)
+
+
 def test_a_simulated_price_never_values_real_money(alice):
     account = open_demo_account(alice, kind=AccountKind.REAL)
     quote("AAPL", "155", "150")

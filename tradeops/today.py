@@ -10,6 +10,7 @@ from datetime import datetime, timedelta
 from decimal import Decimal
 
 import numpy as np
+from django.db.models import Count, Min
 
 from market.models import Quote, Source, TickBlock
 from market.ticks import MICROS, StoredTicks, join
@@ -79,23 +80,28 @@ class Book:
 
 def book_of(user, now: datetime) -> Book:
     """What `user` may see of the book, at the marks of `now`."""
-    accounts = list(Account.objects.visible_to(user))
-    if not accounts:
+    currency, account_count = main_currency(user)
+    if not account_count:
         return Book()
-    currency = accounts[0].currency
-    counted = {account.pk: account for account in accounts if account.currency == currency}
     totals = totals_of(user, currency)
     positions = value_all(open_positions(user, currency), now)
     flows = list(flows_since(user, currency, now.replace(hour=0, minute=0, second=0, microsecond=0)))
     return Book(
         currency=currency,
-        account_count=len(counted),
+        account_count=account_count,
         realized_pnl=totals["realized_pnl"],
         fees=totals["fees"],
         cash=totals["realized_pnl"] - totals["cost_basis"] - totals["fees"],
-        day_pnl=day_pnl(counted, positions, flows),
+        day_pnl=day_pnl(positions, flows),
         open_positions=positions,
     )
+
+
+def main_currency(user) -> tuple[str, int]:
+    """The currency of the first account that `user` may see, and how many are kept in it; nothing and 0 without any."""
+    by_currency = Account.objects.visible_to(user).order_by().values_list("currency")
+    first = by_currency.annotate(count=Count("pk"), oldest=Min("pk")).order_by("oldest").first()
+    return first[:2] if first else ("", 0)
 
 
 def totals_of(user, currency: str) -> dict[str, Decimal]:
@@ -120,18 +126,18 @@ def open_positions(user, currency: str):
 
 
 def flows_since(user, currency: str, start: datetime):
-    """Quantity, notional and fees of the trades since `start`, by account, ticker and side."""
+    """Quantity, notional and fees of the trades since `start`, by kind of account, ticker and side."""
     return (
         Trade.objects.visible_to(user)
         .current()
         .filter(account__currency=currency, executed_at__gte=start)
         .order_by()
-        .values("account", "instrument", "side")
+        .values("account__kind", "instrument", "side")
         .annotate(bought=ExactSum("quantity"), paid=ExactSum("notional"), cost=ExactSum("fees"))
     )
 
 
-def day_pnl(accounts: dict[int, Account], positions: list[Position], flows: list[dict]) -> Decimal:
+def day_pnl(positions: list[Position], flows: list[dict]) -> Decimal:
     """What the day made of every ticker that has a price; fees count for all of them."""
     tickers = {position.ticker for position in positions} | {flow["instrument"] for flow in flows}
     quotes = Quote.objects.in_bulk(tickers)
@@ -141,7 +147,7 @@ def day_pnl(accounts: dict[int, Account], positions: list[Position], flows: list
     for flow in flows:
         made -= flow["cost"]
         quote = quotes.get(flow["instrument"])
-        if quote and (quote.source != Source.SIMULATED or accounts[flow["account"]].takes_simulated_marks):
+        if quote and (quote.source != Source.SIMULATED or Account(kind=flow["account__kind"]).takes_simulated_marks):
             gain = flow["bought"] * quote.previous_close - flow["paid"]
             made += gain if flow["side"] == Side.BUY else -gain
     return made
