@@ -1,7 +1,8 @@
 """Append-only, by the database itself: triggers that refuse to change or remove what was booked.
 
 They are installed after every migrate, for SQLite drops a table's triggers without a word when
-Django rebuilds it. A trade's `superseded_by` alone may be set, once, from nothing.
+Django rebuilds it. A trade's `superseded_by` alone may be set, once, from nothing, to an entry that
+is about to write its next version: of the same account, no booking, and without a version so far.
 """
 
 from contextlib import contextmanager
@@ -9,9 +10,14 @@ from contextlib import contextmanager
 from django.core import checks
 from django.db import DEFAULT_DB_ALIAS, connections
 
-from .models import KeptAnswer, LedgerEntry, Trade
+from .models import EntryKind, KeptAnswer, LedgerEntry, Trade
 
 KEPT = {LedgerEntry: None, KeptAnswer: None, Trade: "superseded_by_id"}  # table -> the column that may be set once
+NEXT_VERSION = f"""
+    EXISTS (SELECT 1 FROM {LedgerEntry._meta.db_table} AS entry WHERE entry.id = NEW.superseded_by_id
+            AND entry.account_id = OLD.account_id AND entry.kind <> '{EntryKind.BOOKING}')
+    AND NOT EXISTS (SELECT 1 FROM {Trade._meta.db_table} AS version WHERE version.entry_id = NEW.superseded_by_id)
+"""  # noqa: S608 - names of ours
 FUNCTION = "trades_refuse_change"
 INSERT, UPDATE, DELETE, TRUNCATE = "insert", "update", "delete", "truncate"
 
@@ -48,7 +54,7 @@ def sqlite_is_refused(model, settable: str | None) -> str:
         return "1"
     columns = [field.column for field in model._meta.concrete_fields if field.column != settable]
     same = " AND ".join(f'OLD."{column}" IS NEW."{column}"' for column in columns)
-    return f'NOT (OLD."{settable}" IS NULL AND NEW."{settable}" IS NOT NULL AND {same})'
+    return f'NOT (OLD."{settable}" IS NULL AND NEW."{settable}" IS NOT NULL AND {same} AND {NEXT_VERSION})'
 
 
 # PostgreSQL -----------------------------------------------------------------------------------
@@ -62,7 +68,9 @@ def postgresql_statements() -> list[str]:
             IF TG_OP = 'UPDATE' AND settable <> '' AND to_jsonb(OLD) ->> settable IS NULL
                AND to_jsonb(NEW) ->> settable IS NOT NULL
                AND to_jsonb(OLD) - settable = to_jsonb(NEW) - settable THEN
-                RETURN NEW;
+                IF {NEXT_VERSION} THEN
+                    RETURN NEW;
+                END IF;
             END IF;
             RAISE EXCEPTION '% is append-only', TG_TABLE_NAME USING ERRCODE = 'restrict_violation';
         END $body$"""

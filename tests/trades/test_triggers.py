@@ -4,7 +4,7 @@ import pytest
 from django.core.management import call_command
 from django.db import DatabaseError, connection, transaction
 
-from tests.factories import book
+from tests.factories import book, make_account
 from trades import triggers
 from trades.models import KeptAnswer, LedgerEntry, Trade
 from trades.services import correct_trade
@@ -33,6 +33,7 @@ FORBIDDEN = [
     "UPDATE trades_trade SET version = 7",
     "UPDATE trades_trade SET is_void = true",
     "UPDATE trades_trade SET superseded_by_id = entry_id, note = 'changed'",
+    "UPDATE trades_trade SET superseded_by_id = entry_id",
     "DELETE FROM trades_trade",
     "UPDATE trades_ledgerentry SET reason = 'changed'",
     "UPDATE trades_ledgerentry SET digest = 'changed'",
@@ -55,6 +56,17 @@ def test_superseding_happens_once(trade, alice):
         Trade.objects.filter(version=1).update(superseded_by=entry)
     with pytest.raises(DatabaseError, match="append-only"), transaction.atomic():
         Trade.objects.filter(version=1).update(superseded_by=None)
+
+
+def test_nothing_is_superseded_by_what_is_another_trades_or_anothers(trade, account, alice):
+    other = book(account)
+    correct_trade(other, {"note": "x"}, actor=alice)
+    elsewhere = book(make_account(alice, name="Elsewhere"))
+    entries = LedgerEntry.objects.exclude(pk=trade.entry_id)
+    assert entries.count() == 3
+    for entry in entries:
+        assert refused(f"UPDATE trades_trade SET superseded_by_id = {entry.pk} WHERE id = {trade.pk}")  # noqa: S608
+    assert elsewhere.account != account
 
 
 def test_a_row_cannot_be_replaced_or_a_table_emptied(trade):
