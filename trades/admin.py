@@ -105,6 +105,9 @@ class TradeAdmin(BookAdmin):
     def void(self, request, queryset):
         """Asks for the reason on a page of its own, then voids what is current among the chosen."""
         trades = list(queryset.filter(superseded_by=None, is_void=False).select_related("account")[:MOST_VOIDS])
+        if not trades:
+            self.message_user(request, "None of the chosen versions is a current one.", messages.WARNING)
+            return None
         is_answered = "reason" in request.POST
         form = ReasonForm({"reason": request.POST.get("reason", ""), "version": 1} if is_answered else None)
         if is_answered and form.is_valid():

@@ -9,6 +9,7 @@ from django.test.utils import CaptureQueriesContext
 from tests.factories import book, make_account, make_user
 from tradeops.core.users.models import Role
 from trades.models import Account, Trade
+from trades.services import void_trade
 
 from .conftest import at
 
@@ -67,6 +68,14 @@ def test_a_void_that_a_rule_forbids_is_said(office, alice):
     body = {"action": "void", "_selected_action": [bought.pk], "reason": "x"}
     assert "does not allow" in office.post("/admin/trades/trade/", body, follow=True).content.decode()
     assert Trade.objects.current().count() == 2
+
+
+def test_what_is_not_current_is_not_voided_again(office, trade, carol):
+    void_trade(trade, actor=carol, reason="doubled")
+    versions = list(Trade.objects.filter(trade_id=trade.trade_id).values_list("pk", flat=True))
+    answer = office.post("/admin/trades/trade/", {"action": "void", "_selected_action": versions}, follow=True)
+    assert "None of the chosen versions is a current one." in answer.content.decode()
+    assert Trade.objects.filter(trade_id=trade.trade_id).count() == 2
 
 
 def test_one_trade_is_corrected_on_the_desk(office, trade):
