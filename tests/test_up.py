@@ -66,6 +66,12 @@ def test_the_feed_alone_prepares_a_fresh_database(tmp_path):
     assert feed.returncode == 0
 
 
+def test_the_ledger_of_a_database_that_is_not_there_is_not_verified(tmp_path):
+    done = Desk(tmp_path).manage("verify_ledger")
+    assert done.returncode == 1
+    assert done.stderr.startswith("CommandError: The database is not as this version needs it; run: ")
+
+
 def test_a_booked_trade_survives_kill_and_a_second_start(tmp_path):
     with Desk(tmp_path) as desk:
         body = {"ticker": "AAPL", "quantity": "3", "price": "150.25", "trade_type": "BUY"}

@@ -4,6 +4,7 @@ from itertools import islice
 
 from django.core.management.base import BaseCommand, CommandError
 
+from tradeops.core.database import is_prepared
 from trades.models import Account, LedgerEntry, Position
 from trades.verification import differences
 
@@ -15,6 +16,8 @@ class Command(BaseCommand):
         parser.add_argument("--all", action="store_true", help="name every difference and not only the first")
 
     def handle(self, *args, **options):
+        if not is_prepared():
+            raise CommandError("The database is not as this version needs it; run: python manage.py migrate")
         found = list(differences() if options["all"] else islice(differences(), 1))
         if found:
             raise CommandError("\n".join(found), returncode=1)
