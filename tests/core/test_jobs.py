@@ -2,6 +2,7 @@
 
 import threading
 from datetime import timedelta
+from unittest.mock import Mock
 
 import pytest
 from celery import current_app
@@ -356,3 +357,25 @@ def test_old_events_are_forgotten(settings):
     current_app.tasks["events.owe_clean_up"]()
     runner.run_owed()
     assert Job.objects.get().result == {"removed": 0}
+
+
+def test_a_thread_of_the_desk_outlives_a_step_that_stumbles(monkeypatch, caplog):
+    class Clumsy(embedded.LoopThread):
+        part = "worker"
+        steps = 0
+
+        def step(self):
+            self.steps += 1
+            if self.steps == 1:
+                raise RuntimeError("a step that nobody foresaw")
+            self.stop.set()
+
+        def rest(self):
+            pass
+
+    monkeypatch.setattr("tradeops.core.jobs.embedded.note_heartbeat", lambda part: None)
+    monkeypatch.setattr("tradeops.core.jobs.embedded.connection", Mock())
+    clumsy = Clumsy(threading.Event())
+    clumsy.run()
+    assert clumsy.steps == 2
+    assert "stumbled" in caplog.text

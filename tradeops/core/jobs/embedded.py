@@ -27,7 +27,7 @@ HEARTBEAT_SECONDS = 10
 
 
 class LoopThread(threading.Thread):
-    """A thread that calls `step` until `stop` is set, shows life, and outlives a database that is away."""
+    """A thread that calls `step` until `stop` is set, shows life, and outlives whatever a step meets."""
 
     part = ""
 
@@ -47,6 +47,8 @@ class LoopThread(threading.Thread):
             except DatabaseError as error:
                 logger.warning("The %s waits for the database: %s", self.part, type(error).__name__)
                 close_old_connections()
+            except Exception:  # nobody would start this thread again: whatever it meets, it goes on
+                logger.exception("The %s stumbled and goes on.", self.part)
             self.rest()
         connection.close()
 
