@@ -156,6 +156,7 @@ class Services:
     def start_redis(self) -> dict[str, str]:
         port = free_port()
         command = ["redis-server", "--port", str(port), "--bind", "127.0.0.1", "--save", "", "--dir", str(self.folder)]
+        command += ["--databases", "1024"]  # one for each desk that a test starts
         self.processes.append(subprocess.Popen(command, stdout=subprocess.DEVNULL))
         wait_for_port(port, self.processes[-1])
         return {"REDIS_URL": f"redis://127.0.0.1:{port}/0"}
