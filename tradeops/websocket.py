@@ -74,6 +74,12 @@ class DeskSocket(WebSocketProtocol):
         code = 403 if reason.startswith("HTTP Origin header invalid") else code
         super().failHandshake(reason, code, responseHeaders)
 
+    def onAutoPingTimeout(self):  # noqa: N802
+        # Who answers no ping for 30 s has read nothing for as long. Autobahn would cut the connection.
+        self.autoPingTimeoutCall = None
+        if self.state == self.STATE_OPEN:
+            self.serverClose(TOO_SLOW)
+
     # Going ----------------------------------------------------------------------------------
 
     def serverClose(self, code=None):  # noqa: N802

@@ -233,6 +233,18 @@ async def test_a_server_that_stops_says_so(fresh_server):
 # The slow -------------------------------------------------------------------------------------
 
 
+async def test_a_client_that_answers_no_ping_is_closed_with_4008(fresh_server):
+    server = fresh_server(feed=False)
+    async with server.connect("alice") as socket:
+        await Reader(socket).frame("welcome")
+        server.run(
+            "import gc\nfrom tradeops.websocket import DeskSocket\n"
+            "(one,) = [found for found in gc.get_objects() if isinstance(found, DeskSocket)]\n"
+            "loop.call_soon_threadsafe(one.onAutoPingTimeout)"
+        )
+        assert await Reader(socket).code() == 4008
+
+
 @pytest.mark.timeout(180)
 async def test_readers_that_do_not_read_hurt_only_themselves(fresh_server):
     server = fresh_server(flush_seconds=0.01, tickers=60)
