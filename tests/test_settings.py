@@ -31,7 +31,11 @@ REFUSED = {
     "AWS_S3_ENDPOINT_URL must be a URL": {"AWS_S3_ENDPOINT_URL": "minio"},
     "CORS_ALLOWED_ORIGINS": {"CORS_ALLOWED_ORIGINS": "*"},
     "CSRF_TRUSTED_ORIGINS": {"CSRF_TRUSTED_ORIGINS": "desk.example.com"},
+    "CORS_ALLOWED_ORIGINS: 'http://[": {"CORS_ALLOWED_ORIGINS": "http://["},
+    "CSRF_TRUSTED_ORIGINS: 'https://a:b'": {"CSRF_TRUSTED_ORIGINS": "https://a:b"},
     "ALLOWED_HOSTS": {"ALLOWED_HOSTS": "*"},
+    "ALLOWED_HOSTS: 'a b'": {"ALLOWED_HOSTS": "a b"},
+    "ALLOWED_HOSTS: 'desk.example.com:443'": {"ALLOWED_HOSTS": "desk.example.com:443"},
     "PORT must be a port": {"PORT": "99999"},
 }
 
@@ -50,6 +54,20 @@ def test_a_wrong_setting_stops_the_start_by_name(message, tmp_path):
     done = start(REFUSED[message], tmp_path)
     assert done.returncode != 0
     assert message in done.stderr.splitlines()[-1]
+
+
+def test_a_folder_that_cannot_be_made_stops_the_start_by_name():
+    done = start({}, Path("/proc/nowhere"))
+    assert done.returncode != 0
+    assert "TRADEOPS_VAR: /proc/nowhere cannot be made" in done.stderr.splitlines()[-1]
+
+
+def test_origins_and_hosts_are_taken_as_they_stand_in_addresses(tmp_path):
+    origins = ["https://desk.example.com", "http://localhost:5173", "http://[::1]:3000"]
+    settings = {"CORS_ALLOWED_ORIGINS": ",".join(origins), "ALLOWED_HOSTS": "[::1],localhost"}
+    program = "from tradeops import settings as s; print(*s.CORS_ALLOWED_ORIGINS, *s.ALLOWED_HOSTS)"
+    done = start(settings, tmp_path, program)
+    assert done.stdout.split() == [*origins, "127.0.0.1", "localhost", "[::1]"], done.stderr
 
 
 def test_a_password_in_a_wrong_address_is_not_repeated(tmp_path):

@@ -3,11 +3,15 @@
 The text is an argument (settings.py passes the process's environment), so nothing else can read it by accident.
 """
 
+import re
 from collections.abc import Mapping
-from urllib.parse import urlsplit
+from pathlib import Path
+from urllib.parse import SplitResult, urlsplit
 
 from django.core.exceptions import ImproperlyConfigured
 
+# A name (a leading dot stands for all below it) or an IPv6 address in brackets.
+HOST = re.compile(r"\.?[A-Za-z0-9_-]+(\.[A-Za-z0-9_-]+)*\.?|\[[0-9A-Fa-f:.]+\]")
 ON, OFF = ("1", "true", "yes", "on"), ("0", "false", "no", "off")
 
 
@@ -45,6 +49,15 @@ class Environment:
             raise ImproperlyConfigured(f"{name} must be a URL beginning with {' or '.join(schemes)}://.")
         return value
 
+    def folder(self, name: str, default: Path) -> Path:
+        """A folder, made where it is not there."""
+        path = Path(self.text(name, str(default))).resolve()
+        try:
+            path.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise ImproperlyConfigured(f"{name}: {path} cannot be made: {error.strerror}.") from error
+        return path
+
     def words(self, name: str) -> list[str]:
         """What stands between commas."""
         return [word.strip() for word in self.text(name).split(",") if word.strip()]
@@ -52,15 +65,20 @@ class Environment:
     def hosts(self, name: str) -> list[str]:
         hosts = self.words(name)
         for host in hosts:
-            if "*" in host or "/" in host:
-                raise ImproperlyConfigured(f"{name}: {host!r} is not a host name.")
+            if not HOST.fullmatch(host):
+                raise ImproperlyConfigured(f"{name}: {host!r} is not a host name (without scheme and port).")
         return hosts
 
     def origins(self, name: str) -> list[str]:
         origins = self.words(name)
         for origin in origins:
-            parts = urlsplit(origin)
-            if parts.scheme not in ("http", "https") or not parts.hostname or parts.path or "*" in origin:
+            try:
+                parts = urlsplit(origin)
+                rest = (parts.path, parts.query, parts.fragment, parts.username)
+                sound = parts.scheme in ("http", "https") and HOST.fullmatch(hostname_of(parts)) and not any(rest)
+            except ValueError:
+                sound = False
+            if not sound:
                 raise ImproperlyConfigured(f"{name}: {origin!r} is not an origin such as https://desk.example.com.")
         return origins
 
@@ -70,3 +88,9 @@ class Environment:
         if missing and len(missing) < len(names):
             present = next(name for name in names if self.text(name))
             raise ImproperlyConfigured(f"{present} is set but {', '.join(missing)} is not.")
+
+
+def hostname_of(parts: SplitResult) -> str:
+    """The host as it stands in an address. Raises ValueError for a port that is none."""
+    _ = parts.port
+    return f"[{parts.hostname}]" if ":" in (parts.hostname or "") else parts.hostname or ""

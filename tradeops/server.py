@@ -4,7 +4,6 @@ Importing this installs Twisted's asyncio reactor, so only commands that serve i
 """
 
 import asyncio
-import socket
 from collections.abc import Callable
 
 from daphne import http_protocol
@@ -75,15 +74,3 @@ class DeskServer(Server):
             for protocol, details in self.connections.items()
             if "disconnected" not in details and "application_instance" in details
         ]
-
-
-def port_is_free(host: str, port: int) -> bool:
-    """Whether this process could listen there."""
-    family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    with socket.socket(family) as probe:
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            probe.bind((host.strip("[]"), port))
-        except OSError:
-            return False
-    return True

@@ -24,8 +24,7 @@ WELL_KNOWN_KEYS = ("change", "secret", "django-insecure", "example", "your_", "y
 
 # Where things are kept -------------------------------------------------------------
 
-VAR_DIR = Path(environment.text("TRADEOPS_VAR", str(BASE_DIR / "var"))).resolve()
-VAR_DIR.mkdir(parents=True, exist_ok=True)
+VAR_DIR = environment.folder("TRADEOPS_VAR", BASE_DIR / "var")
 
 PORT = environment.port("PORT", 8000)
 DEBUG = environment.flag("DEBUG")

@@ -1,7 +1,9 @@
 """`manage.py serve`: pages, API and sockets in one process, without feed, worker or schedule."""
 
 from django.conf import settings
-from django.core.management.base import BaseCommand, CommandError
+from django.core.management.base import BaseCommand
+
+from tradeops.address import check_address
 
 
 class Command(BaseCommand):
@@ -12,9 +14,9 @@ class Command(BaseCommand):
         parser.add_argument("--port", type=int, default=settings.PORT, help="port (default $PORT or 8000)")
 
     def handle(self, *, host: str, port: int, **options):
+        check_address(host, port)
+        # It installs the reactor of the process that imports it: not before it is to serve.
         from tradeops.asgi import application
-        from tradeops.server import DeskServer, port_is_free
+        from tradeops.server import DeskServer
 
-        if not port_is_free(host, port):
-            raise CommandError(f"Port {port} on {host} is taken. Choose another one: PORT={port + 1}")
         DeskServer(application, host=host, port=port).run()

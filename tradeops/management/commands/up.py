@@ -18,6 +18,7 @@ from django.core.management.base import BaseCommand, CommandError
 from analytics import demo as analytics_demo
 from market.feed import check_options, run_feed
 from strategies import demo as strategies_demo
+from tradeops.address import check_address
 from tradeops.core.database import prepare_database
 from tradeops.core.events import relay
 from tradeops.core.jobs.embedded import JobRunner, Schedule
@@ -50,19 +51,11 @@ class Command(BaseCommand):
         self.stdout.write("TradeOps has stopped.")
 
     def check_options(self, *, host: str, port: int, seed: int | None, speed: float, **options) -> None:
-        if not 1 <= port <= 65535:
-            raise CommandError(f"--port must be from 1 to 65535, not {port}.")
         try:
             check_options(seed=seed, speed=speed)
         except ValueError as error:
             raise CommandError(f"--{error}.") from error
-        if settings.TRADEOPS_DEMO and host != "localhost" and not users_demo.is_loopback(host.strip("[]")):
-            raise CommandError(f"TRADEOPS_DEMO serves this machine alone: it does not start on {host}.")
-        # tradeops.server installs the reactor of the process that imports it: not before it is to serve.
-        from tradeops.server import port_is_free
-
-        if not port_is_free(host, port):
-            raise CommandError(f"Port {port} on {host} is taken. Choose another one: PORT={port + 1} make run")
+        check_address(host, port)
 
     def prepare(self, demo: bool) -> None:
         prepare_database(self.stdout.write)
