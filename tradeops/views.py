@@ -32,6 +32,7 @@ ENDPOINTS = {
     "trades": "/trades/",
     "trade_statistics": "/trades/stats",
     "positions": "/positions/",
+    "accounts": "/accounts/",
     "tickers": "/tickers/",
     "algorithm_run": "/algorithm/run",
     "algorithm_sample": "/algorithm/sample",

@@ -40,6 +40,13 @@ def test_an_inactive_users_token_signs_nobody_in(alice):
     assert authenticate_token(raw) is None
 
 
+def test_a_demo_users_token_signs_in_in_demo_mode_alone(db, settings):
+    _, raw = make_token(load_demo(), name="bot")
+    assert authenticate_token(raw) is None
+    settings.TRADEOPS_DEMO = True
+    assert authenticate_token(raw)[0].username == DEMO_TRADER[0]
+
+
 def test_without_credentials_the_api_answers_401_as_a_problem(client, db):
     answer = client.get(ADDRESS)
     assert answer.status_code == 401

@@ -4,6 +4,7 @@ import hashlib
 import secrets
 from datetime import timedelta
 
+from django.conf import settings
 from django.utils import timezone
 
 from .models import ApiToken, Scope, User
@@ -29,11 +30,16 @@ def authenticate_token(raw: str) -> tuple[User, ApiToken] | None:
     """The user and token that `raw` stands for; None when unknown, revoked, expired or of an inactive user."""
     now = timezone.now()
     token = ApiToken.objects.live(now).select_related("user").filter(digest=digest_of(raw)).first()
-    if token is None or not token.user.is_active:
+    if token is None or not may_sign_in(token.user):
         return None
     if token.last_used_at is None or now - token.last_used_at > USE_NOTED_EVERY:
         ApiToken.objects.filter(pk=token.pk).update(last_used_at=now)
     return token.user, token
+
+
+def may_sign_in(user: User) -> bool:
+    """Whether a user may come in at all: active, and a demo user in demo mode alone."""
+    return user.is_active and (settings.TRADEOPS_DEMO or not user.is_demo)
 
 
 def revoke_token(token: ApiToken) -> None:
