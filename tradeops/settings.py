@@ -359,9 +359,14 @@ DATE_FORMAT, TIME_FORMAT, DATETIME_FORMAT = "Y-m-d", "H:i:s", "Y-m-d H:i:s"
 LOGGING = {
     "version": 1,
     "disable_existing_loggers": False,
-    "filters": {"request_id": {"()": "tradeops.core.request_id.RequestIdFilter"}},
+    "filters": {
+        "request_id": {"()": "tradeops.core.request_id.RequestIdFilter"},
+        "refusal": {"()": "tradeops.core.request_id.RefusalFilter"},
+    },
     "formatters": {"line": {"format": "{asctime} {levelname} {name} [{request_id}] {message}", "style": "{"}},
-    "handlers": {"console": {"class": "logging.StreamHandler", "formatter": "line", "filters": ["request_id"]}},
+    "handlers": {
+        "console": {"class": "logging.StreamHandler", "formatter": "line", "filters": ["request_id", "refusal"]}
+    },
     "root": {"handlers": ["console"], "level": "WARNING"},
     "loggers": {
         "tradeops": {"level": "INFO"},

@@ -79,5 +79,12 @@ def test_every_status_bears_its_name(desk):
     assert desk.post("/trades/", json=body | {"price": 2}).reason.startswith("Unprocessable")
 
 
+def test_what_django_refuses_by_itself_is_a_400(desk):
+    many = "&".join(f"a{number}=1" for number in range(1500))
+    assert desk.get(f"/trades/?{many}").status_code == 400
+    assert desk.get("/trades/", headers={"Host": "evil.example"}).status_code == 400
+    assert "Invalid HTTP_HOST header" in desk.log.read_text()
+
+
 def test_nothing_of_this_is_an_error_in_the_log(desk):
     assert "Traceback" not in desk.log.read_text()

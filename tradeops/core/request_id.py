@@ -12,3 +12,12 @@ class RequestIdFilter(logging.Filter):
     def filter(self, record: logging.LogRecord) -> bool:
         record.request_id = current_request_id.get()
         return True
+
+
+class RefusalFilter(logging.Filter):
+    """Leaves the stack out of what Django says of a refused request: a line is enough for a stranger's 400."""
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        if record.name.startswith("django.security"):
+            record.exc_info = None
+        return True
