@@ -5,6 +5,7 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 import time
 from datetime import timedelta
 from pathlib import Path
@@ -19,6 +20,7 @@ from tests import worlds
 from tradeops.core.jobs import nudging
 from tradeops.core.jobs.models import Heartbeat, Job
 from tradeops.core.jobs.services import owe
+from tradeops.supervisor import Part, supervise
 
 pytestmark = [pytest.mark.services, pytest.mark.django_db(transaction=True), pytest.mark.timeout(300)]
 
@@ -93,6 +95,18 @@ def kill_group(process):
 
 def worker(celery):
     return celery("worker", "--concurrency", "2", "--include", "tests.core.slow_jobs")
+
+
+@pytest.fixture
+def supervised_worker(celery):
+    """A worker as `up` keeps it: kombu may stumble over the lost connection and end, then it is started again."""
+    part, stop = Part("worker", []), threading.Event()
+    part.start = lambda: setattr(part, "process", worker(celery))
+    thread = threading.Thread(target=supervise, args=([part], stop))
+    thread.start()
+    yield part
+    stop.set()
+    thread.join()
 
 
 @pytest.fixture
@@ -184,8 +198,7 @@ def test_worker_and_beat_show_life(celery, beat):
     wait_until(lambda: Heartbeat.objects.filter(part__in=["worker", "beat"]).count() == 2, "both heartbeats")
 
 
-def test_a_redis_restart_does_not_deafen_the_worker(celery, beat, broker, folder):
-    worker(celery)
+def test_a_redis_restart_does_not_deafen_the_worker(supervised_worker, beat, broker, folder):
     wait_until(lambda: Heartbeat.objects.filter(part="worker").exists(), "the worker works")
     broker.kill()
     (folder / "go").touch()
