@@ -32,4 +32,4 @@ def book(account: Account, side: str = "BUY", quantity="100", price="150.25", **
     trade = Trade(
         account=account, instrument_id=ticker, side=side, quantity=Decimal(quantity), price=Decimal(price), **values
     )
-    return book_trade(trade, actor=account.owner, idempotency_key=key).trade
+    return book_trade(trade, actor=account.owner, idempotency_key=key).row

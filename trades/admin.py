@@ -12,7 +12,7 @@ from tradeops.core.admin import ReadOnlyAdmin
 
 from .forms import ReasonForm
 from .models import Account, KeptAnswer, LedgerEntry, Lot, Position, Realization, RoundTrip, Trade
-from .services import void_trade
+from .services import void_version
 
 MOST_ROWS = 10_000
 MOST_VOIDS = 200
@@ -126,7 +126,7 @@ class TradeAdmin(BookAdmin):
         voided = 0
         for trade in trades:
             try:
-                void_trade(trade, actor=request.user, reason=reason, expected_version=trade.version)
+                void_version(trade, actor=request.user, reason=reason, expected_version=trade.version)
                 voided += 1
             except (ValidationError, APIException) as error:
                 self.message_user(request, f"Trade {trade.trade_id} is not voided: {error}", messages.ERROR)
@@ -135,11 +135,11 @@ class TradeAdmin(BookAdmin):
 
 @admin.register(Position)
 class PositionAdmin(BookAdmin):
-    list_display = ["account", "instrument", "quantity", "cost_basis", "realized_pnl", "fees", "last_executed_at"]
+    list_display = ["account", "instrument", "quantity", "cost_basis", "realized_pnl", "fees", "income", "last_at"]
     list_filter = ["account__kind"]
     list_select_related = ["account", "instrument"]
     search_fields = ["=instrument__ticker", "account__name", "account__owner__username"]
-    date_hierarchy = "last_executed_at"
+    date_hierarchy = "last_at"
 
 
 @admin.register(Lot)

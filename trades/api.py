@@ -111,7 +111,7 @@ def described(trade: Trade) -> dict:
 
 def trade_response(booking: services.Booking, status: int = 200) -> Response:
     """The trade after an act, as it is or, for a repeat, as it was first answered."""
-    trade = booking.trade
+    trade = booking.row
     if booking.is_replay and trade.realized_pnl is None:
         attach_realized([trade])
     headers = {"ETag": f'"{trade.version}"'}
@@ -201,7 +201,7 @@ class TradeDetail(BookView):
         changes = field_values(body.validated_data)
         refuse_moves(trade, body.validated_data)
         changes.pop("client_trade_id", None)
-        booking = services.correct_trade(
+        booking = services.correct_version(
             trade,
             changes,
             actor=request.user,
@@ -219,7 +219,7 @@ class TradeDetail(BookView):
         given = {name: value for name, value in request.query_params.items() if name != "format"}
         body = VoidSerializer(data=given | request.data if isinstance(request.data, dict) else request.data)
         body.is_valid(raise_exception=True)
-        booking = services.void_trade(
+        booking = services.void_version(
             trade,
             actor=request.user,
             reason=body.validated_data.get("reason", ""),

@@ -1,45 +1,81 @@
-"""The hash chain: one link an entry, over what the entry wrote and the link before it."""
+"""The hash chain: one link an entry, over what the entry wrote and the link before it.
+
+Every value is spelled in one way and written as a netstring (`5:value,`; nothing is `~`), so that
+a row is one line that can be read in one way only, and whoever has the lines needs no program of
+ours to check them: digest = SHA-256(digest before + entry line + SHA-256 of the row lines, in hex).
+"""
 
 import hashlib
-import json
 from collections.abc import Iterable
 from datetime import UTC, date, datetime
 from decimal import Decimal
 
-from tradeops.core.api import plain
+from tradeops.core.decimals import plain
 
-from .models import LedgerEntry, Trade
-
-VERSION_FIELDS = (
+ENTRY_FIELDS = (
+    "account_id", "number", "recorded_at", "actor_id", "kind", "reason", "idempotency_key", "request_hash",
+    "closes_day",
+)  # fmt: skip
+TRADE_FIELDS = (
     "trade_id", "version", "is_void", "account_id", "instrument_id", "side", "quantity", "price", "fees",
     "notional", "executed_at", "strategy", "tags", "note", "client_trade_id",
 )  # fmt: skip
-ENTRY_FIELDS = (
-    "account_id", "number", "recorded_at", "actor_id", "kind", "reason", "idempotency_key", "request_hash",
+ACTIVITY_FIELDS = (
+    "activity_id", "version", "is_void", "account_id", "kind", "effective_at", "instrument_id", "new_instrument_id",
+    "amount", "amount_per_unit", "pay_at", "ratio_new", "ratio_old", "cash_in_lieu_price", "quantity", "cost_basis",
+    "acquired_at", "pnl_method", "note",
 )  # fmt: skip
+ROW_FIELDS = {"trade_id": TRADE_FIELDS, "activity_id": ACTIVITY_FIELDS}
 
 
-def spelled(value):
+def spelled(value) -> str:
     """`value` in the one spelling that is hashed, whatever database or body it came from."""
     if isinstance(value, Decimal):
         return plain(value)
     if isinstance(value, datetime):
         return value.astimezone(UTC).isoformat(timespec="microseconds")
-    return value.isoformat() if isinstance(value, date) else value
+    if isinstance(value, bool):
+        return "1" if value else "0"
+    return value.isoformat() if isinstance(value, date) else str(value)
 
 
-def canonical(values: dict) -> bytes:
-    return json.dumps(values, sort_keys=True, separators=(",", ":"), default=spelled).encode()
+def netstring(value) -> bytes:
+    if value is None:
+        return b"~"
+    data = spelled(value).encode()
+    return b"%d:%s," % (len(data), data)
+
+
+def line(values: Iterable) -> bytes:
+    """Values, one after the other, in the one way they are hashed."""
+    return b"".join(map(netstring, values)) + b"\n"
+
+
+def row_line(row) -> bytes:
+    """The line of a version, a trade's or an activity's."""
+    return line(getattr(row, name) for name in ROW_FIELDS[row.IDENTITY])
 
 
 def digest_of(values: dict) -> str:
     """The SHA-256 of a request's validated values: what two sendings of one key must share."""
-    return hashlib.sha256(canonical(values)).hexdigest()
+    return hashlib.sha256(b"".join(line([name, values[name]]) for name in sorted(values))).hexdigest()
 
 
-def link(previous: str, entry: LedgerEntry, versions: Iterable[Trade]) -> str:
-    """The digest of `entry`, which wrote `versions`, chained to the digest before it."""
-    values = {name: getattr(entry, name) for name in ENTRY_FIELDS}
-    rows = sorted(versions, key=lambda trade: (trade.trade_id, trade.version))
-    values["trades"] = [{name: getattr(trade, name) for name in VERSION_FIELDS} for trade in rows]
-    return hashlib.sha256(previous.encode() + canonical(values)).hexdigest()
+def rows_digest(lines: Iterable[bytes]) -> str:
+    """The SHA-256 over the lines of an entry's rows: trades before activities, each by id and version."""
+    digest = hashlib.sha256()
+    for text in lines:
+        digest.update(text)
+    return digest.hexdigest()
+
+
+def link(previous: str, entry, rows: str) -> str:
+    """The digest of `entry`, whose rows have the digest `rows`, chained to the digest before it."""
+    own = line(getattr(entry, name) for name in ENTRY_FIELDS)
+    return hashlib.sha256(previous.encode() + own + rows.encode()).hexdigest()
+
+
+def versions_digest(versions: Iterable) -> str:
+    """`rows_digest` of versions in any order."""
+    ordered = sorted(versions, key=lambda row: (row.IDENTITY != "trade_id", row.identity, row.version))
+    return rows_digest(map(row_line, ordered))

@@ -9,7 +9,7 @@ from django.utils import timezone
 from tradeops.core.users.models import User
 
 from .models import Account, Trade
-from .services import book_trade, correct_trade, default_account, void_trade
+from .services import book_trade, correct_version, default_account, void_version
 
 # days ago, time (UTC), side, ticker, quantity, price, fees, strategy, tags
 ROWS = [
@@ -53,8 +53,8 @@ def load_demo(user: User) -> Account:
         if row is WRONG:
             wrong = booked
     again = book_row(account, user, DOUBLED, today)
-    correct_trade(wrong, {"price": Decimal("418.60")}, actor=user, reason="Digits swapped; the broker says 418.60.")
-    void_trade(again, actor=user, reason="Booked twice.")
+    correct_version(wrong, {"price": Decimal("418.60")}, actor=user, reason="Digits swapped; the broker says 418.60.")
+    void_version(again, actor=user, reason="Booked twice.")
     return account
 
 
@@ -71,4 +71,4 @@ def book_row(account: Account, user: User, row: tuple, today) -> Trade:
         strategy=strategy,
     )
     trade.tag_list = list(tags)
-    return book_trade(trade, actor=user).trade
+    return book_trade(trade, actor=user).row

@@ -1,17 +1,26 @@
-"""Keeps what is derived from the book in step with it: positions, lots, realizations, round trips.
+"""Keeps what is derived from the book in step with it: positions, lots, realizations, totals.
 
-A trade after all others of its account and ticker moves them on by one fill; anything else
-folds that account and ticker again from the first.
+A trade after all other events of its account and ticker moves them on by one fill; anything else
+folds that account and ticker, and what symbol changes connect with it, again from the first.
 """
+
+from datetime import UTC
 
 from tradeops.core.api import Conflict
 
 from . import ledger
-from .models import Account, Lot, Position, Realization, RoundTrip, Trade
+from .account_book import AccountBook, fold_account
+from .events import Event, place_of
+from .folding import events_of, family_of
+from .ledger import Fill, Folded, Holding, Method
+from .models import Account, DayTotal, Income, Lot, Position, Realization, RoundTrip, Trade
+from .tallies import Tally, tallies_by_day
+
+KEPT_ROWS = (Lot, Realization, RoundTrip, Income, DayTotal)
 
 
 def position_of(account: Account, ticker: str) -> Position:
-    """Where `account` stands in `ticker`; an unsaved, flat position where it never traded it."""
+    """Where `account` stands in `ticker`; an unsaved, flat position where nothing ever happened to it."""
     position = Position.objects.filter(account=account, instrument_id=ticker).first()
     position = position or Position(instrument_id=ticker)
     position.account = account
@@ -19,15 +28,11 @@ def position_of(account: Account, ticker: str) -> Position:
 
 
 def is_latest(trade: Trade, position: Position) -> bool:
-    """Whether no fill of the position comes after `trade`."""
-    if position.last_executed_at is None:
-        return True
-    return (position.last_executed_at, position.last_trade_id) < (trade.executed_at, trade.trade_id)
-
-
-def fills_of(account: Account, ticker: str) -> list[ledger.Fill]:
-    trades = Trade.objects.current().filter(account=account, instrument_id=ticker).in_order()
-    return [trade.as_fill() for trade in trades]
+    """Whether no event of the position, and no change of method, comes after `trade`."""
+    since = position.account.method_since
+    if since is not None and trade.executed_at <= since:
+        return False
+    return position.last_at is None or (position.last_at, position.last_id) < (trade.executed_at, trade.trade_id)
 
 
 # One fill further ------------------------------------------------------------------------
@@ -38,26 +43,50 @@ def move_on(position: Position, trade: Trade) -> ledger.Effects:
     account, method = position.account, position.account.method
     holding = holding_of(position, open_lots(position, trade, method))
     before = {lot.opened_by: lot for lot in holding.lots}
-    effects = ledger.apply_fill(holding, trade.as_fill(), method)
+    fill = trade.as_fill()
+    effects = ledger.apply_fill(holding, fill, method)
     if holding.quantity < 0 and not account.allows_short:
         refuse_short(position.ticker, [trade.trade_id])
     save_lots(position, before, holding.lots)
-    save_effects(position, effects.realizations, [effects.round_trip] if effects.round_trip else [])
-    position.trade_count += 1
-    save_position(position, holding, trade.as_fill())
+    save_effects(position, Folded(holding, effects.realizations, [effects.round_trip] if effects.round_trip else []))
+    tally = tally_of(fill, effects)
+    add_to_day(position, trade, tally)
+    kept = position.tally
+    kept.add(tally)
+    position.event_count += 1
+    save_position(position, holding, kept, (fill.at, fill.trade_id))
     return effects
 
 
-def open_lots(position: Position, trade: Trade, method: ledger.Method) -> list[ledger.Lot]:
+def tally_of(fill: Fill, effects: ledger.Effects) -> Tally:
+    tally = Tally()
+    tally.count(fill)
+    tally.traded_pnl = ledger.total(one.pnl for one in effects.realizations)
+    if effects.round_trip:
+        tally.close(effects.round_trip.net_pnl)
+    return tally
+
+
+def add_to_day(position: Position, trade: Trade, tally: Tally) -> None:
+    day = trade.executed_at.astimezone(UTC).date()
+    whose = {"account": position.account, "instrument_id": position.ticker, "day": day}
+    total = DayTotal.objects.filter(**whose).first() or DayTotal(**whose)
+    kept = total.tally
+    kept.add(tally)
+    total.tally = kept
+    total.save()
+
+
+def open_lots(position: Position, trade: Trade, method: Method) -> list[ledger.Lot]:
     """The lots that `trade` may touch: none, where it only adds one."""
     adds = not ledger.closing_part(position.quantity, trade.signed_quantity)
-    if adds and method != ledger.Method.AVERAGE_COST:
+    if adds and method != Method.AVERAGE_COST:
         return []
     rows = Lot.objects.filter(account=position.account, instrument_id=position.ticker)
     return [ledger.Lot(row.opened_by, row.opened_at, row.quantity, row.cost) for row in rows]
 
 
-def holding_of(position: Position, lots: list[ledger.Lot]) -> ledger.Holding:
+def holding_of(position: Position, lots: list[ledger.Lot]) -> Holding:
     trip = None
     if position.trip_opened_by is not None:
         trip = ledger.Trip(
@@ -67,8 +96,15 @@ def holding_of(position: Position, lots: list[ledger.Lot]) -> ledger.Holding:
             position.trip_realized_pnl,
             position.trip_fees,
         )
-    return ledger.Holding(
-        position.quantity, position.cost_basis, position.realized_pnl, position.fees, lots=lots, trip=trip
+    return Holding(
+        position.quantity,
+        position.cost_basis,
+        position.realized_pnl,
+        position.fees,
+        position.income,
+        position.transferred_cost,
+        lots=lots,
+        trip=trip,
     )
 
 
@@ -86,49 +122,99 @@ def save_lots(position: Position, before: dict[int, ledger.Lot], lots: list[ledg
             rows.filter(opened_by=key).update(quantity=lot.quantity, cost=lot.cost)
 
 
-def save_position(position: Position, holding: ledger.Holding, last: ledger.Fill | None) -> None:
-    fill_position(position, holding, last)
+def save_position(position: Position, holding: Holding, tally: Tally, last: tuple | None) -> None:
+    fill_position(position, holding, tally, last)
     position.save()
 
 
-def fill_position(position: Position, holding: ledger.Holding, last: ledger.Fill | None) -> None:
-    """Writes `holding`, whose last fill was `last`, into the position's fields."""
+def fill_position(position: Position, holding: Holding, tally: Tally, last: tuple | None) -> None:
+    """Writes `holding` and the totals of its trades, `last` its last event's place, into the position's fields."""
+    position.tally = tally
     position.quantity, position.cost_basis = holding.quantity, holding.cost
     position.realized_pnl, position.fees = holding.realized_pnl, holding.fees
+    position.income, position.transferred_cost = holding.income, holding.transferred_cost
     trip = holding.trip
     position.trip_opened_by, position.trip_opened_at = (trip.opened_by, trip.opened_at) if trip else (None, None)
     position.trip_realized_pnl = trip.realized_pnl if trip else ledger.ZERO
     position.trip_fees = trip.fees if trip else ledger.ZERO
-    position.last_executed_at, position.last_trade_id = (last.at, last.trade_id) if last else (None, None)
+    position.last_at, position.last_id = last or (None, None)
 
 
 # All anew ------------------------------------------------------------------------------------
 
 
-def refold(account: Account, tickers: list[str]) -> list[Position]:
-    """Makes all that is derived for an account and some tickers again, from their first fills."""
+def refold(account: Account, tickers, shorts_before: set[int] | None = None) -> list[Position]:
+    """Makes all that is derived for an account and some tickers again, from their first events.
+
+    Raises Conflict where an event cannot have happened to the book as it now stands, and where the
+    book is short after a fill that is not among `shorts_before` (None: shorts are allowed).
+    """
+    tickers = family_of(account, tickers)
+    events = events_of(account, tickers)
+    book = folded_or_refused(events, account)
+    if shorts_before is not None:
+        refuse_new_shorts(book, shorts_before)
     # All is cleared before anything is made: a correction may move a trade, and its lot, to another ticker.
-    for model in (Lot, Realization, RoundTrip):
+    for model in KEPT_ROWS:
         model.objects.filter(account=account, instrument__in=tickers).delete()
-    return [fold_ticker(account, ticker) for ticker in tickers]
+    return [keep_ticker(account, ticker, book, events_in(events, ticker)) for ticker in tickers]
 
 
-def fold_ticker(account: Account, ticker: str) -> Position:
-    fills = fills_of(account, ticker)
-    folded = ledger.fold(fills, account.method)
+def folded_or_refused(events: list[Event], account: Account) -> AccountBook:
+    try:
+        return fold_account(events, Method(account.opening_method))
+    except ledger.RuleBroken as broken:
+        raise Conflict(str(broken), broken.code, ticker=broken.ticker, activities=[broken.event_id]) from broken
+
+
+def events_in(events: list[Event], ticker: str) -> list[Event]:
+    return [event for event in events if ticker in (getattr(event, "ticker", None), getattr(event, "new_ticker", None))]
+
+
+def keep_ticker(account: Account, ticker: str, book: AccountBook, events: list[Event]) -> Position:
+    """Writes what the fold of `events` made of one ticker."""
     position = position_of(account, ticker)
+    folded = book.of(ticker)
     Lot.objects.bulk_create([lot_row(position, lot) for lot in folded.holding.lots], batch_size=500)
-    save_effects(position, folded.realizations, folded.round_trips)
-    position.trade_count = len(fills)
-    save_position(position, folded.holding, fills[-1] if fills else None)
+    save_effects(position, folded)
+    rows = day_rows(position, folded, events)
+    DayTotal.objects.bulk_create(rows, batch_size=500)
+    position.event_count = len(events)
+    save_position(position, folded.holding, sum_of(rows), place_of(events[-1]) if events else None)
     return position
 
 
-def refuse_new_shorts(account: Account, ticker: str, shorts_before: set[int]) -> None:
-    """Raises Conflict where the book, as it now is, is short where it was not."""
-    new = [trade for trade in ledger.find_shorts(fills_of(account, ticker)) if trade not in shorts_before]
-    if new:
-        refuse_short(ticker, new)
+def day_rows(position: Position, folded: Folded, events: list[Event]) -> list[DayTotal]:
+    rows = []
+    fills = [event for event in events if isinstance(event, Fill)]
+    for day, tally in tallies_by_day(fills, folded).items():
+        row = DayTotal(account=position.account, instrument_id=position.ticker, day=day)
+        row.tally = tally
+        rows.append(row)
+    return rows
+
+
+def sum_of(rows: list[DayTotal]) -> Tally:
+    total = Tally()
+    for row in rows:
+        total.add(row.tally)
+    return total
+
+
+# Rules -----------------------------------------------------------------------------------------
+
+
+def shorts_in(account: Account, tickers) -> set[int]:
+    """The fills after which the book, as it stands, is short."""
+    book = folded_or_refused(events_of(account, family_of(account, tickers)), account)
+    return {fill for folded in book.tickers.values() for fill in folded.shorts}
+
+
+def refuse_new_shorts(book: AccountBook, shorts_before: set[int]) -> None:
+    for ticker, folded in book.tickers.items():
+        new = [trade for trade in folded.shorts if trade not in shorts_before]
+        if new:
+            refuse_short(ticker, new)
 
 
 def refuse_short(ticker: str, trades: list[int]) -> None:
@@ -151,15 +237,16 @@ def lot_row(position: Position, lot: ledger.Lot) -> Lot:
     )
 
 
-def save_effects(
-    position: Position, realizations: list[ledger.Realization], round_trips: list[ledger.RoundTrip]
-) -> None:
+def save_effects(position: Position, folded: Folded) -> None:
+    """Writes what was realized, closed and received."""
     whose = {"account": position.account, "instrument_id": position.ticker}
-    if realizations:
-        rows = [realization_row(one, whose) for one in realizations]
-        Realization.objects.bulk_create(rows, batch_size=500)
-    if round_trips:
-        RoundTrip.objects.bulk_create([round_trip_row(one, whose) for one in round_trips], batch_size=500)
+    for model, row_of, effects in (
+        (Realization, realization_row, folded.realizations),
+        (RoundTrip, round_trip_row, folded.round_trips),
+        (Income, income_row, folded.incomes),
+    ):
+        if effects:
+            model.objects.bulk_create([row_of(one, whose) for one in effects], batch_size=500)
 
 
 def realization_row(one: ledger.Realization, whose: dict) -> Realization:
@@ -187,4 +274,10 @@ def round_trip_row(one: ledger.RoundTrip, whose: dict) -> RoundTrip:
         fees=one.trip.fees,
         net_pnl=one.net_pnl,
         **whose,
+    )
+
+
+def income_row(one: ledger.Income, whose: dict) -> Income:
+    return Income(
+        activity_id=one.activity_id, at=one.at, pay_at=one.pay_at, quantity=one.quantity, amount=one.amount, **whose
     )

@@ -7,6 +7,7 @@ every method keeps: realized + quantity x mark - cost = change of cash before fe
 """
 
 import decimal
+from bisect import insort
 from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 from datetime import datetime
@@ -30,6 +31,14 @@ DIVIDING = decimal.Context(
 )
 
 
+class RuleBroken(ValueError):
+    """An event that cannot have happened to the book as it stands. `code` names the rule, `event_id` the event."""
+
+    def __init__(self, message: str, code: str, ticker: str, event_id: int):
+        super().__init__(message)
+        self.code, self.ticker, self.event_id = code, ticker, event_id
+
+
 class Method(StrEnum):
     """Which lot a closing fill takes first."""
 
@@ -48,6 +57,7 @@ class Fill:
     quantity: Decimal
     price: Decimal
     fee: Decimal = ZERO
+    ticker: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,14 +111,30 @@ class RoundTrip:
         return EXACT.subtract(self.trip.realized_pnl, self.trip.fees)
 
 
+@dataclass(frozen=True, slots=True)
+class Income:
+    """A dividend: what the `quantity` held before the ex-date brings (+ long) or costs (- short) on the pay day."""
+
+    activity_id: int
+    at: datetime
+    pay_at: datetime
+    quantity: Decimal
+    amount: Decimal
+
+
 @dataclass(slots=True)
 class Holding:
-    """One account's position in one ticker, as far as its fills have been applied."""
+    """One account's position in one ticker, as far as its fills have been applied.
+
+    `transferred_cost` is what came in by transfer, less what left so, at cost: nothing was paid for it.
+    """
 
     quantity: Decimal = ZERO
     cost: Decimal = ZERO
     realized_pnl: Decimal = ZERO
     fees: Decimal = ZERO
+    income: Decimal = ZERO
+    transferred_cost: Decimal = ZERO
     lots: list[Lot] = field(default_factory=list)
     trip: Trip | None = None
 
@@ -123,11 +149,25 @@ class Effects:
 
 @dataclass(slots=True)
 class Folded:
-    """A whole book: where it stands and all it realized on the way."""
+    """The whole book of one ticker: where it stands and all it brought about on the way."""
 
-    holding: Holding
-    realizations: list[Realization]
-    round_trips: list[RoundTrip]
+    holding: Holding = field(default_factory=Holding)
+    realizations: list[Realization] = field(default_factory=list)
+    round_trips: list[RoundTrip] = field(default_factory=list)
+    incomes: list[Income] = field(default_factory=list)
+    shorts: list[int] = field(default_factory=list)  # the fills after which the position was below zero
+
+    def apply(self, fill: Fill, method: Method) -> Effects:
+        effects = apply_fill(self.holding, fill, method)
+        self.keep(effects)
+        if self.holding.quantity < 0:
+            self.shorts.append(fill.trade_id)
+        return effects
+
+    def keep(self, effects: Effects) -> None:
+        self.realizations += effects.realizations
+        if effects.round_trip:
+            self.round_trips.append(effects.round_trip)
 
 
 # Folding -------------------------------------------------------------------------------
@@ -135,12 +175,9 @@ class Folded:
 
 def fold(fills: Iterable[Fill], method: Method = Method.FIFO) -> Folded:
     """The book that `fills`, in order of (time, trade id), make."""
-    folded = Folded(Holding(), [], [])
+    folded = Folded()
     for fill in fills:
-        effects = apply_fill(folded.holding, fill, method)
-        folded.realizations += effects.realizations
-        if effects.round_trip:
-            folded.round_trips.append(effects.round_trip)
+        folded.apply(fill, method)
     return folded
 
 
@@ -178,15 +215,30 @@ def open_part(holding: Holding, quantity: Decimal, fee: Decimal, fill: Fill, met
     holding.cost += cost
     trip = holding.trip or Trip(fill.trade_id, fill.at, quantity > 0)
     holding.trip = replace(trip, fees=trip.fees + fee)
-    if method == Method.AVERAGE_COST and holding.lots:
-        pool = holding.lots[0]
-        holding.lots[0] = replace(pool, quantity=pool.quantity + quantity, cost=pool.cost + cost)
+    add_lot(holding.lots, Lot(fill.trade_id, fill.at, quantity, cost), method)
+
+
+def add_lot(lots: list[Lot], lot: Lot, method: Method) -> None:
+    """Adds `lot` where its age puts it: a transfer brings in lots older than some that are there."""
+    if method == Method.AVERAGE_COST and lots:
+        pool = lots[0]
+        lots[0] = replace(pool, quantity=pool.quantity + lot.quantity, cost=pool.cost + lot.cost)
+    elif lots and (lots[-1].opened_at, lots[-1].opened_by) > (lot.opened_at, lot.opened_by):
+        insort(lots, lot, key=lambda other: (other.opened_at, other.opened_by))
     else:
-        holding.lots.append(Lot(fill.trade_id, fill.at, quantity, cost))
+        lots.append(lot)
+
+
+def pooled(lots: list[Lot]) -> list[Lot]:
+    """The lots as average cost holds them: one pool, opened by the first."""
+    if not lots:
+        return []
+    return [replace(lots[0], quantity=total(lot.quantity for lot in lots), cost=total(lot.cost for lot in lots))]
 
 
 def close_part(holding: Holding, quantity: Decimal, fee: Decimal, fill: Fill, method: Method, effects: Effects) -> None:
-    effects.realizations = take_lots(holding.lots, quantity, fill, method)
+    taken = take_lots(holding.lots, quantity, method)
+    effects.realizations = [realize(lot, fill) for lot in taken]
     realized = sum((realization.pnl for realization in effects.realizations), ZERO)
     holding.quantity -= quantity
     holding.cost -= sum((realization.cost for realization in effects.realizations), ZERO)
@@ -197,9 +249,9 @@ def close_part(holding: Holding, quantity: Decimal, fee: Decimal, fill: Fill, me
         effects.round_trip = RoundTrip(trip, fill.trade_id, fill.at)
 
 
-def take_lots(lots: list[Lot], quantity: Decimal, fill: Fill, method: Method) -> list[Realization]:
-    """Takes `quantity` (signed as the lots are) out of `lots`, in the method's order."""
-    realizations = []
+def take_lots(lots: list[Lot], quantity: Decimal, method: Method) -> list[Lot]:
+    """Takes `quantity` (signed as the lots are) out of `lots`, in the method's order; returns the parts taken."""
+    parts = []
     while quantity:
         place = next_lot(lots, method)
         lot = lots[place]
@@ -208,9 +260,15 @@ def take_lots(lots: list[Lot], quantity: Decimal, fill: Fill, method: Method) ->
         else:
             taken = replace(lot, quantity=quantity, cost=part_of(lot.cost, quantity, lot.quantity))
             lots[place] = replace(lot, quantity=lot.quantity - quantity, cost=lot.cost - taken.cost)
-        realizations.append(realize(taken, fill))
+        parts.append(taken)
         quantity -= taken.quantity
-    return realizations
+    return parts
+
+
+def take_exactly(lots: list[Lot], quantity: Decimal, method: Method) -> list[Lot]:
+    """`take_lots`, whatever precision the caller's thread works at."""
+    with exactly():
+        return take_lots(lots, quantity, method)
 
 
 def realize(taken: Lot, fill: Fill) -> Realization:
@@ -263,6 +321,11 @@ def average(amount: Decimal, quantity: Decimal) -> Decimal | None:
     return DIVIDING.divide(amount, quantity).quantize(ROUNDED_UNIT, context=DIVIDING)
 
 
+def exactly():
+    """The context in which sums and products of booked numbers are exact: `with exactly(): ...`."""
+    return decimal.localcontext(EXACT)
+
+
 def multiply(quantity: Decimal, price: Decimal) -> Decimal:
     """The exact product, whatever precision the caller's thread works at."""
     return EXACT.multiply(quantity, price)
@@ -274,16 +337,3 @@ def total(amounts: Iterable[Decimal]) -> Decimal:
     for amount in amounts:
         result = EXACT.add(result, amount)
     return result
-
-
-# Rules ---------------------------------------------------------------------------------------
-
-
-def find_shorts(fills: Iterable[Fill]) -> list[int]:
-    """The ids of the trades after which the position is below zero."""
-    quantity, found = ZERO, []
-    for fill in fills:
-        quantity = EXACT.add(quantity, fill.quantity)
-        if quantity < 0:
-            found.append(fill.trade_id)
-    return found

@@ -42,7 +42,7 @@ class PositionList(BookView):
         account = request.query_params.get("account")
         params = AccountParams(data={} if account is None else {"account": account})
         params.is_valid(raise_exception=True)
-        positions = positions_seen(request.user, params.validated_data.get("account")).filter(trade_count__gt=0)
+        positions = positions_seen(request.user, params.validated_data.get("account")).filter(event_count__gt=0)
         page = with_lots(self.paginate_queryset(positions), LOTS_IN_LIST)
         return self.get_paginated_response(PositionSerializer(page, many=True).data)
 

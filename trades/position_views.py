@@ -89,7 +89,7 @@ def positions_page(request: HttpRequest) -> HttpResponse:
     """Open positions live at their marks; `?closed=1` shows the closed ones as well."""
     try:
         refuse_unknown(request.GET, ["account", "ticker", "closed", "cursor", "page_size"])
-        positions = positions_seen(request.user, account_asked(request)).filter(trade_count__gt=0)
+        positions = positions_seen(request.user, account_asked(request)).filter(event_count__gt=0)
         if ticker := request.GET.get("ticker", "").replace("\0", "")[:16]:
             positions = positions.filter(instrument=ticker)
         shown = positions if request.GET.get("closed") == "1" else positions.exclude(quantity=ledger.ZERO)

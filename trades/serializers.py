@@ -174,10 +174,10 @@ class TickerStatsSerializer(serializers.Serializer):
     sell_count = serializers.IntegerField()
     total_quantity = Money()
     total_notional = Money()
-    total_fees = Money()
+    total_fees = Money(source="fees")
     average_buy_price = Money(allow_null=True)
     average_sell_price = Money(allow_null=True)
-    realized_pnl = Money()
+    realized_pnl = Money(source="traded_pnl")
     closed_trades = serializers.IntegerField(help_text="Round trips from flat to flat.")
     win_rate_percentage = serializers.FloatField(allow_null=True)
 

@@ -1,7 +1,7 @@
 """Totals over a set of trades. The book is matched whole, then filtered: what a trade realized does
 not change with what else is asked for."""
 
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from decimal import Decimal
 
 from django.db.models import Count, Q, QuerySet
@@ -10,26 +10,16 @@ from tradeops.core.fields import ExactSum
 
 from . import ledger
 from .models import Realization, RoundTrip, Side
+from .tallies import Tally
 
-ZERO = ledger.ZERO
 MOST_TICKERS = 1000  # listed; all are counted
 
 
 @dataclass
-class Totals:
-    """Sums over trades of one ticker, or of all. Quantities and notionals by side, for the averages."""
+class Totals(Tally):
+    """A tally under the names the API gives it, with what follows from it."""
 
     instrument_id: str = ""
-    buy_count: int = 0
-    sell_count: int = 0
-    buy_quantity: Decimal = ZERO
-    sell_quantity: Decimal = ZERO
-    buy_notional: Decimal = ZERO
-    sell_notional: Decimal = ZERO
-    total_fees: Decimal = ZERO
-    realized_pnl: Decimal = ZERO
-    closed_trades: int = 0
-    won_trades: int = 0
 
     @property
     def trade_count(self) -> int:
@@ -55,13 +45,6 @@ class Totals:
     def win_rate_percentage(self) -> float | None:
         return self.won_trades / self.closed_trades * 100 if self.closed_trades else None
 
-    def add(self, other: "Totals") -> None:
-        for field in fields(self):
-            if field.name != "instrument_id":
-                here, there = getattr(self, field.name), getattr(other, field.name)
-                both = ledger.total([here, there]) if isinstance(here, Decimal) else here + there
-                setattr(self, field.name, both)
-
 
 @dataclass
 class Statistics:
@@ -80,9 +63,9 @@ def statistics_of(trades: QuerySet) -> Statistics:
     closing = trades.order_by().values("trade_id")
     realized = Realization.objects.filter(closed_by__in=closing).order_by().values("instrument_id")
     for row in realized.annotate(pnl_sum=ExactSum("pnl")):
-        by_ticker[row["instrument_id"]].realized_pnl = row["pnl_sum"]
+        by_ticker[row["instrument_id"]].traded_pnl = row["pnl_sum"]
     trips = RoundTrip.objects.filter(closed_by__in=closing).order_by().values("instrument_id")
-    for row in trips.annotate(count=Count("id"), won=Count("id", filter=Q(net_pnl__gt=ZERO))):
+    for row in trips.annotate(count=Count("id"), won=Count("id", filter=Q(net_pnl__gt=ledger.ZERO))):
         totals = by_ticker[row["instrument_id"]]
         totals.closed_trades, totals.won_trades = row["count"], row["won"]
     total = Totals()
@@ -94,9 +77,9 @@ def statistics_of(trades: QuerySet) -> Statistics:
 def count_sides(trades: QuerySet, by_ticker: dict[str, Totals]) -> None:
     sums = {"count": Count("id"), "units": ExactSum("quantity"), "money": ExactSum("notional"), "fee": ExactSum("fees")}
     for row in trades.order_by().values("instrument_id", "side").annotate(**sums):
-        totals = by_ticker.setdefault(row["instrument_id"], Totals(row["instrument_id"]))
+        totals = by_ticker.setdefault(row["instrument_id"], Totals(instrument_id=row["instrument_id"]))
         side = "buy" if row["side"] == Side.BUY else "sell"
         setattr(totals, f"{side}_count", row["count"])
         setattr(totals, f"{side}_quantity", row["units"])
         setattr(totals, f"{side}_notional", row["money"])
-        totals.total_fees = ledger.total([totals.total_fees, row["fee"]])
+        totals.raise_by("fees", row["fee"])

@@ -1,7 +1,7 @@
 """Append-only, by the database itself: triggers that refuse to change or remove what was booked.
 
 They are installed after every migrate, for SQLite drops a table's triggers without a word when
-Django rebuilds it. A trade's `superseded_by` alone may be set, once, from nothing, to an entry that
+Django rebuilds it. A version's `superseded_by` alone may be set, once, from nothing, to an entry that
 is about to write its next version: of the same account, no booking, and without a version so far.
 """
 
@@ -10,13 +10,16 @@ from contextlib import contextmanager
 from django.core import checks
 from django.db import DEFAULT_DB_ALIAS, connections
 
-from .models import EntryKind, KeptAnswer, LedgerEntry, Trade
+from .models import Activity, EntryKind, KeptAnswer, LedgerEntry, Trade
 
-KEPT = {LedgerEntry: None, KeptAnswer: None, Trade: "superseded_by_id"}  # table -> the column that may be set once
+# table -> the column that may be set once
+KEPT = {LedgerEntry: None, KeptAnswer: None, Trade: "superseded_by_id", Activity: "superseded_by_id"}
+WRITES_FIRST_VERSIONS = f"('{EntryKind.BOOKING}', '{EntryKind.IMPORT}', '{EntryKind.CLOSE}')"
 NEXT_VERSION = f"""
     EXISTS (SELECT 1 FROM {LedgerEntry._meta.db_table} AS entry WHERE entry.id = NEW.superseded_by_id
-            AND entry.account_id = OLD.account_id AND entry.kind <> '{EntryKind.BOOKING}')
+            AND entry.account_id = OLD.account_id AND entry.kind NOT IN {WRITES_FIRST_VERSIONS})
     AND NOT EXISTS (SELECT 1 FROM {Trade._meta.db_table} AS version WHERE version.entry_id = NEW.superseded_by_id)
+    AND NOT EXISTS (SELECT 1 FROM {Activity._meta.db_table} AS version WHERE version.entry_id = NEW.superseded_by_id)
 """  # noqa: S608 - names of ours
 FUNCTION = "trades_refuse_change"
 INSERT, UPDATE, DELETE, TRUNCATE = "insert", "update", "delete", "truncate"

@@ -2,12 +2,29 @@
 
 from collections.abc import Iterator
 
-from . import chain, derived, ledger
-from .models import FIRST_LINK, Account, LedgerEntry, Lot, Position, Realization, RoundTrip, Trade
+from . import chain, derived
+from .account_book import fold_account
+from .events import Event, place_of
+from .folding import events_of
+from .ledger import Folded, Method
+from .models import (
+    FIRST_LINK,
+    Account,
+    Activity,
+    DayTotal,
+    Income,
+    LedgerEntry,
+    Lot,
+    Position,
+    Realization,
+    RoundTrip,
+    Trade,
+)
+from .tallies import TALLIED
 
 POSITION_FIELDS = (
-    "quantity", "cost_basis", "realized_pnl", "fees", "trade_count", "last_executed_at", "last_trade_id",
-    "trip_opened_by", "trip_opened_at", "trip_realized_pnl", "trip_fees",
+    "quantity", "cost_basis", "realized_pnl", "income", "transferred_cost", "event_count", "last_at", "last_id",
+    "trip_opened_by", "trip_opened_at", "trip_realized_pnl", "trip_fees", *TALLIED,
 )  # fmt: skip
 ENTRIES_AT_ONCE = 500
 
@@ -22,13 +39,15 @@ def account_differences(account: Account) -> Iterator[str]:
     """The same for one account, as it is in the database now."""
     account.refresh_from_db()
     yield from chain_differences(account)
-    for ticker in tickers_of(account):
-        yield from position_differences(account, ticker)
+    events = events_of(account)
+    book = fold_account(events, Method(account.opening_method))
+    for ticker in sorted({*tickers_of(account), *book.tickers}):
+        yield from position_differences(account, ticker, book.of(ticker), derived.events_in(events, ticker))
 
 
 def tickers_of(account: Account) -> list[str]:
-    models = (Trade, Position, Lot, Realization, RoundTrip)
-    return sorted({ticker for model in models for ticker in tickers_in(model, account)})
+    models = (Trade, Activity, Position, *derived.KEPT_ROWS)
+    return sorted({ticker for model in models for ticker in tickers_in(model, account) if ticker})
 
 
 def tickers_in(model, account: Account) -> list[str]:
@@ -48,7 +67,8 @@ def chain_differences(account: Account) -> Iterator[str]:
             if entry.number != number:
                 yield f"Account {account.pk}: entry {number} is missing."
                 return
-            digest = chain.link(digest, entry, entry.trade_versions.all())
+            versions = [*entry.trade_versions.all(), *entry.activity_versions.all()]
+            digest = chain.link(digest, entry, chain.versions_digest(versions))
             if entry.digest != digest:
                 yield f"Account {account.pk}: entry {number} was altered; its digest does not follow from its rows."
                 return
@@ -59,29 +79,35 @@ def chain_differences(account: Account) -> Iterator[str]:
 
 def entries_after(account: Account, number: int) -> list[LedgerEntry]:
     entries = LedgerEntry.objects.filter(account=account, number__gt=number).order_by("number")
-    return list(entries.prefetch_related("trade_versions", "superseded_trades")[:ENTRIES_AT_ONCE])
+    rows = ("trade_versions", "activity_versions", "superseded_trade_set", "superseded_activity_set")
+    return list(entries.prefetch_related(*rows)[:ENTRIES_AT_ONCE])
 
 
 def supersession_differences(entry: LedgerEntry) -> Iterator[str]:
-    """Version n of a trade is superseded by the entry that wrote version n + 1, and by no other."""
-    expected = {(trade.trade_id, trade.version - 1) for trade in entry.trade_versions.all() if trade.version > 1}
-    found = {(trade.trade_id, trade.version) for trade in entry.superseded_trades.all()}
-    for trade_id, version in sorted(expected ^ found):
-        yield f"Account {entry.account_id}: version {version} of trade {trade_id} is not superseded as entry " + (
-            f"{entry.number} says."
-        )
+    """Version n is superseded by the entry that wrote version n + 1, and by no other."""
+    for name, written, superseded in (
+        ("trade", entry.trade_versions.all(), entry.superseded_trade_set.all()),
+        ("activity", entry.activity_versions.all(), entry.superseded_activity_set.all()),
+    ):
+        expected = {(row.identity, row.version - 1) for row in written if row.version > 1}
+        found = {(row.identity, row.version) for row in superseded}
+        for identity, version in sorted(expected ^ found):
+            yield (
+                f"Account {entry.account_id}: version {version} of {name} {identity} is not superseded as entry "
+                f"{entry.number} says."
+            )
 
 
 # What is derived --------------------------------------------------------------------------------
 
 
-def position_differences(account: Account, ticker: str) -> Iterator[str]:
-    """The stored position, lots, realizations and round trips against a fold from the first fill."""
-    fills = derived.fills_of(account, ticker)
-    folded = ledger.fold(fills, account.method)
-    expected = Position(account=account, instrument_id=ticker, trade_count=len(fills))
-    derived.fill_position(expected, folded.holding, fills[-1] if fills else None)
+def position_differences(account: Account, ticker: str, folded: Folded, events: list[Event]) -> Iterator[str]:
+    """The stored position and the rows beside it against a fold from the first event."""
     stored = derived.position_of(account, ticker)
+    expected = Position(account=account, instrument_id=ticker, event_count=len(events))
+    days = derived.day_rows(expected, folded, events)
+    last = place_of(events[-1]) if events else None
+    derived.fill_position(expected, folded.holding, derived.sum_of(days), last)
     for name in POSITION_FIELDS:
         if getattr(stored, name) != getattr(expected, name):
             yield (
@@ -89,11 +115,14 @@ def position_differences(account: Account, ticker: str) -> Iterator[str]:
                 f"the fold gives {getattr(expected, name)}."
             )
     whose = {"account": account, "instrument_id": ticker}
-    yield from rows_differences(Lot, whose, [derived.lot_row(expected, lot) for lot in folded.holding.lots])
-    yield from rows_differences(
-        Realization, whose, [derived.realization_row(one, whose) for one in folded.realizations]
-    )
-    yield from rows_differences(RoundTrip, whose, [derived.round_trip_row(one, whose) for one in folded.round_trips])
+    for model, rows in (
+        (Lot, [derived.lot_row(expected, lot) for lot in folded.holding.lots]),
+        (Realization, [derived.realization_row(one, whose) for one in folded.realizations]),
+        (RoundTrip, [derived.round_trip_row(one, whose) for one in folded.round_trips]),
+        (Income, [derived.income_row(one, whose) for one in folded.incomes]),
+        (DayTotal, days),
+    ):
+        yield from rows_differences(model, whose, rows)
 
 
 def rows_differences(model, whose: dict, expected: list) -> Iterator[str]:

@@ -130,7 +130,7 @@ def new_trade(request: HttpRequest) -> HttpResponse:
     if request.method == "POST":
         form = TradeForm(request.POST, user=request.user)
         booking = book(request, form) if form.is_valid() else None
-        return redirect("trades:trade", booking.trade.trade_id) if booking else show_new(request, form, 422)
+        return redirect("trades:trade", booking.row.trade_id) if booking else show_new(request, form, 422)
     if request.GET:
         return show_new(request, TradeForm(request.GET, user=request.user))
     return show_new(request, TradeForm(user=request.user))
@@ -187,7 +187,7 @@ def book(request: HttpRequest, form: TradeForm) -> services.Booking | None:
         form.add_error(None, str(error.detail))
         return None
     said = "was booked before; nothing was booked twice" if booking.is_replay else "booked"
-    messages.success(request, f"Trade {booking.trade.trade_id} {said}: {words_of(booking.trade)}.")
+    messages.success(request, f"Trade {booking.row.trade_id} {said}: {words_of(booking.row)}.")
     return booking
 
 
@@ -264,11 +264,11 @@ def was_changed(request: HttpRequest, trade: Trade, form) -> bool:
     }
     try:
         if isinstance(form, CorrectionForm):
-            booking = services.correct_trade(trade, form.content(), **told)
-            is_new = booking.trade.version > trade.version
-            said = f"corrected; it stands at version {booking.trade.version}" if is_new else "was left as it is"
+            booking = services.correct_version(trade, form.content(), **told)
+            is_new = booking.row.version > trade.version
+            said = f"corrected; it stands at version {booking.row.version}" if is_new else "was left as it is"
         else:
-            services.void_trade(trade, **told)
+            services.void_version(trade, **told)
             said = "voided"
     except ValidationError as error:
         form.add_refusal(error) if isinstance(form, CorrectionForm) else form.add_error(None, error)

@@ -9,7 +9,7 @@ from django.test.utils import CaptureQueriesContext
 from tests.factories import book, make_account, make_user
 from tradeops.core.users.models import Role
 from trades.models import Account, Trade
-from trades.services import void_trade
+from trades.services import void_version
 
 from .conftest import at
 
@@ -71,7 +71,7 @@ def test_a_void_that_a_rule_forbids_is_said(office, alice):
 
 
 def test_what_is_not_current_is_not_voided_again(office, trade, carol):
-    void_trade(trade, actor=carol, reason="doubled")
+    void_version(trade, actor=carol, reason="doubled")
     versions = list(Trade.objects.filter(trade_id=trade.trade_id).values_list("pk", flat=True))
     answer = office.post("/admin/trades/trade/", {"action": "void", "_selected_action": versions}, follow=True)
     assert "None of the chosen versions is a current one." in answer.content.decode()

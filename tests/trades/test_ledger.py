@@ -19,7 +19,6 @@ from trades.ledger import (
     apply_fill,
     average,
     fee_part,
-    find_shorts,
     fold,
     part_of,
     total,
@@ -170,7 +169,7 @@ def test_the_precision_of_the_callers_thread_changes_nothing():
 
 def test_shorts_are_found_where_they_begin_and_while_they_last():
     rows = [("BUY", "1", "5", "0"), ("SELL", "2", "5", "0"), ("SELL", "1", "5", "0"), ("BUY", "2", "5", "0")]
-    assert find_shorts(fills_of(*rows)) == [2, 3]
+    assert fold(fills_of(*rows)).shorts == [2, 3]
 
 
 # Laws -----------------------------------------------------------------------------------------

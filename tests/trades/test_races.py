@@ -11,7 +11,7 @@ from tests.factories import book, make_account, make_user
 from tradeops.core.api import Conflict
 from trades import verification
 from trades.models import LedgerEntry, Position, Trade
-from trades.services import correct_trade, default_account, void_trade
+from trades.services import correct_version, default_account, void_version
 
 from .conftest import at
 
@@ -69,9 +69,9 @@ def test_writers_of_one_account_keep_its_numbers_its_chain_and_its_positions():
             side = "BUY" if (number + minute) % 2 else "SELL"
             book(account, side, str(number + 1), "10", ticker=f"T{minute % 3}", executed_at=at(minute))
         if number < 4:
-            correct_trade(seeds[number], {"price": Decimal(number + 1)}, actor=user)
+            correct_version(seeds[number], {"price": Decimal(number + 1)}, actor=user)
         if number == 3:
-            void_trade(seeds[3], actor=user)  # its own: a void before another's correction would refuse that
+            void_version(seeds[3], actor=user)  # its own: a void before another's correction would refuse that
 
     assert run_together(*[lambda number=number: write(number) for number in range(8)]) == {"done": 8}
     numbers = list(LedgerEntry.objects.order_by("number").values_list("number", flat=True))

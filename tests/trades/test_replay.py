@@ -15,7 +15,7 @@ from tests.factories import book, make_account, make_user
 from tradeops.core.api import Conflict
 from trades import ledger, verification
 from trades.models import Position, Trade
-from trades.services import correct_trade, void_trade
+from trades.services import correct_version, void_version
 
 from .conftest import START
 
@@ -67,9 +67,9 @@ class Book(RuleBasedStateMachine):
         after = self.model | {trade_id: said}
         if self.makes_new_short(after):
             with pytest.raises(Conflict):
-                correct_trade(self.current(trade_id), changes, actor=self.user)
+                correct_version(self.current(trade_id), changes, actor=self.user)
         else:
-            correct_trade(self.current(trade_id), changes, actor=self.user)
+            correct_version(self.current(trade_id), changes, actor=self.user)
             self.model = after
 
     @precondition(lambda self: self.model)
@@ -79,9 +79,9 @@ class Book(RuleBasedStateMachine):
         after = {key: said for key, said in self.model.items() if key != trade_id}
         if self.makes_new_short(after):
             with pytest.raises(Conflict):
-                void_trade(self.current(trade_id), actor=self.user)
+                void_version(self.current(trade_id), actor=self.user)
         else:
-            void_trade(self.current(trade_id), actor=self.user)
+            void_version(self.current(trade_id), actor=self.user)
             self.model = after
 
     def current(self, trade_id: int) -> Trade:

@@ -9,9 +9,10 @@ from django.core.exceptions import PermissionDenied, ValidationError
 from tests.factories import book, make_account
 from tradeops.core.api import Conflict, PreconditionFailed, Unprocessable
 from tradeops.core.events.models import Event
-from trades import derived, ledger, verification
+from trades import ledger, verification
+from trades.folding import fills_of
 from trades.models import Account, LedgerEntry, Lot, Position, Realization, RoundTrip, Trade
-from trades.services import book_trade, correct_trade, default_account, open_account, void_trade
+from trades.services import book_trade, correct_version, default_account, open_account, void_version
 
 from .conftest import START, at
 
@@ -44,8 +45,8 @@ def test_an_auditor_writes_nothing_by_whatever_door(account, dave):
     )
     for act in (
         lambda: book_trade(unsaved, actor=dave),
-        lambda: correct_trade(trade, {"price": Decimal(2)}, actor=dave),
-        lambda: void_trade(trade, actor=dave),
+        lambda: correct_version(trade, {"price": Decimal(2)}, actor=dave),
+        lambda: void_version(trade, actor=dave),
     ):
         with pytest.raises(PermissionDenied):
             act()
@@ -86,7 +87,7 @@ def test_a_correction_is_a_new_version_that_names_who_when_and_why(account, caro
     book(account, "BUY", "100", "12", fees="1", executed_at=at(1))
     sale = book(account, "SELL", "50", "15", fees="1", executed_at=at(2))
     assert sale.realized_pnl == 250
-    correct_trade(first, {"price": Decimal("10.5")}, actor=carol, reason="typing error")
+    correct_version(first, {"price": Decimal("10.5")}, actor=carol, reason="typing error")
     old, new = Trade.objects.filter(trade_id=first.trade_id).order_by("version")
     assert (old.price, new.price, new.version) == (10, Decimal("10.5"), 2)
     assert old.superseded_by == new.entry
@@ -98,50 +99,50 @@ def test_a_correction_is_a_new_version_that_names_who_when_and_why(account, caro
 
 def test_a_void_takes_the_trade_out_and_keeps_its_versions(account, alice):
     trade = book(account, executed_at=at(0))
-    void_trade(trade, actor=alice, reason="never happened")
+    void_version(trade, actor=alice, reason="never happened")
     assert not Trade.objects.current().exists()
     assert Trade.objects.filter(trade_id=trade.trade_id).count() == 2
     held = position(account)
     assert (held.quantity, held.cost_basis, held.fees, held.trade_count) == (0, 0, 0, 0)
     with pytest.raises(Conflict):
-        void_trade(trade, actor=alice)
+        void_version(trade, actor=alice)
     with pytest.raises(Conflict):
-        correct_trade(trade, {"price": Decimal(1)}, actor=alice)
+        correct_version(trade, {"price": Decimal(1)}, actor=alice)
     assert_sound()
 
 
 def test_a_correction_of_the_ticker_moves_the_trade_to_the_other_position(account, alice):
     trade = book(account, executed_at=at(0))
-    correct_trade(trade, {"instrument_id": "MSFT"}, actor=alice)
+    correct_version(trade, {"instrument_id": "MSFT"}, actor=alice)
     assert (position(account).quantity, position(account, "MSFT").quantity) == (0, 100)
     assert_sound()
-    correct_trade(trade, {"instrument_id": "AAPL"}, actor=alice)
+    correct_version(trade, {"instrument_id": "AAPL"}, actor=alice)
     assert (position(account).quantity, position(account, "MSFT").quantity) == (100, 0)
     assert_sound()
 
 
 def test_a_correction_without_a_difference_writes_nothing(account, alice):
     trade = book(account, executed_at=at(0))
-    booking = correct_trade(trade, {"price": Decimal("150.250")}, actor=alice, idempotency_key="k")
-    assert booking.trade.version == 1
+    booking = correct_version(trade, {"price": Decimal("150.250")}, actor=alice, idempotency_key="k")
+    assert booking.row.version == 1
     assert LedgerEntry.objects.count() == 1
-    correct_trade(trade, {"price": Decimal(2)}, actor=alice, idempotency_key="k")
+    correct_version(trade, {"price": Decimal(2)}, actor=alice, idempotency_key="k")
     assert_sound()
 
 
 def test_a_correction_of_a_note_leaves_the_position_alone(account, alice):
     trade = book(account, executed_at=at(0))
     before = position(account).pk
-    booking = correct_trade(trade, {"note": "by phone"}, actor=alice)
-    assert (booking.trade.version, position(account).pk) == (2, before)
+    booking = correct_version(trade, {"note": "by phone"}, actor=alice)
+    assert (booking.row.version, position(account).pk) == (2, before)
     assert_sound()
 
 
 def test_a_correction_of_a_version_that_is_no_longer_current_is_refused(account, alice):
     trade = book(account, executed_at=at(0))
-    correct_trade(trade, {"price": Decimal(2)}, actor=alice, expected_version=1)
+    correct_version(trade, {"price": Decimal(2)}, actor=alice, expected_version=1)
     with pytest.raises(PreconditionFailed):
-        correct_trade(trade, {"price": Decimal(3)}, actor=alice, expected_version=1)
+        correct_version(trade, {"price": Decimal(3)}, actor=alice, expected_version=1)
     assert LedgerEntry.objects.count() == 2
 
 
@@ -150,10 +151,10 @@ def test_an_account_without_shorts_refuses_what_would_make_one_and_names_the_tra
     bought = book(account, "BUY", "100", executed_at=at(0))
     sold = book(account, "SELL", "80", executed_at=at(5))
     with pytest.raises(Conflict) as refused:
-        correct_trade(bought, {"quantity": Decimal(50)}, actor=alice)
+        correct_version(bought, {"quantity": Decimal(50)}, actor=alice)
     assert refused.value.extra["trades"] == [sold.trade_id]
     with pytest.raises(Conflict):
-        void_trade(bought, actor=alice)
+        void_version(bought, actor=alice)
     with pytest.raises(Conflict):
         book(account, "SELL", "1", executed_at=at(-1))
     assert position(account).quantity == 20
@@ -202,10 +203,10 @@ def test_a_repeat_is_answered_before_the_book_as_it_stands_is_asked(alice):
 
 def test_a_repeated_correction_is_not_applied_twice(account, alice):
     trade = book(account, executed_at=at(0))
-    correct_trade(trade, {"price": Decimal(2)}, actor=alice, idempotency_key="c")
-    correct_trade(trade, {"price": Decimal(3)}, actor=alice)
-    repeat = correct_trade(trade, {"price": Decimal(2)}, actor=alice, idempotency_key="c", expected_version=1)
-    assert (repeat.is_replay, repeat.trade.version) == (True, 2)
+    correct_version(trade, {"price": Decimal(2)}, actor=alice, idempotency_key="c")
+    correct_version(trade, {"price": Decimal(3)}, actor=alice)
+    repeat = correct_version(trade, {"price": Decimal(2)}, actor=alice, idempotency_key="c", expected_version=1)
+    assert (repeat.is_replay, repeat.row.version) == (True, 2)
     assert Trade.objects.current().get().price == 3
     with pytest.raises(Unprocessable):
         book(account, idempotency_key="c")
@@ -248,7 +249,7 @@ def test_a_sum_that_could_not_be_kept_is_refused_and_nothing_is_booked(account):
 
 def test_the_owner_is_told_of_trade_and_position_in_order(account, alice, carol):
     trade = book(account, executed_at=at(0))
-    correct_trade(trade, {"price": Decimal(2)}, actor=carol)
+    correct_version(trade, {"price": Decimal(2)}, actor=carol)
     events = list(Event.objects.after(f"user:{alice.pk}", 0))
     assert [(event.kind, event.payload.get("action")) for event in events] == [
         ("trade", "booking"), ("position", None), ("trade", "correction"), ("position", None),
@@ -278,7 +279,7 @@ def test_what_is_kept_follows_the_accounts_own_method(alice, method):
     rows = [("BUY", "100", "10"), ("BUY", "100", "12"), ("SELL", "50", "15"), ("SELL", "300", "9"), ("BUY", "20", "8")]
     for minute, (side, quantity, price) in enumerate(rows):
         book(account, side, quantity, price, fees="1", executed_at=at(minute))
-    folded = ledger.fold(derived.fills_of(account, "AAPL"), ledger.Method(method))
+    folded = ledger.fold(fills_of(account, ["AAPL"]), ledger.Method(method))
     assert position(account).realized_pnl == folded.holding.realized_pnl
     assert Lot.objects.count() == len(folded.holding.lots)
     assert Realization.objects.count() == len(folded.realizations)
@@ -287,8 +288,8 @@ def test_what_is_kept_follows_the_accounts_own_method(alice, method):
 
 def test_known_at_gives_the_book_as_it_was_known(account, alice):
     trade = book(account, executed_at=at(0))
-    correct_trade(trade, {"price": Decimal(2)}, actor=alice)
-    void_trade(trade, actor=alice)
+    correct_version(trade, {"price": Decimal(2)}, actor=alice)
+    void_version(trade, actor=alice)
     known = [list(Trade.objects.known_at(number).values_list("version", flat=True)) for number in (0, 1, 2, 3)]
     assert known == [[], [1], [2], []]
 
@@ -297,5 +298,5 @@ def test_booking_takes_a_fixed_number_of_queries(account, django_assert_num_quer
     book(account, executed_at=at(0))
     trade = Trade(account=account, instrument_id="AAPL", side="BUY", quantity=Decimal(1), price=Decimal(1))
     trade.executed_at = at(1)
-    with django_assert_num_queries(19):
+    with django_assert_num_queries(21):
         book_trade(trade, actor=alice)

@@ -7,7 +7,7 @@ from django.db import DatabaseError, connection, transaction
 from tests.factories import book, make_account
 from trades import triggers
 from trades.models import KeptAnswer, LedgerEntry, Trade
-from trades.services import correct_trade
+from trades.services import correct_version
 
 pytestmark = pytest.mark.django_db
 
@@ -50,7 +50,7 @@ def test_a_booked_row_cannot_be_changed_or_removed_by_sql(trade, statement):
 
 
 def test_superseding_happens_once(trade, alice):
-    correct_trade(trade, {"note": "x"}, actor=alice)
+    correct_version(trade, {"note": "x"}, actor=alice)
     entry = LedgerEntry.objects.order_by("number").first()
     with pytest.raises(DatabaseError, match="append-only"), transaction.atomic():
         Trade.objects.filter(version=1).update(superseded_by=entry)
@@ -60,7 +60,7 @@ def test_superseding_happens_once(trade, alice):
 
 def test_nothing_is_superseded_by_what_is_another_trades_or_anothers(trade, account, alice):
     other = book(account)
-    correct_trade(other, {"note": "x"}, actor=alice)
+    correct_version(other, {"note": "x"}, actor=alice)
     elsewhere = book(make_account(alice, name="Elsewhere"))
     entries = LedgerEntry.objects.exclude(pk=trade.entry_id)
     assert entries.count() == 3

@@ -9,7 +9,7 @@ from django.db import connection
 from tests.factories import book, make_account
 from trades import triggers, verification
 from trades.models import Account, LedgerEntry, Lot, Position, Realization, RoundTrip, Trade
-from trades.services import correct_trade, void_trade
+from trades.services import correct_version, void_version
 
 from .conftest import at
 
@@ -23,8 +23,8 @@ def whole_book(alice, account):
     book(account, "SELL", "6", "90", executed_at=at(2))
     book(account, "BUY", "3", "95", executed_at=at(3), note="kept")
     book(make_account(alice, "Other"), ticker="MSFT")
-    correct_trade(first, {"price": Decimal("101")}, actor=alice, reason="typing error")
-    void_trade(book(account, executed_at=at(4)), actor=alice)
+    correct_version(first, {"price": Decimal("101")}, actor=alice, reason="typing error")
+    void_version(book(account, executed_at=at(4)), actor=alice)
 
 
 def first_difference() -> str:

@@ -9,7 +9,7 @@ from django.test.utils import CaptureQueriesContext
 
 from tests.factories import book, make_account
 from trades.models import LedgerEntry, Trade
-from trades.services import correct_trade, void_trade
+from trades.services import correct_version, void_version
 
 from .conftest import HUGE, at
 from .test_positions import quote
@@ -221,7 +221,7 @@ def test_a_half_filled_form_is_looked_at_without_complaint(desk, account, query)
 def test_the_page_of_a_trade_tells_its_story(desk, account, carol):
     trade = book(account, "BUY", "10", "100", executed_at=at(0))
     sale = book(account, "SELL", "4", "110", executed_at=at(1))
-    correct_trade(trade, {"price": Decimal("101")}, actor=carol, reason="typing error")
+    correct_version(trade, {"price": Decimal("101")}, actor=carol, reason="typing error")
     text = text_of(desk.get(f"/desk/trades/{trade.trade_id}/"))
     assert "Corrected by carol" in text
     assert "“typing error” price 100 101" in text
@@ -251,7 +251,7 @@ def test_a_change_needs_a_reason_and_the_version_that_was_seen(desk, alice, acco
     address = f"/desk/trades/{trade.trade_id}/{act}/"
     body = form_of(account, price="151", executed_at="2025-01-15T14:30:00", version=1)
     assert desk.post(address, body).status_code == 422
-    correct_trade(trade, {"price": Decimal(2)}, actor=alice)
+    correct_version(trade, {"price": Decimal(2)}, actor=alice)
     stale = desk.post(address, body | {"reason": "x"})
     assert stale.status_code == 422
     assert "stands at version 2" in text_of(stale)
@@ -283,7 +283,7 @@ def test_the_positions_page_sums_and_weighs(desk, account):
 
 
 def test_closed_positions_are_shown_when_asked_for(desk, alice, account):
-    void_trade(book(account, ticker="VOID"), actor=alice)
+    void_version(book(account, ticker="VOID"), actor=alice)
     book(account, "BUY", executed_at=at(0))
     book(account, "SELL", executed_at=at(1))
     assert "AAPL" not in text_of(desk.get("/desk/positions/"))

@@ -19,6 +19,8 @@ from rest_framework.renderers import JSONRenderer
 from rest_framework.response import Response
 from rest_framework.views import exception_handler as drf_exception_handler
 
+from .decimals import plain
+
 # What a made-up cursor may raise on its way to being refused.
 CURSOR_FAULTS = (
     ValueError, TypeError, OverflowError, binascii.Error, UnicodeError, RecursionError, DjangoValidationError,
@@ -158,14 +160,6 @@ def problem_exception_handler(error: Exception, context: dict) -> Response | Non
 
 
 # Decimals ------------------------------------------------------------------------------
-
-
-def plain(value: Decimal) -> str:
-    """A decimal as people write it: no exponent, no zeros at the end. `Decimal("150.250")` is `"150.25"`."""
-    text = format(value, "f")
-    if "." in text:
-        text = text.rstrip("0").rstrip(".")
-    return "0" if text in ("-0", "") else text
 
 
 class ExactDecimalField(serializers.Field):

@@ -1,0 +1,20 @@
+"""`manage.py refold`: makes all that is derived from the book again, from its first events."""
+
+from django.core.management.base import BaseCommand
+from django.db import transaction
+
+from trades import acts, derived
+from trades.models import Account, Position
+from trades.verification import tickers_of
+
+
+class Command(BaseCommand):
+    help = "Makes positions, lots, realizations and totals again from the book, account by account."
+
+    def handle(self, *args, **options):
+        for account in Account.objects.order_by("id"):
+            with transaction.atomic():
+                account = acts.lock(account)
+                positions = derived.refold(account, tickers_of(account))
+                Position.objects.filter(account=account, event_count=0).delete()
+            self.stdout.write(f"Account {account.pk}: {len(positions)} positions made again.")
