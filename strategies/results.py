@@ -9,7 +9,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from strategies import engine
-from strategies.annualization import bars_per_year
+from tradeops.core.annualization import bars_per_year
 from strategies.backtest import Backtest
 from strategies.portfolio import Portfolio, combine
 from strategies.prices import iso_times

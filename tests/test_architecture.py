@@ -20,6 +20,7 @@ MAY_IMPORT = {
 }
 PURE = [
     "tradeops/core/csvfile.py",
+    "tradeops/core/annualization.py",
     "tradeops/core/statistics.py",
     "market/simulation.py",
     "market/windows.py",
@@ -34,7 +35,6 @@ PURE = [
     "trades/ledger.py",
     "market/ticks.py",
     "market/board.py",
-    "strategies/annualization.py",
     "strategies/backtest.py",
     "strategies/logs.py",
     "strategies/parameters.py",
