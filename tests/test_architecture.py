@@ -34,6 +34,7 @@ PURE = [
     "market/samples.py",
     "market/tickers.py",
     "trades/ledger.py",
+    "trades/performance.py",
     "market/ticks.py",
     "market/board.py",
     "strategies/backtest.py",
