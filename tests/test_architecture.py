@@ -35,6 +35,7 @@ PURE = [
     "market/tickers.py",
     "trades/ledger.py",
     "trades/performance.py",
+    "trades/plots.py",
     "market/ticks.py",
     "market/board.py",
     "strategies/backtest.py",
