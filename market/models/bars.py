@@ -91,7 +91,9 @@ class Bar(models.Model):
             # The last close known at a moment, of each source.
             models.Index(fields=["instrument", "source", "ends_at"], name="bar_last_known"),
             # The feed's bars of this minute, hour and day, and those too old to be kept.
-            models.Index(fields=["timeframe", "start"], name="bar_by_time"),
+            models.Index(fields=["source", "timeframe", "start"], name="bar_by_time"),
+            # Those that are over by now.
+            models.Index(fields=["source", "ends_at"], condition=Q(is_final=False), name="bar_open"),
         ]
 
     def __str__(self) -> str:
