@@ -22,6 +22,7 @@ from tradeops.core.events import relay
 from . import feed_store
 from .board import Board, Flush
 from .database_threads import database_threads
+from .feed_bars import forget_old_bars
 from .feed_store import MINUTE, LostTheFeed
 from .frames import average_frame, encode, quote_fields
 from .models import Source
@@ -226,7 +227,9 @@ class Feed:
             await self.tidy(begun)
 
     async def tidy(self, now) -> None:
-        """Folds the minute before the one that runs and forgets what is older than a day."""
+        """Writes the bars, folds the minute before the one that runs and forgets what is kept no longer."""
         self.folded = now.replace(second=0, microsecond=0)
+        await in_database(feed_store.write_bars)(self.holder)
         await in_database(feed_store.fold_minute)(self.resumption.epoch, self.folded - MINUTE)
         await in_database(feed_store.forget_old_ticks)(now)
+        await in_database(forget_old_bars)(self.source_name, now)

@@ -16,6 +16,7 @@ from django.utils import timezone
 from tradeops.core.events.services import ALERTS, record_event
 
 from .board import REBUILD_SECONDS, Flush, QuoteNow, Start, starts_of
+from .feed_bars import bring_bars_up_to_date
 from .frames import alert_message, number, percent
 from .models import Alert, AlertKind, FeedState, Instrument, Quote, TickBlock
 from .rules import SEED_RULE
@@ -63,9 +64,7 @@ def claim(holder: str, now: datetime) -> bool:
 @transaction.atomic
 def take_up(holder: str, source: str, seed: int | None, tickers, now: datetime) -> Resumption:
     """What to go on with. Another source or another seed begins anew, with another epoch."""
-    state = FeedState.objects.select_for_update().get(pk=FeedState.ONLY)
-    if state.holder != holder:
-        raise LostTheFeed
+    state = _locked(holder)
     Instrument.objects.ensure(tickers)
     is_anew = not state.epoch or state.source != source or (seed is not None and seed != state.seed)
     if is_anew:
@@ -76,9 +75,19 @@ def take_up(holder: str, source: str, seed: int | None, tickers, now: datetime) 
     return Resumption(state.epoch, state.seq, state.seed or 0, starts, list(recent.ticks()), waiting)
 
 
+def _locked(holder: str) -> FeedState:
+    state = FeedState.objects.select_for_update().get(pk=FeedState.ONLY)
+    if state.holder != holder:
+        raise LostTheFeed
+    return state
+
+
 def _begin(state: FeedState, source: str, seed: int, tickers) -> Resumption:
-    state.epoch, state.seq, state.source, state.seed, state.rules = uuid4().hex, 0, source, seed, {}
-    state.save(update_fields=["epoch", "seq", "source", "seed", "rules"])
+    if state.epoch:
+        bring_bars_up_to_date(state)
+    state.epoch, state.seq, state.bars_seq, state.rules = uuid4().hex, 0, 0, {}
+    state.source, state.seed = source, seed
+    state.save(update_fields=["epoch", "seq", "bars_seq", "rules", "source", "seed"])
     # The old prices stay until new ones come, but count as older than any flush to come.
     Quote.objects.update(seq=0)
     return Resumption(state.epoch, 0, seed, starts_of(tickers, start_levels(tickers)), [], {})
@@ -194,6 +203,12 @@ def alert_payload(alert: Alert) -> dict:
         "ts": to_ms(alert.tick_at),
         "message": alert_message(alert.ticker, alert.change_percentage, alert.window_seconds),
     }
+
+
+@transaction.atomic
+def write_bars(holder: str) -> None:
+    """Puts into the bars what was saved since the last time. Raises LostTheFeed."""
+    bring_bars_up_to_date(_locked(holder))
 
 
 @transaction.atomic

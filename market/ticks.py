@@ -61,6 +61,12 @@ class StoredTicks:
             return np.zeros(len(self.seqs), dtype=bool)
         return self.indexes == self.tickers.index(ticker)
 
+    def after(self, seq: int) -> "StoredTicks":
+        """Those of later flushes than `seq`."""
+        chosen = self.seqs > seq
+        columns = {name: getattr(self, name)[chosen] for name, _ in COLUMNS}
+        return StoredTicks(tickers=self.tickers, **columns)
+
 
 def to_micros(price: Decimal) -> int:
     """`price` in micros, half-even at the sixth decimal."""

@@ -24,8 +24,8 @@ from strategies.portfolio import combine
 from strategies.prices import PriceFileError, read_files
 from strategies.results import add_curve
 from strategies.serializers import ResultSerializer, RunListSerializer, RunRequestSerializer, SpecSerializer
-from strategies.uploads import CsvParser, given_values, uploaded_files
 from tradeops.core.api import Conflict, KeysetPagination, Unprocessable
+from tradeops.core.uploads import CsvParser, given_values, uploaded_files
 
 CSV = "text/csv; charset=utf-8"
 PICTURES = {"png": "image/png", "svg": "image/svg+xml"}

@@ -9,7 +9,8 @@ from pathlib import Path
 from strategies.backtest import Spec
 
 FOLDER = Path(__file__).parent
-SOURCES = ("engine.py", "indicators.py", "annualization.py", "portfolio.py", "results.py", "charts.py", "library/*.py")
+SOURCES = ("engine.py", "indicators.py", "portfolio.py", "results.py", "charts.py", "library/*.py")
+FORMULAS = ("annualization.py", "statistics.py")
 LIBRARIES = ("numpy", "matplotlib")
 
 
@@ -17,7 +18,7 @@ LIBRARIES = ("numpy", "matplotlib")
 def code_digest() -> str:
     """SHA-256 over the sources that make results and pictures, and the versions of the libraries under them."""
     paths = [path for pattern in SOURCES for path in sorted(FOLDER.glob(pattern))]
-    paths.append(FOLDER.parent / "tradeops" / "core" / "statistics.py")
+    paths += [FOLDER.parent / "tradeops" / "core" / name for name in FORMULAS]
     found = hashlib.sha256()
     for path in paths:
         found.update(path.name.encode() + b"\0" + path.read_bytes() + b"\0")

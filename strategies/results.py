@@ -9,11 +9,11 @@ from collections.abc import Sequence
 import numpy as np
 
 from strategies import engine
-from strategies.annualization import bars_per_year
 from strategies.backtest import Backtest
 from strategies.portfolio import Portfolio, combine
 from strategies.prices import iso_times
 from tradeops.core import statistics
+from tradeops.core.annualization import bars_per_year
 
 MICROSECONDS_A_YEAR = 365.25 * 86_400 * 1e6
 

@@ -9,8 +9,8 @@ from django.http import HttpRequest, StreamingHttpResponse
 
 from tradeops.core.api import KeysetPagination, plain
 from tradeops.core.csvfile import safe_text, write_rows
+from tradeops.core.moments import written_time
 
-from .frames import written_time
 from .models import Realization, Trade
 
 COLUMNS = (

@@ -8,10 +8,11 @@ from django_filters.utils import translate_validation
 from rest_framework import exceptions
 
 from market.models import validate_ticker
+from tradeops.core import moments
 from tradeops.core.api import ExactDecimalField
 
 from .models import Side, Trade
-from .serializers import BIGGEST_ID, InstantField
+from .serializers import BIGGEST_ID
 
 MOST_TICKERS = 50
 # What a list's address may hold beside its filters.
@@ -47,15 +48,7 @@ class MomentField(forms.CharField):
 
     def clean(self, value):
         text = super().clean(value)
-        if not text:
-            return None
-        if len(text) == len("2025-01-15"):
-            text += "T00:00:00Z"
-        # A plus sign that was not escaped arrives as a space.
-        head, space, offset = text.rpartition(" ")
-        if space and ":" in head and len(offset) == len("02:00"):
-            text = f"{head}+{offset}"
-        return checked(InstantField(), text)
+        return checked(moments.MomentField(), text) if text else None
 
 
 def checked(field, text: str):

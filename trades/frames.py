@@ -3,6 +3,7 @@
 from typing import TypedDict
 
 from tradeops.core.api import plain
+from tradeops.core.moments import written_time
 
 from .models import Position, Trade
 
@@ -31,10 +32,6 @@ class PositionFrame(TypedDict):
     realized_pnl: str
     fees: str
     net_pnl: str
-
-
-def written_time(at) -> str:
-    return at.isoformat().replace("+00:00", "Z")
 
 
 def trade_frame(trade: Trade, action: str) -> TradeFrame:

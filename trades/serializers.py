@@ -1,21 +1,15 @@
 """The book in JSON: decimals as strings, times in UTC, `side` under the user's name `trade_type`."""
 
-import re
-from datetime import UTC, datetime
-
 from rest_framework import serializers
 
 from market.models import validate_ticker
 from tradeops.core.api import ExactDecimalField, StrictModelSerializer, StrictSerializer
+from tradeops.core.moments import InstantField
 
-from .frames import written_time
 from .models import Account, AccountKind, PnlMethod, Side, Trade
 
 BIGGEST_ID = 2**63 - 1
 TAGS, TAG_CHARACTERS = 20, 40
-RFC_3339 = re.compile(
-    r"[0-9]{4}-[0-9]{2}-[0-9]{2}[Tt ][0-9]{2}:[0-9]{2}(:[0-9]{2}(\.[0-9]{1,6})?)?([Zz]|[+-][0-9]{2}:[0-9]{2})?",
-)
 # The names a trade's fields bear outside, where they differ.
 OUTSIDE_NAMES = {"instrument_id": "ticker", "side": "trade_type"}
 INSIDE_NAMES = {outside: inside for inside, outside in OUTSIDE_NAMES.items()}
@@ -26,29 +20,6 @@ class Money(ExactDecimalField):
 
     def __init__(self, **kwargs):
         super().__init__(max_digits=60, decimal_places=24, **kwargs)
-
-
-class InstantField(serializers.DateTimeField):
-    """A moment: RFC 3339 with its offset in, UTC out. One without an offset could be any of 38 moments."""
-
-    default_error_messages = {
-        "invalid": "A time such as 2025-01-15T14:30:00Z is required, to the microsecond at most.",
-        "naive": "The time needs an offset, such as Z or +02:00.",
-    }
-
-    def to_internal_value(self, value) -> datetime:
-        if not isinstance(value, str) or not RFC_3339.fullmatch(value):
-            self.fail("invalid")
-        try:
-            moment = datetime.fromisoformat(value.upper())
-            if moment.tzinfo is None:
-                self.fail("naive")
-            return moment.astimezone(UTC)
-        except (ValueError, OverflowError):
-            self.fail("invalid")
-
-    def to_representation(self, value) -> str:
-        return written_time(value.astimezone(UTC))
 
 
 class TagsField(serializers.ListField):

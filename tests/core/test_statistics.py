@@ -10,11 +10,13 @@ from hypothesis import strategies as st
 
 from tradeops.core.statistics import (
     annual_growth,
+    calmar_ratio,
     drawdowns,
     max_drawdown,
     profit_factor,
     sharpe_ratio,
     simple_returns,
+    sortino_ratio,
     total_return,
     volatility,
     win_rate,
@@ -73,10 +75,38 @@ def test_profit_factor_by_hand():
     assert profit_factor(np.array([-5.0])) == 0.0
 
 
-@pytest.mark.parametrize("equity", [[], [1.0, 0.0], [-1.0]])
-def test_equity_must_be_there_and_positive(equity):
+def test_sortino_divides_by_what_fell_over_all_periods():
+    # Mean 0.01; squares of the falls 0.0004 and 0.0004 over four periods: a deviation of 0.0141421.
+    returns = np.array([0.05, -0.02, 0.03, -0.02])
+    assert sortino_ratio(returns, 252) == pytest.approx(0.01 / math.sqrt(0.0002) * math.sqrt(252))
+
+
+def test_sortino_without_a_loss_is_undefined():
+    assert sortino_ratio(np.array([0.01, 0.0, 0.02]), 252) is None
+    assert sortino_ratio(np.array([-0.01]), 252) is None
+
+
+def test_calmar_is_growth_a_year_over_the_deepest_fall():
+    assert calmar_ratio(np.array([100.0, 90.0, 121.0]), 2.0) == pytest.approx(0.1 / 0.1)
+    assert calmar_ratio(np.array([100.0, 50.0, 75.0]), 1.0) == pytest.approx(-0.25 / 0.5)
+    assert calmar_ratio(np.array([100.0, 110.0]), 1.0) is None
+    assert calmar_ratio(np.array([100.0, 90.0]), 0.0) is None
+
+
+def test_who_lost_everything_fell_by_all_of_it():
+    assert max_drawdown(np.array([100.0, 120.0, 0.0])) == -1.0
+
+
+@pytest.mark.parametrize("equity", [[], [0.0, 1.0], [1.0, -1.0], [-1.0]])
+def test_a_drawdown_needs_equity_that_begins_above_zero(equity):
     with pytest.raises(ValueError, match="equity"):
         max_drawdown(np.array(equity))
+
+
+@pytest.mark.parametrize("equity", [[], [1.0, 0.0], [-1.0]])
+def test_returns_need_equity_that_is_positive(equity):
+    with pytest.raises(ValueError, match="equity"):
+        simple_returns(np.array(equity))
 
 
 def test_win_rate():

@@ -20,22 +20,24 @@ def total_return(equity: np.ndarray) -> float:
 def drawdowns(equity: np.ndarray) -> np.ndarray:
     """Fall of each value of `equity` below the highest one so far.
 
-    equity   float64[n]   account value per bar, > 0, oldest first, n >= 1
+    equity   float64[n]   account value per bar, oldest first, n >= 1; the first > 0, none below 0
     ->       float64[n]   fractions in [-1, 0]; 0.0 at every new peak
 
-    Raises ValueError if equity is empty or not positive.
+    Raises ValueError if equity is empty, begins at 0 or falls below it.
     """
-    check_equity(equity)
+    check_equity(equity[:1])
+    if (equity < 0.0).any():
+        raise ValueError(f"equity must not be negative, its smallest value is {equity.min()}.")
     return equity / np.maximum.accumulate(equity) - 1.0
 
 
 def max_drawdown(equity: np.ndarray) -> float:
     """Deepest fall of `equity` below its running peak.
 
-    equity   float64[n]   account value per bar, > 0, oldest first, n >= 1
+    equity   float64[n]   account value per bar, oldest first, n >= 1; the first > 0, none below 0
     ->       float        fraction in [-1, 0]; 0.0 when equity never falls
 
-    Raises ValueError if equity is empty or not positive.
+    Raises ValueError if equity is empty, begins at 0 or falls below it.
     """
     return float(drawdowns(equity).min())
 
@@ -65,6 +67,37 @@ def sharpe_ratio(returns: np.ndarray, periods_per_year: float) -> float | None:
     if deviation == 0.0 or not math.isfinite(deviation):
         return None
     return float(returns.mean()) / deviation * math.sqrt(periods_per_year)
+
+
+def sortino_ratio(returns: np.ndarray, periods_per_year: float) -> float | None:
+    """Mean over downside deviation, annualized, target 0 (Sortino and Price 1994).
+
+    The downside deviation is the root of the mean square of what fell below 0, over all periods and
+    not over the falling ones alone.
+
+    returns            float64[n]   fraction of each period
+    periods_per_year   float        252 for daily bars of a stock calendar
+    ->                 float        None where undefined: n < 2, or no period that lost
+    """
+    if returns.size < 2:
+        return None
+    downside = math.sqrt(float(np.square(np.minimum(returns, 0.0)).mean()))
+    if downside == 0.0 or not math.isfinite(downside):
+        return None
+    return float(returns.mean()) / downside * math.sqrt(periods_per_year)
+
+
+def calmar_ratio(equity: np.ndarray, years: float) -> float | None:
+    """Compound growth a year over the deepest drawdown (Young 1991).
+
+    equity   float64[n]   account value per bar, > 0, oldest first, n >= 1
+    years    float        time from first to last
+    ->       float        None where undefined: no time, or equity that never falls
+
+    Raises ValueError if equity is empty or not positive.
+    """
+    growth, depth = annual_growth(equity, years), -max_drawdown(equity)
+    return growth / depth if growth is not None and depth > 0.0 else None
 
 
 def win_rate(won: int, decided: int) -> float | None:

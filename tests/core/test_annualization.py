@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from strategies.annualization import bars_per_year
+from tradeops.core.annualization import bars_per_year
 
 pytestmark = pytest.mark.pure
 

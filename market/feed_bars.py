@@ -1,0 +1,85 @@
+"""The feed's bars: what its stored ticks come to, each tick once.
+
+They are made from rows alone, once a minute: the ticks stored since the last time are combined with the bars
+that are there, and how far that went is noted in the same transaction. So a kill -9 at any moment loses nothing
+and doubles nothing, and the tick loop does not know of bars at all.
+"""
+
+from collections.abc import Iterator
+from datetime import datetime, timedelta
+
+from django.db.models import Q
+
+from .bars import Bars, bars_of_rows, bars_of_ticks, combine
+from .models import Bar, FeedState, TickBlock, Timeframe
+from .ticks import MILLISECOND, from_micros, from_ms, join, to_micros, to_ms
+
+# The feed's own bars; hours and days are kept, and what was uploaded.
+BARS_KEPT_FOR = {Timeframe.MINUTE: timedelta(days=10), Timeframe.FIVE_MINUTES: timedelta(days=60)}
+KEY = ["instrument", "timeframe", "start", "source"]
+GROWS = ["high", "low", "close", "volume", "is_final"]
+
+
+def bring_bars_up_to_date(state: FeedState) -> None:
+    """Adds the ticks stored after flush `state.bars_seq` to the bars. `state` is locked by the caller's transaction."""
+    blocks = TickBlock.objects.filter(epoch=state.epoch, last_seq__gt=state.bars_seq).order_by("first_seq")
+    ticks = join(list(blocks.ticks())).after(state.bars_seq)
+    if len(ticks.seqs):
+        minutes = combine([bars_of_ticks(ticks)], Timeframe.MINUTE)
+        _save(list(_grown(state, ticks.tickers, minutes)))
+        state.bars_seq = int(ticks.seqs[-1])
+        state.save(update_fields=["bars_seq"])
+    if state.flushed_at is not None:
+        # Also those of tickers that had no tick since.
+        Bar.objects.filter(source=state.source, is_final=False, ends_at__lte=state.flushed_at).update(is_final=True)
+
+
+def _grown(state: FeedState, tickers: tuple[str, ...], minutes: Bars) -> Iterator[Bar]:
+    """The bars of every timeframe that `minutes` fall into, as rows."""
+    made = {timeframe: combine([minutes], timeframe) for timeframe in Timeframe}
+    stored = _stored(state, tickers, made)
+    for timeframe, new in made.items():
+        for row in combine([stored[timeframe], new], timeframe).rows():
+            yield _bar(state, tickers, timeframe, *row)
+
+
+def _stored(state: FeedState, tickers: tuple[str, ...], made: dict[Timeframe, Bars]) -> dict[Timeframe, Bars]:
+    """What is stored of the periods of `made`."""
+    periods = Q()
+    for timeframe, bars in made.items():
+        first, last = from_ms(bars.starts.min()), from_ms(bars.starts.max())
+        periods |= Q(timeframe=timeframe, start__gte=first, start__lte=last)
+    places = {ticker: place for place, ticker in enumerate(tickers)}
+    rows: dict[str, list[tuple[int, ...]]] = {timeframe: [] for timeframe in Timeframe}
+    for bar in Bar.objects.of(tickers).filter(periods, source=state.source):
+        prices = (to_micros(price) for price in (bar.open, bar.high, bar.low, bar.close))
+        rows[bar.timeframe].append((places[bar.ticker], to_ms(bar.start), *prices, int(bar.volume)))
+    return {timeframe: bars_of_rows(rows[timeframe]) for timeframe in Timeframe}
+
+
+def _bar(state, tickers, timeframe, place, start, opened, high, low, close, volume) -> Bar:
+    ends_at = from_ms(start + timeframe.length // MILLISECOND)
+    return Bar(
+        instrument_id=tickers[place],
+        timeframe=timeframe,
+        start=from_ms(start),
+        ends_at=ends_at,
+        open=from_micros(opened),
+        high=from_micros(high),
+        low=from_micros(low),
+        close=from_micros(close),
+        volume=volume,
+        source=state.source,
+        is_final=ends_at <= state.flushed_at,
+    )
+
+
+def _save(bars: list[Bar]) -> None:
+    Bar.objects.bulk_create(bars, update_conflicts=True, unique_fields=KEY, update_fields=GROWS, batch_size=500)
+
+
+def forget_old_bars(source: str, now: datetime) -> None:
+    """Removes what is kept no longer: whole UTC days, so that no longer bar has lost a part of its shorter ones."""
+    today = now.replace(hour=0, minute=0, second=0, microsecond=0)
+    for timeframe, kept_for in BARS_KEPT_FOR.items():
+        Bar.objects.filter(source=source, timeframe=timeframe, start__lt=today - kept_for).delete()

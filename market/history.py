@@ -1,0 +1,195 @@
+"""What instruments cost at moments of the past, in a fixed number of queries.
+
+A price is known from the moment at which it was made: a bar's close from the bar's end, a stated price and a
+live quote from their own time. Of what was known at one moment the last counts; of equals a stated
+price comes before an upload, and that before the feed. Prices are as they were quoted: whoever
+carries one over a split applies the split.
+
+`with_simulated` says whether simulated prices count. They never may for an account of kind `real`.
+"""
+
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, time, timedelta
+from decimal import Decimal
+from itertools import batched
+
+from django.db.models import CharField, F, OuterRef, Q, QuerySet, Subquery, Value
+
+from .bars import without_overlap
+from .models import BAR_SOURCES, Bar, Instrument, Mark, Quote, Source, Timeframe
+
+ONE_DAY = timedelta(days=1)
+# Of prices of one moment that of the highest rank counts.
+RANKS = {Source.SIMULATED: 0, Source.UPLOAD: 1, Source.MANUAL: 2}
+SPANS_AT_ONCE = 100
+
+
+@dataclass(frozen=True, slots=True)
+class PricePoint:
+    """A price, since when it is known, and where it is from."""
+
+    price: Decimal
+    at: datetime
+    source: str
+
+
+@dataclass(frozen=True, slots=True)
+class PriceRange:
+    """How high and low a price went in start <= time < end."""
+
+    start: datetime
+    end: datetime
+    high: Decimal
+    low: Decimal
+    source: str
+
+
+@dataclass(frozen=True, slots=True)
+class Span:
+    """A ticker from one moment to another."""
+
+    ticker: str
+    start: datetime
+    end: datetime
+
+
+# One moment -----------------------------------------------------------------------------
+
+
+def prices_at(tickers: Iterable[str], at: datetime, *, with_simulated: bool) -> dict[str, PricePoint]:
+    """The last price of each of `tickers` known at `at`; one without any is left out. One query."""
+    sources = [source for source in BAR_SOURCES if with_simulated or source != Source.SIMULATED]
+    known = {f"{source}_{name}": query for source in sources for name, query in _last_bar(source, at).items()}
+    marks = Mark.objects.current().filter(instrument=OuterRef("pk"), at__lte=at).order_by("-at", "-id")
+    known |= {"manual_price": Subquery(marks.values("price")[:1]), "manual_at": Subquery(marks.values("at")[:1])}
+    instruments = Instrument.objects.filter(pk__in=list(tickers)).with_quote().annotate(**known)
+    found = {}
+    for instrument in instruments:
+        points = list(_points_of(instrument, [*sources, Source.MANUAL], at, with_simulated))
+        if points:
+            found[instrument.ticker] = max(points, key=lambda point: (point.at, RANKS[point.source]))
+    return found
+
+
+def _last_bar(source: str, at: datetime) -> dict[str, Subquery]:
+    # Of bars that end together the longest counts: what was stated of a day is the day's close.
+    bars = Bar.objects.filter(instrument=OuterRef("pk"), source=source, is_final=True, ends_at__lte=at)
+    bars = bars.order_by("-ends_at", "start")
+    return {"price": Subquery(bars.values("close")[:1]), "at": Subquery(bars.values("ends_at")[:1])}
+
+
+def _points_of(instrument: Instrument, sources, at: datetime, with_simulated: bool) -> Iterator[PricePoint]:
+    for source in sources:
+        if (price := getattr(instrument, f"{source}_price")) is not None:
+            yield PricePoint(price, getattr(instrument, f"{source}_at"), source.value)
+    quote = getattr(instrument, "quote", None)
+    if quote and quote.at <= at and quote.is_sound and (with_simulated or quote.source != Source.SIMULATED):
+        yield PricePoint(quote.price, quote.at, quote.source)
+
+
+# The ends of days --------------------------------------------------------------------------
+
+
+def daily_closes(
+    tickers: Iterable[str], first_day: date, last_day: date, *, with_simulated: bool
+) -> dict[str, dict[date, PricePoint]]:
+    """For each of `tickers` and each UTC day from `first_day` to `last_day` the last price known at the day's end.
+
+    A day for which no price was known yet is left out. Two queries, however many tickers and days.
+    """
+    tickers = list(tickers)
+    begin, end = _midnight(first_day), _midnight(last_day + ONE_DAY)
+    before = prices_at(tickers, begin, with_simulated=with_simulated)
+    made: dict[str, list[tuple]] = defaultdict(list)
+    for ticker, *rest in _points_made(tickers, begin, end, with_simulated):
+        made[ticker].append(rest)
+    return {
+        ticker: dict(_closes(before.get(ticker), made[ticker], begin, end))
+        for ticker in tickers
+        if ticker in before or ticker in made
+    }
+
+
+def _points_made(tickers: list[str], begin: datetime, end: datetime, with_simulated: bool) -> QuerySet:
+    """(ticker, at, start, price, source, id) of what became known in begin < at <= `end`, in no order."""
+    uploads = Bar.objects.of(tickers).filter(source=Source.UPLOAD, ends_at__gt=begin, ends_at__lte=end)
+    # The feed makes a bar of every day that had a tick; its shorter ones need not be read.
+    days = Bar.objects.of(tickers).filter(timeframe=Timeframe.DAY, start__gte=begin, start__lt=end)
+    simulated = days.filter(source=Source.SIMULATED, is_final=True)
+    marks = Mark.objects.current().filter(instrument__in=tickers, at__gt=begin, at__lte=end)
+    quotes = Quote.objects.for_tickers(tickers).filter(at__gt=begin, at__lte=end, price__gt=Decimal(0))
+    points = [
+        marks.values_list("instrument", "at", F("at"), "price", Value(Source.MANUAL.value, CharField()), "id"),
+        (quotes if with_simulated else quotes.exclude(source=Source.SIMULATED)).values_list(
+            "instrument", "at", F("at"), "price", "source", "seq"
+        ),
+        *([_bar_points(simulated)] if with_simulated else []),
+    ]
+    return _bar_points(uploads).order_by().union(*(some.order_by() for some in points), all=True)
+
+
+def _bar_points(bars: QuerySet) -> QuerySet:
+    return bars.values_list("instrument", "ends_at", "start", "close", "source", "id")
+
+
+def _closes(
+    point: PricePoint | None, made: list[tuple], begin: datetime, end: datetime
+) -> Iterator[tuple[date, PricePoint]]:
+    """(day, the last point known at its end), where there is one; `point` is what was known at `begin`."""
+    made.sort(key=lambda row: (row[0], RANKS[row[3]], row[0] - row[1], row[4]))
+    place = 0
+    while begin < end:
+        day, begin = begin.date(), begin + ONE_DAY
+        while place < len(made) and made[place][0] <= begin:
+            place += 1
+        if place:
+            at, _, price, source, _ = made[place - 1]
+            if point is None or point.at != at or point.price != price:
+                point = PricePoint(price, at, source)
+        if point is not None:
+            yield day, point
+
+
+def _midnight(day: date) -> datetime:
+    return datetime.combine(day, time(), UTC)
+
+
+# From one moment to another -------------------------------------------------------------------
+
+
+def bars_between(ticker: str, start: datetime, end: datetime, *, with_simulated: bool) -> list[PriceRange]:
+    """How high and low `ticker` went from `start` to `end`, by time; see `bars_of_spans`."""
+    return bars_of_spans([Span(ticker, start, end)], with_simulated=with_simulated)[0]
+
+
+def bars_of_spans(spans: Sequence[Span], *, with_simulated: bool) -> list[list[PriceRange]]:
+    """For each of `spans` its ranges by time, of the finest bars there are for each stretch of it.
+
+    Only bars that lie within their span as a whole: what a bar that reaches beyond it saw may have been
+    before the span began. They do not overlap. One query for each SPANS_AT_ONCE spans.
+    """
+    found = []
+    for some in batched(spans, SPANS_AT_ONCE):
+        bars = _bars_in(some, with_simulated)
+        for span in some:
+            within = (bar for bar in bars[span.ticker] if span.start <= bar.start and bar.end <= span.end)
+            found.append(without_overlap(within))
+    return found
+
+
+def _bars_in(spans: Sequence[Span], with_simulated: bool) -> dict[str, list[PriceRange]]:
+    """The bars of each ticker that lie in some span: uploads first, of equal source the finest first."""
+    wanted = Q()
+    for span in spans:
+        # Each timeframe is named, so that an index on (ticker, timeframe, start) serves the search.
+        within = Q(start__gte=span.start, ends_at__lte=span.end, timeframe__in=Timeframe.values)
+        wanted |= Q(instrument=span.ticker) & within
+    bars = Bar.objects.of({span.ticker for span in spans}).filter(wanted, is_final=True)
+    bars = bars if with_simulated else bars.exclude(source=Source.SIMULATED)
+    rows = list(bars.order_by().values_list("instrument", "start", "ends_at", "high", "low", "source"))
+    found: dict[str, list[PriceRange]] = defaultdict(list)
+    for ticker, *values in sorted(rows, key=lambda row: (-RANKS[row[5]], row[2] - row[1])):
+        found[ticker].append(PriceRange(*values))
+    return found

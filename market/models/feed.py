@@ -1,0 +1,113 @@
+"""What the feed keeps: the ticks of a moment ago, and how far it is."""
+
+import logging
+from collections.abc import Iterator
+from datetime import timedelta
+from decimal import Decimal
+
+from django.db import models
+from django.db.models import Q
+
+from market.ticks import StoredTicks, from_micros, to_ms, unpack
+from market.windows import round_half_even
+
+from .instruments import Source
+
+logger = logging.getLogger(__name__)
+
+FEED_IS_BEHIND = timedelta(seconds=10)
+
+
+class TickBlockQuerySet(models.QuerySet):
+    def overlapping(self, start, end):
+        """Blocks that may hold ticks of `start` < time <= `end`, oldest first."""
+        return self.filter(ended_at__gt=start, started_at__lte=end).order_by("first_seq")
+
+    def ticks(self) -> Iterator[StoredTicks]:
+        """The ticks of each block; one that cannot be read is left out and logged."""
+        for block in self.iterator(chunk_size=200):
+            try:
+                yield unpack(block.data)
+            except ValueError as error:
+                logger.error("Tick block %s cannot be read: %s", block.pk, error)
+
+    def average(self, ticker: str, start, end) -> tuple[Decimal | None, int]:
+        """Mean of all prices of `ticker` with `start` < time <= `end`, half-even at 6 decimals, and their count."""
+        after, until = to_ms(start), to_ms(end)
+        total = count = 0
+        for ticks in self.overlapping(start, end).ticks():
+            chosen = ticks.prices[ticks.of(ticker) & (ticks.times > after) & (ticks.times <= until)]
+            total, count = total + int(chosen.sum()), count + len(chosen)
+        return (from_micros(round_half_even(total, count)) if count else None), count
+
+
+class TickBlock(models.Model):
+    """The ticks of some flushes, packed (see ticks.py): of about a second, later folded into minutes.
+
+    Windows are rebuilt from them after a restart, and long averages are worked out from them.
+    """
+
+    epoch = models.CharField(max_length=32)
+    first_seq = models.BigIntegerField()
+    last_seq = models.BigIntegerField()
+    started_at = models.DateTimeField(help_text="The time of its first tick.")
+    ended_at = models.DateTimeField(help_text="The time of its last tick.")
+    source = models.CharField(max_length=16, choices=Source)
+    tick_count = models.PositiveIntegerField()
+    data = models.BinaryField()
+
+    objects = TickBlockQuerySet.as_manager()
+
+    class Meta:
+        ordering = ["-ended_at"]
+        constraints = [
+            models.UniqueConstraint(fields=["epoch", "first_seq"], name="tick_block_once"),
+            models.CheckConstraint(condition=Q(last_seq__gte=models.F("first_seq")), name="tick_block_in_order"),
+        ]
+        # The window that ends now, and what is older than is kept.
+        indexes = [models.Index(fields=["ended_at"], name="tick_block_ended_at")]
+
+    def __str__(self) -> str:
+        return f"{self.tick_count} ticks to {self.ended_at:%Y-%m-%d %H:%M:%S}"
+
+
+class FeedStateQuerySet(models.QuerySet):
+    def current(self) -> "FeedState":
+        """The one row, or an empty one where no feed ever ran."""
+        return self.filter(pk=FeedState.ONLY).first() or FeedState()
+
+
+class FeedState(models.Model):
+    """The one feed: who runs it, how far it is, and what it needs to go on where it stopped.
+
+    One row. Whoever may set `holder` by a conditional update runs the feed; `beat_at` shows it alive.
+    """
+
+    ONLY = 1
+
+    id = models.PositiveSmallIntegerField(primary_key=True, default=ONLY, editable=False)
+    epoch = models.CharField(max_length=32, blank=True)
+    seq = models.BigIntegerField(default=0, help_text="Every number up to it may have been used.")
+    source = models.CharField(max_length=16, choices=Source, blank=True)
+    seed = models.BigIntegerField(null=True)
+    holder = models.CharField(max_length=64, blank=True)
+    beat_at = models.DateTimeField(null=True)
+    flushed_at = models.DateTimeField(null=True, help_text="The time of the last flush that is stored.")
+    bars_seq = models.BigIntegerField(default=0, help_text="Ticks up to this flush are in the bars.")
+    # Which tickers have fired and wait to be armed again; see rules.py.
+    rules = models.JSONField(default=dict)
+
+    objects = FeedStateQuerySet.as_manager()
+
+    class Meta:
+        verbose_name_plural = "feed state"
+        constraints = [models.CheckConstraint(condition=Q(id=1), name="feed_state_is_one_row")]
+
+    def __str__(self) -> str:
+        return f"{self.source or 'no feed yet'} {self.seq}"
+
+    def as_of(self, now):
+        """The instant up to which ticks are stored: the last flush while the feed runs, `now` when it does not."""
+        if self.flushed_at is not None and abs(now - self.flushed_at) <= FEED_IS_BEHIND:
+            return self.flushed_at
+        return now

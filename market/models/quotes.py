@@ -1,0 +1,125 @@
+"""What instruments cost now, and what fired."""
+
+from datetime import timedelta
+from decimal import Decimal
+
+from django.db import models
+from django.db.models import Q
+
+from market.board import QuoteNow
+from market.ticks import MAX_PRICE, MICROS, to_micros, to_ms
+from tradeops.core.fields import ExactDecimal
+
+from .instruments import PRICE, Instrument, Source
+
+# No price for so long, and a quote is stale.
+STALE_AFTER = {Source.SIMULATED: timedelta(seconds=10)}
+STALE_AFTER_OTHERWISE = timedelta(seconds=30)
+
+
+class QuoteQuerySet(models.QuerySet):
+    def for_tickers(self, tickers):
+        return self.filter(instrument__in=list(tickers))
+
+    def since(self, seq: int):
+        """What moved after flush `seq`."""
+        return self.filter(seq__gt=seq)
+
+
+class Quote(models.Model):
+    """The latest of one instrument: one row each, written by the feed about once a second."""
+
+    instrument = models.OneToOneField(
+        Instrument, on_delete=models.CASCADE, primary_key=True, db_column="ticker", related_name="quote"
+    )
+    price = ExactDecimal(**PRICE)
+    previous_close = ExactDecimal(**PRICE)
+    change_percentage = models.FloatField()
+    change_1m_percentage = models.FloatField(null=True)
+    average_5m = ExactDecimal(**PRICE)
+    samples_5m = models.PositiveIntegerField()
+    volume = models.BigIntegerField(help_text="Units traded since 00:00 UTC.")
+    at = models.DateTimeField()
+    source = models.CharField(max_length=16, choices=Source)
+    seq = models.BigIntegerField(help_text="The flush that brought it.")
+
+    objects = QuoteQuerySet.as_manager()
+
+    class Meta:
+        ordering = ["instrument"]
+        constraints = [
+            models.CheckConstraint(condition=Q(samples_5m__gte=1), name="quote_average_has_samples"),
+            models.CheckConstraint(condition=Q(volume__gte=0), name="quote_volume_not_negative"),
+            models.CheckConstraint(condition=Q(price__gt=Decimal(0)), name="quote_price_above_0"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.instrument_id} {self.price:f}"
+
+    @property
+    def ticker(self) -> str:
+        return self.instrument_id
+
+    @property
+    def is_sound(self) -> bool:
+        """Whether its prices can be a feed's; SQL may have put in others."""
+        prices = (self.price, self.previous_close, self.average_5m)
+        return all(price.is_finite() and 0 < price * MICROS < MAX_PRICE for price in prices)
+
+    def as_now(self) -> QuoteNow:
+        """This row as the feed's own value; only of a sound one."""
+        return QuoteNow(
+            ticker=self.ticker,
+            price=to_micros(self.price),
+            previous_close=to_micros(self.previous_close),
+            change_percentage=self.change_percentage,
+            change_1m_percentage=self.change_1m_percentage,
+            average_5m=to_micros(self.average_5m),
+            samples_5m=self.samples_5m,
+            volume=self.volume,
+            time=to_ms(self.at),
+        )
+
+    def is_stale(self, now) -> bool:
+        """Whether no price came for so long that this one is not to be trusted as the present one."""
+        return now - self.at > STALE_AFTER.get(self.source, STALE_AFTER_OTHERWISE)
+
+
+class AlertKind(models.TextChoices):
+    PERCENT_CHANGE = "percent_change", "Change in a window"
+
+
+class Alert(models.Model):
+    """A rule that fired, with the price that made it fire."""
+
+    instrument = models.ForeignKey(Instrument, on_delete=models.PROTECT, db_column="ticker", related_name="alerts")
+    kind = models.CharField(max_length=16, choices=AlertKind)
+    price = ExactDecimal(**PRICE)
+    change_percentage = models.FloatField()
+    window_seconds = models.PositiveIntegerField()
+    threshold = models.FloatField(help_text="In percent; the change was above it.")
+    source = models.CharField(max_length=16, choices=Source)
+    tick_at = models.DateTimeField(help_text="When the price was made.")
+    detected_at = models.DateTimeField(help_text="When the rule saw it.")
+    published_at = models.DateTimeField(null=True, help_text="When it was handed to the open pages.")
+
+    class Meta:
+        ordering = ["-tick_at", "-id"]
+        constraints = [
+            models.UniqueConstraint(
+                fields=["instrument", "kind", "window_seconds", "threshold", "tick_at"], name="alert_once_a_tick"
+            ),
+            models.CheckConstraint(condition=Q(price__gt=Decimal(0)), name="alert_price_above_0"),
+        ]
+        # The newest alerts, of all and of one ticker.
+        indexes = [
+            models.Index(fields=["-tick_at", "-id"], name="alert_newest"),
+            models.Index(fields=["instrument", "-tick_at"], name="alert_newest_of_ticker"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.instrument_id} {self.change_percentage:+.2f}% in {self.window_seconds} s"
+
+    @property
+    def ticker(self) -> str:
+        return self.instrument_id

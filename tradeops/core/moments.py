@@ -1,0 +1,52 @@
+"""Moments as the API takes and gives them: RFC 3339 with an offset in, UTC out."""
+
+import re
+from datetime import UTC, datetime
+
+from rest_framework import serializers
+
+RFC_3339 = re.compile(
+    r"[0-9]{4}-[0-9]{2}-[0-9]{2}[Tt ][0-9]{2}:[0-9]{2}(:[0-9]{2}(\.[0-9]{1,6})?)?([Zz]|[+-][0-9]{2}:[0-9]{2})?",
+)
+DAY = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
+
+
+def written_time(at: datetime) -> str:
+    return at.isoformat().replace("+00:00", "Z")
+
+
+class InstantField(serializers.DateTimeField):
+    """A moment: RFC 3339 with its offset in, UTC out. One without an offset could be any of 38 moments."""
+
+    default_error_messages = {
+        "invalid": "A time such as 2025-01-15T14:30:00Z is required, to the microsecond at most.",
+        "naive": "The time needs an offset, such as Z or +02:00.",
+    }
+
+    def to_internal_value(self, value) -> datetime:
+        if not isinstance(value, str) or not RFC_3339.fullmatch(value):
+            self.fail("invalid")
+        try:
+            moment = datetime.fromisoformat(value.upper())
+            if moment.tzinfo is None:
+                self.fail("naive")
+            return moment.astimezone(UTC)
+        except (ValueError, OverflowError):
+            self.fail("invalid")
+
+    def to_representation(self, value) -> str:
+        return written_time(value.astimezone(UTC))
+
+
+class MomentField(InstantField):
+    """A moment as an address may have it: a day stands for its beginning in UTC."""
+
+    def to_internal_value(self, value) -> datetime:
+        if isinstance(value, str):
+            if DAY.fullmatch(value):
+                value += "T00:00:00Z"
+            # A plus sign that was not escaped arrives as a space.
+            head, space, offset = value.rpartition(" ")
+            if space and ":" in head and len(offset) == len("02:00"):
+                value = f"{head}+{offset}"
+        return super().to_internal_value(value)
