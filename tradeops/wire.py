@@ -1,0 +1,61 @@
+"""What stands between a WSGI server and Django: bodies without an announced length, the proxy's headers, whole answers.
+
+A WSGI server hands a request over as soon as its headers are there. Django reads as many bytes as were
+announced, and of a body sent in chunks, which announces nothing, none: here it is read first, up to the
+bound of its kind, and its length told.
+"""
+
+import tempfile
+from collections.abc import Callable, Iterable
+
+from django.conf import settings
+from granian.utils.proxies import wrap_wsgi_with_proxy_headers
+
+from tradeops.middleware import body_limit
+
+Application = Callable[[dict, Callable], Iterable[bytes]]
+READ_AT_ONCE = 65_536
+
+
+def application_for(django_application: Application) -> Application:
+    """Django's application as our servers call it."""
+    application = with_chunked_bodies(with_whole_answers(django_application))
+    if settings.FOREIGN_HOSTS:
+        # Behind a proxy on this machine the client's address and scheme stand in its headers.
+        return wrap_wsgi_with_proxy_headers(application)
+    return application
+
+
+def with_chunked_bodies(application: Application) -> Application:
+    def run(environ: dict, start_response: Callable) -> Iterable[bytes]:
+        if "HTTP_TRANSFER_ENCODING" in environ:
+            announce_length(environ)
+        return application(environ, start_response)
+
+    return run
+
+
+def announce_length(environ: dict) -> None:
+    """Reads the body, as far as one byte above what is taken, and tells its length to `guard_body`."""
+    kind = environ.get("CONTENT_TYPE", "").partition(";")[0].strip().lower()
+    left = body_limit(kind) + 1
+    body = tempfile.SpooledTemporaryFile(settings.FILE_UPLOAD_MAX_MEMORY_SIZE)  # noqa: SIM115 - Django reads it
+    while left > 0 and (data := environ["wsgi.input"].read(min(left, READ_AT_ONCE))):
+        body.write(data)
+        left -= len(data)
+    environ["CONTENT_LENGTH"] = str(body.tell())
+    body.seek(0)
+    environ["wsgi.input"] = body
+
+
+def with_whole_answers(application: Application) -> Application:
+    """An answer that is all there is handed over as a list, which a server sends in one piece."""
+
+    def run(environ: dict, start_response: Callable) -> Iterable[bytes]:
+        response = application(environ, start_response)
+        if response.streaming:
+            return response
+        response.close()
+        return [response.content]
+
+    return run
