@@ -76,8 +76,8 @@ def safe_text(text: str) -> str:
 
 
 def unsafe_text(text: str) -> str:
-    """What `safe_text` was given."""
-    return text[1:] if text.startswith("'") else text
+    """What `safe_text` was given; a quote that it would not have put there stays."""
+    return text[1:] if text.startswith("'") and safe_text(text[1:]) == text else text
 
 
 class _Echo:

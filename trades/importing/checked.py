@@ -1,0 +1,162 @@
+"""A whole file, checked: its trades spooled to disk in columns, everything about them that fits in a few bytes a row in
+memory. Nothing of the book is asked or changed here.
+"""
+
+import tempfile
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import BinaryIO
+
+import numpy as np
+import pyarrow as pa
+
+from .blocks import CsvFile
+from .cells import Reading
+from .faults import Faults, FileRefused, refused
+from .heads import Columns, recognize, refuse_missing
+from .rows import TRADES, ActivityRow, RowReader, Rows
+
+MOST_ACTIVITIES = 100_000
+ROWS_AT_ONCE = 50_000
+NO_SIDES = "There is no column for trade_type, and no quantity below 0 that would be a sale."
+SEVERAL_ACCOUNTS = "The file holds trades of several accounts: bring in each account's own file."
+
+
+@dataclass(slots=True)
+class CheckedFile:
+    """Every row of a file that has no fault.
+
+    order   int64[n]   the trades' places in the file, in the order in which they are booked: by time, of equals in
+                       the file's order, or in its reverse where the file is newest first
+    """
+
+    columns: Columns
+    sha256: str
+    row_count: int
+    activities: list[ActivityRow]
+    lines: np.ndarray
+    executed_at: np.ndarray
+    order: np.ndarray
+    is_newest_first: bool
+    spool: BinaryIO = field(repr=False)
+    batches: list[pa.RecordBatch] = field(repr=False, default_factory=list)
+
+    def __len__(self) -> int:
+        """How many trades."""
+        return len(self.lines)
+
+    def __post_init__(self):
+        self.spool.flush()
+        source = pa.ipc.open_stream(pa.memory_map(self.spool.name))
+        self.batches = list(source)
+
+    def trades(self, places: np.ndarray) -> pa.RecordBatch:
+        """The trades at `places` of the file, in that order."""
+        starts = np.cumsum([0, *(len(batch) for batch in self.batches)])
+        sources = np.searchsorted(starts, places, side="right") - 1
+        gathered = np.argsort(sources, kind="stable")
+        parts = [
+            self.batches[source].take(pa.array(places[sources == source] - starts[source]))
+            for source in np.unique(sources).tolist()
+        ]
+        joined = pa.Table.from_batches(parts, TRADES).combine_chunks().take(pa.array(np.argsort(gathered)))
+        return joined.to_batches()[0]
+
+    def chunks(self, places: np.ndarray) -> Iterator[pa.RecordBatch]:
+        """The trades at `places`, some at a time."""
+        for start in range(0, len(places), ROWS_AT_ONCE):
+            yield self.trades(places[start : start + ROWS_AT_ONCE])
+
+
+def check_file(file: BinaryIO, reading: Reading, earliest: int, latest: int, progress=None) -> CheckedFile:
+    """Reads all of `file`. Raises FileRefused with every fault in it.
+
+    `earliest` and `latest` bound the moments, in microseconds since 1970; `progress` is told how many rows were read.
+    """
+    source = CsvFile(file)
+    columns = recognize(source.head.names, reading.columns)
+    refuse_missing(columns, source.head.line)
+    collected = Collected(columns)
+    reader = RowReader(columns, reading, earliest, latest)
+    spool = tempfile.NamedTemporaryFile(suffix=".arrow")  # noqa: SIM115 - it lives as long as the checked file
+    with pa.ipc.new_stream(spool, TRADES) as writer:
+        for block in source.blocks():
+            rows = reader.read(block)
+            collected.add(rows)
+            if not collected.faults:
+                writer.write_batch(rows.trades)
+            if progress:
+                progress(source.row_count)
+    collected.refuse(source)
+    return collected.finish(source, spool)
+
+
+class Collected:
+    """What is kept of the rows as they are read."""
+
+    def __init__(self, columns: Columns):
+        self.columns, self.faults = columns, Faults()
+        self.activities: list[ActivityRow] = []
+        self.lines: list[np.ndarray] = []
+        self.moments: list[np.ndarray] = []
+        self.ids: list[np.ndarray] = []
+        self.has_sales_below_zero = False
+
+    def add(self, rows: Rows) -> None:
+        self.faults.add(rows.faults)
+        self.activities += rows.activities
+        self.has_sales_below_zero |= rows.has_sales_below_zero
+        if len(self.activities) > MOST_ACTIVITIES:
+            raise refused(f"The file has more than {MOST_ACTIVITIES:,} activities.", "too_many_rows")
+        if not self.faults:
+            self.lines.append(rows.trades["line"].to_numpy())
+            self.moments.append(rows.trades["executed_at"].to_numpy())
+            self.ids.append(rows.trades["id"].fill_null(-1).to_numpy())
+
+    def refuse(self, source: CsvFile) -> None:
+        if not self.faults and not source.row_count:
+            raise refused("The file has a head but no rows.", "no_rows", row=source.head.line)
+        if not self.faults and self.is_without_sides():
+            raise refused(NO_SIDES, "missing_column", row=source.head.line, field="trade_type")
+        if self.faults:
+            raise FileRefused(self.faults)
+
+    def is_without_sides(self) -> bool:
+        told = "trade_type" in self.columns or "type" in self.columns or self.has_sales_below_zero
+        return not told and any(len(lines) for lines in self.lines)
+
+    def finish(self, source: CsvFile, spool: BinaryIO) -> CheckedFile:
+        lines, moments, ids = (joined(arrays) for arrays in (self.lines, self.moments, self.ids))
+        is_newest_first = falls(moments)
+        order = booking_order(moments, ids if self.is_export() and (ids >= 0).all() else None, is_newest_first)
+        return CheckedFile(
+            self.columns,
+            source.sha256,
+            source.row_count,
+            self.activities,
+            lines,
+            moments,
+            order,
+            is_newest_first,
+            spool,
+        )
+
+    def is_export(self) -> bool:
+        return "id" in self.columns and "version" in self.columns
+
+
+def joined(arrays: list[np.ndarray]) -> np.ndarray:
+    return np.concatenate([np.empty(0, np.int64), *arrays])
+
+
+def falls(moments: np.ndarray) -> bool:
+    """Whether times go down the file from the newest to the oldest."""
+    return len(moments) > 1 and bool((np.diff(moments) <= 0).all() and moments[0] > moments[-1])
+
+
+def booking_order(moments: np.ndarray, ids: np.ndarray | None, is_newest_first: bool) -> np.ndarray:
+    """The places of a file's trades from the oldest to the newest."""
+    places = np.arange(len(moments))
+    if ids is not None:
+        return np.lexsort((ids, moments))
+    return np.lexsort((-places if is_newest_first else places, moments))

@@ -1,0 +1,31 @@
+"""The words brokers use for what a row is: a purchase, a sale, or an activity."""
+
+TRADE = "trade"
+BUY, SELL = "BUY", "SELL"
+_WORDS = {
+    BUY: "buy|b|bot|bought|buys|purchase|purchased|you bought|market buy|limit buy|stop buy|stop limit buy|"
+    "buy to open|buy to cover|buy to close|cover|cover short|buy limit|buy market",
+    SELL: "sell|s|sld|sold|sells|sale|you sold|market sell|limit sell|stop sell|stop limit sell|sell to close|"
+    "sell to open|sell short|sold short|short sale|short sell|short|sell limit|sell market",
+    TRADE: "trade|trades|fill|execution|order|stock trade|equity trade",
+    "deposit": "deposit|deposits|cash deposit|cash in",
+    "withdrawal": "withdrawal|withdrawals|withdraw|cash withdrawal|cash out",
+    "interest": "interest|bank interest|credit interest|interest on cash|interest income",
+    "fee": "fee|fees|account fee|service fee|custody fee",
+    "dividend": "dividend|dividends|div|cash dividend|cash div|qualified dividend|ordinary dividend",
+    "return_of_capital": "return of capital|roc",
+    "split": "split|stock split|forward split",
+    "reverse_split": "reverse split|reverse stock split|consolidation",
+    "symbol_change": "symbol change|ticker change|name change",
+    "transfer_in": "transfer in|transferred in|acat in",
+    "transfer_out": "transfer out|transferred out|acat out",
+    "method_change": "method change",
+}
+MEANINGS = {word: meaning for meaning, words in _WORDS.items() for word in words.split("|")}
+ACTIVITY_KINDS = frozenset(_WORDS) - {BUY, SELL, TRADE}
+
+
+def meaning_of(text: str) -> str | None:
+    """BUY, SELL, "trade" or an activity's kind; "" for an empty text, None for a word that is not known."""
+    words = " ".join(text.replace("_", " ").replace("-", " ").casefold().split())
+    return MEANINGS.get(words) if words else ""
