@@ -14,9 +14,10 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from tradeops.core.api import KeysetPagination, PreconditionFailed
+from tradeops.core.download import CsvRenderer, csv_response
 
 from . import services
-from .export import attach_realized, csv_response
+from .export import attach_realized, csv_pages
 from .filters import TradeFilterBackend, filter_trades, read_ordering, refuse_unknown
 from .models import Account, Trade
 from .serializers import (
@@ -48,13 +49,6 @@ class MayBook(permissions.BasePermission):
 
 class BookView(GenericAPIView):
     permission_classes = [*GenericAPIView.permission_classes, MayBook]
-
-
-class CsvRenderer(JSONRenderer):
-    """Makes `?format=csv` known. The rows are streamed past it; what it renders are refusals."""
-
-    media_type = "text/csv"
-    format = "csv"
 
 
 # What a request brings -------------------------------------------------------------------
@@ -155,7 +149,7 @@ class TradeList(BookView):
     def get(self, request: Request) -> Response:
         trades = filter_trades(self.get_queryset(), request.query_params)
         if request.accepted_renderer.format == "csv":
-            return csv_response(request._request, trades, read_ordering(request.query_params))
+            return csv_response(request._request, csv_pages(trades, read_ordering(request.query_params)), "trades.csv")
         page = attach_realized(self.paginate_queryset(trades))
         return self.get_paginated_response(TradeSerializer(page, many=True).data)
 

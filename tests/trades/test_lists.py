@@ -121,7 +121,7 @@ def test_csv_streams_what_matches_and_is_safe_to_open(api, alice, account):
 
 
 def test_csv_goes_on_over_the_edge_of_a_page(api, alice, account, monkeypatch):
-    monkeypatch.setattr("trades.export.ROWS_AT_ONCE", 2)
+    monkeypatch.setattr("tradeops.core.download.ROWS_AT_ONCE", 2)
     for minute in range(5):
         book(account, quantity=str(minute + 1), executed_at=at(minute))
     rows = csv_of(api(alice).get("/trades/?format=csv"))

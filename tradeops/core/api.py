@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from decimal import Decimal
 from http import HTTPStatus
 
-from django.core.exceptions import NON_FIELD_ERRORS, RequestDataTooBig
+from django.core.exceptions import NON_FIELD_ERRORS, PermissionDenied, RequestDataTooBig
 from django.core.exceptions import ValidationError as DjangoValidationError
 from django.db import InterfaceError, OperationalError
 from django.db.models import Q
@@ -117,6 +117,8 @@ def _details(errors) -> list[exceptions.ErrorDetail]:
 def as_api_exception(error: Exception) -> Exception:
     if isinstance(error, DjangoValidationError):
         return from_django(error)
+    if isinstance(error, PermissionDenied):
+        return exceptions.PermissionDenied(*error.args)
     if isinstance(error, OperationalError | InterfaceError):
         return DatabaseAway()
     if isinstance(error, RequestDataTooBig):
