@@ -35,6 +35,7 @@ PURE = [
     "market/tickers.py",
     "trades/ledger.py",
     "trades/account_book.py",
+    "trades/bulk_fold.py",
     "trades/chain.py",
     "trades/events.py",
     "trades/splits.py",
