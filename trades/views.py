@@ -13,7 +13,7 @@ from rest_framework.exceptions import ValidationError as ApiValidationError
 from rest_framework.request import Request
 
 from market.models import Instrument
-from tradeops.core.api import KeysetPagination, flat_errors, plain
+from tradeops.core.api import KeysetPagination, flat_errors
 
 from . import services
 from .api import latest_version, with_changes
@@ -187,13 +187,8 @@ def book(request: HttpRequest, form: TradeForm) -> services.Booking | None:
         form.add_error(None, str(error.detail))
         return None
     said = "was booked before; nothing was booked twice" if booking.is_replay else "booked"
-    messages.success(request, f"Trade {booking.row.trade_id} {said}: {words_of(booking.row)}.")
+    messages.success(request, f"Trade {booking.row.trade_id} {said}: {booking.row.words}.")
     return booking
-
-
-def words_of(trade: Trade) -> str:
-    """The trade as a person would say it."""
-    return f"{trade.side.lower()} {plain(trade.quantity)} {trade.ticker} at {plain(trade.price)}"
 
 
 # One trade -------------------------------------------------------------------------------------

@@ -14,7 +14,10 @@ from trades.services import void_version
 from .conftest import at
 
 pytestmark = pytest.mark.django_db
-BOOK = ["ledgerentry", "keptanswer", "trade", "position", "lot", "realization", "roundtrip"]
+BOOK = [
+    "ledgerentry", "keptanswer", "trade", "activity", "position", "lot", "realization", "roundtrip", "income",
+    "daytotal", "importbatch", "proposal", "reconciliation",
+]  # fmt: skip
 
 
 @pytest.fixture

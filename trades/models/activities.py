@@ -4,6 +4,7 @@ from django.db import models
 from django.db.models import Q
 
 from market.models import Instrument
+from tradeops.core.decimals import plain
 from tradeops.core.fields import ExactDecimal
 
 from .. import events, ledger
@@ -85,6 +86,22 @@ class Activity(Version):
 
     def __str__(self) -> str:
         return f"{self.activity_id} v{self.version}: {self.kind} {self.instrument_id or ''}".strip()
+
+    @property
+    def words(self) -> str:
+        """The activity as a person would say it."""
+        kind = self.get_kind_display()
+        said = [
+            kind[:1].lower() + kind[1:],
+            self.instrument_id,
+            self.ratio,
+            plain(self.amount) if self.amount is not None else "",
+            f"{plain(self.amount_per_unit)} a unit" if self.amount_per_unit is not None else "",
+            plain(self.quantity) if self.quantity is not None else "",
+            f"to {self.new_instrument_id}" if self.new_instrument_id else "",
+            f"to {self.get_pnl_method_display().lower()}" if self.pnl_method else "",
+        ]
+        return " ".join(word for word in said if word)
 
     @property
     def ratio(self) -> str:

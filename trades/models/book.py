@@ -10,6 +10,7 @@ from django.db import models
 from django.db.models import F, Q
 
 from market.models import Instrument
+from tradeops.core.decimals import plain
 from tradeops.core.fields import ExactDecimal
 
 from .. import ledger
@@ -205,6 +206,11 @@ class Trade(Version):
 
     def __str__(self) -> str:
         return f"{self.trade_id} v{self.version}: {self.side} {self.quantity} {self.instrument_id} @ {self.price}"
+
+    @property
+    def words(self) -> str:
+        """The trade as a person would say it."""
+        return f"{self.side.lower()} {plain(self.quantity)} {self.instrument_id} at {plain(self.price)}"
 
     @property
     def tag_list(self) -> list[str]:
