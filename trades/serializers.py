@@ -29,6 +29,8 @@ class TagsField(serializers.ListField):
         super().__init__(max_length=TAGS, **kwargs)
 
     def to_internal_value(self, data) -> list[str]:
+        if isinstance(data, list) and len(data) > TAGS:  # before each is looked at, and the same ones made one
+            self.fail("max_length", max_length=TAGS)
         tags = super().to_internal_value(data)
         if any("," in tag for tag in tags):
             raise serializers.ValidationError("A tag has no comma in it.", code="invalid")

@@ -96,6 +96,7 @@ def test_an_unknown_ticker_becomes_an_instrument(api, alice):
         ({"tags": "a"}, "tags", "not_a_list"),
         ({"tags": ["a,b"]}, "tags", "invalid"),
         ({"tags": list("abcdefghijklmnopqrstu")}, "tags", "max_length"),
+        ({"tags": ["a"] * 21}, "tags", "max_length"),
         ({"strategy": "x" * 81}, "strategy", "max_length"),
         ({"note": "x" * 2001}, "note", "max_length"),
         ({"client_trade_id": "x" * 129}, "client_trade_id", "max_length"),
