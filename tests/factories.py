@@ -4,8 +4,8 @@ from decimal import Decimal
 
 from tradeops.core.users.models import Role, Scope, User
 from tradeops.core.users.tokens import make_token
-from trades.models import Account, Trade
-from trades.services import book_trade
+from trades.models import Account, Activity, Trade
+from trades.services import book_activity, book_trade
 
 PASSWORD = "correct-horse-battery"
 
@@ -33,3 +33,13 @@ def book(account: Account, side: str = "BUY", quantity="100", price="150.25", **
         account=account, instrument_id=ticker, side=side, quantity=Decimal(quantity), price=Decimal(price), **values
     )
     return book_trade(trade, actor=account.owner, idempotency_key=key).row
+
+
+def act(account: Account, kind: str, **values) -> Activity:
+    """An activity booked by the account's owner: `act(account, "deposit", amount=1000, effective_at=...)`."""
+    ticker, new_ticker = values.pop("ticker", None), values.pop("new_ticker", None)
+    for name in ("amount", "amount_per_unit", "cash_in_lieu_price", "quantity", "cost_basis"):
+        if values.get(name) is not None:
+            values[name] = Decimal(str(values[name]))
+    activity = Activity(account=account, kind=kind, instrument_id=ticker, new_instrument_id=new_ticker, **values)
+    return book_activity(activity, actor=account.owner).row

@@ -43,6 +43,7 @@ class Reason(StrEnum):
     NO_ROUND_TRIPS = "no_round_trips"
     NO_RATE = "no_rate"
     SEVERAL_RATES = "several_rates"
+    TOO_LARGE = "too_large"  # for any number a computer counts with
 
 
 class Undefined(Exception):
@@ -65,7 +66,9 @@ class Figure:
 def measure(method: str, formula: Callable[..., float | Decimal], *arguments) -> Figure:
     """What `formula` gives, as a figure; its Undefined as the reason."""
     try:
-        return Figure(formula(*arguments), method)
+        with np.errstate(all="ignore"):
+            value = formula(*arguments)
+        return Figure(value, method) if math.isfinite(value) else Figure(None, method, Reason.TOO_LARGE)
     except Undefined as why:
         return Figure(None, method, why.reason)
 
@@ -289,6 +292,27 @@ class Drawdown:
     drawdown: float
 
 
+def index_of(growths: Sequence[DayGrowth]) -> np.ndarray:
+    """float64[1 + n]: the growth of one unit of capital. Raises Undefined for one beyond any number."""
+    with np.errstate(all="ignore"):
+        index = np.cumprod([1.0, *(day.growth for day in growths)])
+    if not np.isfinite(index).all():
+        raise Undefined(Reason.TOO_LARGE)
+    return index
+
+
+def drawdown_curve(span: Span) -> list[Drawdown]:
+    """The growth and the drawdown at the end of each day that is known; none where they are not defined."""
+    try:
+        growths = day_growths(span)
+        index = index_of(growths)
+    except Undefined:
+        return []
+    falls = statistics.drawdowns(index)
+    levels = zip(growths, index[1:], falls[1:], strict=True)
+    return [Drawdown(day.day, float(level), float(fall)) for day, level, fall in levels]
+
+
 @dataclass(frozen=True)
 class Risk:
     """How the span's returns varied. Returns are those of the days on which something could move."""
@@ -313,13 +337,7 @@ class Risk:
 
     @cached_property
     def index(self) -> np.ndarray:
-        """float64[1 + days]: the growth of one unit of capital."""
-        return np.cumprod([1.0, *(day.growth for day in self.growths)])
-
-    def curve(self) -> list[Drawdown]:
-        falls = statistics.drawdowns(self.index)
-        levels = zip(self.growths, self.index[1:], falls[1:], strict=True)
-        return [Drawdown(day.day, float(level), float(fall)) for day, level, fall in levels]
+        return index_of(self.growths)
 
     def max_drawdown(self) -> float:
         return statistics.max_drawdown(self.index)

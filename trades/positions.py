@@ -7,9 +7,8 @@ from django.utils import timezone
 
 from market.tickers import is_ticker
 from tradeops.core.api import Conflict
-from tradeops.core.fields import ExactSum
 
-from . import ledger
+from .cash import Cash, cash_by_account
 from .models import Account, Lot, Position
 from .valuation import value_all
 
@@ -36,7 +35,6 @@ def with_lots(positions: list[Position], most: int) -> list[Position]:
     for position in positions:
         position.lots = kept.get((position.account_id, position.ticker), [])
         position.lot_count = position.lots[0].lot_count if position.lots else 0
-        position.income = ledger.ZERO  # nothing that makes income can be booked yet
     return positions
 
 
@@ -56,13 +54,9 @@ def one_position(user, ticker: str, account_id: int | None) -> Position:
 
 
 def with_cash(accounts: list[Account]) -> list[Account]:
-    """The accounts, each with its cash: realized less fees, less what is tied up in open positions."""
-    sums = {"realized": ExactSum("realized_pnl"), "cost": ExactSum("cost_basis"), "paid": ExactSum("fees")}
-    rows = Position.objects.filter(account__in=accounts).order_by().values("account_id").annotate(**sums)
-    cash = {
-        row["account_id"]: ledger.total([row["realized"], row["cost"].copy_negate(), row["paid"].copy_negate()])
-        for row in rows
-    }
+    """The accounts, each with its `cash`, and the `receivable` that is not yet part of it."""
+    found = cash_by_account(accounts, timezone.now())
     for account in accounts:
-        account.cash = cash.get(account.pk, ledger.ZERO)
+        kept = found.get(account.pk, Cash())
+        account.cash, account.receivable = kept.cash, kept.receivable
     return accounts

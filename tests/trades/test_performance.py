@@ -16,6 +16,7 @@ from trades.performance import (
     Span,
     Valuation,
     capital_span,
+    drawdown_curve,
     find_log_growth,
     return_figures,
     risk_figures,
@@ -280,7 +281,7 @@ def test_a_day_is_one_return_whatever_flows_cut_it():
 
 def test_the_drawdown_is_that_of_the_capital_and_not_of_the_money_taken_out():
     days = [close(0, 1000), at(0.5, 1000, -500), close(1, 500), close(2, 450), close(3, 495)]
-    curve = Risk(Span(days)).curve()
+    curve = drawdown_curve(Span(days))
     assert [round(point.drawdown, 9) for point in curve] == [0, -0.1, -0.01]
     assert [round(point.index, 9) for point in curve] == [1, 0.9, 0.99]
 
@@ -300,6 +301,16 @@ def test_the_drawdown_is_that_of_the_capital_and_not_of_the_money_taken_out():
 def test_a_ratio_that_is_not_defined_says_why(equities, reasons):
     found = ratios(*(close(day, equity) for day, equity in enumerate(equities)))
     assert {name: value for name, value in found.items() if isinstance(value, str)} == reasons
+
+
+def test_growth_beyond_any_number_is_none():
+    days = [close(0, "0.00000000000000000001")]
+    for day in range(1, 20):
+        days += [at(day, 10**20, -(10**20)), at(day + 0.25, 0, "0.00000000000000000001")]
+    found = return_figures([*days, close(21, 10**20)])
+    assert (found["twr"].value, found["twr"].reason) == (None, Reason.TOO_LARGE)
+    assert risk_figures(Risk(Span(days)))["max_drawdown"].reason == Reason.TOO_LARGE
+    assert drawdown_curve(Span(days)) == []
 
 
 # Day P&L ---------------------------------------------------------------------------------------------

@@ -144,7 +144,7 @@ def test_positions_come_in_cursor_pages(api, alice, account):
     assert page["next"] is None
 
 
-@pytest.mark.parametrize(("address", "queries"), [("/positions/", 4), ("/positions/AAPL", 4), ("/accounts/", 3)])
+@pytest.mark.parametrize(("address", "queries"), [("/positions/", 4), ("/positions/AAPL", 4), ("/accounts/", 5)])
 def test_the_number_of_queries_is_fixed(api, alice, account, django_assert_num_queries, address, queries):
     book(account)
     client = api(alice)

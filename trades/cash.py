@@ -1,0 +1,47 @@
+"""The cash of accounts, worked out from what is kept of them: once, for API, pages and Today."""
+
+from collections import defaultdict
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime
+from decimal import Decimal
+
+from django.db.models import QuerySet
+
+from tradeops.core.fields import ExactSum
+
+from .ledger import EXACT, ZERO, total
+from .models import CASH_KINDS, Account, Activity, Income, Position
+
+# What adds to cash, and what takes from it, of all that is kept of a position.
+ADDS, TAKES = ("realized_pnl", "transferred_cost", "income"), ("cost_basis", "fees")
+
+
+@dataclass(frozen=True, slots=True)
+class Cash:
+    """Money that is there, and money that is announced and not yet paid (below 0 where it will be paid out)."""
+
+    cash: Decimal = ZERO
+    receivable: Decimal = ZERO
+
+
+def cash_by_account(accounts: Iterable[Account] | QuerySet, now: datetime) -> dict[int, Cash]:
+    """The cash of `accounts` by id; one that nothing ever happened to is left out. Three queries."""
+    booked: dict[int, list[Decimal]] = defaultdict(list)
+    sums = {f"{name}_sum": ExactSum(name) for name in (*ADDS, *TAKES)}
+    for row in of_accounts(Position.objects.all(), accounts).annotate(**sums):
+        booked[row["account_id"]] += [row[f"{name}_sum"] for name in ADDS]
+        booked[row["account_id"]] += [row[f"{name}_sum"].copy_negate() for name in TAKES]
+    moves = Activity.objects.current().filter(kind__in=CASH_KINDS)
+    for row in of_accounts(moves, accounts, "kind").annotate(moved=ExactSum("amount")):
+        booked[row["account_id"]].append(EXACT.multiply(row["moved"], CASH_KINDS[row["kind"]]))
+    unpaid = of_accounts(Income.objects.filter(pay_at__gt=now), accounts).annotate(owed=ExactSum("amount"))
+    owed = {row["account_id"]: row["owed"] for row in unpaid}
+    return {
+        account: Cash(EXACT.subtract(total(amounts), owed.get(account, ZERO)), owed.get(account, ZERO))
+        for account, amounts in booked.items()
+    }
+
+
+def of_accounts(rows: QuerySet, accounts, *by: str) -> QuerySet:
+    return rows.filter(account__in=accounts).order_by().values("account_id", *by)
