@@ -14,6 +14,7 @@ import numpy as np
 
 from . import ledger
 
+FEE_PLACES = ledger.ROUNDED_PLACES  # of a way's fees: one that is split may need them all
 ROOM = 2.0**62  # sums stay below it, so that no int64 overflows
 
 
@@ -56,7 +57,7 @@ class FoldedColumns:
     realizations  `closed`, `opened` int64[m] indices; `taken` signed quantity, `cost`, `proceeds` int64[m]
     lots          `lot` int64[k] indices of the fills that opened them; `lot_quantity`, `lot_cost` int64[k]
     round trips   `trip_start`, `trip_end` int64[t] indices, the last start without an end where the way is not over;
-                  `trip_pnl` int64[t]; `trip_fees` list of Decimal
+                  `trip_pnl` int64[t]; `trip_fees` int64[t] x 10^FEE_PLACES
     """
 
     closed: np.ndarray
@@ -70,7 +71,7 @@ class FoldedColumns:
     trip_start: np.ndarray
     trip_end: np.ndarray
     trip_pnl: np.ndarray
-    trip_fees: list[Decimal]
+    trip_fees: np.ndarray
 
     @property
     def pnl(self) -> np.ndarray:
@@ -102,10 +103,9 @@ def check(fills: FillColumns) -> None:
     if len(fills) and not fills.quantity.all():
         raise ValueError("A fill needs a quantity.")
     units = np.abs(fills.quantity.astype(np.float64))
-    largest = max(units.sum(), np.dot(units, fills.price.astype(np.float64)), fills.fee.astype(np.float64).sum())
+    fees = fills.fee.astype(np.float64).sum() * 10.0 ** (FEE_PLACES - fills.fee_places)
     # A realization is valued at the price of another fill: the dearest bounds them all.
-    dearest = float(fills.price.max(initial=0))
-    if max(largest, units.sum() * dearest) >= ROOM:
+    if max(units.sum(), units.sum() * float(fills.price.max(initial=0)), fees) >= ROOM:
         raise TooLarge("The sums of these fills do not fit 64 bits.")
 
 
@@ -152,21 +152,24 @@ def sums_by_trip(closed: np.ndarray, pnl: np.ndarray, starts: np.ndarray, ends: 
     return running[np.searchsorted(closed, last, side="right")] - running[np.searchsorted(closed, starts, side="right")]
 
 
-def fees_by_trip(fills: FillColumns, closing: np.ndarray, starts: np.ndarray, ends: np.ndarray) -> list[Decimal]:
+def fees_by_trip(fills: FillColumns, closing: np.ndarray, starts: np.ndarray, ends: np.ndarray) -> np.ndarray:
     """The fees of each way; that of a fill through zero is split in proportion, as `ledger.fee_part` does."""
-    running = np.concatenate(([0], np.cumsum(fills.fee)))
+    running = np.concatenate(([0], np.cumsum(fills.fee))) * 10 ** (FEE_PLACES - fills.fee_places)
     last = ends if len(ends) == len(starts) else np.append(ends, len(fills) - 1)
-    whole = running[last + 1] - running[starts]
-    fees = [decimal_of(amount, fills.fee_places) for amount in whole.tolist()]
-    begun_at = {start: place for place, start in enumerate(starts.tolist())}
-    for place, end in enumerate(ends.tolist()):
-        if end in begun_at and fills.fee[end]:
-            fee = decimal_of(int(fills.fee[end]), fills.fee_places)
-            part = ledger.fee_part(fee, Decimal(int(closing[end])), Decimal(abs(int(fills.quantity[end]))))
-            fees[place] = ledger.EXACT.subtract(ledger.EXACT.add(fees[place], part), fee)
-            after = begun_at[end]
-            fees[after] = ledger.EXACT.subtract(fees[after], part)
+    fees = running[last + 1] - running[starts]
+    # A fill that ends one way and begins the next was counted in both.
+    for place in np.flatnonzero(starts[1:] == ends[: len(starts) - 1]).tolist():
+        turn = ends[place]
+        fee = decimal_of(int(fills.fee[turn]), fills.fee_places)
+        part = ledger.fee_part(fee, Decimal(int(closing[turn])), Decimal(abs(int(fills.quantity[turn]))))
+        fees[place] -= scaled(ledger.EXACT.subtract(fee, part), FEE_PLACES)
+        fees[place + 1] -= scaled(part, FEE_PLACES)
     return fees
+
+
+def scaled(value: Decimal, places: int) -> int:
+    """The integer that `decimal_of` reads back."""
+    return int(ledger.EXACT.scaleb(value, places))
 
 
 def decimal_of(number: int, places: int) -> Decimal:

@@ -1,7 +1,7 @@
 """Keeps what is derived from the book in step with it: positions, lots, realizations, totals.
 
 A trade after all other events of its account and ticker moves them on by one fill; anything else
-folds that account and ticker, and what symbol changes connect with it, again from the first.
+folds them again from the first (refolding.py).
 """
 
 from datetime import UTC
@@ -9,9 +9,8 @@ from datetime import UTC
 from tradeops.core.api import Conflict
 
 from . import ledger
-from .account_book import AccountBook, fold_account
+from .account_book import AccountBook
 from .events import Event, place_of
-from .folding import events_of, family_of
 from .ledger import Fill, Folded, Holding, Method
 from .models import Account, DayTotal, Income, Lot, Position, Realization, RoundTrip, Trade
 from .tallies import Tally, tallies_by_day
@@ -140,35 +139,13 @@ def fill_position(position: Position, holding: Holding, tally: Tally, last: tupl
     position.last_at, position.last_id = last or (None, None)
 
 
-# All anew ------------------------------------------------------------------------------------
+# A ticker anew ---------------------------------------------------------------------------------
 
 
-def refold(account: Account, tickers, shorts_before: set[int] | None = None) -> list[Position]:
-    """Makes all that is derived for an account and some tickers again, from their first events.
-
-    Raises Conflict where an event cannot have happened to the book as it now stands, and where the
-    book is short after a fill that is not among `shorts_before` (None: shorts are allowed).
-    """
-    tickers = family_of(account, tickers)
-    events = events_of(account, tickers)
-    book = folded_or_refused(events, account)
-    if shorts_before is not None:
-        refuse_new_shorts(book, shorts_before)
-    # All is cleared before anything is made: a correction may move a trade, and its lot, to another ticker.
+def clear(account: Account, tickers: list[str]) -> None:
+    """Removes what is kept of them, before any is made: a correction may move a trade, and its lot, to another."""
     for model in KEPT_ROWS:
         model.objects.filter(account=account, instrument__in=tickers).delete()
-    return [keep_ticker(account, ticker, book, events_in(events, ticker)) for ticker in tickers]
-
-
-def folded_or_refused(events: list[Event], account: Account) -> AccountBook:
-    try:
-        return fold_account(events, Method(account.opening_method))
-    except ledger.RuleBroken as broken:
-        raise Conflict(str(broken), broken.code, ticker=broken.ticker, activities=[broken.event_id]) from broken
-
-
-def events_in(events: list[Event], ticker: str) -> list[Event]:
-    return [event for event in events if ticker in (getattr(event, "ticker", None), getattr(event, "new_ticker", None))]
 
 
 def keep_ticker(account: Account, ticker: str, book: AccountBook, events: list[Event]) -> Position:
@@ -199,22 +176,6 @@ def sum_of(rows: list[DayTotal]) -> Tally:
     for row in rows:
         total.add(row.tally)
     return total
-
-
-# Rules -----------------------------------------------------------------------------------------
-
-
-def shorts_in(account: Account, tickers) -> set[int]:
-    """The fills after which the book, as it stands, is short."""
-    book = folded_or_refused(events_of(account, family_of(account, tickers)), account)
-    return {fill for folded in book.tickers.values() for fill in folded.shorts}
-
-
-def refuse_new_shorts(book: AccountBook, shorts_before: set[int]) -> None:
-    for ticker, folded in book.tickers.items():
-        new = [trade for trade in folded.shorts if trade not in shorts_before]
-        if new:
-            refuse_short(ticker, new)
 
 
 def refuse_short(ticker: str, trades: list[int]) -> None:

@@ -12,7 +12,7 @@ from tradeops.core.api import Conflict, PreconditionFailed
 from tradeops.core.events.services import record_event, user_stream
 from tradeops.core.users.models import User
 
-from . import acts, chain, derived, ledger
+from . import acts, chain, derived, ledger, refolding
 from .acts import Act
 from .checks import check
 from .frames import position_frame, trade_frame
@@ -206,14 +206,14 @@ def _supersede(row: Version, changes: dict, act: Act, expected_version: int | No
 def _write(account: Account, before: Version | None, after: Version, is_moved: bool = True) -> list[Position]:
     """Marks `before` superseded, inserts `after`, refolds what that moves."""
     tickers = moved_tickers(account, before, after) if is_moved else []
-    shorts = None if account.allows_short or not tickers else derived.shorts_in(account, tickers)
+    shorts = None if account.allows_short or not tickers else refolding.shorts_in(account, tickers)
     Instrument.objects.ensure(sorted(after.tickers))
     if before is not None:
         type(before).objects.filter(pk=before.pk).update(superseded_by=after.entry)
     after.save(force_insert=True)
     if isinstance(after, Activity) and after.kind == ActivityKind.METHOD_CHANGE:
         _keep_method(account)
-    positions = derived.refold(account, tickers, shorts) if tickers else []
+    positions = refolding.refold(account, tickers, shorts) if tickers else []
     with_realized(after)
     return positions
 

@@ -20,6 +20,7 @@ from .models import (
     RoundTrip,
     Trade,
 )
+from .refolding import events_in
 from .tallies import TALLIED
 
 POSITION_FIELDS = (
@@ -42,7 +43,7 @@ def account_differences(account: Account) -> Iterator[str]:
     events = events_of(account)
     book = fold_account(events, Method(account.opening_method))
     for ticker in sorted({*tickers_of(account), *book.tickers}):
-        yield from position_differences(account, ticker, book.of(ticker), derived.events_in(events, ticker))
+        yield from position_differences(account, ticker, book.of(ticker), events_in(events, ticker))
 
 
 def tickers_of(account: Account) -> list[str]:

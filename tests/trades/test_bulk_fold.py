@@ -77,7 +77,7 @@ def test_its_round_trips_are_the_ledgers(given):
     found = fold_columns(columns_in)
     places = columns_in.money_places
     ways = [
-        (int(columns_in.ids[start]), decimal_of(int(pnl), places), fees)
+        (int(columns_in.ids[start]), decimal_of(int(pnl), places), decimal_of(int(fees), 12))
         for start, pnl, fees in zip(found.trip_start, found.trip_pnl, found.trip_fees, strict=True)
     ]
     over = [(one.trip.opened_by, one.trip.realized_pnl, one.trip.fees) for one in expected.round_trips]

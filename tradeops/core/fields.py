@@ -28,9 +28,15 @@ def encode(value: Decimal, max_digits: int, decimal_places: int) -> str:
         scaled = int(EXACT.scaleb(value, decimal_places).to_integral_exact(context=EXACT))
     except decimal.DecimalException as error:
         raise ValueError(f"{value} has more than {decimal_places} decimal places.") from error
-    digits = str(abs(scaled)).zfill(max_digits)
-    if len(digits) > max_digits:
+    if len(str(abs(scaled))) > max_digits:
         raise ValueError(f"{value} has more than {whole} digits before the point.")
+    return encode_scaled(scaled, max_digits, decimal_places)
+
+
+def encode_scaled(scaled: int, max_digits: int, decimal_places: int) -> str:
+    """The same of a number that is already x 10^decimal_places, and fits."""
+    digits = str(abs(scaled)).zfill(max_digits)
+    whole = max_digits - decimal_places
     text = f"{digits[:whole]}.{digits[whole:]}"
     return "-" + text.translate(COMPLEMENT) if scaled < 0 else text
 

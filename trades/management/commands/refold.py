@@ -3,7 +3,7 @@
 from django.core.management.base import BaseCommand
 from django.db import transaction
 
-from trades import acts, derived
+from trades import acts, refolding
 from trades.models import Account, Position
 from trades.verification import tickers_of
 
@@ -15,6 +15,6 @@ class Command(BaseCommand):
         for account in Account.objects.order_by("id"):
             with transaction.atomic():
                 account = acts.lock(account)
-                positions = derived.refold(account, tickers_of(account))
+                positions = refolding.refold(account, tickers_of(account))
                 Position.objects.filter(account=account, event_count=0).delete()
             self.stdout.write(f"Account {account.pk}: {len(positions)} positions made again.")
