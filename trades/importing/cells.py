@@ -23,6 +23,11 @@ EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 MICROSECOND = timedelta(microseconds=1)
 
 
+def microseconds(moment: datetime) -> int:
+    """Since 1970."""
+    return (moment - EPOCH) // MICROSECOND
+
+
 @dataclass(frozen=True)
 class Reading:
     """What the user says of a file: names of columns, times, numbers, and whether costs are written below zero."""
@@ -153,7 +158,7 @@ class Judges:
         if not text.strip():
             return REQUIRED
         try:
-            return (self.reading.clock.read(text) - EPOCH) // MICROSECOND
+            return microseconds(self.reading.clock.read(text))
         except MomentError as error:
             return Refusal(str(error), error.code)
 

@@ -11,11 +11,12 @@ import numpy as np
 import pyarrow as pa
 
 from .blocks import CsvFile
-from .cells import Reading
+from .cells import Reading, microseconds
 from .faults import Faults, FileRefused, refused
 from .heads import Columns, recognize, refuse_missing
 from .rows import TRADES, ActivityRow, RowReader, Rows
 
+NO_ID = -1
 MOST_ACTIVITIES = 100_000
 ROWS_AT_ONCE = 50_000
 NO_SIDES = "There is no column for trade_type, and no quantity below 0 that would be a sale."
@@ -24,10 +25,12 @@ SEVERAL_ACCOUNTS = "The file holds trades of several accounts: bring in each acc
 
 @dataclass(slots=True)
 class CheckedFile:
-    """Every row of a file that has no fault.
+    """Every row of a file that has no fault. A trade is known by its place among the file's trades.
 
-    order   int64[n]   the trades' places in the file, in the order in which they are booked: by time, of equals in
-                       the file's order, or in its reverse where the file is newest first
+    lines        int64[n]     the line each trade stands on
+    executed_at  int64[n]     microseconds since 1970
+    order        int64[n+m]   trades (by place) and activities (n + place in `activities`) as they are booked: by time,
+                              of equals as the file has them, or the other way round where it is newest first
     """
 
     columns: Columns
@@ -37,7 +40,6 @@ class CheckedFile:
     lines: np.ndarray
     executed_at: np.ndarray
     order: np.ndarray
-    is_newest_first: bool
     spool: BinaryIO = field(repr=False)
     batches: list[pa.RecordBatch] = field(repr=False, default_factory=list)
 
@@ -49,6 +51,11 @@ class CheckedFile:
         self.spool.flush()
         source = pa.ipc.open_stream(pa.memory_map(self.spool.name))
         self.batches = list(source)
+
+    @property
+    def trade_order(self) -> np.ndarray:
+        """The places of the trades as they are booked."""
+        return self.order[self.order < len(self)]
 
     def trades(self, places: np.ndarray) -> pa.RecordBatch:
         """The trades at `places` of the file, in that order."""
@@ -111,7 +118,7 @@ class Collected:
         if not self.faults:
             self.lines.append(rows.trades["line"].to_numpy())
             self.moments.append(rows.trades["executed_at"].to_numpy())
-            self.ids.append(rows.trades["id"].fill_null(-1).to_numpy())
+            self.ids.append(rows.trades["id"].fill_null(NO_ID).to_numpy())
 
     def refuse(self, source: CsvFile) -> None:
         if not self.faults and not source.row_count:
@@ -127,36 +134,34 @@ class Collected:
 
     def finish(self, source: CsvFile, spool: BinaryIO) -> CheckedFile:
         lines, moments, ids = (joined(arrays) for arrays in (self.lines, self.moments, self.ids))
-        is_newest_first = falls(moments)
-        order = booking_order(moments, ids if self.is_export() and (ids >= 0).all() else None, is_newest_first)
-        return CheckedFile(
-            self.columns,
-            source.sha256,
-            source.row_count,
-            self.activities,
-            lines,
-            moments,
-            order,
-            is_newest_first,
-            spool,
+        is_export = "id" in self.columns and "version" in self.columns
+        events = Events(
+            np.append(lines, [row.line for row in self.activities]).astype(np.int64),
+            np.append(moments, [microseconds(row.activity.effective_at) for row in self.activities]).astype(np.int64),
+            np.append(ids, [NO_ID if row.exported_id is None else row.exported_id for row in self.activities]),
         )
+        order = events.in_order(by_id=is_export and bool((events.ids != NO_ID).all()))
+        return CheckedFile(self.columns, source.sha256, source.row_count, self.activities, lines, moments, order, spool)
 
-    def is_export(self) -> bool:
-        return "id" in self.columns and "version" in self.columns
+
+@dataclass(frozen=True, slots=True)
+class Events:
+    """Where each row stands in the file, when it happened, and the id an export gives it; NO_ID where it has none."""
+
+    lines: np.ndarray
+    moments: np.ndarray
+    ids: np.ndarray
+
+    def in_order(self, *, by_id: bool) -> np.ndarray:
+        """The places from the oldest to the newest."""
+        ties = self.ids if by_id else -self.lines if self.is_newest_first() else self.lines
+        return np.lexsort((ties, self.moments))
+
+    def is_newest_first(self) -> bool:
+        """Whether times go down the file from the newest to the oldest."""
+        moments = self.moments[np.argsort(self.lines)]
+        return len(moments) > 1 and bool((np.diff(moments) <= 0).all() and moments[0] > moments[-1])
 
 
 def joined(arrays: list[np.ndarray]) -> np.ndarray:
     return np.concatenate([np.empty(0, np.int64), *arrays])
-
-
-def falls(moments: np.ndarray) -> bool:
-    """Whether times go down the file from the newest to the oldest."""
-    return len(moments) > 1 and bool((np.diff(moments) <= 0).all() and moments[0] > moments[-1])
-
-
-def booking_order(moments: np.ndarray, ids: np.ndarray | None, is_newest_first: bool) -> np.ndarray:
-    """The places of a file's trades from the oldest to the newest."""
-    places = np.arange(len(moments))
-    if ids is not None:
-        return np.lexsort((ids, moments))
-    return np.lexsort((-places if is_newest_first else places, moments))

@@ -11,7 +11,7 @@ TRADE_COLUMNS = (
 )  # fmt: skip
 ACTIVITY_COLUMNS = (
     "type", "amount", "amount_per_unit", "pay_at", "ratio", "cash_in_lieu_price", "new_ticker", "cost_basis",
-    "acquired_at",
+    "acquired_at", "pnl_method",
 )  # fmt: skip
 # Beside these: a day and a time of day in two columns, and what an export says of a trade besides.
 OTHER_COLUMNS = ("date", "time", "id", "version", "account")

@@ -6,11 +6,14 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from trades.models import Activity
+
 from . import plain as plainly
+from .activities import ActivityReader, Refused
 from .blocks import Block
 from .cells import REQUIRED, Cells, Judges, Reading, Refusal
 from .faults import Fault
-from .heads import ACTIVITY_COLUMNS, TRADE_COLUMNS, Columns
+from .heads import ACTIVITY_COLUMNS, OTHER_COLUMNS, TRADE_COLUMNS, Columns
 from .words import BUY, SELL, TRADE, meaning_of
 
 TRADES = pa.schema(
@@ -38,11 +41,11 @@ NEVER_EXECUTED = Refusal("It must lie after 1900 and no more than a day ahead.",
 
 @dataclass(frozen=True, slots=True)
 class ActivityRow:
-    """A row that is no trade, as it stands in the file."""
+    """A row that is no trade: the unsaved activity, the line it stands on, and an export's own id."""
 
     line: int
-    kind: str
-    cells: dict[str, str]
+    activity: Activity
+    exported_id: int | None
 
 
 @dataclass(slots=True)
@@ -59,7 +62,8 @@ class RowReader:
     """Reads the blocks of one file. `latest` is the last moment, in microseconds since 1970, a trade may bear."""
 
     def __init__(self, columns: Columns, reading: Reading, earliest: int, latest: int):
-        self.columns, self.judges = columns, Judges(reading)
+        self.columns, self.judges, self.activities = columns, Judges(reading), ActivityReader(reading)
+        self.moment = "executed_at" if "executed_at" in columns else "date"
         self.earliest, self.latest = earliest, latest
         self.faults: list[Fault] = []
 
@@ -112,13 +116,23 @@ class RowReader:
         return TRADE, next(iter(sides), ""), None, ""
 
     def read_activities(self, block: Block, kinds: np.ndarray) -> list[ActivityRow]:
-        fields = [field for field in (*TRADE_COLUMNS, *ACTIVITY_COLUMNS, "id") if field in self.columns]
+        fields = [field for field in (*TRADE_COLUMNS, *ACTIVITY_COLUMNS, *OTHER_COLUMNS) if field in self.columns]
         chosen = np.flatnonzero((kinds != TRADE) & (kinds != ""))
         cells = [self.texts(block, field).take(pa.array(chosen)).to_pylist() for field in fields]
-        return [
-            ActivityRow(int(block.lines[place]), kinds[place], dict(zip(fields, texts, strict=True)))
-            for place, *texts in zip(chosen, *cells, strict=True)
-        ]
+        found = []
+        for place, *texts in zip(chosen.tolist(), *cells, strict=True):
+            given = dict(zip(fields, texts, strict=True))
+            given.setdefault("executed_at", f"{given.get('date', '')} {given.get('time', '')}")
+            try:
+                activity = self.activities.read(kinds[place], given)
+            except Refused as refusal:
+                for field, code, message in refusal.reasons:
+                    self.refuse(
+                        block, self.moment if field == "executed_at" else field, {place: Refusal(message, code)}
+                    )
+            else:
+                found.append(ActivityRow(int(block.lines[place]), activity, whole_number(given.get("id", ""))))
+        return found
 
     # Trades ---------------------------------------------------------------------------------------
 
@@ -150,14 +164,13 @@ class RowReader:
         return pa.array(settled.tolist(), pa.string()), bool(negative.any())
 
     def read_moments(self, block: Block) -> pa.Array:
-        field = "executed_at" if "executed_at" in self.columns else "date"
-        texts = self.texts(block, field)
-        if field == "date":
+        texts = self.texts(block, self.moment)
+        if self.moment == "date":
             texts = pc.binary_join_element_wise(texts, self.texts(block, "time"), " ")
         cells = self.judges.moments(texts)
         moments = pc.fill_null(cells.values, self.latest).to_numpy()
         beyond = np.flatnonzero((moments < self.earliest) | (moments > self.latest))
-        self.refuse(block, field, dict.fromkeys(beyond.tolist(), NEVER_EXECUTED) | cells.refusals)
+        self.refuse(block, self.moment, dict.fromkeys(beyond.tolist(), NEVER_EXECUTED) | cells.refusals)
         return cells.values
 
     def read_fees(self, block: Block) -> pa.Array:
@@ -201,3 +214,7 @@ def whole_numbers(texts: pa.Array) -> pa.Array:
     """The numbers of texts that are plain whole numbers; null elsewhere."""
     is_whole = pc.match_substring_regex(texts, "^[0-9]{1,18}$")
     return pc.cast(pc.if_else(is_whole, texts, None), pa.int64())
+
+
+def whole_number(text: str) -> int | None:
+    return int(text) if text.isascii() and text.isdigit() and len(text) <= 18 else None

@@ -43,7 +43,7 @@ def check(text: str | bytes, **reading):
 def booked(text: str, **reading) -> list[dict]:
     """The trades of a file in the order in which they are booked."""
     checked = check(text, **reading)
-    return [row for batch in checked.chunks(checked.order) for row in batch.to_pylist()]
+    return [row for batch in checked.chunks(checked.trade_order) for row in batch.to_pylist()]
 
 
 def faults(text: str | bytes, **reading) -> list[tuple]:
@@ -158,9 +158,8 @@ def test_a_row_that_contradicts_itself_is_refused():
     assert faults(HEAD + SOUND.replace("BUY,100", "BUY,-100")) == [(2, "quantity", "contradiction")]
     assert faults("type," + HEAD + "sell," + SOUND) == [(2, "trade_type", "contradiction")]
     assert faults("type," + HEAD + "sell," + SOUND.replace("BUY", "deposit")) == [(2, "trade_type", "contradiction")]
-    assert (
-        len(check("type," + HEAD + "dividend," + SOUND.replace("BUY", "journal")).activities) == 1
-    )  # the type says it
+    told_by_its_type = "type,amount," + HEAD + "deposit,5," + SOUND.replace("BUY", "journal")
+    assert [row.activity.kind for row in check(told_by_its_type).activities] == ["deposit"]
 
 
 def test_a_file_that_never_says_buy_or_sell_is_refused():
@@ -171,18 +170,48 @@ def test_a_file_that_never_says_buy_or_sell_is_refused():
     assert faults(HEAD + SOUND.replace("BUY", "journal")) == [(2, "trade_type", "invalid_choice")]
 
 
+ACTIVITIES = (
+    "type,ticker,trade_type,quantity,price,executed_at,amount,fees,ratio,amount_per_unit,note\n"
+    "deposit,,,,,2025-01-02T00:00:00Z,1000,,,,'=1\n"
+    f"trade,{SOUND},,,,,\n"
+    "dividend,AAPL,,100,,2025-01-03T00:00:00Z,12.5,0.00,,0.125,\n"
+    ",AAPL,Stock Split,,,2025-01-04T00:00:00Z,,,4:1,,\n"
+    "withdrawal,,,,,2025-01-05T00:00:00Z,-10,,,,\n"
+)
+
+
 def test_activities_are_set_apart_with_their_lines():
-    checked = check(
-        "type,ticker,trade_type,quantity,price,executed_at,amount\n"
-        "deposit,,,,,2025-01-02T00:00:00Z,1000\n"
-        f"trade,{SOUND},\n"
-        "dividend,AAPL,,,,2025-01-03T00:00:00Z,\n"
-    )
-    assert [(row.line, row.kind, row.cells["amount"]) for row in checked.activities] == [
-        (2, "deposit", "1000"),
-        (4, "dividend", ""),
+    checked = check(ACTIVITIES)
+    found = [row.activity for row in checked.activities]
+    assert [row.line for row in checked.activities] == [2, 4, 5, 6]
+    assert [(one.kind, one.amount, one.amount_per_unit, one.ratio) for one in found] == [
+        ("deposit", Decimal(1000), None, ""),
+        ("dividend", None, Decimal("0.125"), ""),
+        ("split", None, None, "4:1"),
+        ("withdrawal", Decimal(10), None, ""),
     ]
-    assert (len(checked), checked.lines.tolist(), checked.row_count) == (1, [3], 3)
+    assert (found[0].note, found[0].effective_at) == ("=1", datetime(2025, 1, 2, tzinfo=UTC))
+    assert (len(checked), checked.lines.tolist(), checked.row_count) == (1, [3], 5)
+    assert checked.order.tolist() == [1, 2, 3, 4, 0]
+
+
+@pytest.mark.parametrize(
+    ("row", "field", "code"),
+    [
+        ("deposit,,,,,2025-01-02T00:00:00Z,,,,,", "amount", "required"),
+        ("deposit,,,,,2025-01-02T00:00:00Z,-5,,,,", "amount", "min_value"),
+        ("deposit,,,,,2025-01-02T00:00:00Z,5,1.25,,,", "fees", "not_of_this_kind"),
+        ("deposit,,,,,,5,,,,", "executed_at", "required"),
+        ("deposit,,,,,2025-01-02,5,,,,", "executed_at", "naive"),
+        ("split,AAPL,,,,2025-01-02T00:00:00Z,,,1:4,,", "ratio", "ratio"),
+        ("split,AAPL,,,,2025-01-02T00:00:00Z,,,4,,", "ratio", "invalid"),
+        ("split,,,,,2025-01-02T00:00:00Z,,,4:1,,", "ticker", "required"),
+        ("dividend,aapl,,,,2025-01-02T00:00:00Z,,,,1,", "ticker", "ticker"),
+        ("dividend,AAPL,,,,1850-01-02T00:00:00Z,,,,1,", "executed_at", "out_of_range"),
+    ],
+)
+def test_an_activity_that_cannot_be_is_refused_by_its_column(row, field, code):
+    assert (3, field, code) in faults(ACTIVITIES.splitlines()[0] + f"\ntrade,{SOUND},,,,,\n{row}\n")
 
 
 # Order --------------------------------------------------------------------------------------------
