@@ -16,12 +16,18 @@ from . import chain
 from .models import Account, Activity, KeptAnswer, LedgerEntry, Trade, Version
 
 EARLIEST = datetime(1900, 1, 1, tzinfo=UTC)
-NEXT_IDENTITY = f"""
-    SELECT MAX(taken) + 1 FROM (
+NEXT_NUMBERS = f"""
+    SELECT (SELECT MAX(taken) + 1 FROM (
         SELECT COALESCE(MAX(id), 0) AS taken FROM {Trade._meta.db_table}
         UNION ALL SELECT COALESCE(MAX(activity_id), 0) FROM {Activity._meta.db_table}
-    )
+    )), (SELECT COALESCE(MAX(id), 0) + 1 FROM {LedgerEntry._meta.db_table})
 """  # noqa: S608 - names of ours
+DRAWN_NUMBERS = f"""
+    SELECT nextval(pg_get_serial_sequence('{Trade._meta.db_table}', 'id')),
+           nextval(pg_get_serial_sequence('{LedgerEntry._meta.db_table}', 'id'))
+    FROM generate_series(1, %s)
+"""  # noqa: S608 - names of ours
+HEAD_FIELDS = ("last_number", "last_digest", "last_recorded_at")  # of an account: the head of its chain
 
 
 @dataclass(frozen=True)
@@ -41,6 +47,12 @@ def lock(account: Account) -> Account:
     return Account.objects.select_for_update().get(pk=account.pk)
 
 
+def lock_all(accounts: Iterable[int]) -> dict[int, Account]:
+    """The accounts that are there of the given ids, locked in the order of their ids: so no two wait for each other."""
+    locked = Account.objects.select_for_update().filter(pk__in=accounts).order_by("pk")
+    return {account.pk: account for account in locked}
+
+
 def write_entry(account: Account, act: Act, versions: Iterable[Version] = (), closes_day=None) -> LedgerEntry:
     """The account's next entry, for `versions` that it is about to write. Fails on a key used before."""
     return write_entry_of(account, act, chain.versions_digest(versions), closes_day)
@@ -51,8 +63,21 @@ def write_entry_of(account: Account, act: Act, rows: str, closes_day=None) -> Le
 
     Raises PermissionDenied for an actor who only reads: pages, API and admin ask sooner, a command may not.
     """
+    refuse_reader(act)
+    entry = next_entry(account, act, rows, closes_day)
+    entry.save(force_insert=True)
+    account.save(update_fields=HEAD_FIELDS)
+    return entry
+
+
+def refuse_reader(act: Act) -> None:
+    """Raises PermissionDenied for an actor who only reads."""
     if not act.actor.may_book:
         raise PermissionDenied("An auditor reads the book and does not write it.")
+
+
+def next_entry(account: Account, act: Act, rows: str, closes_day=None) -> LedgerEntry:
+    """The account's next entry, unsaved, and in `account` itself the new head of its chain."""
     entry = LedgerEntry(
         account=account,
         number=account.last_number + 1,
@@ -64,11 +89,10 @@ def write_entry_of(account: Account, act: Act, rows: str, closes_day=None) -> Le
         request_hash=act.request_hash if act.key else "",
         closes_day=closes_day,
     )
-    entry.clean_fields(exclude=["account", "actor", "idempotency_key", "digest"])
+    if act.reason:
+        entry.clean_fields(exclude=["account", "actor", "idempotency_key", "digest"])
     entry.digest = chain.link(account.last_digest, entry, rows)
-    entry.save(force_insert=True)
     account.last_number, account.last_digest, account.last_recorded_at = entry.number, entry.digest, entry.recorded_at
-    account.save(update_fields=["last_number", "last_digest", "last_recorded_at"])
     return entry
 
 
@@ -101,9 +125,15 @@ def refuse_closed(account: Account, *instants: datetime) -> None:
 
 def reserve_identity() -> int:
     """The next number of the one sequence of trades and activities, taken before the row that bears it."""
+    return reserve_identities(1)[0][0]
+
+
+def reserve_identities(count: int) -> list[tuple[int, int]]:
+    """The next numbers of trades and activities, rising, each with the next number of the entries' own."""
     with connection.cursor() as cursor:
         if connection.vendor == "sqlite":  # the transaction holds the only write lock
-            cursor.execute(NEXT_IDENTITY)
-        else:
-            cursor.execute("SELECT nextval(pg_get_serial_sequence('trades_trade', 'id'))")
-        return cursor.fetchone()[0]
+            cursor.execute(NEXT_NUMBERS)
+            identity, entry = cursor.fetchone()
+            return [(identity + step, entry + step) for step in range(count)]
+        cursor.execute(DRAWN_NUMBERS, [count])
+        return cursor.fetchall()

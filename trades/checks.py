@@ -48,8 +48,10 @@ def check(row: Trade | Activity) -> None:
 
 
 def check_trade(trade: Trade) -> None:
+    """The same for a trade, whose `executed_at` may still be None: that is the moment when it is booked."""
     trade.notional = ledger.multiply(trade.quantity, trade.price)
-    trade.clean_fields(exclude=[*FOREIGN_KEYS, "trade_id", "client_trade_id"])
+    unset = ["executed_at"] if trade.executed_at is None else []
+    trade.clean_fields(exclude=[*FOREIGN_KEYS, *unset, "trade_id", "client_trade_id"])
     if trade.client_trade_id is not None and len(trade.client_trade_id) > 128:
         raise ValidationError({"client_trade_id": ValidationError("At most 128 characters.", code="max_length")})
     errors = errors_of_amounts(trade) | error_of_time("executed_at", trade.executed_at)
@@ -110,8 +112,8 @@ def errors_of_times(activity: Activity) -> dict[str, ValidationError]:
     return errors
 
 
-def error_of_time(name: str, at: datetime) -> dict[str, ValidationError]:
-    if EARLIEST <= at <= timezone.now() + FUTURE_ALLOWED:
+def error_of_time(name: str, at: datetime | None) -> dict[str, ValidationError]:
+    if at is None or EARLIEST <= at <= timezone.now() + FUTURE_ALLOWED:
         return {}
     return {name: ValidationError("It must lie after 1900 and no more than a day ahead.", code="out_of_range")}
 

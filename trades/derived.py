@@ -1,17 +1,15 @@
 """Keeps what is derived from the book in step with it: positions, lots, realizations, totals.
 
-A trade after all other events of its account and ticker moves them on by one fill; anything else
-folds them again from the first (refolding.py).
+A trade after all other events of its account and ticker moves them on by one fill (standing.py);
+anything else folds them again from the first (refolding.py).
 """
-
-from datetime import UTC
 
 from tradeops.core.api import Conflict
 
 from . import ledger
 from .account_book import AccountBook
 from .events import Event, place_of
-from .ledger import Fill, Folded, Holding, Method
+from .ledger import Fill, Folded, Holding
 from .models import Account, DayTotal, Income, Lot, Position, Realization, RoundTrip, Trade
 from .tallies import Tally, tallies_by_day
 
@@ -34,27 +32,7 @@ def is_latest(trade: Trade, position: Position) -> bool:
     return position.last_at is None or (position.last_at, position.last_id) < (trade.executed_at, trade.trade_id)
 
 
-# One fill further ------------------------------------------------------------------------
-
-
-def move_on(position: Position, trade: Trade) -> ledger.Effects:
-    """Applies `trade`, later than all before it, to what is kept. Raises Conflict for a forbidden short."""
-    account, method = position.account, position.account.method
-    holding = holding_of(position, open_lots(position, trade, method))
-    before = {lot.opened_by: lot for lot in holding.lots}
-    fill = trade.as_fill()
-    effects = ledger.apply_fill(holding, fill, method)
-    if holding.quantity < 0 and not account.allows_short:
-        refuse_short(position.ticker, [trade.trade_id])
-    save_lots(position, before, holding.lots)
-    save_effects(position, Folded(holding, effects.realizations, [effects.round_trip] if effects.round_trip else []))
-    tally = tally_of(fill, effects)
-    add_to_day(position, trade, tally)
-    kept = position.tally
-    kept.add(tally)
-    position.event_count += 1
-    save_position(position, holding, kept, (fill.at, fill.trade_id))
-    return effects
+# What is kept, as plain values --------------------------------------------------------------
 
 
 def tally_of(fill: Fill, effects: ledger.Effects) -> Tally:
@@ -64,25 +42,6 @@ def tally_of(fill: Fill, effects: ledger.Effects) -> Tally:
     if effects.round_trip:
         tally.close(effects.round_trip.net_pnl)
     return tally
-
-
-def add_to_day(position: Position, trade: Trade, tally: Tally) -> None:
-    day = trade.executed_at.astimezone(UTC).date()
-    whose = {"account": position.account, "instrument_id": position.ticker, "day": day}
-    total = DayTotal.objects.filter(**whose).first() or DayTotal(**whose)
-    kept = total.tally
-    kept.add(tally)
-    total.tally = kept
-    total.save()
-
-
-def open_lots(position: Position, trade: Trade, method: Method) -> list[ledger.Lot]:
-    """The lots that `trade` may touch: none, where it only adds one."""
-    adds = not ledger.closing_part(position.quantity, trade.signed_quantity)
-    if adds and method != Method.AVERAGE_COST:
-        return []
-    rows = Lot.objects.filter(account=position.account, instrument_id=position.ticker)
-    return [ledger.Lot(row.opened_by, row.opened_at, row.quantity, row.cost) for row in rows]
 
 
 def holding_of(position: Position, lots: list[ledger.Lot]) -> Holding:
@@ -105,20 +64,6 @@ def holding_of(position: Position, lots: list[ledger.Lot]) -> Holding:
         lots=lots,
         trip=trip,
     )
-
-
-def save_lots(position: Position, before: dict[int, ledger.Lot], lots: list[ledger.Lot]) -> None:
-    """Writes what changed among the lots: a fill empties some, shortens at most one, opens at most one."""
-    after = {lot.opened_by: lot for lot in lots}
-    rows = Lot.objects.filter(account=position.account, instrument_id=position.ticker)
-    gone = [key for key in before if key not in after]
-    if gone:
-        rows.filter(opened_by__in=gone).delete()
-    for key, lot in after.items():
-        if key not in before:
-            lot_row(position, lot).save(force_insert=True)
-        elif lot != before[key]:
-            rows.filter(opened_by=key).update(quantity=lot.quantity, cost=lot.cost)
 
 
 def save_position(position: Position, holding: Holding, tally: Tally, last: tuple | None) -> None:

@@ -1,5 +1,6 @@
 """The book's only writers. Each act is one transaction under the account's lock: the entry first,
-whose number and key are unique, then the version, then what is derived from it."""
+whose number and key are unique, then the version, then what is derived from it. Trades that are booked
+at the same time share one (group_commit.py)."""
 
 from dataclasses import dataclass
 from decimal import Decimal
@@ -12,8 +13,9 @@ from tradeops.core.api import Conflict, PreconditionFailed
 from tradeops.core.events.services import record_event, user_stream
 from tradeops.core.users.models import User
 
-from . import acts, chain, derived, ledger, refolding
+from . import acts, chain, group_commit, ledger, refolding
 from .acts import Act
+from .booking import Order
 from .checks import check
 from .frames import position_frame, trade_frame
 from .models import (
@@ -86,8 +88,14 @@ def book_trade(
     """
     trade.client_trade_id = trade.client_trade_id or idempotency_key
     act = Act(actor, EntryKind.BOOKING, reason, trade.client_trade_id, asked(trade, ASKED_OF_TRADE), describe)
-    trade.executed_at = trade.executed_at or timezone.now()
     check(trade)
+    order = Order(trade, act)
+    group_commit.book(order)
+    if order.refusal is not None:
+        raise order.refusal
+    if order.is_booked:
+        return Booking(trade)
+    trade.executed_at = trade.executed_at or timezone.now()
     return _once(trade.account, act, lambda: _book(trade, act))
 
 
@@ -153,27 +161,14 @@ def _once(account: Account, act: Act, write) -> Booking:
 
 def _book(row: Version, act: Act) -> Booking:
     account = row.account = acts.lock(row.account)
+    setattr(row, row.IDENTITY, acts.reserve_identity())
+    row.entry = acts.write_entry(account, act, [row])  # first: a repeat of the same key must not get further
     acts.refuse_closed(account, row.at)
     Instrument.objects.ensure(sorted(row.tickers))
-    setattr(row, row.IDENTITY, acts.reserve_identity())
-    row.entry = acts.write_entry(account, act, [row])
     if isinstance(row, Trade):
         row.pk = row.trade_id
-        positions = _book_trade(account, row)
-    else:
-        positions = _write(account, None, row)
-    _finish(row, act, positions)
+    _finish(row, act, _write(account, None, row))
     return Booking(row)
-
-
-def _book_trade(account: Account, trade: Trade) -> list[Position]:
-    position = derived.position_of(account, trade.ticker)
-    if not derived.is_latest(trade, position):
-        return _write(account, None, trade)
-    trade.save(force_insert=True)
-    effects = derived.move_on(position, trade)
-    trade.realized_pnl = ledger.total(one.pnl for one in effects.realizations)
-    return [position]
 
 
 def _supersede(row: Version, changes: dict, act: Act, expected_version: int | None) -> Booking:

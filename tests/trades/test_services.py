@@ -298,5 +298,5 @@ def test_booking_takes_a_fixed_number_of_queries(account, django_assert_num_quer
     book(account, executed_at=at(0))
     trade = Trade(account=account, instrument_id="AAPL", side="BUY", quantity=Decimal(1), price=Decimal(1))
     trade.executed_at = at(1)
-    with django_assert_num_queries(21):
+    with django_assert_num_queries(15):
         book_trade(trade, actor=alice)

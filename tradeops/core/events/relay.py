@@ -30,6 +30,11 @@ def send(message: dict) -> None:
         sender.hand_over(message)
 
 
+def send_all(messages: list[dict]) -> None:
+    for message in messages:
+        send(message)
+
+
 async def send_async(message: dict) -> None:
     """`send` for callers inside an event loop; they bound and catch what goes wrong themselves."""
     await get_channel_layer().group_send(GROUP, message)

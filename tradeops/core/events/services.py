@@ -1,15 +1,24 @@
 """Recording events: the number is taken and the row written in the caller's transaction."""
 
+from collections import Counter
+from collections.abc import Iterable
 from datetime import timedelta
 
-from django.db import transaction
+from django.db import connection, transaction
 from django.utils import timezone
+
+from tradeops.core.bulk import insert_rows
 
 from . import relay
 from .models import Event, EventStream
 
 ALERTS = "alerts"
 KEPT_FOR = timedelta(days=1)
+TAKE_NUMBERS = f"""
+    INSERT INTO {EventStream._meta.db_table} AS kept (name, last_number) VALUES {{values}}
+    ON CONFLICT (name) DO UPDATE SET last_number = kept.last_number + EXCLUDED.last_number
+    RETURNING name, last_number
+"""  # noqa: S608 - names of ours
 
 
 def user_stream(user_id: int) -> str:
@@ -22,14 +31,38 @@ def record_event(stream: str, kind: str, payload: dict) -> Event:
 
     Must run in a transaction: the lock on the stream is what keeps numbers without gaps.
     """
-    EventStream.objects.get_or_create(name=stream)
-    counter = EventStream.objects.select_for_update().get(name=stream)
-    counter.last_number += 1
-    counter.save(update_fields=["last_number"])
-    event = Event.objects.create(stream=counter, number=counter.last_number, kind=kind, payload=payload)
-    message = {"type": "live.event", "stream": stream, "n": event.number, "frame": event.frame()}
-    transaction.on_commit(lambda: relay.send(message), robust=True)
-    return event
+    return record_events([(stream, kind, payload)])[0]
+
+
+def record_events(news: Iterable[tuple[str, str, dict]]) -> list[Event]:
+    """The same for several events, of any streams, in their order."""
+    news = list(news)
+    numbers = take_numbers(Counter(stream for stream, _, _ in news))
+    now = timezone.now()
+    events = []
+    for stream, kind, payload in news:
+        numbers[stream] += 1
+        events.append(Event(stream_id=stream, number=numbers[stream], kind=kind, payload=payload, recorded_at=now))
+    insert_rows(events, ("stream", "number", "kind", "payload", "recorded_at"))
+    messages = [
+        {"type": "live.event", "stream": event.stream_id, "n": event.number, "frame": event.frame()} for event in events
+    ]
+    transaction.on_commit(lambda: relay.send_all(messages), robust=True)
+    return events
+
+
+def take_numbers(counts: dict[str, int]) -> dict[str, int]:
+    """Takes the next numbers of each stream, as many as it is to have; returns the last one before them.
+
+    The streams stay locked to the end of the transaction, and are locked in the order of their names, so
+    that no two transactions wait for each other.
+    """
+    if not counts:
+        return {}
+    values = ", ".join(["(%s, %s)"] * len(counts))
+    with connection.cursor() as cursor:
+        cursor.execute(TAKE_NUMBERS.format(values=values), [value for pair in sorted(counts.items()) for value in pair])
+        return {stream: last - counts[stream] for stream, last in cursor.fetchall()}
 
 
 def latest_numbers(streams: list[str]) -> dict[str, int]:
