@@ -20,6 +20,36 @@ LINGER_SECONDS = 30
 http.RESPONSES.update({status.value: status.phrase.encode() for status in HTTPStatus})
 
 
+def write_refusal(channel: http.HTTPChannel, status: int, detail: str) -> None:
+    body = json.dumps(problem_body(status, detail)).encode()
+    head = f"HTTP/1.1 {status} {http.RESPONSES[status].decode()}\r\nContent-Type: application/problem+json\r\n"
+    channel.transport.write(f"{head}Connection: close\r\nContent-Length: {len(body)}\r\n\r\n".encode() + body)
+    reactor.callLater(LINGER_SECONDS, channel.loseConnection)
+
+
+def refuse_head(channel: http.HTTPChannel, status: int, detail: str) -> None:
+    """Answers a request that is not read to the end of its headers, and hears no more of it."""
+    channel.dataReceived = channel.lineReceived = lambda data: None
+    write_refusal(channel, status, detail)
+
+
+def refuse_long_line(channel: http.HTTPChannel, line: bytes) -> None:
+    is_address = b" " in line.partition(b":")[0]  # a header's name has no space in it
+    what = "The address" if is_address else "A header"
+    refuse_head(
+        channel, 414 if is_address else 431, f"{what} is longer than the {channel.MAX_LENGTH:,} bytes taken here."
+    )
+
+
+def refuse_unreadable(channel: http.HTTPChannel) -> None:
+    refuse_head(channel, 400, "This is no request that can be read: its line or its headers are wrong, or too many.")
+
+
+# Twisted hangs up on the one without a word, and answers the other with a bare status line.
+http.HTTPChannel.lineLengthExceeded = refuse_long_line
+http.HTTPChannel._respondToBadRequestAndDisconnect = refuse_unreadable
+
+
 class DeskRequest(WebRequest):
     """One request. Names in mixed case are those that Twisted calls."""
 
@@ -43,10 +73,7 @@ class DeskRequest(WebRequest):
     def refuse(self) -> None:
         """Answers 413 before the body is there; what still comes of it is thrown away."""
         self.is_refused = True
-        body = json.dumps(problem_body(413, f"The body is larger than the {self.limit:,} bytes taken here.")).encode()
-        head = "HTTP/1.1 413 Content Too Large\r\nContent-Type: application/problem+json\r\nConnection: close\r\n"
-        self.channel.transport.write(f"{head}Content-Length: {len(body)}\r\n\r\n".encode() + body)
-        reactor.callLater(LINGER_SECONDS, self.channel.loseConnection)
+        write_refusal(self.channel, 413, f"The body is larger than the {self.limit:,} bytes taken here.")
 
     def requestReceived(self, command, path, version):  # noqa: N802
         """Called when all has come: Twisted is not told the content type, by which it would read a form."""

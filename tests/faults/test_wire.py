@@ -55,6 +55,25 @@ def test_a_body_that_announces_too_much_is_refused_before_it_comes(desk):
         assert line == "HTTP/1.1 413 Content Too Large"
 
 
+@pytest.mark.parametrize(
+    ("head", "status"),
+    [
+        ("GET /trades/?ticker=" + "A" * 20_000 + " HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n", 414),
+        ("GET /trades/ HTTP/1.1\r\nHost: 127.0.0.1\r\nX-Long: " + "A" * 20_000 + "\r\n\r\n", 431),
+        ("GET /trades/ HTTP/1.1\r\n" + "X-Many: 1\r\n" * 2000 + "\r\n", 400),
+        ("GET /trades/ HTTP/1.1\r\nno header\r\n\r\n", 400),
+        ("POST /trades/ HTTP/1.1\r\nContent-Length: x\r\n\r\n", 400),
+        ("nothing\r\n\r\n", 400),
+    ],
+)
+def test_a_head_that_cannot_be_read_is_refused_as_a_problem(desk, head, status):
+    with socket.create_connection(("127.0.0.1", desk.port), timeout=20) as connection:
+        connection.sendall(head.encode())
+        answer = connection.makefile("rb")
+        assert answer.readline().decode().startswith(f"HTTP/1.1 {status} ")
+        assert answer.readline() == b"Content-Type: application/problem+json\r\n"
+
+
 def test_a_client_that_sends_too_much_all_the_same_reads_why_it_is_refused(desk):
     def chunks():
         for _ in range(80):
