@@ -14,10 +14,16 @@ from .book import MONEY, SUMMED
 
 
 class Derived(models.Model):
-    """What is kept of the fold of one account in one ticker."""
+    """What is kept of the fold of one account in one ticker.
 
-    account = models.ForeignKey(Account, on_delete=models.PROTECT, related_name="%(class)ss")
-    instrument = models.ForeignKey(Instrument, db_column="ticker", on_delete=models.PROTECT, related_name="+")
+    Its account and ticker are those of booked rows, which the database holds to their tables: to check
+    them here once more would cost an import of a million trades as much as writing them.
+    """
+
+    account = models.ForeignKey(Account, on_delete=models.PROTECT, related_name="%(class)ss", db_constraint=False)
+    instrument = models.ForeignKey(
+        Instrument, db_column="ticker", on_delete=models.PROTECT, related_name="+", db_constraint=False
+    )
 
     objects = OwnedQuerySet.as_manager()
 
