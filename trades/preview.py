@@ -7,7 +7,7 @@ from django.utils import timezone
 
 from market.models import Quote, validate_ticker
 
-from . import derived, ledger
+from . import derived, ledger, standing
 from .models import Account, Position, Trade
 from .valuation import Valuation, value
 
@@ -44,7 +44,7 @@ def preview_of(account: Account, ticker: str, trade: Trade | None) -> Preview:
     valuation = value(position, quote, timezone.now())
     if trade is None:
         return Preview(ticker, quote, position, valuation)
-    holding = derived.holding_of(position, derived.open_lots(position, trade, account.method))
+    holding = standing.holding_before(position, trade)
     effects = ledger.apply_fill(holding, trade.as_fill(), account.method)
     return Preview(
         ticker,

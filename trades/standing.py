@@ -96,13 +96,20 @@ def read_standings(accounts: dict[int, Account], trades: list[Trade]) -> dict[Pl
     for position in rows_at(Position, KEY, by_place):
         position.account = accounts[position.account_id]
         standings[position.account_id, position.instrument_id].position = position
-    lots = read_lots(place for place, standing in standings.items() if touches_lots(standing, by_place[place]))
+    lots = read_lots(place for place, standing in standings.items() if touches_lots(standing.position, by_place[place]))
     for place, standing in standings.items():
         standing.lots_before = {lot.opened_by: lot for lot in lots[place]}
         standing.holding = derived.holding_of(standing.position, lots[place])
         standing.tally = standing.position.tally
     read_days(standings, trades)
     return standings
+
+
+def holding_before(position: Position, trade: Trade) -> Holding:
+    """What `trade`, coming after all others, would meet."""
+    place = (position.account_id, position.instrument_id)
+    lots = read_lots([place])[place] if touches_lots(position, [trade]) else []
+    return derived.holding_of(position, lots)
 
 
 def read_lots(places: Iterable[Place]) -> dict[Place, list[ledger.Lot]]:
@@ -113,9 +120,8 @@ def read_lots(places: Iterable[Place]) -> dict[Place, list[ledger.Lot]]:
     return lots
 
 
-def touches_lots(standing: Standing, trades: list[Trade]) -> bool:
+def touches_lots(position: Position, trades: list[Trade]) -> bool:
     """Whether `trades` may change a lot that is there: not where each only adds one."""
-    position = standing.position
     if position.account.method == Method.AVERAGE_COST:
         return True
     return any(trade.signed_quantity * position.quantity < 0 for trade in trades)
