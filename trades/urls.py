@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from . import api, position_api, position_views, views
+from . import api, chain_api, ledger_views, position_api, position_views, views
 
 api_urlpatterns = [
     path("trades/", api.TradeList.as_view(), name="trade-list"),
@@ -13,6 +13,7 @@ api_urlpatterns = [
     path("positions/<str:ticker>", position_api.PositionDetail.as_view(), name="position-detail"),
     path("accounts/", position_api.AccountList.as_view(), name="account-list"),
     path("accounts/<int:account_id>", position_api.AccountDetail.as_view(), name="account-detail"),
+    path("accounts/<int:account_id>/chain", chain_api.AccountChain.as_view(), name="account-chain"),
 ]
 page_urlpatterns = [
     path("trades/", views.blotter, name="blotter"),
@@ -20,6 +21,9 @@ page_urlpatterns = [
     path("trades/<int:trade_id>/", views.trade_page, name="trade"),
     path("trades/<int:trade_id>/correct/", views.correct_trade, name="trade-correct"),
     path("trades/<int:trade_id>/void/", views.void_trade, name="trade-void"),
+    path("ledger/", ledger_views.ledger_page, name="ledger"),
+    path("ledger/verify/", ledger_views.verify, name="ledger-verify"),
+    path("ledger/check_chain.py", ledger_views.checker, name="chain-checker"),
     path("positions/", position_views.positions_page, name="positions"),
     path("positions/<str:ticker>/", position_views.position_page, name="position"),
 ]
