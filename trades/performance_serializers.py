@@ -32,7 +32,7 @@ class FigureSerializer(serializers.Serializer):
 # History --------------------------------------------------------------------------------------------
 
 
-class DaySerializer(serializers.Serializer):
+class EquityDaySerializer(serializers.Serializer):
     """One day's end and what the day made. `pnl` is the change of equity less `cash_flow`, to the last digit."""
 
     day = serializers.DateField()
@@ -66,13 +66,13 @@ class ScopeSerializer(serializers.Serializer):
 
 class HistorySerializer(ScopeSerializer):
     timeframe = serializers.CharField()
-    days = DaySerializer(many=True)
+    days = EquityDaySerializer(many=True)
 
 
 # Performance ------------------------------------------------------------------------------------------
 
 
-class GroupSerializer(serializers.Serializer):
+class TradeGroupSerializer(serializers.Serializer):
     """Trades of the period that share a label; what was realized belongs to the trade that closed."""
 
     trade_count = serializers.IntegerField()
@@ -85,15 +85,15 @@ class GroupSerializer(serializers.Serializer):
     expectancy = FigureSerializer()
 
 
-class StrategySerializer(GroupSerializer):
+class StrategyPerformanceSerializer(TradeGroupSerializer):
     strategy = serializers.CharField(help_text='"" for trades of none.')
 
 
-class TagSerializer(GroupSerializer):
+class TagPerformanceSerializer(TradeGroupSerializer):
     tag = serializers.CharField()
 
 
-class TickerResultSerializer(GroupSerializer):
+class TickerPerformanceSerializer(TradeGroupSerializer):
     """pnl = realized + unrealized + income - fees. The row without a ticker is the account's own interest less fees."""
 
     ticker = serializers.CharField(allow_null=True)
@@ -103,7 +103,7 @@ class TickerResultSerializer(GroupSerializer):
     reason = serializers.ChoiceField(choices=[Reason.NO_MARK.value], allow_null=True)
 
 
-class MonthSerializer(serializers.Serializer):
+class MonthPerformanceSerializer(serializers.Serializer):
     month = serializers.CharField(source="name")
     start = serializers.DateField()
     end = serializers.DateField()
@@ -134,7 +134,7 @@ class PerformanceSerializer(ScopeSerializer):
     expectancy = FigureSerializer()
     closed_trades = serializers.IntegerField()
     benchmark = BenchmarkSerializer(allow_null=True)
-    by_ticker = TickerResultSerializer(many=True)
-    by_strategy = StrategySerializer(many=True)
-    by_tag = TagSerializer(many=True)
-    by_month = MonthSerializer(many=True)
+    by_ticker = TickerPerformanceSerializer(many=True)
+    by_strategy = StrategyPerformanceSerializer(many=True)
+    by_tag = TagPerformanceSerializer(many=True)
+    by_month = MonthPerformanceSerializer(many=True)
