@@ -4,7 +4,7 @@ from django.contrib import admin
 
 from tradeops.core.admin import ReadOnlyAdmin
 
-from .models import Alert, FeedState, Instrument, Quote, TickBlock
+from .models import Alert, Bar, FeedState, Instrument, Mark, Quote, Split, TickBlock
 
 
 @admin.register(Instrument)
@@ -31,6 +31,36 @@ class QuoteAdmin(ReadOnlyAdmin):
     list_filter = ["source"]
     list_select_related = ["instrument"]
     search_fields = ["instrument__ticker", "instrument__name"]
+
+
+@admin.register(Bar)
+class BarAdmin(ReadOnlyAdmin):
+    list_display = [
+        "start", "instrument", "timeframe", "open", "high", "low", "close", "volume", "source", "is_final", "made_by",
+    ]  # fmt: skip
+    list_filter = ["timeframe", "source", "is_final"]
+    list_select_related = ["instrument", "made_by"]
+    search_fields = ["instrument__ticker", "made_by__username"]
+    date_hierarchy = "start"
+    # In the order in which they were made: by time, all of them would have to be sorted for the first page.
+    ordering = ["-id"]
+
+
+@admin.register(Mark)
+class MarkAdmin(ReadOnlyAdmin):
+    list_display = ["at", "instrument", "price", "note", "made_by", "made_at", "corrects"]
+    list_filter = ["made_by"]
+    list_select_related = ["instrument", "made_by", "corrects"]
+    search_fields = ["instrument__ticker", "note", "made_by__username"]
+    date_hierarchy = "at"
+
+
+@admin.register(Split)
+class SplitAdmin(ReadOnlyAdmin):
+    list_display = ["effective_at", "instrument", "new", "old"]
+    list_select_related = ["instrument"]
+    search_fields = ["instrument__ticker"]
+    date_hierarchy = "effective_at"
 
 
 @admin.register(Alert)

@@ -3,11 +3,14 @@
 from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
+from rest_framework.exceptions import ErrorDetail
 
-from tradeops.core.api import Params
+from tradeops.core.api import ExactDecimalField, Params, StrictSerializer
+from tradeops.core.moments import InstantField, MomentField
 
+from .bar_files import MOST_BARS, BarValues, fault_of, second_times
 from .frames import number, percent
-from .models import Instrument, Quote
+from .models import Bar, Instrument, Mark, Quote, Source, Timeframe
 
 
 @extend_schema_field(OpenApiTypes.DOUBLE)
@@ -80,3 +83,132 @@ class AverageSerializer(serializers.Serializer):
     last_price = PriceNumber(allow_null=True)
     change_1m_percentage = PercentNumber(allow_null=True)
     as_of = serializers.DateTimeField()
+
+
+# Prices of the past: exact, and so decimal strings -------------------------------------------------
+
+
+class BarSerializer(serializers.ModelSerializer):
+    """A bar, stamped at its start. `final`: nothing more comes into it."""
+
+    start = InstantField()
+    open = ExactDecimalField()
+    high = ExactDecimalField()
+    low = ExactDecimalField()
+    close = ExactDecimalField()
+    volume = ExactDecimalField(allow_null=True)
+    source = serializers.CharField()
+    final = serializers.BooleanField(source="is_final")
+
+    class Meta:
+        model = Bar
+        fields = ["start", "open", "high", "low", "close", "volume", "source", "final"]
+
+
+class BarParams(Params):
+    """`GET /tickers/{ticker}/bars`."""
+
+    timeframe = serializers.ChoiceField(choices=Timeframe.choices, required=False, default=Timeframe.DAY.value)
+    start = MomentField(required=False, help_text="Bars that start then or later; a day is its beginning in UTC.")
+    end = MomentField(required=False, help_text="Bars that start before then.")
+    adjustment = serializers.ChoiceField(
+        choices=["raw", "split"], required=False, default="raw",
+        help_text="`split`: prices before a split, as units of today would have cost them.",
+    )  # fmt: skip
+    final = serializers.ChoiceField(choices=["true", "false"], required=False)
+    ordering = serializers.ChoiceField(choices=["start", "-start"], required=False, default="start")
+    # Read by the paging itself.
+    cursor = serializers.CharField(required=False)
+    page_size = serializers.CharField(required=False)
+
+
+class BarFileParams(StrictSerializer):
+    """What comes with an uploaded file, in the address or the form."""
+
+    timeframe = serializers.ChoiceField(choices=Timeframe.choices, required=False, default=Timeframe.DAY.value)
+
+
+class BarFileSerializer(BarFileParams):
+    file = serializers.FileField(help_text="A CSV file: timestamp, open, high, low, close, volume.")
+
+
+class BarValuesSerializer(StrictSerializer):
+    """One bar of an upload."""
+
+    start = MomentField(help_text="Of a day's bar the day is enough.")
+    open = ExactDecimalField(above=0)
+    high = ExactDecimalField(above=0)
+    low = ExactDecimalField(above=0)
+    close = ExactDecimalField(above=0)
+    volume = ExactDecimalField(min_value=0, required=False, allow_null=True)
+
+
+class BarUploadSerializer(StrictSerializer):
+    """Bars as JSON, all or none of them."""
+
+    timeframe = serializers.ChoiceField(choices=Timeframe.choices, required=False, default=Timeframe.DAY.value)
+    bars = BarValuesSerializer(many=True, allow_empty=False, max_length=MOST_BARS)
+
+    def validate_bars(self, given: list[dict]) -> list[BarValues]:
+        return [BarValues(**values) for values in given]
+
+    def validate(self, values: dict) -> dict:
+        """What is wrong with a bar as one of its timeframe, named by its place."""
+        faults: dict[int, dict] = {}
+        for place, bar in enumerate(values["bars"]):
+            if fault := fault_of(bar, values["timeframe"], self.context["now"]):
+                faults[place] = {fault.column: [ErrorDetail(fault.message, fault.code)]}
+        for place in second_times([bar.start for bar in values["bars"]]):
+            error = ErrorDetail("There is another bar of this time.", "duplicate_time")
+            faults.setdefault(place, {"start": [error]})
+        if faults:
+            raise serializers.ValidationError({"bars": dict(sorted(faults.items()))})
+        return values
+
+
+class BarUploadedSerializer(serializers.Serializer):
+    """How many bars were written, and how many stood there already as they are."""
+
+    imported = serializers.IntegerField()
+    duplicates = serializers.IntegerField()
+
+
+class MarkRequestSerializer(StrictSerializer):
+    """A price that somebody states. With `corrects` it stands in another's place; `price` null withdraws that one."""
+
+    price = ExactDecimalField(above=0, allow_null=True)
+    at = InstantField(required=False, help_text="Left out: now.")
+    note = serializers.CharField(required=False, allow_blank=True, max_length=500)
+    corrects = serializers.IntegerField(required=False, min_value=1, max_value=2**63 - 1)
+
+
+class MarkParams(Params):
+    """`GET /tickers/{ticker}/marks`."""
+
+    # Read by the paging itself.
+    cursor = serializers.CharField(required=False)
+    page_size = serializers.CharField(required=False)
+
+
+class MarkSerializer(serializers.ModelSerializer):
+    """A price that somebody stated, and whether a later one stands in its place."""
+
+    ticker = serializers.CharField()
+    price = ExactDecimalField(allow_null=True)
+    at = InstantField()
+    source = serializers.SerializerMethodField()
+    made_by = serializers.CharField(source="made_by.username")
+    made_at = InstantField()
+    corrects = serializers.IntegerField(source="corrects_id", allow_null=True)
+    corrected_by = serializers.SerializerMethodField()
+
+    class Meta:
+        model = Mark
+        fields = ["id", "ticker", "price", "at", "note", "source", "made_by", "made_at", "corrects", "corrected_by"]
+
+    def get_source(self, mark) -> str:
+        return Source.MANUAL.value
+
+    def get_corrected_by(self, mark) -> int | None:
+        correction = getattr(mark, "correction", None)
+        return correction and correction.pk

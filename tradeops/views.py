@@ -33,6 +33,8 @@ ENDPOINTS = {
     "trade_statistics": "/trades/stats",
     "positions": "/positions/",
     "accounts": "/accounts/",
+    "portfolio_history": "/portfolio/history",
+    "portfolio_performance": "/portfolio/performance",
     "tickers": "/tickers/",
     "algorithm_run": "/algorithm/run",
     "algorithm_sample": "/algorithm/sample",

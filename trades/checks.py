@@ -36,6 +36,11 @@ OPTIONAL = {
     # What a statement says of units that leave is kept; what leaves the book is what they cost it.
     ActivityKind.TRANSFER_OUT: {"cost_basis", "acquired_at"},
 }
+# The names that columns bear outside, where they differ.
+OUTSIDE_NAMES = {
+    "instrument_id": "ticker", "new_instrument_id": "new_ticker", "side": "trade_type", "ratio_new": "ratio",
+    "ratio_old": "ratio",
+}  # fmt: skip
 ABOVE_ZERO = ("quantity", "price", "amount", "amount_per_unit", "cash_in_lieu_price")
 
 
@@ -60,6 +65,7 @@ def check_trade(trade: Trade) -> None:
 
 
 def check_activity(activity: Activity) -> None:
+    """The same; an error bears the name its field has outside."""
     activity.clean_fields(exclude=[*FOREIGN_KEYS, "activity_id"])
     errors = errors_of_columns(activity) or (
         errors_of_amounts(activity)
@@ -68,7 +74,7 @@ def check_activity(activity: Activity) -> None:
         | errors_of_ratio(activity)
     )
     if errors:
-        raise ValidationError(errors)
+        raise ValidationError({OUTSIDE_NAMES.get(name, name): error for name, error in errors.items()})
 
 
 def errors_of_columns(activity: Activity) -> dict[str, ValidationError]:

@@ -203,13 +203,18 @@ class Equity:
             sums[name] = None if None in (value, sums[name]) else EXACT.add(sums[name], value)
         return sums
 
+    # In all
+
+    @property
+    def cash_flow(self) -> Decimal | None:
+        """What came from outside, less what left."""
+        return None if None in self.flow_values else total(self.flow_values)
+
     @property
     def pnl(self) -> Decimal | None:
-        """What all of it made: the change of equity less what came from outside."""
-        closing = self.days[-1].equity
-        if None in (closing, self.opening_equity, *self.flow_values):
-            return None
-        return total([closing, self.opening_equity.copy_negate(), *(flow.copy_negate() for flow in self.flow_values)])
+        """What all of it made: the change of equity that no cash flow explains."""
+        closing, opening, flow = self.days[-1].equity, self.opening_equity, self.cash_flow
+        return None if None in (closing, opening, flow) else total([closing, opening.copy_negate(), flow.copy_negate()])
 
 
 def rescaled(price: Decimal, old: int, new: int) -> Decimal:

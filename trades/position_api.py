@@ -8,11 +8,11 @@ from rest_framework.response import Response
 from tradeops.core.api import KeysetPagination, Params
 
 from . import services
-from .api import BookView
 from .filters import refuse_unknown
 from .models import Account, Position
 from .positions import one_position, positions_seen, with_cash, with_lots
-from .serializers import AccountSerializer, PositionSerializer, RenamingSerializer, account_id_field
+from .serializers import AccountChangeSerializer, AccountSerializer, PositionSerializer, account_id_field
+from .version_api import IDEMPOTENCY_KEY, BookView, idempotency_key
 
 LOTS_IN_LIST, LOTS_SHOWN = 100, 1000
 
@@ -91,7 +91,8 @@ class AccountList(BookView):
 
 
 class AccountDetail(BookView):
-    """One account. Its name may be changed; what its numbers rest on may not."""
+    """One account. Its name may be changed at any time, its `pnl_method` from an `effective_at` on; what else its
+    numbers rest on stays as it was opened."""
 
     queryset = Account.objects.none()
     serializer_class = AccountSerializer
@@ -105,10 +106,19 @@ class AccountDetail(BookView):
     def get(self, request: Request, account_id: int) -> Response:
         return Response(AccountSerializer(with_cash([self.account(account_id)])[0]).data)
 
-    @extend_schema(request=RenamingSerializer)
+    @extend_schema(request=AccountChangeSerializer, parameters=[IDEMPOTENCY_KEY])
     def patch(self, request: Request, account_id: int) -> Response:
-        account = self.account(account_id)
-        body = RenamingSerializer(data=request.data, partial=True)
+        account, key = self.account(account_id), idempotency_key(request)
+        body = AccountChangeSerializer(data=request.data, partial=True)
         body.is_valid(raise_exception=True)
-        services.rename_account(account, body.validated_data.get("name", account.name))
+        said = body.validated_data
+        effective_at = account.moment_of(said["effective_at"]) if "effective_at" in said else None
+        account = services.change_account(
+            account,
+            actor=request.user,
+            name=said.get("name"),
+            method=said.get("pnl_method"),
+            effective_at=effective_at,
+            key=key,
+        )
         return Response(AccountSerializer(with_cash([account])[0]).data)

@@ -4,15 +4,13 @@ from rest_framework import serializers
 
 from market.models import validate_ticker
 from tradeops.core.api import ExactDecimalField, StrictModelSerializer, StrictSerializer
-from tradeops.core.moments import InstantField
+from tradeops.core.moments import DayOrInstantField, InstantField
 
 from .models import Account, AccountKind, PnlMethod, Side, Trade
 
 BIGGEST_ID = 2**63 - 1
 TAGS, TAG_CHARACTERS = 20, 40
-# The names a trade's fields bear outside, where they differ.
-OUTSIDE_NAMES = {"instrument_id": "ticker", "side": "trade_type"}
-INSIDE_NAMES = {outside: inside for inside, outside in OUTSIDE_NAMES.items()}
+INSIDE_NAMES = {"ticker": "instrument_id", "trade_type": "side"}
 
 
 class Money(ExactDecimalField):
@@ -68,10 +66,6 @@ class CorrectionSerializer(TradeRequestSerializer):
     reason = serializers.CharField(max_length=500, required=False, allow_blank=True)
 
 
-class VoidSerializer(StrictSerializer):
-    reason = serializers.CharField(max_length=500, required=False, allow_blank=True)
-
-
 def field_values(validated: dict) -> dict:
     """Validated values of a body under the names of Trade's own fields; account and reason left aside."""
     values = {INSIDE_NAMES.get(name, name): value for name, value in validated.items()}
@@ -93,6 +87,7 @@ class TradeSerializer(serializers.ModelSerializer):
     fees = ExactDecimalField()
     realized_pnl = Money(help_text="What it realized by closing, before fees.")
     executed_at = InstantField()
+    trade_date = serializers.DateField(help_text="The account's own day that it belongs to.")
     recorded_at = InstantField(source="entry.recorded_at")
     tags = serializers.ListField(source="tag_list", child=serializers.CharField())
 
@@ -100,44 +95,18 @@ class TradeSerializer(serializers.ModelSerializer):
         model = Trade
         fields = [
             "id", "version", "account", "ticker", "trade_type", "quantity", "price", "notional", "fees",
-            "realized_pnl", "executed_at", "recorded_at", "strategy", "tags", "note", "client_trade_id",
+            "realized_pnl", "executed_at", "trade_date", "recorded_at", "strategy", "tags", "note", "client_trade_id",
         ]  # fmt: skip
         read_only_fields = fields
 
 
-class ChangeSerializer(serializers.Serializer):
-    """One field that a version says otherwise than the one before."""
+class WrittenTradeSerializer(TradeSerializer):
+    """A trade as one of its versions says it; what it realized is the book's as it stands, and not here."""
 
-    field = serializers.CharField()
-    before = serializers.JSONField()
-    after = serializers.JSONField()
+    realized_pnl = None
 
-
-class VersionSerializer(serializers.Serializer):
-    """One version of a trade: when, who, why, what changed."""
-
-    version = serializers.IntegerField()
-    action = serializers.CharField(source="entry.kind", help_text="booking, correction or void")
-    recorded_at = InstantField(source="entry.recorded_at")
-    actor = serializers.CharField(source="entry.actor.username")
-    reason = serializers.CharField(source="entry.reason")
-    entry = serializers.IntegerField(source="entry.number", help_text="The account's ledger entry that wrote it.")
-    changes = ChangeSerializer(many=True)
-    trade = TradeSerializer(source="*", read_only=True)
-
-    def to_representation(self, version) -> dict:
-        shown = super().to_representation(version)
-        del shown["trade"]["realized_pnl"]  # it is the book's as it stands, not this version's
-        return shown
-
-
-def spelled_changes(before: Trade | None, after: Trade) -> list[dict]:
-    """What `after` says otherwise, under the names and in the spelling of the API."""
-    if before is None:
-        return []
-    names = [OUTSIDE_NAMES.get(name, name) for name in before.differences(after) if name != "is_void"]
-    shown = [TradeSerializer(trade).data for trade in (before, after)]
-    return [{"field": name, "before": shown[0][name], "after": shown[1][name]} for name in names]
+    class Meta(TradeSerializer.Meta):
+        fields = [name for name in TradeSerializer.Meta.fields if name != "realized_pnl"]
 
 
 class TickerStatsSerializer(serializers.Serializer):
@@ -209,17 +178,29 @@ class AccountSerializer(StrictModelSerializer):
     pnl_method = serializers.ChoiceField(choices=PnlMethod.choices, default=PnlMethod.FIFO)
     owner = serializers.CharField(source="owner.username", read_only=True)
     created_at = InstantField(read_only=True)
-    cash = Money(read_only=True, help_text="What the trades left: sales less purchases and fees.")
+    closed_through = serializers.DateField(read_only=True, help_text="The last trade date that is closed.")
+    cash = Money(read_only=True, help_text="Money that is there; what is announced and not yet paid is not.")
+    receivable = Money(read_only=True, help_text="Announced and not yet paid; below 0 where it will be paid out.")
 
     class Meta:
         model = Account
         fields = [
             "id", "name", "owner", "currency", "kind", "pnl_method", "allows_short", "time_zone", "day_cutoff",
-            "created_at", "cash",
+            "closed_through", "created_at", "cash", "receivable",
         ]  # fmt: skip
 
 
-class RenamingSerializer(StrictSerializer):
-    """What of an account may be changed at any time."""
+class AccountChangeSerializer(StrictSerializer):
+    """What of an account may be changed: its name at any time, its method from a moment on."""
 
-    name = serializers.CharField(max_length=80)
+    name = serializers.CharField(max_length=80, required=False)
+    pnl_method = serializers.ChoiceField(choices=PnlMethod.choices, required=False)
+    effective_at = DayOrInstantField(required=False, help_text="From when the method holds; a day begins as its own.")
+
+    def validate(self, said: dict) -> dict:
+        """A method without its moment, and a moment without a method, are half of a change."""
+        for given, needed in (("pnl_method", "effective_at"), ("effective_at", "pnl_method")):
+            if given in said and needed not in said:
+                message = serializers.ErrorDetail("A change of the method is dated: both are needed.", "required")
+                raise serializers.ValidationError({needed: [message]})
+        return said

@@ -72,6 +72,21 @@ def rename_account(account: Account, name: str) -> None:
     account.save(update_fields=["name"])
 
 
+def change_account(
+    account: Account, *, actor: User, name: str | None = None, method: str | None = None, effective_at=None, key=None
+) -> Account:
+    """Saves another name; books the `method` that holds from `effective_at` on. Both, or neither."""
+    with transaction.atomic():
+        if name is not None:
+            rename_account(account, name)
+        if method is not None:
+            change = Activity(
+                account=account, kind=ActivityKind.METHOD_CHANGE, pnl_method=method, effective_at=effective_at
+            )
+            account = book_activity(change, actor=actor, idempotency_key=key).row.account
+    return account
+
+
 # Booking ----------------------------------------------------------------------------------------
 
 

@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from . import api, chain_api, ledger_views, position_api, position_views, views
+from . import api, chain_api, ledger_views, performance_api, position_api, position_views, views
 
 api_urlpatterns = [
     path("trades/", api.TradeList.as_view(), name="trade-list"),
@@ -11,6 +11,8 @@ api_urlpatterns = [
     path("trades/<int:trade_id>/history", api.TradeHistory.as_view(), name="trade-history"),
     path("positions/", position_api.PositionList.as_view(), name="position-list"),
     path("positions/<str:ticker>", position_api.PositionDetail.as_view(), name="position-detail"),
+    path("portfolio/history", performance_api.PortfolioHistory.as_view(), name="portfolio-history"),
+    path("portfolio/performance", performance_api.PortfolioPerformance.as_view(), name="portfolio-performance"),
     path("accounts/", position_api.AccountList.as_view(), name="account-list"),
     path("accounts/<int:account_id>", position_api.AccountDetail.as_view(), name="account-detail"),
     path("accounts/<int:account_id>/chain", chain_api.AccountChain.as_view(), name="account-chain"),

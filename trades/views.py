@@ -16,13 +16,14 @@ from market.models import Instrument
 from tradeops.core.api import KeysetPagination, flat_errors
 
 from . import services
-from .api import latest_version, with_changes
 from .export import attach_realized
 from .filters import ORDERINGS, TradeFilter, filter_trades, read_ordering
 from .forms import CorrectionForm, ReasonForm, TradeForm, accounts_of, currency_of
 from .models import Account, Lot, Realization, Trade
 from .preview import Preview, preview_of
 from .stats import Totals, statistics_of
+from .version_api import latest_version
+from .versions import with_changes
 
 PAGE_PARAMETERS = ("cursor", "page_size", "ordering")
 MAIN_FILTERS = ("ticker", "trade_type", "account", "executed_after", "executed_before", "strategy", "tag")
@@ -199,8 +200,8 @@ def book(request: HttpRequest, form: TradeForm) -> services.Booking | None:
 @login_required
 def trade_page(request: HttpRequest, trade_id: int) -> HttpResponse:
     """A trade, its versions, the lots it opened or closed and what it made."""
-    trade = latest_version(request, trade_id)
-    versions = Trade.objects.filter(trade_id=trade_id).select_related("entry__actor").order_by("version")
+    trade = latest_version(request, Trade, trade_id)
+    versions = Trade.objects.filter(trade_id=trade_id).select_related("entry__actor", "account").order_by("version")
     attach_realized([trade])
     closed = Realization.objects.filter(closed_by=trade_id)
     taken = Realization.objects.filter(opened_by=trade_id)
@@ -238,7 +239,7 @@ def void_trade(request: HttpRequest, trade_id: int) -> HttpResponse:
 
 def change(request: HttpRequest, trade_id: int, form_class, template: str) -> HttpResponse:
     require_booking(request)
-    trade = latest_version(request, trade_id)
+    trade = latest_version(request, Trade, trade_id)
     if trade.is_void:
         messages.warning(request, f"Trade {trade_id} is voided and can no longer be changed.")
         return redirect("trades:trade", trade_id)

@@ -1,6 +1,7 @@
 """Booking, correcting and voiding over HTTP: what is answered, and what is refused by field."""
 
 import json
+from datetime import UTC, datetime, time
 from decimal import Decimal
 
 import pytest
@@ -22,8 +23,10 @@ def test_the_seeds_own_body_books_a_trade(api, alice):
     assert response.status_code == 201
     body = response.json()
     assert body["id"] == Trade.objects.get().trade_id
-    recorded = {body.pop(name) for name in ("executed_at", "recorded_at")}
-    assert all(moment.endswith("Z") for moment in recorded)
+    executed_at = body.pop("executed_at")
+    assert executed_at.endswith("Z")
+    assert body.pop("recorded_at").endswith("Z")
+    assert body.pop("trade_date") == executed_at[:10]
     assert body == {
         "id": body["id"], "version": 1, "account": Account.objects.get().pk, "ticker": "AAPL", "trade_type": "BUY",
         "quantity": "100", "price": "150.25", "notional": "15025", "fees": "0", "realized_pnl": "0",
@@ -43,6 +46,14 @@ def test_every_field_reads_back_as_it_was_given(api, alice, account):
     read = client.get(f"/trades/{made['id']}").json()
     assert made == read
     assert {name: read[name] for name in given_body} == given_body | {"executed_at": "2025-01-15T14:30:00.123456Z"}
+
+
+def test_the_trade_date_is_the_accounts_own_day(api, alice):
+    account = make_account(alice, time_zone="America/New_York", day_cutoff=time(17))
+    moments = [datetime(2025, 1, 15, 21, 59, tzinfo=UTC), datetime(2025, 1, 15, 22, tzinfo=UTC)]
+    trades = [book(account, executed_at=moment) for moment in moments]
+    shown = [api(alice).get(f"/trades/{trade.trade_id}").json()["trade_date"] for trade in trades]
+    assert shown == ["2025-01-14", "2025-01-15"]
 
 
 def test_both_spellings_of_the_address_book(api, alice):

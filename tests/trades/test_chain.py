@@ -119,7 +119,7 @@ def test_a_difference_stands_on_the_page(client, account, dave, alice):
     assert (job.state, job.result["difference_count"]) == (
         "succeeded",
         2,
-    )  # the cost, and the cash that follows from it
+    )  # cost, and so cash
     client.force_login(alice)
     page = client.get("/desk/ledger/").content.decode()
     assert "not whole" in page

@@ -9,7 +9,7 @@ from django.utils import timezone
 
 from market.models import Instrument, Quote
 from tests.factories import book, make_account
-from trades.models import Account
+from trades.models import Account, Activity
 
 from .conftest import HUGE, at, problems, send
 
@@ -170,7 +170,8 @@ def test_an_account_is_opened_and_its_cash_follows_its_trades(api, alice):
     read = client.get(f"/accounts/{account.pk}").json()
     assert read.pop("created_at").endswith("Z")
     assert read == body | {
-        "id": account.pk, "owner": "alice", "currency": "USD", "cash": "-562", "day_cutoff": "17:00:00",
+        "id": account.pk, "owner": "alice", "currency": "USD", "cash": "-562", "receivable": "0",
+        "closed_through": None, "day_cutoff": "17:00:00",
     }  # fmt: skip
 
 
@@ -198,11 +199,34 @@ def test_a_bad_account_is_refused_by_its_field(api, alice, change, field):
     assert field in problems(response)
 
 
+def test_the_method_of_an_account_changes_by_a_dated_event_alone(api, alice):
+    account, client = make_account(alice, time_zone="America/New_York"), api(alice)
+    address = f"/accounts/{account.pk}"
+    book(account, "BUY", "1", "100", executed_at=at(0))
+    book(account, "BUY", "1", "130", executed_at=at(1))
+    book(account, "SELL", "1", "150", executed_at=at(2))
+    assert problems(send(client, "patch", address, {"pnl_method": "lifo"})) == {"effective_at": "required"}
+    assert problems(send(client, "patch", address, {"effective_at": "2025-01-15"})) == {"pnl_method": "required"}
+    assert client.get("/positions/AAPL").json()["realized_pnl"] == "50"
+    changed = send(client, "patch", address, {"pnl_method": "lifo", "effective_at": "2025-01-15"})
+    assert (changed.status_code, changed.json()["pnl_method"]) == (200, "lifo")
+    assert client.get("/positions/AAPL").json()["realized_pnl"] == "20"
+    (activity,) = Activity.objects.all()
+    assert (activity.kind, activity.effective_at.isoformat()) == ("method_change", "2025-01-15T05:00:00+00:00")
+
+
+def test_a_name_that_is_taken_changes_no_method_either(api, alice, account):
+    make_account(alice, "Taken")
+    body = {"name": "Taken", "pnl_method": "lifo", "effective_at": "2025-01-15"}
+    assert problems(send(api(alice), "patch", f"/accounts/{account.pk}", body)).keys() == {"non_field_errors"}
+    assert not Activity.objects.exists()
+
+
 def test_an_account_can_be_renamed_and_nothing_else(api, alice, account):
     client = api(alice)
     make_account(alice, "Taken")
     address = f"/accounts/{account.pk}"
     assert send(client, "patch", address, {"name": "Long term"}).json()["name"] == "Long term"
-    assert problems(send(client, "patch", address, {"pnl_method": "lifo"})) == {"pnl_method": "unknown_field"}
+    assert problems(send(client, "patch", address, {"allows_short": False})) == {"allows_short": "unknown_field"}
     assert send(client, "patch", address, {"name": "Taken"}).status_code == 400
     assert client.put(address, json.dumps({}), content_type="application/json").status_code == 405

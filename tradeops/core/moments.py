@@ -1,7 +1,7 @@
 """Moments as the API takes and gives them: RFC 3339 with an offset in, UTC out."""
 
 import re
-from datetime import UTC, datetime
+from datetime import MAXYEAR, MINYEAR, UTC, date, datetime
 
 from rest_framework import serializers
 
@@ -50,3 +50,18 @@ class MomentField(InstantField):
             if space and ":" in head and len(offset) == len("02:00"):
                 value = f"{head}+{offset}"
         return super().to_internal_value(value)
+
+
+class DayOrInstantField(InstantField):
+    """A moment, or a day, which stays a date: when it begins, its owner knows."""
+
+    def to_internal_value(self, value) -> datetime | date:
+        if not isinstance(value, str) or not DAY.fullmatch(value):
+            return super().to_internal_value(value)
+        try:
+            day = date.fromisoformat(value)
+        except ValueError:
+            self.fail("invalid")
+        if day.year in (MINYEAR, MAXYEAR):  # it might begin outside of the calendar
+            self.fail("invalid")
+        return day

@@ -1,6 +1,6 @@
 """Accounts: whose book it is, by which rules it is kept, and up to which day it is closed."""
 
-from datetime import UTC, date, datetime, time, timedelta
+from datetime import UTC, date, datetime, time, timedelta, tzinfo
 from zoneinfo import ZoneInfo
 
 from django.conf import settings
@@ -92,10 +92,18 @@ class Account(models.Model):
         """Simulated prices never value real money."""
         return self.kind != AccountKind.REAL
 
+    @property
+    def zone(self) -> tzinfo:
+        """The account's time zone; UTC for a name that is none, which only SQL can have put there."""
+        try:
+            return ZoneInfo(self.time_zone)
+        except (KeyError, ValueError, OSError):
+            return UTC
+
     def trade_date(self, at: datetime) -> date:
         """The account's own day that `at` belongs to: it begins at the cutoff, in the account's time zone."""
         try:
-            local = at.astimezone(ZoneInfo(self.time_zone))
+            local = at.astimezone(self.zone)
             before_cutoff = local.time() < self.day_cutoff
             return local.date() - timedelta(days=1) if before_cutoff else local.date()
         except OverflowError:  # the calendar's first and last day
@@ -103,7 +111,11 @@ class Account(models.Model):
 
     def day_start(self, day: date) -> datetime:
         """The instant at which the account's `day` begins, in UTC."""
-        return datetime.combine(day, self.day_cutoff, ZoneInfo(self.time_zone)).astimezone(UTC)
+        return datetime.combine(day, self.day_cutoff, self.zone).astimezone(UTC)
+
+    def moment_of(self, said: datetime | date) -> datetime:
+        """A moment as it is, a day as its beginning in this account."""
+        return said if isinstance(said, datetime) else self.day_start(said)
 
     def is_closed_at(self, at: datetime) -> bool:
         return self.closed_through is not None and self.trade_date(at) <= self.closed_through

@@ -1,5 +1,7 @@
 """Activities: what moves an account besides trades. Versions under ledger entries, as trades are."""
 
+from decimal import Decimal
+
 from django.db import models
 from django.db.models import Q
 
@@ -62,6 +64,11 @@ class Activity(Version):
     acquired_at = models.DateTimeField(null=True, blank=True)
     pnl_method = models.CharField(max_length=12, choices=PnlMethod, blank=True)
     note = models.TextField(max_length=2000, blank=True)
+
+    # What it did to the book; set where it is asked for, and None where its kind does no such thing.
+    entitled_quantity: Decimal | None = None
+    income: Decimal | None = None
+    realized_pnl: Decimal | None = None
 
     class Meta:
         ordering = ["-effective_at", "-activity_id"]

@@ -3,6 +3,7 @@
 These rows are written once and never changed; triggers in the database see to it.
 """
 
+from datetime import date
 from decimal import Decimal
 
 from django.conf import settings
@@ -88,6 +89,11 @@ class VersionQuerySet(OwnedQuerySet):
         superseded = Q(superseded_by=None) | Q(superseded_by__number__gt=number)
         return self.filter(superseded, entry__number__lte=number, is_void=False)
 
+    def known_by(self, moment):
+        """The book as accounts knew it at `moment`: entries are never recorded before those they follow."""
+        superseded = Q(superseded_by=None) | Q(superseded_by__recorded_at__gt=moment)
+        return self.filter(superseded, entry__recorded_at__lte=moment, is_void=False)
+
     def in_order(self):
         """The order in which events are applied: by time, of equals as they were booked."""
         return self.order_by(self.model.AT, self.model.IDENTITY)
@@ -125,6 +131,15 @@ class Version(models.Model):
     @property
     def ticker(self) -> str | None:
         return self.instrument_id
+
+    @property
+    def name(self) -> str:
+        return f"{self._meta.verbose_name.capitalize()} {self.identity}"
+
+    @property
+    def trade_date(self) -> date:
+        """The account's own day that it belongs to."""
+        return self.account.trade_date(self.at)
 
     def next_version(self, changes: dict) -> "Version":
         """The version that follows this one, unsaved: `changes` applied, all else as it stands."""
