@@ -10,6 +10,7 @@ from tradeops.core.api import plain
 from .performance import Reason
 from .serializers import Money
 
+UNMARKED = "no_mark where a price is missing."
 VALUE = {"oneOf": [{"type": "number"}, {"type": "string"}, {"type": "null"}]}
 
 
@@ -44,7 +45,7 @@ class EquityDaySerializer(serializers.Serializer):
     pnl = Money(allow_null=True)
     twr = serializers.FloatField(allow_null=True, help_text="Time-weighted, since there was capital in the period.")
     drawdown = serializers.FloatField(allow_null=True, help_text="Below the peak of the time-weighted index, <= 0.")
-    reason = serializers.ChoiceField(choices=[Reason.NO_MARK.value], allow_null=True)
+    reason = serializers.CharField(allow_null=True, help_text=UNMARKED)
     unmarked = serializers.ListField(child=serializers.CharField(), help_text="Held, and without a price.")
 
 
@@ -100,7 +101,7 @@ class TickerPerformanceSerializer(TradeGroupSerializer):
     pnl = Money(allow_null=True)
     unrealized_pnl = Money(allow_null=True, help_text="How far what was open gained in the period.")
     income = Money()
-    reason = serializers.ChoiceField(choices=[Reason.NO_MARK.value], allow_null=True)
+    reason = serializers.CharField(allow_null=True, help_text=UNMARKED)
 
 
 class MonthPerformanceSerializer(serializers.Serializer):
