@@ -2,13 +2,25 @@
 
 from django.urls import path
 
-from . import api, chain_api, ledger_views, performance_api, position_api, position_views, views
+from . import (
+    activity_api,
+    api,
+    chain_api,
+    ledger_views,
+    performance_api,
+    position_api,
+    position_views,
+    views,
+)
 
 api_urlpatterns = [
     path("trades/", api.TradeList.as_view(), name="trade-list"),
     path("trades/stats", api.TradeStats.as_view(), name="trade-stats"),
     path("trades/<int:trade_id>", api.TradeDetail.as_view(), name="trade-detail"),
     path("trades/<int:trade_id>/history", api.TradeHistory.as_view(), name="trade-history"),
+    path("activities/", activity_api.ActivityList.as_view(), name="activity-list"),
+    path("activities/<int:activity_id>", activity_api.ActivityDetail.as_view(), name="activity-detail"),
+    path("activities/<int:activity_id>/history", activity_api.ActivityHistory.as_view(), name="activity-history"),
     path("positions/", position_api.PositionList.as_view(), name="position-list"),
     path("positions/<str:ticker>", position_api.PositionDetail.as_view(), name="position-detail"),
     path("portfolio/history", performance_api.PortfolioHistory.as_view(), name="portfolio-history"),
