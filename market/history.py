@@ -18,7 +18,17 @@ from itertools import batched
 from django.db.models import CharField, F, OuterRef, Q, QuerySet, Subquery, Value
 
 from .bars import without_overlap
-from .models import BAR_SOURCES, Bar, Instrument, Mark, Quote, Source, Timeframe
+from .models import (
+    BAR_SOURCES,
+    STALE_AFTER,
+    STALE_AFTER_OTHERWISE,
+    Bar,
+    Instrument,
+    Mark,
+    Quote,
+    Source,
+    Timeframe,
+)
 
 ONE_DAY = timedelta(days=1)
 # Of prices of one moment that of the highest rank counts.
@@ -33,6 +43,10 @@ class PricePoint:
     price: Decimal
     at: datetime
     source: str
+
+    def is_stale(self, now: datetime) -> bool:
+        """Whether no price came for so long that this one is not to be trusted as that of `now`."""
+        return now - self.at > STALE_AFTER.get(self.source, STALE_AFTER_OTHERWISE)
 
 
 @dataclass(frozen=True, slots=True)

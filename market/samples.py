@@ -6,8 +6,9 @@ PCG64, which numpy keeps stable: exponentials and normal variates differ between
 """
 
 import math
-from collections.abc import Iterator
-from dataclasses import dataclass
+from bisect import bisect_right
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from datetime import date, timedelta
 
 import numpy as np
@@ -42,8 +43,8 @@ class SampleBar:
     volume: int
 
 
-def daily_bars(ticker: str, years: int, seed: int) -> list[SampleBar]:
-    """Market days of `years` years up to 2024-12-31.
+def daily_bars(ticker: str, years: int, seed: int, last_day: date = LAST_DAY) -> list[SampleBar]:
+    """Market days of `years` years up to `last_day`.
 
     years   1..60
     seed    0..2**63-1; each ticker has its own stream under it
@@ -53,7 +54,7 @@ def daily_bars(ticker: str, years: int, seed: int) -> list[SampleBar]:
     if not 1 <= years <= MAX_YEARS:
         raise ValueError(f"years is {years}; it must be 1 to {MAX_YEARS}")
     check_seed(seed)
-    days = _market_days(years)
+    days = _market_days(years, last_day)
     uniforms = _uniforms(ticker, seed, len(days) + 1)
     price = FIRST_PRICES.get(ticker, 20.0 + 200.0 * uniforms[0][0])
     bars = []
@@ -73,9 +74,38 @@ def as_csv(bars: list[SampleBar]) -> str:
     return "\n".join(lines) + "\n"
 
 
-def _market_days(years: int) -> list[date]:
-    first = LAST_DAY.replace(year=LAST_DAY.year - years) + timedelta(days=1)
-    every = (first + timedelta(days=count) for count in range((LAST_DAY - first).days + 1))
+def led_through(bars: Sequence[SampleBar], prices: Mapping[date, float]) -> list[SampleBar]:
+    """`bars` scaled day by day so that they close at `prices`: each on its day, or the last market day before it.
+
+    bars     oldest first
+    prices   by day, at least one of them not before the first bar
+
+    Between two known days the scale goes from one to the other in even steps; beyond them it stays.
+    """
+    days = [bar.day for bar in bars]
+    known = {bisect_right(days, day) - 1: price for day, price in sorted(prices.items())}
+    scales = {place: price / bars[place].close for place, price in known.items() if place >= 0}
+    return [_scaled(bar, _between(scales, place)) for place, bar in enumerate(bars)]
+
+
+def _between(scales: Mapping[int, float], place: int) -> float:
+    """The scale at `place`, from those of the known places around it."""
+    before = max((known for known in scales if known <= place), default=None)
+    after = min((known for known in scales if known >= place), default=None)
+    if before is None or after is None or before == after:
+        return scales[after if before is None else before]
+    return scales[before] + (scales[after] - scales[before]) * ((place - before) / (after - before))
+
+
+def _scaled(bar: SampleBar, scale: float) -> SampleBar:
+    prices = {name: round(getattr(bar, name) * scale, 4) for name in ("open", "high", "low", "close")}
+    return replace(bar, **prices)
+
+
+def _market_days(years: int, last_day: date) -> list[date]:
+    after = last_day + timedelta(days=1)
+    first = date(after.year - years, after.month, min(after.day, 28))
+    every = (first + timedelta(days=count) for count in range((last_day - first).days + 1))
     return [day for day in every if day.weekday() < 5 and (day.month, day.day) not in CLOSED_DAYS]
 
 

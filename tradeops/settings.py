@@ -344,6 +344,10 @@ SPECTACULAR_SETTINGS = {
     "SWAGGER_UI_DIST": "SIDECAR",
     "SWAGGER_UI_FAVICON_HREF": "SIDECAR",
     "COMPONENT_SPLIT_REQUEST": True,
+    "ENUM_NAME_OVERRIDES": {
+        "AccountKindEnum": "trades.models.AccountKind",
+        "ActivityKindEnum": "trades.models.ActivityKind",
+    },
 }
 
 

@@ -70,9 +70,9 @@ class Book:
 
     @property
     def holdings(self) -> dict[str, list[str]]:
-        """Net quantity and mark by ticker, of what has a price: what a tick moves, in plain decimals."""
+        """Net quantity and mark by ticker, of what a tick moves, in plain decimals."""
         held: dict[str, tuple[Decimal, Decimal]] = {}
-        for position in filter(is_marked, self.open_positions):
+        for position in (one for one in self.open_positions if one.valuation.is_live):
             quantity, _ = held.get(position.ticker, (ZERO, ZERO))
             held[position.ticker] = (quantity + position.quantity, position.valuation.mark)
         return {ticker: [plain(quantity), plain(mark)] for ticker, (quantity, mark) in held.items()}
@@ -138,19 +138,25 @@ def flows_since(user, currency: str, start: datetime):
 
 
 def day_pnl(positions: list[Position], flows: list[dict]) -> Decimal:
-    """What the day made of every ticker that has a price; fees count for all of them."""
+    """What the day made of every ticker that the feed prices; fees count for all of them."""
     tickers = {position.ticker for position in positions} | {flow["instrument"] for flow in flows}
     quotes = Quote.objects.in_bulk(tickers)
     made = ZERO
     for position in filter(is_marked, positions):
-        made += position.quantity * (position.valuation.mark - quotes[position.ticker].previous_close)
+        quote = quotes.get(position.ticker)
+        if quote and may_count(quote, position.account):  # a stated price alone has no close of yesterday
+            made += position.quantity * (position.valuation.mark - quote.previous_close)
     for flow in flows:
         made -= flow["cost"]
         quote = quotes.get(flow["instrument"])
-        if quote and (quote.source != Source.SIMULATED or Account(kind=flow["account__kind"]).takes_simulated_marks):
+        if quote and may_count(quote, Account(kind=flow["account__kind"])):
             gain = flow["bought"] * quote.previous_close - flow["paid"]
             made += gain if flow["side"] == Side.BUY else -gain
     return made
+
+
+def may_count(quote: Quote, account: Account) -> bool:
+    return quote.source != Source.SIMULATED or account.takes_simulated_marks
 
 
 def recent_prices(now: datetime) -> dict[str, str]:

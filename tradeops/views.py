@@ -31,6 +31,7 @@ ENDPOINTS = {
     "schema": "/schema",
     "trades": "/trades/",
     "trade_statistics": "/trades/stats",
+    "activities": "/activities/",
     "positions": "/positions/",
     "accounts": "/accounts/",
     "portfolio_history": "/portfolio/history",

@@ -2,6 +2,7 @@
 
 import re
 
+from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
 from market.models import validate_ticker
@@ -23,6 +24,7 @@ def fields_of(kind: str) -> set[str]:
     return {OUTSIDE_NAMES.get(name, name) for name in columns}
 
 
+@extend_schema_field({"type": "string", "pattern": f"^{RATIO.pattern}$", "examples": ["4:1"]})
 class RatioField(serializers.Field):
     """How many new units there are for how many old ones: "4:1"."""
 
@@ -62,7 +64,9 @@ class ActivityRequestSerializer(StrictSerializer):
     quantity = ExactDecimalField(required=False, allow_null=True, help_text="Units transferred.")
     cost_basis = ExactDecimalField(required=False, allow_null=True, help_text="What they cost, in all.")
     acquired_at = DayOrInstantField(required=False, allow_null=True, help_text="When they were bought.")
-    pnl_method = serializers.ChoiceField(choices=PnlMethod.choices, required=False, help_text="Of a method change.")
+    pnl_method = serializers.ChoiceField(
+        choices=PnlMethod.choices, required=False, allow_null=True, help_text="Of a method change."
+    )
     note = serializers.CharField(max_length=2000, required=False, allow_blank=True, trim_whitespace=False)
 
 
@@ -81,6 +85,8 @@ def column_values(said: dict, account: Account) -> dict:
     for outside, inside in (("ticker", "instrument_id"), ("new_ticker", "new_instrument_id")):
         if outside in said:
             values[inside] = said[outside]
+    if "pnl_method" in said:
+        values["pnl_method"] = said["pnl_method"] or ""
     if "ratio" in said:
         values["ratio_new"], values["ratio_old"] = said["ratio"] or (None, None)
     return values

@@ -12,7 +12,7 @@ from tradeops.core.download import CsvRenderer, csv_response
 
 from . import services
 from .export import attach_realized, csv_pages
-from .filters import TradeFilterBackend, filter_trades, read_ordering, refuse_unknown
+from .filters import BookFilterBackend, TradeFilter, filter_trades, read_ordering, refuse_unknown
 from .models import Trade
 from .serializers import (
     CorrectionSerializer,
@@ -63,7 +63,8 @@ class TradeList(BookView):
 
     queryset = Trade.objects.none()
     serializer_class = TradeSerializer
-    filter_backends = [TradeFilterBackend]
+    filter_backends = [BookFilterBackend]
+    filterset_class = TradeFilter
     pagination_class = TradePagination
     renderer_classes = [JSONRenderer, BrowsableAPIRenderer, CsvRenderer]
 
@@ -127,7 +128,8 @@ class TradeStats(BookView):
 
     queryset = Trade.objects.none()
     serializer_class = StatsSerializer
-    filter_backends = [TradeFilterBackend]
+    filter_backends = [BookFilterBackend]
+    filterset_class = TradeFilter
 
     @extend_schema(responses=StatsSerializer)
     def get(self, request: Request) -> Response:

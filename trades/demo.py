@@ -1,7 +1,7 @@
 """A believable book for the demo trader: a month of trades near the simulator's prices, with a typing
 error that was corrected, a doubled booking that was voided, a short and some closed round trips."""
 
-from datetime import UTC, datetime, time, timedelta
+from datetime import UTC, date, datetime, time, timedelta
 from decimal import Decimal
 
 from django.utils import timezone
@@ -40,6 +40,14 @@ ROWS = [
 ]
 WRONG = (18, "15:15:15", "BUY", "MSFT", "30", "481.60", "1.00", "core", ())  # meant 418.60
 DOUBLED = (4, "18:01:09", "BUY", "JPM", "10", "251.35", "1.00", "income", ())
+
+
+def prices_paid(today: date) -> dict[str, dict[date, Decimal]]:
+    """What the demo deals at, by ticker and day: the prices of its past go through it."""
+    paid: dict[str, dict[date, Decimal]] = {}
+    for days_ago, _, _, ticker, _, price, *_ in ROWS:
+        paid.setdefault(ticker, {})[today - timedelta(days=days_ago)] = Decimal(price)
+    return paid
 
 
 def load_demo(user: User) -> Account:

@@ -1,17 +1,20 @@
-"""The filters of the trade list, one set for API, page, statistics and CSV. What is not known is refused."""
+"""The filters of the lists, one set for API, page, statistics and CSV. What is not known is refused."""
 
 import django_filters
 from django import forms
 from django.core.exceptions import ValidationError
+from django.db.models import Q
 from django_filters.rest_framework import DjangoFilterBackend
 from django_filters.utils import translate_validation
+from drf_spectacular.types import OpenApiTypes
+from drf_spectacular.utils import extend_schema_field
 from rest_framework import exceptions
 
 from market.models import validate_ticker
 from tradeops.core import moments
 from tradeops.core.api import ExactDecimalField
 
-from .models import Side, Trade
+from .models import Activity, ActivityKind, Side, Trade
 from .serializers import BIGGEST_ID
 
 MOST_TICKERS = 50
@@ -72,6 +75,7 @@ class TickersField(forms.CharField):
         return tickers
 
 
+@extend_schema_field(OpenApiTypes.STR)
 class TickersFilter(django_filters.Filter):
     field_class = TickersField
 
@@ -121,6 +125,27 @@ class TradeFilter(django_filters.FilterSet):
         return queryset.filter(tags__icontains=f",{tag},") if "," not in tag else queryset.none()
 
 
+class EitherTickerFilter(TickersFilter):
+    """A symbol change concerns both its tickers."""
+
+    def filter(self, queryset, tickers):
+        return queryset.filter(Q(instrument__in=tickers) | Q(new_instrument__in=tickers)) if tickers else queryset
+
+
+class ActivityFilter(django_filters.FilterSet):
+    """The same over the current versions of activities."""
+
+    kind = django_filters.ChoiceFilter(choices=ActivityKind.choices, label="Kind", empty_label="All")
+    ticker = EitherTickerFilter(label="Ticker", max_length=1000, help_text="One or more, between commas.")
+    account = IdFilter(field_name="account_id", label="Account")
+    effective_after = MomentFilter(field_name="effective_at", lookup_expr="gte", label="From")
+    effective_before = MomentFilter(field_name="effective_at", lookup_expr="lt", label="Before")
+
+    class Meta:
+        model = Activity
+        fields: list[str] = []
+
+
 def refuse_unknown(given, known) -> None:
     """A parameter that is not known is refused by name: a filter with a typing error must not show everything."""
     unknown = [name for name in given if name not in known]
@@ -129,13 +154,17 @@ def refuse_unknown(given, known) -> None:
         raise exceptions.ValidationError({name[:80]: [detail] for name in unknown[:20]})
 
 
-def filter_trades(queryset, given, known=LIST_PARAMETERS):
-    """The trades that match the query parameters `given`. Raises DRF's ValidationError by parameter."""
-    refuse_unknown(given, {*TradeFilter.base_filters, *known})
-    filterset = TradeFilter(given, queryset=queryset)
+def filter_rows(filterset_class, queryset, given, known=LIST_PARAMETERS):
+    """The rows that match the query parameters `given`. Raises DRF's ValidationError by parameter."""
+    refuse_unknown(given, {*filterset_class.base_filters, *known})
+    filterset = filterset_class(given, queryset=queryset)
     if not filterset.is_valid():
         raise translate_validation(filterset.errors)
     return filterset.qs
+
+
+def filter_trades(queryset, given, known=LIST_PARAMETERS):
+    return filter_rows(TradeFilter, queryset, given, known)
 
 
 def read_ordering(given) -> tuple[str, ...]:
@@ -148,8 +177,8 @@ def read_ordering(given) -> tuple[str, ...]:
     return tuple(f"-{column}" for column in columns) if raw.startswith("-") else columns
 
 
-class TradeFilterBackend(DjangoFilterBackend):
+class BookFilterBackend(DjangoFilterBackend):
     """Django-filter's backend, which describes the filters in the schema, refusing what it does not know."""
 
     def filter_queryset(self, request, queryset, view):
-        return filter_trades(queryset, request.query_params)
+        return filter_rows(view.filterset_class, queryset, request.query_params)

@@ -10,6 +10,7 @@ from tradeops.core.api import plain
 from .performance import Reason
 from .serializers import Money
 
+UNMARKED = "no_mark where a price is missing."
 VALUE = {"oneOf": [{"type": "number"}, {"type": "string"}, {"type": "null"}]}
 
 
@@ -32,7 +33,7 @@ class FigureSerializer(serializers.Serializer):
 # History --------------------------------------------------------------------------------------------
 
 
-class DaySerializer(serializers.Serializer):
+class EquityDaySerializer(serializers.Serializer):
     """One day's end and what the day made. `pnl` is the change of equity less `cash_flow`, to the last digit."""
 
     day = serializers.DateField()
@@ -44,7 +45,7 @@ class DaySerializer(serializers.Serializer):
     pnl = Money(allow_null=True)
     twr = serializers.FloatField(allow_null=True, help_text="Time-weighted, since there was capital in the period.")
     drawdown = serializers.FloatField(allow_null=True, help_text="Below the peak of the time-weighted index, <= 0.")
-    reason = serializers.ChoiceField(choices=[Reason.NO_MARK.value], allow_null=True)
+    reason = serializers.CharField(allow_null=True, help_text=UNMARKED)
     unmarked = serializers.ListField(child=serializers.CharField(), help_text="Held, and without a price.")
 
 
@@ -66,13 +67,13 @@ class ScopeSerializer(serializers.Serializer):
 
 class HistorySerializer(ScopeSerializer):
     timeframe = serializers.CharField()
-    days = DaySerializer(many=True)
+    days = EquityDaySerializer(many=True)
 
 
 # Performance ------------------------------------------------------------------------------------------
 
 
-class GroupSerializer(serializers.Serializer):
+class TradeGroupSerializer(serializers.Serializer):
     """Trades of the period that share a label; what was realized belongs to the trade that closed."""
 
     trade_count = serializers.IntegerField()
@@ -85,25 +86,25 @@ class GroupSerializer(serializers.Serializer):
     expectancy = FigureSerializer()
 
 
-class StrategySerializer(GroupSerializer):
+class StrategyPerformanceSerializer(TradeGroupSerializer):
     strategy = serializers.CharField(help_text='"" for trades of none.')
 
 
-class TagSerializer(GroupSerializer):
+class TagPerformanceSerializer(TradeGroupSerializer):
     tag = serializers.CharField()
 
 
-class TickerResultSerializer(GroupSerializer):
+class TickerPerformanceSerializer(TradeGroupSerializer):
     """pnl = realized + unrealized + income - fees. The row without a ticker is the account's own interest less fees."""
 
     ticker = serializers.CharField(allow_null=True)
     pnl = Money(allow_null=True)
     unrealized_pnl = Money(allow_null=True, help_text="How far what was open gained in the period.")
     income = Money()
-    reason = serializers.ChoiceField(choices=[Reason.NO_MARK.value], allow_null=True)
+    reason = serializers.CharField(allow_null=True, help_text=UNMARKED)
 
 
-class MonthSerializer(serializers.Serializer):
+class MonthPerformanceSerializer(serializers.Serializer):
     month = serializers.CharField(source="name")
     start = serializers.DateField()
     end = serializers.DateField()
@@ -134,7 +135,7 @@ class PerformanceSerializer(ScopeSerializer):
     expectancy = FigureSerializer()
     closed_trades = serializers.IntegerField()
     benchmark = BenchmarkSerializer(allow_null=True)
-    by_ticker = TickerResultSerializer(many=True)
-    by_strategy = StrategySerializer(many=True)
-    by_tag = TagSerializer(many=True)
-    by_month = MonthSerializer(many=True)
+    by_ticker = TickerPerformanceSerializer(many=True)
+    by_strategy = StrategyPerformanceSerializer(many=True)
+    by_tag = TagPerformanceSerializer(many=True)
+    by_month = MonthPerformanceSerializer(many=True)

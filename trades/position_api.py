@@ -1,18 +1,22 @@
 """The addresses of positions and accounts."""
 
 from django.http import Http404
+from django.urls import reverse
 from drf_spectacular.utils import extend_schema
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from tradeops.core.api import KeysetPagination, Params
+from tradeops.core.api import KeysetPagination
 
 from . import services
 from .filters import refuse_unknown
 from .models import Account, Position
-from .positions import one_position, positions_seen, with_cash, with_lots
-from .serializers import AccountChangeSerializer, AccountSerializer, PositionSerializer, account_id_field
+from .past import Asked
+from .position_serializers import PositionSerializer
+from .positions import account_of_entry, one_position, positions_in, read_positions, with_cash
+from .serializers import AccountChangeSerializer, AccountSerializer
 from .version_api import IDEMPOTENCY_KEY, BookView, idempotency_key
+from .view_params import ViewParams, asked_of, query_of
 
 LOTS_IN_LIST, LOTS_SHOWN = 100, 1000
 
@@ -20,31 +24,31 @@ LOTS_IN_LIST, LOTS_SHOWN = 100, 1000
 # Positions --------------------------------------------------------------------------------------
 
 
-class AccountParams(Params):
-    account = account_id_field(required=False)
-
-
 class PositionPagination(KeysetPagination):
     ordering = ("instrument_id", "id")
 
 
+class PositionListParams(ViewParams):
+    ALWAYS_KNOWN = ("format", "cursor", "page_size")
+
+
 class PositionList(BookView):
-    """Positions, open and closed, at their marks, with their open lots."""
+    """Positions, open and closed, at their marks, with their open lots: as they stand, or as they are asked for."""
 
     queryset = Position.objects.none()
     serializer_class = PositionSerializer
     pagination_class = PositionPagination
     filter_backends: list = []
 
-    @extend_schema(parameters=[AccountParams], responses=PositionSerializer(many=True))
+    @extend_schema(parameters=[ViewParams], responses=PositionSerializer(many=True))
     def get(self, request: Request) -> Response:
-        refuse_unknown(request.query_params, ["account", "cursor", "page_size", "format"])
-        account = request.query_params.get("account")
-        params = AccountParams(data={} if account is None else {"account": account})
-        params.is_valid(raise_exception=True)
-        positions = positions_seen(request.user, params.validated_data.get("account")).filter(event_count__gt=0)
-        page = with_lots(self.paginate_queryset(positions), LOTS_IN_LIST)
-        return self.get_paginated_response(PositionSerializer(page, many=True).data)
+        params = PositionListParams.read(request)
+        asked = asked_of(params)
+        account = params.get("account")
+        if asked.known_entry is not None:
+            account = account_of_entry(request.user, account)
+        page = self.paginate_queryset(positions_in(request.user, account, asked))
+        return self.get_paginated_response(described(read_positions(page, asked, LOTS_IN_LIST), asked))
 
 
 class PositionDetail(BookView):
@@ -53,11 +57,20 @@ class PositionDetail(BookView):
     queryset = Position.objects.none()
     serializer_class = PositionSerializer
 
-    @extend_schema(parameters=[AccountParams], responses=PositionSerializer)
+    @extend_schema(parameters=[ViewParams], responses=PositionSerializer)
     def get(self, request: Request, ticker: str) -> Response:
-        params = AccountParams.read(request)
+        params = ViewParams.read(request)
+        asked = asked_of(params)
         position = one_position(request.user, ticker, params.get("account"))
-        return Response(PositionSerializer(with_lots([position], LOTS_SHOWN)[0]).data)
+        return Response(described(read_positions([position], asked, LOTS_SHOWN), asked)[0])
+
+
+def described(positions: list[Position], asked: Asked) -> list[dict]:
+    """The positions in JSON, each with the address that explains it."""
+    for position in positions:
+        explain = reverse("trades:position-explain", args=[position.ticker])
+        position.explain = f"{explain}?{query_of(asked, account=position.account_id)}"
+    return PositionSerializer(positions, many=True).data
 
 
 # Accounts ------------------------------------------------------------------------------------------

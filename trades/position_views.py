@@ -22,9 +22,11 @@ from .export import attach_realized
 from .filters import refuse_unknown
 from .forms import accounts_of, currency_of
 from .models import Position, RoundTrip, Trade
-from .position_api import LOTS_SHOWN, AccountParams
-from .positions import one_position, positions_seen, with_lots
+from .past import Asked
+from .position_api import LOTS_SHOWN
+from .positions import one_position, positions_seen, read_positions
 from .valuation import value_all
+from .view_params import AccountParams
 
 OPEN_READ = 5000
 FILLS_SHOWN = ROUND_TRIPS_SHOWN = 50
@@ -127,7 +129,7 @@ def position_page(request: HttpRequest, ticker: str) -> HttpResponse:
         response = redirect("trades:positions")
         response["Location"] += f"?ticker={ticker}&closed=1"
         return response
-    with_lots([position], LOTS_SHOWN)
+    (position,) = read_positions([position], Asked(), LOTS_SHOWN)
     whose = {"account": position.account, "instrument": ticker}
     fills = Trade.objects.current().filter(**whose).select_related("entry")
     context = {

@@ -4,12 +4,15 @@ from django.db.models import Count, F, Window
 from django.db.models.functions import RowNumber
 from django.http import Http404
 from django.utils import timezone
+from rest_framework.exceptions import ErrorDetail, ValidationError
 
 from market.tickers import is_ticker
 from tradeops.core.api import Conflict
 
 from .cash import Cash, cash_by_account
 from .models import Account, Lot, Position
+from .past import Asked, happened, read_past
+from .references import refer
 from .valuation import value_all
 
 
@@ -18,8 +21,34 @@ def positions_seen(user, account_id: int | None):
     return positions if account_id is None else positions.filter(account_id=account_id)
 
 
+def positions_in(user, account_id: int | None, asked: Asked):
+    """Those of the user's positions in which something had happened, as far as the view goes."""
+    positions = positions_seen(user, account_id)
+    return positions.filter(event_count__gt=0) if asked.is_plain else happened(positions, asked)
+
+
+def account_of_entry(user, account_id: int | None) -> int:
+    """The one account whose entries are numbered. Raises ValidationError where it is not named, or not there."""
+    accounts = Account.objects.visible_to(user)
+    found = list((accounts if account_id is None else accounts.filter(pk=account_id)).values_list("pk", flat=True)[:2])
+    if len(found) == 1:
+        return found[0]
+    if account_id is None:
+        error = ErrorDetail("Entries are numbered by account: name one.", "required")
+    else:
+        error = ErrorDetail("There is no such account.", "does_not_exist")
+    raise ValidationError({"account": [error]})
+
+
+def read_positions(positions: list[Position], asked: Asked, most_lots: int) -> list[Position]:
+    """The positions as they are asked for, each with its mark and its oldest open lots, and what opened them."""
+    shown = with_lots(positions, most_lots) if asked.is_plain else read_past(positions, asked, most_lots)
+    refer([lot for position in shown for lot in position.lots], opener="opened_by")
+    return shown
+
+
 def with_lots(positions: list[Position], most: int) -> list[Position]:
-    """The positions, each with its mark and its oldest open lots; two queries."""
+    """The positions as they stand, each with its mark and its oldest open lots."""
     value_all(positions, timezone.now())
     place = {"partition_by": [F("account_id"), F("instrument_id")]}
     rows = Lot.objects.filter(
@@ -35,6 +64,8 @@ def with_lots(positions: list[Position], most: int) -> list[Position]:
     for position in positions:
         position.lots = kept.get((position.account_id, position.ticker), [])
         position.lot_count = position.lots[0].lot_count if position.lots else 0
+        position.method, position.as_of = position.account.method, None
+        position.known_entry = position.account.last_number
     return positions
 
 

@@ -9,7 +9,7 @@ from market.models import Quote, validate_ticker
 
 from . import derived, ledger, standing
 from .models import Account, Position, Trade
-from .valuation import Valuation, value
+from .valuation import Valuation, value_all
 
 
 @dataclass(frozen=True)
@@ -41,7 +41,8 @@ def preview_of(account: Account, ticker: str, trade: Trade | None) -> Preview:
     validate_ticker(ticker)
     position = derived.position_of(account, ticker)
     quote = Quote.objects.filter(pk=ticker).first()
-    valuation = value(position, quote, timezone.now())
+    value_all([position], timezone.now())
+    valuation = position.valuation
     if trade is None:
         return Preview(ticker, quote, position, valuation)
     holding = standing.holding_before(position, trade)

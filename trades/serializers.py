@@ -131,45 +131,6 @@ class StatsSerializer(TickerStatsSerializer):
     by_ticker = TickerStatsSerializer(many=True)
 
 
-# Positions ----------------------------------------------------------------------------------
-
-
-class LotSerializer(serializers.Serializer):
-    trade = serializers.IntegerField(source="opened_by", help_text="The trade that opened it.")
-    opened_at = InstantField()
-    quantity = Money()
-    cost = Money()
-    unit_cost = Money()
-
-
-class PositionSerializer(serializers.Serializer):
-    """A position at its mark. Signed: above 0 long, below 0 short."""
-
-    account = serializers.IntegerField(source="account_id")
-    ticker = serializers.CharField()
-    quantity = Money()
-    average_cost = Money(allow_null=True)
-    cost_basis = Money()
-    mark = Money(source="valuation.mark", allow_null=True)
-    mark_at = InstantField(source="valuation.mark_at", allow_null=True)
-    mark_source = serializers.CharField(source="valuation.mark_source", allow_null=True)
-    mark_stale = serializers.BooleanField(source="valuation.mark_stale", allow_null=True)
-    mark_reason = serializers.CharField(
-        source="valuation.reason",
-        allow_null=True,
-        help_text="Why there is no mark: no_price, or simulated_price where only a simulated one is there "
-        "and the account is of kind real.",
-    )
-    market_value = Money(source="valuation.market_value", allow_null=True)
-    unrealized_pnl = Money(source="valuation.unrealized_pnl", allow_null=True)
-    realized_pnl = Money()
-    fees = Money()
-    income = Money(help_text="Dividends and interest.")
-    net_pnl = Money(help_text="Realized, less fees.")
-    lot_count = serializers.IntegerField()
-    lots = LotSerializer(many=True, help_text="The oldest open lots.")
-
-
 # Accounts -------------------------------------------------------------------------------------
 
 

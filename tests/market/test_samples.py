@@ -1,12 +1,13 @@
 """Sample prices: the same bytes for the same seed everywhere, sound bars, a believable look."""
 
 import hashlib
+from datetime import date, timedelta
 
 import numpy as np
 import pytest
 from django.core.management import CommandError, call_command
 
-from market.samples import as_csv, daily_bars
+from market.samples import as_csv, daily_bars, led_through
 
 pytestmark = pytest.mark.pure
 
@@ -46,6 +47,28 @@ def test_returns_look_like_those_of_a_share():
     assert (((returns - returns.mean()) ** 4).mean() / returns.var() ** 2) > 3.5
     squares = (returns**2) - (returns**2).mean(axis=1, keepdims=True)
     assert ((squares[:, 1:] * squares[:, :-1]).mean(axis=1) > 0).all()
+
+
+@pytest.mark.parametrize("last_day", [date(2024, 2, 28), date(2024, 2, 29), date(2025, 12, 31), date(2023, 3, 31)])
+def test_the_years_may_end_at_any_day(last_day):
+    days = [bar.day for bar in daily_bars("AAPL", 2, 7, last_day)]
+    assert timedelta(0) <= last_day - days[-1] < timedelta(days=4)
+    assert 515 <= len(days) <= 525
+
+
+def test_bars_are_led_through_known_prices_and_stay_sound():
+    bars = daily_bars("AAPL", 1, 7)
+    known = {bars[50].day: 100.0, bars[51].day: 90.5, date(2024, 6, 2): 70.25, bars[-1].day: 120.0}
+    led = led_through(bars, known)
+    by_day = {bar.day: bar.close for bar in led}
+    # The second of June 2024 was a Sunday.
+    assert [by_day[day] for day in (bars[50].day, bars[51].day, date(2024, 5, 31), bars[-1].day)] == [
+        100.0, 90.5, 70.25, 120.0,
+    ]  # fmt: skip
+    assert all(0 < bar.low <= min(bar.open, bar.close) <= max(bar.open, bar.close) <= bar.high for bar in led)
+    assert [(bar.day, bar.volume) for bar in led] == [(bar.day, bar.volume) for bar in bars]
+    # Before the first known price the returns are the sample's own.
+    assert led[10].close / led[9].close == pytest.approx(bars[10].close / bars[9].close, abs=1e-4)
 
 
 @pytest.mark.parametrize(("years", "seed", "said"), [(0, 1, "years is 0"), (61, 1, "61"), (1, -1, "seed is -1")])

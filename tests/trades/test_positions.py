@@ -34,13 +34,14 @@ def test_a_position_shows_all_that_the_contract_names(api, alice, account):
         "account": account.pk, "ticker": "AAPL", "quantity": "100", "average_cost": "151", "cost_basis": "15100",
         "mark": "160", "mark_at": "2025-01-15T14:30:00Z", "mark_source": "simulated", "mark_stale": True,
         "mark_reason": None, "market_value": "16000", "unrealized_pnl": "900", "realized_pnl": "250", "fees": "2",
-        "income": "0", "net_pnl": "248", "lot_count": 2,
+        "income": "0", "net_pnl": "248", "method": "fifo", "as_of": None, "known_entry": 3, "lot_count": 2,
         "lots": [
-            {"trade": first.trade_id, "opened_at": "2025-01-15T14:30:00Z", "quantity": "50", "cost": "7500",
-             "unit_cost": "150"},
-            {"trade": first.trade_id + 1, "opened_at": "2025-01-15T14:31:00Z", "quantity": "50", "cost": "7600",
-             "unit_cost": "152"},
+            {"trade": first.trade_id, "activity": None, "opened_at": "2025-01-15T14:30:00Z", "quantity": "50",
+             "cost": "7500", "unit_cost": "150"},
+            {"trade": first.trade_id + 1, "activity": None, "opened_at": "2025-01-15T14:31:00Z", "quantity": "50",
+             "cost": "7600", "unit_cost": "152"},
         ],
+        "explain": f"/positions/AAPL/explain?account={account.pk}",
     }  # fmt: skip
 
 
@@ -119,10 +120,34 @@ def test_lots_are_bounded_and_counted(api, alice, account, monkeypatch):
     [
         ("/positions/?account=x", "account"),
         (f"/positions/?account={HUGE}", "account"),
-        ("/positions/?as_of=2025-01-15T00:00:00Z", "as_of"),
+        ("/positions/?as_of=yesterday", "as_of"),
+        ("/positions/?as_of=2025-01-15T14:30:00", "as_of"),
+        ("/positions/?as_of=", "as_of"),
+        ("/positions/?known_at=0000-01-01", "known_at"),
+        ("/positions/?known_entry=-1", "known_entry"),
+        (f"/positions/?known_entry={HUGE}", "known_entry"),
+        ("/positions/?known_entry=2", "known_entry"),
+        ("/positions/?known_entry=1&known_at=2025-01-15", "known_entry"),
+        ("/positions/?known_entry=1&account=999999", "account"),
+        ("/positions/?method=best", "method"),
+        ("/positions/?closed=1", "closed"),
         ("/positions/?page_size=0", "page_size"),
         ("/positions/?cursor=x", "cursor"),
-        ("/positions/AAPL?method=lifo", "method"),
+        ("/positions/AAPL?method=LIFO", "method"),
+        ("/positions/AAPL?known_entry=2", "known_entry"),
+        ("/positions/AAPL?page_size=3", "page_size"),
+        ("/positions/AAPL/explain?limit=0", "limit"),
+        ("/positions/AAPL/explain?limit=1001", "limit"),
+        ("/positions/AAPL/explain?skip=-1", "skip"),
+        ("/positions/AAPL/explain?part=fees", "part"),
+        ("/positions/AAPL/what-if?side=sell", "quantity"),
+        ("/positions/AAPL/what-if?quantity=1", "side"),
+        ("/positions/AAPL/what-if?quantity=0&side=sell", "quantity"),
+        ("/positions/AAPL/what-if?quantity=1&side=hold", "side"),
+        ("/positions/AAPL/what-if?quantity=1e99&side=sell", "quantity"),
+        ("/positions/AAPL/what-if?quantity=1&side=sell&price=-3", "price"),
+        ("/positions/AAPL/what-if?quantity=1&side=sell&method=lifo", "method"),
+        ("/positions/AAPL/what-if?quantity=1&side=sell&fees=1", "fees"),
         ("/accounts/?kind=real", "kind"),
     ],
 )
@@ -144,7 +169,7 @@ def test_positions_come_in_cursor_pages(api, alice, account):
     assert page["next"] is None
 
 
-@pytest.mark.parametrize(("address", "queries"), [("/positions/", 4), ("/positions/AAPL", 4), ("/accounts/", 5)])
+@pytest.mark.parametrize(("address", "queries"), [("/positions/", 5), ("/positions/AAPL", 5), ("/accounts/", 5)])
 def test_the_number_of_queries_is_fixed(api, alice, account, django_assert_num_queries, address, queries):
     book(account)
     client = api(alice)

@@ -1,9 +1,10 @@
 """The database as this version of the code needs it."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 
 from django.core.management import call_command
-from django.db import connection
+from django.db import connection, transaction
 from django.db.migrations.executor import MigrationExecutor
 
 
@@ -17,3 +18,25 @@ def prepare_database(say: Callable[[str], object]) -> None:
     if not is_prepared():
         say("Preparing the database ...")
         call_command("migrate", verbosity=0, interactive=False)
+
+
+@contextmanager
+def snapshot() -> Iterator[None]:
+    """All reads inside see the database as it is now, and hold nobody up.
+
+    Within a transaction that is already open they see what that transaction sees.
+    """
+    if connection.in_atomic_block:
+        yield
+    elif connection.vendor == "sqlite":
+        with connection.cursor() as cursor:
+            cursor.execute("BEGIN DEFERRED")  # and not IMMEDIATE, which would take the write lock
+            try:
+                yield
+            finally:
+                cursor.execute("ROLLBACK")
+    else:
+        with transaction.atomic():
+            with connection.cursor() as cursor:
+                cursor.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY")
+            yield

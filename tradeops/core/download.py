@@ -35,8 +35,13 @@ def pages_of(rows: QuerySet, ordering: tuple[str, ...]) -> Iterator[list]:
 
 def csv_response(request: HttpRequest, texts: Iterator[str], name: str) -> StreamingHttpResponse:
     """`texts`, one after another, as the CSV file `name`."""
+    return download(request, texts, name, "text/csv; charset=utf-8")
+
+
+def download(request: HttpRequest, texts: Iterator[str], name: str, content_type: str) -> StreamingHttpResponse:
+    """`texts`, one after another, as the file `name`."""
     content = _as_async(texts) if isinstance(request, ASGIRequest) else texts
-    response = StreamingHttpResponse(content, content_type="text/csv; charset=utf-8")
+    response = StreamingHttpResponse(content, content_type=content_type)
     response["Content-Disposition"] = f'attachment; filename="{name}"'
     return response
 

@@ -3,6 +3,7 @@
 import re
 from datetime import MAXYEAR, MINYEAR, UTC, date, datetime
 
+from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
 RFC_3339 = re.compile(
@@ -52,6 +53,7 @@ class MomentField(InstantField):
         return super().to_internal_value(value)
 
 
+@extend_schema_field({"oneOf": [{"type": "string", "format": "date-time"}, {"type": "string", "format": "date"}]})
 class DayOrInstantField(InstantField):
     """A moment, or a day, which stays a date: when it begins, its owner knows."""
 

@@ -14,8 +14,10 @@ from pathlib import Path
 
 from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError
+from django.utils import timezone
 
 from analytics import demo as analytics_demo
+from market import demo as market_demo
 from market.feed import check_options, run_feed
 from strategies import demo as strategies_demo
 from tradeops.address import check_address
@@ -60,7 +62,8 @@ class Command(BaseCommand):
     def prepare(self, demo: bool) -> None:
         prepare_database(self.stdout.write)
         if demo:
-            trader = users_demo.load_demo()
+            trader, today = users_demo.load_demo(), timezone.now().date()
+            market_demo.load_demo(today, trades_demo.prices_paid(today))
             trades_demo.load_demo(trader)
             strategies_demo.load_demo(trader)
             analytics_demo.load_demo(trader)

@@ -5,8 +5,7 @@ from itertools import islice
 from django.core.management.base import BaseCommand, CommandError
 
 from tradeops.core.database import is_prepared
-from trades.models import Account, LedgerEntry, Position
-from trades.verification import differences
+from trades.verification import counts, differences
 
 
 class Command(BaseCommand):
@@ -21,5 +20,5 @@ class Command(BaseCommand):
         found = list(differences() if options["all"] else islice(differences(), 1))
         if found:
             raise CommandError("\n".join(found), returncode=1)
-        counts = Account.objects.count(), LedgerEntry.objects.count(), Position.objects.count()
-        self.stdout.write("The book is whole: {} accounts, {} ledger entries, {} positions.".format(*counts))
+        told = "The book is whole: {accounts} accounts, {entries} ledger entries, {positions} positions."
+        self.stdout.write(told.format(**counts()))
