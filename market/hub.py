@@ -73,7 +73,9 @@ class Hub:
         # Who gets quotes, by the set of tickers wanted; None is all.
         self.groups: dict[frozenset[str] | None, set[LiveClient]] = {}
         self.users: dict[int, set[LiveClient]] = defaultdict(set)
-        self.handlers = {"live.quotes": self.on_quotes, "live.event": self.on_event}
+        self.handlers = {
+            "live.quotes": self.on_quotes, "live.event": self.on_event, "live.several": self.on_several,
+        }  # fmt: skip
         self.tasks: list[asyncio.Task] = []
         self.starting = asyncio.Lock()
         self.gap, self.listening = asyncio.Event(), asyncio.Event()
@@ -226,6 +228,10 @@ class Hub:
         handler = self.handlers.get(message.get("type"))
         if handler is not None:
             handler(message)
+
+    def on_several(self, message: dict) -> None:
+        for one in message["messages"]:
+            self.handle(one)
 
     def on_quotes(self, message: dict) -> None:
         self.heard_at = asyncio.get_running_loop().time()

@@ -30,10 +30,15 @@ def quick_passwords(settings):
 
 
 @pytest.fixture(autouse=True)
-def clean_cache():
+def clean_cache(monkeypatch):
+    """Nothing is counted or remembered from one test to the next, and no sign-in from one request to the next."""
     from django.core.cache import cache
 
+    from tradeops.core.users import limits, signed_in
+
     cache.clear()
+    limits.shares.clear()
+    monkeypatch.setattr(signed_in, "KEPT_SECONDS", 0)
 
 
 @pytest.fixture(autouse=True, scope="session")

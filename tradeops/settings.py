@@ -152,7 +152,12 @@ if environment.text("DB_HOST"):
             "PASSWORD": environment.text("DB_PASSWORD"),
             # Under ASGI each request may run in a thread of its own: without a pool
             # every one of them would open a connection.
-            "OPTIONS": {"pool": {"min_size": 1, "max_size": 12, "timeout": 5}, "connect_timeout": 5},
+            # Statements that send their values apart (tradeops/core/bulk.py) are prepared when they come again.
+            "OPTIONS": {
+                "pool": {"min_size": 1, "max_size": 12, "timeout": 5},
+                "connect_timeout": 5,
+                "prepare_threshold": 1,
+            },
         }
     }
 else:

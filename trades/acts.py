@@ -10,6 +10,7 @@ from django.db import IntegrityError, connection
 from django.utils import timezone
 
 from tradeops.core.api import Conflict, Unprocessable
+from tradeops.core.bulk import rows_at
 from tradeops.core.users.models import User
 
 from . import chain
@@ -27,6 +28,7 @@ DRAWN_NUMBERS = f"""
            nextval(pg_get_serial_sequence('{LedgerEntry._meta.db_table}', 'id'))
     FROM generate_series(1, %s)
 """  # noqa: S608 - names of ours
+ACCOUNT = tuple(one.attname for one in Account._meta.concrete_fields)
 HEAD_FIELDS = ("last_number", "last_digest", "last_recorded_at")  # of an account: the head of its chain
 
 
@@ -49,8 +51,9 @@ def lock(account: Account) -> Account:
 
 def lock_all(accounts: Iterable[int]) -> dict[int, Account]:
     """The accounts that are there of the given ids, locked in the order of their ids: so no two wait for each other."""
-    locked = Account.objects.select_for_update().filter(pk__in=accounts).order_by("pk")
-    return {account.pk: account for account in locked}
+    locking = "FOR UPDATE" if connection.features.has_select_for_update else ""
+    found = rows_at(Account, ("id",), ((number,) for number in accounts), ACCOUNT, f"ORDER BY id {locking}")
+    return {row[0]: Account.from_db(connection.alias, ACCOUNT, row) for row in found}
 
 
 def write_entry(account: Account, act: Act, versions: Iterable[Version] = (), closes_day=None) -> LedgerEntry:

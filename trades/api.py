@@ -14,6 +14,7 @@ from . import services
 from .export import attach_realized, csv_pages
 from .filters import BookFilterBackend, TradeFilter, filter_trades, read_ordering, refuse_unknown
 from .models import Trade
+from .quick_booking import book_quickly
 from .serializers import (
     CorrectionSerializer,
     StatsSerializer,
@@ -34,10 +35,7 @@ from .version_api import (
     refuse_moves,
 )
 from .versions import TradeVersionSerializer
-
-
-def described(trade: Trade) -> dict:
-    return dict(TradeSerializer(trade).data)
+from .written import rows_of, written_rows, written_trade
 
 
 def trade_response(booking: services.Booking, status: int = 200) -> Response:
@@ -68,16 +66,18 @@ class TradeList(BookView):
     pagination_class = TradePagination
     renderer_classes = [JSONRenderer, BrowsableAPIRenderer, CsvRenderer]
 
+    def dispatch(self, request, *args, **kwargs):
+        return book_quickly(request) or super().dispatch(request, *args, **kwargs)
+
     def get_queryset(self):
-        return Trade.objects.current().visible_to(self.request.user).select_related("entry", "account")
+        return Trade.objects.current().visible_to(self.request.user)
 
     @extend_schema(operation_id="trades_list", responses=TradeSerializer(many=True))
     def get(self, request: Request) -> Response:
         trades = filter_trades(self.get_queryset(), request.query_params)
         if request.accepted_renderer.format == "csv":
             return csv_response(request._request, csv_pages(trades, read_ordering(request.query_params)), "trades.csv")
-        page = attach_realized(self.paginate_queryset(trades))
-        return self.get_paginated_response(TradeSerializer(page, many=True).data)
+        return self.get_paginated_response(written_rows(self.paginate_queryset(rows_of(trades))))
 
     @extend_schema(request=TradeRequestSerializer, responses={201: TradeSerializer}, parameters=[IDEMPOTENCY_KEY])
     def post(self, request: Request) -> Response:
@@ -87,7 +87,7 @@ class TradeList(BookView):
         values = {"fees": Decimal(0), "executed_at": None} | field_values(body.validated_data)
         trade = Trade(account=account_of(request, body.validated_data.get("account")), **values)
         booking = services.book_trade(
-            trade, actor=request.user, idempotency_key=idempotency_key(request), describe=described
+            trade, actor=request.user, idempotency_key=idempotency_key(request), describe=written_trade
         )
         return trade_response(booking, 201)
 

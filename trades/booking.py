@@ -7,6 +7,7 @@ entries' unique constraint tells.
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field
+from operator import attrgetter
 
 from django.core.exceptions import PermissionDenied
 from django.db import IntegrityError, transaction
@@ -23,9 +24,8 @@ from .frames import position_frame, trade_frame
 from .models import Account, KeptAnswer, LedgerEntry, Position, Trade
 from .standing import Place, Standing, read_standings, save_standings
 
-ENTRY_NAMES = tuple(one.name for one in LedgerEntry._meta.concrete_fields)
-TRADE_NAMES = tuple(one.name for one in Trade._meta.concrete_fields)
-HEAD_NAMES = ("last_number", "last_digest", "last_recorded_at")
+ENTRY, TRADE = (tuple(one.attname for one in model._meta.concrete_fields) for model in (LedgerEntry, Trade))
+of_entry, of_trade, of_head = attrgetter(*ENTRY), attrgetter(*TRADE), attrgetter(*acts.HEAD_FIELDS, "pk")
 REFUSALS = (Conflict, PermissionDenied)
 
 
@@ -37,6 +37,7 @@ class Order:
     act: Act
     is_booked: bool = False
     refusal: Exception | None = None
+    answer: dict | None = None
 
     @property
     def key(self) -> tuple[int, str] | None:
@@ -98,7 +99,7 @@ class Group:
         # What came out of order on its way here is not late for that.
         self.orders.sort(key=lambda order: order.trade.executed_at)
         trades = [order.trade for order in self.orders]
-        Instrument.objects.ensure(sorted({trade.ticker for trade in trades}))
+        Instrument.objects.make_unknown({trade.ticker for trade in trades})
         self.standings = read_standings(self.accounts, trades)
         for order, identities in zip(self.orders, acts.reserve_identities(len(trades)), strict=True):
             self.take(order, *identities)
@@ -136,19 +137,22 @@ class Group:
 
     def save(self) -> None:
         trades = [order.trade for order in self.booked]
-        insert_rows([trade.entry for trade in trades], ENTRY_NAMES)  # first: here a key meets the one before it
-        insert_rows(trades, TRADE_NAMES)
+        # Entries first: here a key meets the one before it.
+        insert_rows(LedgerEntry, ENTRY, [of_entry(trade.entry) for trade in trades])
+        insert_rows(Trade, TRADE, [of_trade(trade) for trade in trades])
         positions = save_standings([standing for standing in self.standings.values() if standing.is_moved])
-        update_rows(list({trade.account_id: trade.account for trade in trades}.values()), HEAD_NAMES)
-        insert_rows(list(kept_answers(self.booked)), ("entry", "body"))
+        heads = {trade.account_id: of_head(trade.account) for trade in trades}
+        update_rows(Account, acts.HEAD_FIELDS, list(heads.values()))
+        insert_rows(KeptAnswer, ("entry_id", "body"), list(kept_answers(self.booked)))
         record_events(news_of(self.booked, positions))
 
 
-def kept_answers(orders: list[Order]) -> Iterable[KeptAnswer]:
+def kept_answers(orders: list[Order]) -> Iterable[tuple[int, dict]]:
     """The answers to keyed requests, so that a repeat is answered alike."""
     for order in orders:
         if order.act.key and order.act.describe:
-            yield KeptAnswer(entry=order.trade.entry, body=order.act.describe(order.trade))
+            order.answer = order.act.describe(order.trade)
+            yield order.trade.entry_id, order.answer
 
 
 def news_of(orders: list[Order], positions: list[Position]) -> Iterable[tuple[str, str, dict]]:

@@ -38,7 +38,7 @@ ASKED_OF_ACTIVITY = ("account_id", "kind", *(name for name in Activity.CONTENT i
 
 @dataclass(frozen=True)
 class Booking:
-    """What an act came to: the version it wrote (or found), and the kept answer of a repeat."""
+    """What an act came to: the version it wrote (or found), and the answer that is kept of it."""
 
     row: Version
     is_replay: bool = False
@@ -109,7 +109,7 @@ def book_trade(
     if order.refusal is not None:
         raise order.refusal
     if order.is_booked:
-        return Booking(trade)
+        return Booking(trade, answer=order.answer)
     trade.executed_at = trade.executed_at or timezone.now()
     return _once(trade.account, act, lambda: _book(trade, act))
 

@@ -7,8 +7,9 @@ from collections import defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import UTC, date
+from operator import attrgetter
 
-from tradeops.core.bulk import insert_rows, rows_at, upsert_rows
+from tradeops.core.bulk import delete_rows, insert_rows, rows_at, upsert_rows
 
 from . import derived, ledger
 from .ledger import Holding, Method
@@ -16,17 +17,17 @@ from .models import Account, DayTotal, Lot, Position, Realization, RoundTrip, Tr
 from .tallies import TALLIED, Tally
 
 Place = tuple[int, str]  # account and ticker
-KEY = ("account", "instrument")
-
-
-def own_names(model, *but: str) -> tuple[str, ...]:
-    """A model's fields but its number and those of its key."""
-    names = [one.name for one in model._meta.concrete_fields if not one.primary_key]
-    return tuple(name for name in names if name not in but)
-
-
-POSITION_NAMES, DAY_NAMES, LOT_NAMES = own_names(Position, *KEY), TALLIED, own_names(Lot, "opened_by")
-REALIZATION_NAMES, TRIP_NAMES = own_names(Realization), own_names(RoundTrip)
+PLACE = ("account_id", "instrument_id")
+LOT = ("opened_by", "opened_at", "quantity", "cost")
+REALIZATION = ("closed_by", "closed_at", "opened_by", "opened_at", "quantity", "cost", "proceeds", "pnl")
+ROUND_TRIP = (
+    "is_long", "opened_by", "opened_at", "closed_by", "closed_at", "realized_pnl", "fees", "net_pnl",
+)  # fmt: skip
+POSITION = tuple(
+    one.attname for one in Position._meta.concrete_fields if not one.primary_key and one.attname not in PLACE
+)
+of_realization, of_tally, of_position = attrgetter(*REALIZATION), attrgetter(*TALLIED), attrgetter(*PLACE, *POSITION)
+of_lot = attrgetter(*LOT)
 
 
 @dataclass
@@ -36,11 +37,15 @@ class Standing:
     position: Position
     holding: Holding = field(default_factory=Holding)
     tally: Tally = field(default_factory=Tally)
-    days: dict[date, DayTotal] = field(default_factory=dict)
+    days: dict[date, Tally] = field(default_factory=dict)
     lots_before: dict[int, ledger.Lot] = field(default_factory=dict)
     realizations: list[ledger.Realization] = field(default_factory=list)
     round_trips: list[ledger.RoundTrip] = field(default_factory=list)
     is_moved: bool = False
+
+    @property
+    def place(self) -> Place:
+        return self.position.account_id, self.position.instrument_id
 
     def is_before(self, trade: Trade) -> bool:
         """Whether no event of the position, and no change of method, comes after `trade`."""
@@ -53,25 +58,15 @@ class Standing:
             derived.refuse_short(self.position.ticker, [trade.trade_id])
         effects = ledger.apply_fill(self.holding, fill, account.method)
         self.realizations += effects.realizations
-        tally = derived.tally_of(fill, effects)
         if effects.round_trip:
             self.round_trips.append(effects.round_trip)
+        tally = derived.tally_of(fill, effects)
         trade.realized_pnl = tally.traded_pnl
         self.tally.add(tally)
-        self.add_to_day(trade, tally)
+        self.days.setdefault(day_of(trade), Tally()).add(tally)
         self.position.event_count += 1
         self.position.last_at, self.position.last_id = fill.at, fill.trade_id
         self.is_moved = True
-
-    def add_to_day(self, trade: Trade, tally: Tally) -> None:
-        total = self.days.setdefault(day_of(trade), DayTotal(day=day_of(trade), **self.whose))
-        kept = total.tally
-        kept.add(tally)
-        total.tally = kept
-
-    @property
-    def whose(self) -> dict:
-        return {"account": self.position.account, "instrument_id": self.position.ticker}
 
     def settle(self) -> Position:
         """The position as what was applied leaves it."""
@@ -93,15 +88,18 @@ def read_standings(accounts: dict[int, Account], trades: list[Trade]) -> dict[Pl
     for trade in trades:
         by_place[trade.account_id, trade.instrument_id].append(trade)
     standings = {place: Standing(Position(account=accounts[place[0]], instrument_id=place[1])) for place in by_place}
-    for position in rows_at(Position, KEY, by_place):
-        position.account = accounts[position.account_id]
-        standings[position.account_id, position.instrument_id].position = position
+    for row in rows_at(Position, PLACE, by_place, (*PLACE, *POSITION)):
+        position = standings[row[:2]].position
+        for name, value in zip(POSITION, row[2:], strict=True):
+            setattr(position, name, value)
     lots = read_lots(place for place, standing in standings.items() if touches_lots(standing.position, by_place[place]))
     for place, standing in standings.items():
         standing.lots_before = {lot.opened_by: lot for lot in lots[place]}
         standing.holding = derived.holding_of(standing.position, lots[place])
         standing.tally = standing.position.tally
-    read_days(standings, trades)
+    days = {(*place, day_of(trade)) for place, some in by_place.items() for trade in some}
+    for row in rows_at(DayTotal, (*PLACE, "day"), days, (*PLACE, "day", *TALLIED)):
+        standings[row[:2]].days[row[2]] = Tally(*row[3:])
     return standings
 
 
@@ -113,10 +111,12 @@ def holding_before(position: Position, trade: Trade) -> Holding:
 
 
 def read_lots(places: Iterable[Place]) -> dict[Place, list[ledger.Lot]]:
+    """The open lots of each place, the oldest first."""
     lots: dict[Place, list[ledger.Lot]] = defaultdict(list)
-    for row in sorted(rows_at(Lot, KEY, places), key=lambda row: (row.opened_at, row.opened_by)):
-        lot = ledger.Lot(row.opened_by, row.opened_at, row.quantity, row.cost)
-        lots[row.account_id, row.instrument_id].append(lot)
+    for row in rows_at(Lot, PLACE, places, (*PLACE, *LOT)):
+        lots[row[:2]].append(ledger.Lot(*row[2:]))
+    for some in lots.values():
+        some.sort(key=lambda lot: (lot.opened_at, lot.opened_by))
     return lots
 
 
@@ -127,12 +127,6 @@ def touches_lots(position: Position, trades: list[Trade]) -> bool:
     return any(trade.signed_quantity * position.quantity < 0 for trade in trades)
 
 
-def read_days(standings: dict[Place, Standing], trades: list[Trade]) -> None:
-    keys = {(trade.account_id, trade.instrument_id, day_of(trade)) for trade in trades}
-    for total in rows_at(DayTotal, (*KEY, "day"), keys):
-        standings[total.account_id, total.instrument_id].days[total.day] = total
-
-
 # Saving ---------------------------------------------------------------------------------------
 
 
@@ -140,11 +134,22 @@ def save_standings(standings: list[Standing]) -> list[Position]:
     """Writes what was moved; the positions as they now are."""
     positions = [standing.settle() for standing in standings]
     save_lots(standings)
-    insert_rows([derived.realization_row(one, s.whose) for s in standings for one in s.realizations], REALIZATION_NAMES)
-    insert_rows([derived.round_trip_row(one, s.whose) for s in standings for one in s.round_trips], TRIP_NAMES)
-    upsert_rows([total for standing in standings for total in standing.days.values()], (*KEY, "day"), DAY_NAMES)
-    upsert_rows(positions, KEY, POSITION_NAMES)
+    realized = [(*s.place, *of_realization(one)) for s in standings for one in s.realizations]
+    insert_rows(Realization, (*PLACE, *REALIZATION), realized)
+    closed = [(*s.place, *round_trip_values(one)) for s in standings for one in s.round_trips]
+    insert_rows(RoundTrip, (*PLACE, *ROUND_TRIP), closed)
+    days = [(*s.place, day, *of_tally(tally)) for s in standings for day, tally in s.days.items()]
+    upsert_rows(DayTotal, (*PLACE, "day"), TALLIED, days)
+    upsert_rows(Position, PLACE, POSITION, [of_position(position) for position in positions])
     return positions
+
+
+def round_trip_values(one: ledger.RoundTrip) -> tuple:
+    trip = one.trip
+    return (
+        trip.is_long, trip.opened_by, trip.opened_at, one.closed_by, one.closed_at, trip.realized_pnl, trip.fees,
+        one.net_pnl,
+    )  # fmt: skip
 
 
 def save_lots(standings: list[Standing]) -> None:
@@ -154,7 +159,6 @@ def save_lots(standings: list[Standing]) -> None:
         after = {lot.opened_by: lot for lot in standing.holding.lots}
         gone += [key for key in standing.lots_before if key not in after]
         new = [lot for key, lot in after.items() if lot != standing.lots_before.get(key)]
-        changed += [derived.lot_row(standing.position, lot) for lot in new]
-    if gone:
-        Lot.objects.filter(opened_by__in=gone).delete()
-    upsert_rows(changed, ("opened_by",), LOT_NAMES)
+        changed += [(*of_lot(lot), *standing.place) for lot in new]
+    delete_rows(Lot, ("opened_by",), [(key,) for key in gone])
+    upsert_rows(Lot, ("opened_by",), (*LOT[1:], *PLACE), changed)

@@ -40,9 +40,11 @@ class Tally:
         setattr(self, name, EXACT.add(getattr(self, name), amount))
 
     def add(self, other: "Tally") -> None:
-        for field in fields(Tally):
-            here, there = getattr(self, field.name), getattr(other, field.name)
-            setattr(self, field.name, EXACT.add(here, there) if isinstance(here, Decimal) else here + there)
+        for name in TALLIED:
+            there = getattr(other, name)
+            if there:  # one fill moves half of them
+                here = getattr(self, name)
+                setattr(self, name, EXACT.add(here, there) if isinstance(there, Decimal) else here + there)
 
 
 TALLIED = tuple(field.name for field in fields(Tally))

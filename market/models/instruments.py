@@ -6,6 +6,7 @@ from django.db.models import Q
 from django.utils import timezone
 
 from market.tickers import TICKER_CHARACTERS, TICKER_PATTERN
+from tradeops.core.bulk import rows_at
 
 validate_ticker = RegexValidator(TICKER_PATTERN, "A ticker is 1 to 16 of A-Z, 0-9, '.' and '-'.", code="ticker")
 PRICE = {"max_digits": 28, "decimal_places": 12}
@@ -26,6 +27,8 @@ class InstrumentQuerySet(models.QuerySet):
         Raises ValidationError for what is no ticker.
         """
         wanted = dict.fromkeys(tickers)
+        if not wanted:
+            return {}
         for ticker in wanted:
             validate_ticker(ticker)
         known = self.in_bulk(list(wanted))
@@ -33,6 +36,11 @@ class InstrumentQuerySet(models.QuerySet):
         # Two may make the same one at once; whoever comes second finds it there.
         self.bulk_create(unknown, ignore_conflicts=True)
         return known | {instrument.ticker: instrument for instrument in unknown}
+
+    def make_unknown(self, tickers) -> None:
+        """Makes those of `tickers` that are not there; the quick way, where most are."""
+        known = rows_at(self.model, ("ticker",), ((ticker,) for ticker in tickers), ("ticker",))
+        self.ensure(sorted(set(tickers).difference(*known)))
 
     def search(self, words: str):
         """Those whose ticker begins with `words` or whose name has them."""

@@ -18,7 +18,8 @@ class Layer:
         self.sent = queue.Queue()
 
     async def group_send(self, group, message):
-        self.sent.put((group, message["n"]))
+        for one in message.get("messages", [message]):
+            self.sent.put((group, one["n"]))
 
 
 class HangingLayer(Layer):
@@ -53,6 +54,23 @@ def test_messages_go_to_all_hubs_in_order(use):
     assert [layer.sent.get(timeout=10) for _ in range(50)] == [("live", number) for number in range(50)]
 
 
+def test_what_waits_while_one_is_sent_goes_together(use):
+    journeys = queue.Queue()
+
+    class SlowLayer(Layer):
+        async def group_send(self, group, message):
+            journeys.put(message)
+            await asyncio.sleep(0.05 if message.get("n") == 0 else 0)
+
+    use(SlowLayer())
+    relay.send({"n": 0})
+    assert journeys.get(timeout=10) == {"n": 0}
+    for number in (1, 2, 3):
+        relay.send({"n": number})
+    several = {"type": "live.several", "messages": [{"n": 1}, {"n": 2}, {"n": 3}]}
+    assert journeys.get(timeout=10) == several
+
+
 def test_a_layer_that_hangs_holds_up_nobody_and_what_is_too_much_is_dropped(use, monkeypatch, caplog):
     monkeypatch.setattr(relay, "MAX_WAITING", 5)
     layer = use(HangingLayer())
@@ -72,9 +90,9 @@ def test_a_layer_that_hangs_is_given_up_for_the_next_message(use, monkeypatch):
 
 def test_a_layer_that_fails_drops_the_message_and_says_no_secret(use, caplog):
     layer = use(FailingLayer())
-    relay.send({"n": 1})
-    relay.send({"n": 2})
-    assert [layer.sent.get(timeout=10)[1] for _ in range(2)] == [1, 2]
+    for number in (1, 2):  # the second is sent when the first has failed
+        relay.send({"n": number})
+        assert layer.sent.get(timeout=10) == ("live", number)
     assert "ConnectionError" in caplog.text
     assert "hunter2" not in caplog.text
 

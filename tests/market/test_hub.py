@@ -70,6 +70,16 @@ async def test_events_that_the_layer_lost_are_read_from_their_rows(fresh_server)
         assert (await reader.frame("alert"))["n"] == known + 4
 
 
+async def test_messages_that_travel_together_arrive_in_their_order(quiet_server):
+    async with quiet_server.connect("alice") as socket:
+        reader = Reader(socket)
+        await reader.frame("snapshot")
+        own = {"type": "live.event", "stream": f"user:{quiet_server.user('alice')['id']}", "n": None}
+        frames = [{"type": "job", "progress": progress} for progress in (1, 2, 3)]
+        publish(quiet_server, type="live.several", messages=[own | {"frame": frame} for frame in frames])
+        assert [await reader.frame("job") for _ in frames] == frames
+
+
 async def test_prices_that_the_layer_lost_are_read_from_their_rows(fresh_server):
     server = fresh_server()
     async with server.connect("alice") as socket:

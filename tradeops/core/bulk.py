@@ -1,50 +1,71 @@
 """Many rows in one statement: what is written for each request must cost a row, not a query.
 
-On PostgreSQL the columns travel as arrays (`UNNEST`), which it neither parses nor plans value by value;
-on SQLite, where a statement is no journey, the rows go one by one. Rows are model instances; values are
-written as they stand, so their columns' rules must have been kept before.
+On PostgreSQL rows travel as one JSON text, which the table itself reads into its columns' types
+(`json_populate_recordset`); on SQLite, where a statement is no journey, they go one by one. A row is a
+tuple of values, of the fields that `names` says. Values are written as they stand, so the rules of their
+columns must have been kept before.
 """
 
 import json
 from collections.abc import Iterable, Sequence
+from datetime import datetime
 from functools import cache
 
 from django.db import connection, models
 
 Names = tuple[str, ...]
+Rows = Sequence[tuple]
 
 
-def insert_rows(rows: Sequence[models.Model], names: Names) -> None:
-    """Inserts `rows` with the fields `names`; the others take what the database gives them."""
-    if rows:
-        _execute(insertion(type(rows[0]), names, connection.vendor), rows, names)
+def insert_rows(model: type[models.Model], names: Names, rows: Rows) -> None:
+    """Inserts `rows`; other fields take what the database gives them."""
+    _execute(insertion(model, names, connection.vendor), model, names, rows)
 
 
-def upsert_rows(rows: Sequence[models.Model], key: Names, names: Names) -> None:
-    """Inserts `rows`; where the unique fields `key` are there already, the fields `names` are overwritten."""
-    if rows:
-        model = type(rows[0])
-        written = ", ".join(f"{column} = EXCLUDED.{column}" for column in columns_of(model, names))
-        found = f" ON CONFLICT ({', '.join(columns_of(model, key))}) DO UPDATE SET {written}"
-        _execute(insertion(model, (*key, *names), connection.vendor) + found, rows, (*key, *names))
+def upsert_rows(model: type[models.Model], key: Names, names: Names, rows: Rows) -> None:
+    """Inserts `rows` of `key` and `names`; where the unique fields `key` are there, the others are overwritten."""
+    written = ", ".join(f"{column} = EXCLUDED.{column}" for column in columns_of(model, names))
+    found = f" ON CONFLICT ({', '.join(columns_of(model, key))}) DO UPDATE SET {written}"
+    _execute(insertion(model, (*key, *names), connection.vendor) + found, model, (*key, *names), rows)
 
 
-def update_rows(rows: Sequence[models.Model], names: Names) -> None:
-    """Writes the fields `names` of `rows`, which are found by their primary key."""
-    if rows:
-        model = type(rows[0])
-        _execute(updating(model, names, connection.vendor), rows, (*names, model._meta.pk.name))
+def update_rows(model: type[models.Model], names: Names, rows: Rows) -> None:
+    """Writes the fields `names` of rows that are there; each of `rows` ends with the primary key."""
+    _execute(updating(model, names, connection.vendor), model, (*names, model._meta.pk.attname), rows)
 
 
-def rows_at[Row: models.Model](model: type[Row], names: Names, keys: Iterable[tuple]) -> list[Row]:
-    """The rows whose fields `names` have together the values of one of `keys`."""
-    keys = list(keys)
-    if not keys:
+def delete_rows(model: type[models.Model], key: Names, values: Rows) -> None:
+    """Deletes the rows whose fields `key` have together one of `values`. Asks nothing of other tables."""
+    if values:
+        with connection.cursor() as cursor:
+            where, parameters = found_by(model, key, values)
+            cursor.execute(f"DELETE FROM {table_of(model)} WHERE {where}", parameters)  # noqa: S608
+
+
+def rows_at(
+    model: type[models.Model], key: Names, values: Iterable[tuple], names: Names, more: str = ""
+) -> list[tuple]:
+    """The fields `names` of the rows whose fields `key` have together one of `values`. `more` ends the statement."""
+    values = list(values)
+    if not values:
         return []
-    place = f"({', '.join(['%s'] * len(names))})"
-    where = f"({', '.join(columns_of(model, names))}) IN (VALUES {', '.join([place] * len(keys))})"
-    query = f"SELECT * FROM {table_of(model)} WHERE {where}"  # noqa: S608 - names of ours
-    return list(model.objects.raw(query, [value for key in keys for value in key]))
+    where, parameters = found_by(model, key, values)
+    query = f"SELECT {', '.join(columns_of(model, names))} FROM {table_of(model)} WHERE {where} {more}"  # noqa: S608
+    with connection.cursor() as cursor:
+        cursor.execute(query, parameters)
+        rows = cursor.fetchall()
+    return as_python(model, names, rows) if connection.vendor == "sqlite" else rows
+
+
+def found_by(model: type[models.Model], key: Names, values: Rows) -> tuple[str, list]:
+    """The condition that the fields `key` have together one of `values`, with its parameters."""
+    columns = columns_of(model, key)
+    listed = ", ".join(columns)
+    if connection.vendor == "sqlite":
+        place = f"({', '.join(['%s'] * len(key))})"
+        places = ", ".join([place] * len(values))
+        return f"({listed}) IN (VALUES {places})", [value for one in values for value in one]
+    return f"({listed}) IN (SELECT {listed} FROM {given(model)} AS given)", [objects(model, key, values)]  # noqa: S608
 
 
 # Statements ---------------------------------------------------------------------------------
@@ -52,27 +73,25 @@ def rows_at[Row: models.Model](model: type[Row], names: Names, keys: Iterable[tu
 
 @cache
 def insertion(model: type[models.Model], names: Names, vendor: str) -> str:
+    columns = ", ".join(columns_of(model, names))
     places = ", ".join(["%s"] * len(names))
-    source = f"VALUES ({places})" if vendor == "sqlite" else f"SELECT * FROM {arrays(model, names)}"  # noqa: S608
-    return f"INSERT INTO {table_of(model)} ({', '.join(columns_of(model, names))}) {source}"
+    source = f"VALUES ({places})" if vendor == "sqlite" else f"SELECT {columns} FROM {given(model)}"  # noqa: S608
+    return f"INSERT INTO {table_of(model)} ({columns}) {source}"
 
 
 @cache
 def updating(model: type[models.Model], names: Names, vendor: str) -> str:
-    table, key = table_of(model), columns_of(model, (model._meta.pk.name,))[0]
-    columns = columns_of(model, names)
+    table, key, columns = table_of(model), *columns_of(model, (model._meta.pk.attname,)), columns_of(model, names)
     if vendor == "sqlite":
         written = ", ".join(f"{column} = %s" for column in columns)
-        return f"UPDATE {table} SET {written} WHERE {key} = %s"  # noqa: S608 - names of ours
+        return f"UPDATE {table} SET {written} WHERE {key} = %s"  # noqa: S608
     written = ", ".join(f"{column} = given.{column}" for column in columns)
-    given = f"{arrays(model, (*names, model._meta.pk.name))} AS given ({', '.join([*columns, key])})"
-    return f"UPDATE {table} SET {written} FROM {given} WHERE {table}.{key} = given.{key}"  # noqa: S608 - names of ours
+    return f"UPDATE {table} SET {written} FROM {given(model)} AS given WHERE {table}.{key} = given.{key}"  # noqa: S608
 
 
-def arrays(model: type[models.Model], names: Names) -> str:
-    # A type without its length: a text too long is then refused by the column, and not cut by the cast.
-    kinds = [model._meta.get_field(name).db_type(connection).partition("(")[0] for name in names]
-    return f"UNNEST({', '.join(f'%s::{kind}[]' for kind in kinds)})"
+def given(model: type[models.Model]) -> str:
+    """The rows sent, as rows of the table's own type."""
+    return f"json_populate_recordset(NULL::{table_of(model)}, %s)"
 
 
 def columns_of(model: type[models.Model], names: Names) -> list[str]:
@@ -83,19 +102,55 @@ def table_of(model: type[models.Model]) -> str:
     return connection.ops.quote_name(model._meta.db_table)
 
 
-def _execute(statement: str, rows: Sequence[models.Model], names: Names) -> None:
-    fields = [rows[0]._meta.get_field(name) for name in names]
-    with connection.cursor() as cursor:
-        if connection.vendor == "sqlite":
-            cursor.executemany(statement, [[as_sqlite(row, field) for field in fields] for row in rows])
-        else:
-            cursor.execute(statement, [column_values(rows, field) for field in fields])
+# Values ----------------------------------------------------------------------------------------
 
 
-def as_sqlite(row: models.Model, field: models.Field):
-    return field.get_db_prep_save(getattr(row, field.attname), connection)
+def _execute(statement: str, model: type[models.Model], names: Names, rows: Rows) -> None:
+    if not rows:
+        return
+    if connection.vendor == "sqlite":
+        fields = [model._meta.get_field(name) for name in names]
+        with connection.cursor() as cursor:
+            cursor.executemany(statement, [as_sqlite(fields, row) for row in rows])
+    else:
+        with prepared_cursor() as cursor:
+            cursor.execute(statement, [objects(model, names, rows)])
 
 
-def column_values(rows: Sequence[models.Model], field: models.Field) -> list:
-    values = [getattr(row, field.attname) for row in rows]
-    return [json.dumps(value) for value in values] if isinstance(field, models.JSONField) else values
+def prepared_cursor():
+    """A cursor that sends values beside the statement, so that PostgreSQL keeps the statement's plan."""
+    connection.ensure_connection()
+    cursor = connection.Database.Cursor(connection.connection)
+    return connection.make_debug_cursor(cursor) if connection.queries_logged else connection.make_cursor(cursor)
+
+
+def objects(model: type[models.Model], names: Names, rows: Rows) -> str:
+    """`rows` as JSON objects, by the names of their columns."""
+    columns = [model._meta.get_field(name).column for name in names]
+    given = [dict(zip(columns, row, strict=True)) for row in rows]
+    return json.dumps(given, ensure_ascii=False, separators=(",", ":"), default=spelled)
+
+
+def spelled(value) -> str:
+    """A decimal, a day or a moment in the spelling that its column reads."""
+    return value.isoformat() if isinstance(value, datetime) else str(value)
+
+
+def as_sqlite(fields: list[models.Field], row: tuple) -> list:
+    return [field.get_db_prep_save(value, connection) for field, value in zip(fields, row, strict=True)]
+
+
+def as_python(model: type[models.Model], names: Names, rows: Rows) -> list[tuple]:
+    """Rows of SQLite, which has neither decimals nor moments, as Python has them."""
+    columns = [model._meta.get_field(name).get_col(model._meta.db_table) for name in names]
+    converters = [connection.ops.get_db_converters(one) + one.get_db_converters(connection) for one in columns]
+    return [
+        tuple(converted(value, column, some) for value, column, some in zip(row, columns, converters, strict=True))
+        for row in rows
+    ]
+
+
+def converted(value, column, converters: list):
+    for convert in converters:
+        value = convert(value, column, connection)
+    return value

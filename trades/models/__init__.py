@@ -6,6 +6,7 @@ from .accounts import (
     AccountKind,
     OwnedQuerySet,
     PnlMethod,
+    trade_date_of,
 )
 from .activities import CASH_KINDS, Activity, ActivityKind
 from .book import BOOKED, CURRENT, MONEY, SUMMED, EntryKind, KeptAnswer, LedgerEntry, Side, Trade, Version
@@ -43,4 +44,5 @@ __all__ = [
     "Side",
     "Trade",
     "Version",
+    "trade_date_of",
 ]

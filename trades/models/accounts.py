@@ -102,12 +102,7 @@ class Account(models.Model):
 
     def trade_date(self, at: datetime) -> date:
         """The account's own day that `at` belongs to: it begins at the cutoff, in the account's time zone."""
-        try:
-            local = at.astimezone(self.zone)
-            before_cutoff = local.time() < self.day_cutoff
-            return local.date() - timedelta(days=1) if before_cutoff else local.date()
-        except OverflowError:  # the calendar's first and last day
-            return at.date()
+        return trade_date_of(at, self.time_zone, self.day_cutoff)
 
     def day_start(self, day: date) -> datetime:
         """The instant at which the account's `day` begins, in UTC."""
@@ -119,3 +114,13 @@ class Account(models.Model):
 
     def is_closed_at(self, at: datetime) -> bool:
         return self.closed_through is not None and self.trade_date(at) <= self.closed_through
+
+
+def trade_date_of(at: datetime, time_zone: str, day_cutoff: time) -> date:
+    """The day that `at` belongs to, where days begin at `day_cutoff` in `time_zone`."""
+    try:
+        local = at.astimezone(ZoneInfo(time_zone))
+        before_cutoff = local.time() < day_cutoff
+        return local.date() - timedelta(days=1) if before_cutoff else local.date()
+    except OverflowError:  # the calendar's first and last day
+        return at.date()

@@ -3,6 +3,7 @@
 from collections import Counter
 from collections.abc import Iterable
 from datetime import timedelta
+from operator import attrgetter
 
 from django.db import connection, transaction
 from django.utils import timezone
@@ -14,6 +15,8 @@ from .models import Event, EventStream
 
 ALERTS = "alerts"
 KEPT_FOR = timedelta(days=1)
+EVENT = ("stream_id", "number", "kind", "payload", "recorded_at")
+of_event = attrgetter(*EVENT)
 TAKE_NUMBERS = f"""
     INSERT INTO {EventStream._meta.db_table} AS kept (name, last_number) VALUES {{values}}
     ON CONFLICT (name) DO UPDATE SET last_number = kept.last_number + EXCLUDED.last_number
@@ -43,11 +46,11 @@ def record_events(news: Iterable[tuple[str, str, dict]]) -> list[Event]:
     for stream, kind, payload in news:
         numbers[stream] += 1
         events.append(Event(stream_id=stream, number=numbers[stream], kind=kind, payload=payload, recorded_at=now))
-    insert_rows(events, ("stream", "number", "kind", "payload", "recorded_at"))
+    insert_rows(Event, EVENT, [of_event(event) for event in events])
     messages = [
         {"type": "live.event", "stream": event.stream_id, "n": event.number, "frame": event.frame()} for event in events
     ]
-    transaction.on_commit(lambda: relay.send_all(messages), robust=True)
+    transaction.on_commit(lambda: [relay.send(message) for message in messages], robust=True)
     return events
 
 

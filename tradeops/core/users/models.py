@@ -8,6 +8,8 @@ from django.db import models
 from django.db.models import Q
 from django.utils import timezone
 
+from . import signed_in
+
 
 class Role(models.TextChoices):
     TRADER = "trader", "Trader"
@@ -47,6 +49,7 @@ class User(AbstractUser):
             self.role = Role.ADMINISTRATOR
         self.is_staff = self.role != Role.TRADER or self.is_superuser
         super().save(*args, **kwargs)
+        signed_in.forget()
 
     @property
     def sees_all_books(self) -> bool:
@@ -92,6 +95,10 @@ class ApiToken(models.Model):
 
     def __str__(self) -> str:
         return f"{self.name} ({self.prefix}…)"
+
+    def save(self, *args, **kwargs):
+        super().save(*args, **kwargs)
+        signed_in.forget()
 
     def is_live(self, now) -> bool:
         return self.revoked_at is None and (self.expires_at is None or self.expires_at > now)

@@ -7,6 +7,7 @@ from datetime import timedelta
 from django.conf import settings
 from django.utils import timezone
 
+from . import signed_in
 from .models import ApiToken, Scope, User
 
 PREFIX = "tops_"
@@ -27,14 +28,24 @@ def make_token(user: User, *, name: str, scope: str = Scope.READ, expires_at=Non
 
 
 def authenticate_token(raw: str) -> tuple[User, ApiToken] | None:
-    """The user and token that `raw` stands for; None when unknown, revoked, expired or of an inactive user."""
-    now = timezone.now()
-    token = ApiToken.objects.live(now).select_related("user").filter(digest=digest_of(raw)).first()
-    if token is None or not may_sign_in(token.user):
+    """The user and token that `raw` stands for; None when unknown, revoked, expired or of an inactive user.
+
+    They are kept for a second (see signed_in.py), so a token revoked in another process may live as long.
+    """
+    now, digest = timezone.now(), digest_of(raw)
+    found = signed_in.recall(digest) or look_up(digest, now)
+    if found is None or not found.token.is_live(now) or not may_sign_in(found.user):
+        return None
+    return found.user, found.token
+
+
+def look_up(digest: str, now) -> signed_in.SignIn | None:
+    token = ApiToken.objects.live(now).select_related("user").filter(digest=digest).first()
+    if token is None:
         return None
     if token.last_used_at is None or now - token.last_used_at > USE_NOTED_EVERY:
         ApiToken.objects.filter(pk=token.pk).update(last_used_at=now)
-    return token.user, token
+    return signed_in.keep(digest, token.user, token)
 
 
 def may_sign_in(user: User) -> bool:
@@ -44,3 +55,4 @@ def may_sign_in(user: User) -> bool:
 
 def revoke_token(token: ApiToken) -> None:
     ApiToken.objects.filter(pk=token.pk, revoked_at=None).update(revoked_at=timezone.now())
+    signed_in.forget()

@@ -1,0 +1,138 @@
+"""`manage.py serve_http`: the same doors as under daphne, and nothing left behind when it ends."""
+
+import json
+import signal
+import socket
+import time
+
+import pytest
+
+from tests.desk import Desk
+from tests.worlds import OUTSIDE_SETTINGS, stop
+
+TRADE = {"ticker": "AAPL", "quantity": 100, "price": "150.25", "trade_type": "BUY"}
+MAKE_TOKEN = """
+from tradeops.core.users.models import User
+from tradeops.core.users.tokens import make_token
+print(make_token(User.objects.create_user("thea"), name="test", scope="trade")[1])
+"""
+
+
+@pytest.fixture(scope="module")
+def served(tmp_path_factory):
+    desk = Desk(tmp_path_factory.mktemp("threads"), demo=False, command="serve_http")
+    desk.manage("migrate")
+    desk.token = desk.manage("shell", "--no-imports", "-c", MAKE_TOKEN).stdout.strip()
+    with desk:
+        yield desk
+
+
+def signed(desk: Desk, **extra) -> dict[str, str]:
+    return {"Authorization": f"Bearer {desk.token}", "Content-Type": "application/json"} | extra
+
+
+def test_a_trade_is_booked_and_listed_with_the_headers_of_every_answer(served):
+    booked = served.post("/trades/", json=TRADE, headers=signed(served, **{"X-Request-ID": "by-threads-1"}))
+    assert (booked.status_code, booked.headers["X-Request-ID"]) == (201, "by-threads-1")
+    assert int(booked.headers["X-RateLimit-Remaining"]) < int(booked.headers["X-RateLimit-Limit"])
+    assert "default-src 'none'" in booked.headers["Content-Security-Policy"]
+    listed = served.get("/trades", headers=signed(served)).json()["results"]
+    assert booked.json()["id"] in [trade["id"] for trade in listed]
+
+
+def test_a_page_and_its_files_are_served(served):
+    page = served.get("/desk/sign-in/")
+    assert page.status_code == 200
+    assert "Sign in" in page.text
+    assert served.get("/static/css/desk.css").headers["Content-Type"].startswith("text/css")
+
+
+def test_a_body_in_chunks_is_read(served):
+    chunks = iter([b'{"ticker": "AAPL", "quantity": 1, ', b'"price": 2, "trade_type": "BUY"}'])
+    answer = served.post("/trades/", data=chunks, headers=signed(served))
+    assert answer.status_code == 201, answer.text
+
+
+def test_too_much_is_refused_as_a_problem_announced_or_in_chunks(served):
+    for body in (b"1" * 2_000_000, iter([b"1" * 1_048_576] * 3)):
+        answer = served.post("/trades/", data=body, headers=signed(served))
+        assert answer.status_code == 413
+        assert answer.json()["detail"] == "The body is larger than the 1,048,576 bytes taken here."
+
+
+def test_what_is_refused_is_a_problem_here_too(served):
+    refusals = [
+        (401, served.get("/trades/")),
+        (404, served.get("/nowhere", headers=signed(served))),
+        (415, served.post("/trades/", data=b"x", headers=signed(served, **{"Content-Encoding": "gzip"}))),
+        (400, served.post("/trades/", data=b"{", headers=signed(served))),
+        (400, served.post("/trades/", json=TRADE | {"colour": "red"}, headers=signed(served))),
+    ]
+    for status, answer in refusals:
+        assert answer.status_code == status
+        assert answer.headers["Content-Type"] == "application/problem+json"
+        assert answer.headers["X-Request-ID"]
+
+
+@pytest.mark.parametrize(
+    "raw",
+    [
+        b"\x16\x03\x01\x02\x00\x01\r\n\r\n",
+        b"GET /%ff HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n",
+        b"GET / HTTP/1.1\r\nHost: evil.example\r\n\r\n",
+        b"POST /trades/ HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Length: -5\r\n\r\n",
+        b"POST /trades/ HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Length: 5\r\nContent-Length: 6\r\n\r\n",
+        b"POST /trades/ HTTP/1.1\r\nHost: 127.0.0.1\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n",
+        b"GET / HTTP/1.1\r\nHost: 127.0.0.1\r\nX-Long: " + b"x" * 600_000 + b"\r\n\r\n",
+        b"GET /?a=" + b"x" * 100_000 + b" HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n",
+        b"CONNECT 127.0.0.1:80 HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n",
+    ],
+)
+def test_nothing_on_the_wire_gives_a_5xx(served, raw):
+    with socket.create_connection(("127.0.0.1", served.port), timeout=20) as connection:
+        try:
+            connection.sendall(raw)
+            with connection.makefile("rb") as answer:
+                line = answer.readline()
+        except ConnectionError:  # cut before all was sent, which refuses as well
+            line = b""
+    assert not line or line.split()[1].startswith(b"4")
+
+
+def another(desk: Desk) -> Desk:
+    """A second server on the same book."""
+    world = {name: desk.environment[name] for name in OUTSIDE_SETTINGS}
+    return Desk(desk.folder, demo=False, command="serve_http", world=world)
+
+
+def wait_until_refused(port: int) -> None:
+    deadline = time.monotonic() + 20
+    while time.monotonic() < deadline:
+        with socket.socket() as probe:
+            if probe.connect_ex(("127.0.0.1", port)):
+                return
+        time.sleep(0.05)
+    pytest.fail("It still takes connections after 20 s.")
+
+
+def test_a_stop_finishes_the_request_in_flight_and_takes_no_other(served):
+    body = json.dumps(TRADE).encode()
+    head = f"POST /trades/ HTTP/1.1\r\nHost: 127.0.0.1\r\nAuthorization: Bearer {served.token}\r\n"
+    head += f"Content-Type: application/json\r\nContent-Length: {len(body)}\r\n\r\n"
+    with another(served) as desk, socket.create_connection(("127.0.0.1", desk.port), timeout=20) as connection:
+        assert desk.get("/health/live").status_code == 200
+        connection.sendall(head.encode() + body[:20])
+        assert desk.get("/health/live").status_code == 200  # by now the head of the other has been read
+        desk.process.send_signal(signal.SIGTERM)
+        wait_until_refused(desk.port)
+        connection.sendall(body[20:])
+        with connection.makefile("rb") as answer:
+            assert answer.readline().split()[1] == b"201"
+        assert desk.process.wait(20) == 0
+
+
+def test_a_kill_leaves_no_worker_behind(served):
+    with another(served) as desk:
+        assert desk.get("/health/live").status_code == 200
+        stop(desk.process, signal.SIGKILL)
+        wait_until_refused(desk.port)
