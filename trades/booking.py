@@ -116,7 +116,7 @@ class Group:
         order.refusal = None
         try:
             acts.refuse_closed(account, trade.executed_at)
-            acts.refuse_reader(order.act)
+            acts.require_right(account, order.act)
             standing.move_on(trade)
         except REFUSALS as refusal:
             order.refusal = refusal

@@ -2,7 +2,7 @@
 
 from django.contrib import messages
 from django.contrib.auth.decorators import login_required
-from django.core.exceptions import PermissionDenied, ValidationError
+from django.core.exceptions import ValidationError
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.utils import timezone
@@ -14,6 +14,7 @@ from rest_framework.request import Request
 
 from market.models import Instrument
 from tradeops.core.api import KeysetPagination, flat_errors
+from tradeops.core.users.roles import Action, require
 
 from . import services
 from .export import attach_realized
@@ -127,7 +128,7 @@ def tickers_offered() -> list[str]:
 @login_required
 def new_trade(request: HttpRequest) -> HttpResponse:
     """The form. With values in the address it shows what they would make; POST books."""
-    require_booking(request)
+    require(request.user, Action.BOOK)
     if request.method == "POST":
         form = TradeForm(request.POST, user=request.user)
         booking = book(request, form) if form.is_valid() else None
@@ -238,7 +239,7 @@ def void_trade(request: HttpRequest, trade_id: int) -> HttpResponse:
 
 
 def change(request: HttpRequest, trade_id: int, form_class, template: str) -> HttpResponse:
-    require_booking(request)
+    require(request.user, Action.BOOK)
     trade = latest_version(request, Trade, trade_id)
     if trade.is_void:
         messages.warning(request, f"Trade {trade_id} is voided and can no longer be changed.")
@@ -274,8 +275,3 @@ def was_changed(request: HttpRequest, trade: Trade, form) -> bool:
         return False
     messages.success(request, f"Trade {trade.trade_id} {said}.")
     return True
-
-
-def require_booking(request: HttpRequest) -> None:
-    if not request.user.may_book:
-        raise PermissionDenied
