@@ -347,6 +347,7 @@ SPECTACULAR_SETTINGS = {
     "ENUM_NAME_OVERRIDES": {
         "AccountKindEnum": "trades.models.AccountKind",
         "ActivityKindEnum": "trades.models.ActivityKind",
+        "PnlMethodEnum": "trades.models.PnlMethod",
     },
 }
 

@@ -25,7 +25,8 @@ ODD = [
 ]
 ADDRESSES = [
     "/trades/", "/trades/?format=csv", "/trades/stats", "/trades/{id}", "/trades/{id}/history", "/positions/",
-    "/positions/AAPL", "/accounts/", "/desk/trades/", "/desk/trades/{id}/", "/desk/trades/{id}/correct/",
+    "/positions/AAPL", "/positions/?as_of=2030-01-01", "/positions/AAPL/explain?method=lifo",
+    "/positions/AAPL/what-if?quantity=1&side=sell", "/accounts/", "/desk/trades/", "/desk/trades/{id}/", "/desk/trades/{id}/correct/",
     "/desk/trades/{id}/void/", "/desk/trades/new/?ticker=AAPL&side=BUY&quantity=1&price=1", "/desk/positions/",
     "/desk/positions/AAPL/",
 ]  # fmt: skip
