@@ -8,7 +8,7 @@ from datetime import date, datetime
 import numpy as np
 
 from . import derived
-from .bulk_fold import FEE_PLACES, FillColumns, FoldedColumns, TooLarge, decimal_of, fold_columns
+from .bulk_fold import FEE_PLACES, ROOM, FillColumns, FoldedColumns, decimal_of, fold_columns
 from .columns import EPOCH, MICROSECOND, Column, read_fills, write_rows
 from .ledger import Holding, Method, Trip
 from .models import Account, Activity, ActivityKind, DayTotal, Lot, Position, Realization, RoundTrip
@@ -46,7 +46,7 @@ def keep_ticker(account: Account, ticker: str, fills: FillColumns, folded: Folde
     whose = {"account": account.pk, "instrument": ticker}
     write_rows(Lot, whose, lot_columns(fills, folded))
     write_rows(Realization, whose, realization_columns(fills, folded))
-    write_rows(RoundTrip, whose, round_trip_columns(fills, folded))
+    write_round_trips(whose, fills, folded)
     rows = day_rows(account, ticker, fills, folded)
     DayTotal.objects.bulk_create(rows, batch_size=500)
     position = derived.position_of(account, ticker)
@@ -91,30 +91,49 @@ def realization_columns(fills: FillColumns, folded: FoldedColumns) -> dict[str, 
     }
 
 
+def write_round_trips(whose: dict[str, object], fills: FillColumns, folded: FoldedColumns) -> None:
+    columns, (net, places) = round_trip_columns(fills, folded), net_pnl_of(fills, folded)
+    if not len(net) or abs(net).max() < ROOM:
+        write_rows(RoundTrip, whose, columns | {"net_pnl": Column(net.astype(np.int64), places)})
+        return
+    # A big profit, with the decimals of a fee that was split, is beyond 64 bits: there are few such ways.
+    rows = [row_of(columns, whose, place) for place in range(len(net))]
+    for row, number in zip(rows, net, strict=True):
+        row.net_pnl = decimal_of(number, places)
+    RoundTrip.objects.bulk_create(rows, batch_size=500)
+
+
 def round_trip_columns(fills: FillColumns, folded: FoldedColumns) -> dict[str, Column]:
+    """All but the net P&L."""
     over = len(folded.trip_end)
     start, end = folded.trip_start[:over], folded.trip_end
-    realized, fees = folded.trip_pnl[:over], folded.trip_fees[:over]
-    places = max(fills.money_places, FEE_PLACES)
     return {
         "is_long": Column((fills.quantity[end] < 0).astype(np.int64), is_flag=True),
         "opened_by": Column(fills.ids[start]),
         "opened_at": Column(fills.times[start], is_time=True),
         "closed_by": Column(fills.ids[end]),
         "closed_at": Column(fills.times[end], is_time=True),
-        "realized_pnl": Column(realized, fills.money_places),
-        "fees": Column(fees, FEE_PLACES),
-        "net_pnl": Column(
-            rescaled(realized, places - fills.money_places) - rescaled(fees, places - FEE_PLACES), places
-        ),
+        "realized_pnl": Column(folded.trip_pnl[:over], fills.money_places),
+        "fees": Column(folded.trip_fees[:over], FEE_PLACES),
     }
 
 
-def rescaled(numbers: np.ndarray, by: int) -> np.ndarray:
-    """`numbers` x 10^by. Raises TooLarge where that does not fit."""
-    if len(numbers) and float(np.abs(numbers.astype(np.float64)).max()) * 10.0**by >= 2.0**62:
-        raise TooLarge("A round trip's P&L does not fit 64 bits.")
-    return numbers * 10**by
+def net_pnl_of(fills: FillColumns, folded: FoldedColumns) -> tuple[np.ndarray, int]:
+    """(net P&L of each round trip x 10^places, places), in integers of any size."""
+    over, places = len(folded.trip_end), max(fills.money_places, FEE_PLACES)
+    realized = folded.trip_pnl[:over].astype(object) * 10 ** (places - fills.money_places)
+    return realized - folded.trip_fees[:over].astype(object) * 10 ** (places - FEE_PLACES), places
+
+
+def row_of(columns: dict[str, Column], whose: dict[str, object], place: int) -> RoundTrip:
+    """One row of `columns`."""
+    row = RoundTrip(account_id=whose["account"], instrument_id=whose["instrument"])
+    for name, column in columns.items():
+        value = int(column.values[place])
+        if column.places is not None:
+            value = decimal_of(value, column.places)
+        setattr(row, name, moment(value) if column.is_time else value)
+    return row
 
 
 def holding_of(fills: FillColumns, folded: FoldedColumns) -> Holding:
@@ -158,7 +177,7 @@ def sums_between(edges: np.ndarray, fills: FillColumns, folded: FoldedColumns) -
     bought = fills.quantity > 0
     units, notional = np.abs(fills.quantity), np.abs(fills.quantity) * fills.price
     at_close, at_end = np.searchsorted(folded.closed, edges), np.searchsorted(folded.trip_end, edges)
-    won = round_trip_columns(fills, folded)["net_pnl"].values > 0
+    won = (net_pnl_of(fills, folded)[0] > 0).astype(np.int64)
     return {
         "buy_count": between(edges, bought),
         "sell_count": between(edges, ~bought),
