@@ -16,6 +16,7 @@ PAGES = {
     "Trades": "/desk/trades/",
     "New trade": "/desk/trades/new/",
     "Positions": "/desk/positions/",
+    "Performance": "/desk/performance/",
     "Strategies": "/desk/strategies/",
     "Reports": "/desk/reports/",
     "Settings": "/desk/settings/",

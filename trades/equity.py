@@ -206,6 +206,10 @@ class Equity:
     # In all
 
     @property
+    def closing_equity(self) -> Decimal | None:
+        return self.days[-1].equity
+
+    @property
     def cash_flow(self) -> Decimal | None:
         """What came from outside, less what left."""
         return None if None in self.flow_values else total(self.flow_values)
@@ -213,7 +217,7 @@ class Equity:
     @property
     def pnl(self) -> Decimal | None:
         """What all of it made: the change of equity that no cash flow explains."""
-        closing, opening, flow = self.days[-1].equity, self.opening_equity, self.cash_flow
+        closing, opening, flow = self.closing_equity, self.opening_equity, self.cash_flow
         return None if None in (closing, opening, flow) else total([closing, opening.copy_negate(), flow.copy_negate()])
 
 

@@ -9,6 +9,7 @@ from . import (
     insight_api,
     ledger_views,
     performance_api,
+    performance_views,
     position_api,
     position_views,
     views,
@@ -41,6 +42,7 @@ page_urlpatterns = [
     path("ledger/", ledger_views.ledger_page, name="ledger"),
     path("ledger/verify/", ledger_views.verify, name="ledger-verify"),
     path("ledger/check_chain.py", ledger_views.checker, name="chain-checker"),
+    path("performance/", performance_views.performance_page, name="performance"),
     path("positions/", position_views.positions_page, name="positions"),
     path("positions/<str:ticker>/", position_views.position_page, name="position"),
 ]

@@ -14,6 +14,7 @@ from django.utils.html import format_html
 register = template.Library()
 
 MISSING = "–"
+SIZES = ((9, "G"), (6, "M"), (3, "k"), (0, ""))  # powers of ten and what they are called
 THEMES = ("system", "light", "dark")
 
 
@@ -61,6 +62,25 @@ def exact(value, places: int = 0) -> str:
         return MISSING
     booked = len(f"{number:f}".partition(".")[2].rstrip("0"))
     return _with_true_minus(_grouped(number, max(places, booked)))
+
+
+@register.filter
+def percentage(fraction) -> Decimal | None:
+    """0.045 → 4.5, for a column whose head says percent."""
+    number = _number(fraction)
+    return None if number is None else number * 100
+
+
+@register.filter
+def compact(value) -> str:
+    """A gain or a loss where there is little room, to three digits: "+1.23k", "−45.6", "+12.3M"."""
+    number = _number(value)
+    if number is None:
+        return MISSING
+    power, unit = next((size for size in SIZES if abs(number) >= Decimal("0.9995").scaleb(size[0])), SIZES[-1])
+    scaled = number.scaleb(-power)
+    places = 2 if abs(scaled) < Decimal("9.995") else 1 if abs(scaled) < Decimal("99.95") else 0
+    return f"{signed(scaled, places)}{unit}"
 
 
 @register.filter
