@@ -166,11 +166,11 @@ def current_theme(context) -> str:
 
 
 @register.simple_tag(takes_context=True)
-def nav_link(context, path: str, name: str) -> str:
-    """A link of the shell's navigation, marked when the page shown is it or lies under it."""
+def nav_link(context, path: str, name: str, *also: str) -> str:
+    """A link of the shell's navigation, marked when the page shown is it or lies under it, or under one of `also`."""
     request = context.get("request")
     here = request.path if request else ""
-    is_current = here == path or (path != "/desk/" and here.startswith(path))
+    is_current = here == path or (path != "/desk/" and here.startswith((path, *also)))
     if is_current:
         return format_html('<a href="{}" aria-current="page">{}</a>', path, name)
     return format_html('<a href="{}">{}</a>', path, name)
