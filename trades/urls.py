@@ -14,6 +14,7 @@ from . import (
     performance_views,
     position_api,
     position_views,
+    round_trip_api,
     views,
 )
 
@@ -29,6 +30,7 @@ api_urlpatterns = [
     path("positions/<str:ticker>", position_api.PositionDetail.as_view(), name="position-detail"),
     path("positions/<str:ticker>/what-if", insight_api.PositionWhatIf.as_view(), name="position-what-if"),
     path("positions/<str:ticker>/explain", insight_api.PositionExplanation.as_view(), name="position-explain"),
+    path("round-trips/", round_trip_api.RoundTripList.as_view(), name="round-trip-list"),
     path("portfolio/history", performance_api.PortfolioHistory.as_view(), name="portfolio-history"),
     path("portfolio/performance", performance_api.PortfolioPerformance.as_view(), name="portfolio-performance"),
     path("accounts/", position_api.AccountList.as_view(), name="account-list"),
