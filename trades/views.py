@@ -22,6 +22,7 @@ from .filters import ORDERINGS, TradeFilter, filter_trades, read_ordering
 from .forms import CorrectionForm, ReasonForm, TradeForm, accounts_of, currency_of
 from .models import Account, Trade
 from .preview import Preview, preview_of
+from .serializers import BIGGEST_ID
 from .stats import Totals, statistics_of
 from .version_api import latest_version
 from .version_views import (
@@ -152,7 +153,8 @@ def seen_ahead(request: HttpRequest, form: TradeForm) -> Preview | None:
         return None
     trade = None
     if all(form.cleaned_data.get(name) is not None for name in ("side", "quantity", "price", "fees")):
-        trade = Trade(trade_id=0, executed_at=timezone.now(), account=account, instrument_id=ticker)
+        executed_at = form.cleaned_data.get("executed_at") or timezone.now()
+        trade = Trade(trade_id=BIGGEST_ID, executed_at=executed_at, account=account, instrument_id=ticker)
         for name in ("side", "quantity", "price", "fees"):
             setattr(trade, name, form.cleaned_data[name])
     return preview_of(account, ticker, trade)
