@@ -3,7 +3,7 @@
 Only where nothing but fills happened to the ticker and lots are taken first in first out.
 """
 
-from datetime import date, datetime
+from datetime import datetime
 
 import numpy as np
 
@@ -47,12 +47,11 @@ def keep_ticker(account: Account, ticker: str, fills: FillColumns, folded: Folde
     write_rows(Lot, whose, lot_columns(fills, folded))
     write_rows(Realization, whose, realization_columns(fills, folded))
     write_round_trips(whose, fills, folded)
-    rows = day_rows(account, ticker, fills, folded)
-    DayTotal.objects.bulk_create(rows, batch_size=500)
+    write_rows(DayTotal, whose, day_columns(fills, folded))
     position = derived.position_of(account, ticker)
     position.event_count = len(fills)
     last = (moment(fills.times[-1]), int(fills.ids[-1])) if len(fills) else None
-    derived.save_position(position, holding_of(fills, folded), derived.sum_of(rows), last)
+    derived.save_position(position, holding_of(fills, folded), tally_of(fills, folded), last)
     return position
 
 
@@ -159,17 +158,22 @@ def holding_of(fills: FillColumns, folded: FoldedColumns) -> Holding:
 # Totals by day -----------------------------------------------------------------------------------
 
 
-def day_rows(account: Account, ticker: str, fills: FillColumns, folded: FoldedColumns) -> list[DayTotal]:
+def day_columns(fills: FillColumns, folded: FoldedColumns) -> dict[str, Column]:
     days = fills.times // DAY_MICROSECONDS
     first = np.flatnonzero(np.diff(days, prepend=days[:1] - 1)) if len(days) else days
-    edges = np.append(first, len(fills))
-    sums = sums_between(edges, fills, folded)
-    rows = []
-    for place, day in enumerate(days[first].tolist()):
-        row = DayTotal(account=account, instrument_id=ticker, day=date.fromordinal(EPOCH.toordinal() + day))
-        row.tally = tally_at(place, sums, fills)
-        rows.append(row)
-    return rows
+    sums = sums_between(np.append(first, len(fills)), fills, folded)
+    places = places_of_sums(fills)
+    columns = {name: Column(column, places.get(name)) for name, column in sums.items()}
+    return {"day": Column(days[first], is_day=True)} | columns
+
+
+def tally_of(fills: FillColumns, folded: FoldedColumns) -> Tally:
+    """The totals of all days."""
+    sums, places = sums_between(np.array([0, len(fills)]), fills, folded), places_of_sums(fills)
+    numbers = {name: int(column[0]) for name, column in sums.items()}
+    return Tally(
+        **{name: decimal_of(value, places[name]) if name in places else value for name, value in numbers.items()}
+    )
 
 
 def sums_between(edges: np.ndarray, fills: FillColumns, folded: FoldedColumns) -> dict[str, np.ndarray]:
@@ -196,8 +200,9 @@ def between(edges: np.ndarray, values: np.ndarray) -> np.ndarray:
     return np.diff(np.concatenate(([0], np.cumsum(values)))[edges])
 
 
-def tally_at(place: int, sums: dict[str, np.ndarray], fills: FillColumns) -> Tally:
-    places = {
+def places_of_sums(fills: FillColumns) -> dict[str, int]:
+    """The decimal places of what `sums_between` adds up; counts have none."""
+    return {
         "buy_quantity": fills.quantity_places,
         "sell_quantity": fills.quantity_places,
         "buy_notional": fills.money_places,
@@ -205,7 +210,3 @@ def tally_at(place: int, sums: dict[str, np.ndarray], fills: FillColumns) -> Tal
         "fees": fills.fee_places,
         "traded_pnl": fills.money_places,
     }
-    numbers = {name: int(column[place]) for name, column in sums.items()}
-    return Tally(
-        **{name: decimal_of(value, places[name]) if name in places else value for name, value in numbers.items()}
-    )
