@@ -4,7 +4,7 @@ from django.http import HttpResponse
 from django.shortcuts import get_object_or_404
 from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import extend_schema
-from rest_framework import permissions, status
+from rest_framework import status
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
@@ -13,15 +13,7 @@ from analytics.models import ExportJob
 from analytics.serializers import ExportJobSerializer, JobAcceptedSerializer, PassedOnParser, ProcessSerializer
 from analytics.services import request_export
 from tradeops.core.api import problem
-
-
-class MayRun(permissions.BasePermission):
-    """Auditors look; they do not set anything going."""
-
-    message = "Your role looks at reports and does not run them."
-
-    def has_permission(self, request, view) -> bool:
-        return request.user.may_book
+from tradeops.core.users.roles import Action
 
 
 class ProcessView(APIView):
@@ -31,7 +23,7 @@ class ProcessView(APIView):
     unfinished, asking again answers with that same job, whoever asked first, and lets the new asker follow it.
     """
 
-    permission_classes = [*APIView.permission_classes, MayRun]
+    writes = Action.RUN
 
     @extend_schema(request=ProcessSerializer, responses={202: JobAcceptedSerializer}, operation_id="analytics_process")
     def post(self, request) -> Response:
@@ -63,6 +55,7 @@ class MoneyAIView(APIView):
     is set, the same handler runs here. 502 and 504 with a `reason` when the function fails or is late.
     """
 
+    writes = Action.RUN
     parser_classes = [PassedOnParser]
 
     @extend_schema(request=OpenApiTypes.OBJECT, responses={200: OpenApiTypes.OBJECT}, operation_id="moneyai")

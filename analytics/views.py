@@ -5,7 +5,6 @@ from itertools import groupby
 
 from django.contrib import messages
 from django.contrib.auth.decorators import login_required
-from django.core.exceptions import PermissionDenied
 from django.http import FileResponse, HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.utils import timezone
@@ -16,6 +15,7 @@ from analytics.forms import DayForm
 from analytics.models import ExportJob, LakeFile
 from analytics.services import request_export
 from tradeops.core.error_pages import error_page
+from tradeops.core.users.roles import Action, require
 
 FILES_SHOWN = 120
 JOBS_SHOWN = 20
@@ -57,8 +57,7 @@ def _before(request: HttpRequest) -> dt.date:
 @require_POST
 def run_export(request: HttpRequest) -> HttpResponse:
     """Owe a day's export, a new day or one done before."""
-    if not request.user.may_book:
-        raise PermissionDenied
+    require(request.user, Action.RUN)
     form = DayForm(request.POST)
     if not form.is_valid():
         return render_reports(request, form, status=422)

@@ -10,7 +10,6 @@ from drf_spectacular.utils import PolymorphicProxySerializer, extend_schema
 from rest_framework.exceptions import ValidationError
 from rest_framework.generics import GenericAPIView, ListAPIView
 from rest_framework.parsers import MultiPartParser
-from rest_framework.permissions import SAFE_METHODS, BasePermission
 from rest_framework.renderers import BrowsableAPIRenderer, JSONRenderer
 from rest_framework.request import Request
 from rest_framework.response import Response
@@ -21,6 +20,7 @@ from tradeops.core.download import CsvRenderer, csv_response, pages_of
 from tradeops.core.moments import written_time
 from tradeops.core.strict_json import StrictJSONParser
 from tradeops.core.uploads import CsvParser, given_values, uploaded_files
+from tradeops.core.users.roles import Action
 
 from .api import find_or_404
 from .bar_files import COLUMNS, BarFileError, BarValues, read_bar_file
@@ -44,15 +44,6 @@ PRICES = ("open", "high", "low", "close")
 UPLOAD = PolymorphicProxySerializer(
     component_name="BarsOrMark", serializers=[BarUploadSerializer, MarkRequestSerializer], resource_type_field_name=None
 )
-
-
-class MayStatePrices(BasePermission):
-    """An auditor reads; whoever else is let in may write."""
-
-    message = "An auditor reads prices and does not write them."
-
-    def has_permission(self, request: Request, view) -> bool:
-        return request.method in SAFE_METHODS or request.user.may_book
 
 
 # Reading -----------------------------------------------------------------------------------
@@ -146,7 +137,7 @@ class TickerBars(GenericAPIView):
     corrected by back office and administrators alone.
     """
 
-    permission_classes = [*GenericAPIView.permission_classes, MayStatePrices]
+    writes = Action.STATE_PRICE
     parser_classes = [StrictJSONParser, MultiPartParser, CsvParser]
     renderer_classes = [JSONRenderer, BrowsableAPIRenderer, CsvRenderer]
     pagination_class = BarPagination

@@ -10,6 +10,7 @@ import asyncio
 from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import dataclass
 
+from .frames import withheld_frame
 from .mailbox import Mailbox, QuotesFrame
 
 HIGH_WATER = 32_768
@@ -41,6 +42,7 @@ class Credential:
     kind: str
     key: str
     user_id: int
+    account_id: int | None = None  # that a token is bound to
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,6 +109,11 @@ class LiveClient:
     @property
     def channels(self) -> frozenset[str]:
         return self.choice.channels
+
+    def shown(self, frame: dict) -> dict:
+        """`frame`; of one that tells of another account than the token is bound to, its number alone."""
+        bound = self.credential.account_id
+        return frame if bound is None or frame.get("account", bound) == bound else withheld_frame(frame)
 
     # What the hub puts in ---------------------------------------------------------------
 

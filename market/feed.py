@@ -136,7 +136,7 @@ class Feed:
         self.pending: list[Flush] = []
         self.hurry, self.saved, self.closing = asyncio.Event(), asyncio.Event(), False
         self.sure_until, self.last_seq = now + SURE_FOR, self.resumption.seq
-        self.folded, self.averaged_slot = now, None
+        self.folded, self.averaged_slot = now.replace(second=0, microsecond=0), None
         logger.info("The %s feed runs, from flush %s on.", self.source_name, self.resumption.seq + 1)
 
     def open_source(self) -> TickSource:

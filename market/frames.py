@@ -20,6 +20,11 @@ def encode(frame: dict) -> str:
     return json.dumps(frame, separators=(",", ":"), allow_nan=False)
 
 
+def withheld_frame(frame: dict) -> dict:
+    """What stands in the place of an event that a client may not see, so that its stream has no gap."""
+    return {"type": "withheld", "stream": frame["stream"], "n": frame["n"]}
+
+
 def number(price: Decimal | None) -> float | int | None:
     """A price as a JSON number: 155.23, and 155 where nothing is behind the point; null where it is none."""
     if price is None or not price.is_finite():

@@ -113,7 +113,7 @@ def credential_of_token(raw: str) -> Credential | None:
     if not 0 < len(raw) <= MAX_TOKEN_CHARACTERS:
         return None
     found = authenticate_token(raw)
-    return Credential("token", str(found[1].pk), found[0].pk) if found else None
+    return Credential("token", str(found[1].pk), found[0].pk, found[1].account_id) if found else None
 
 
 def user_of_session(key: str) -> User | None:

@@ -15,7 +15,7 @@ from datetime import UTC, date, datetime, time, timedelta
 from decimal import Decimal
 from itertools import batched
 
-from django.db.models import CharField, F, OuterRef, Q, QuerySet, Subquery, Value
+from django.db.models import CharField, OuterRef, Q, QuerySet, Subquery, Value
 
 from .bars import without_overlap
 from .models import (
@@ -34,6 +34,8 @@ ONE_DAY = timedelta(days=1)
 # Of prices of one moment that of the highest rank counts.
 RANKS = {Source.SIMULATED: 0, Source.UPLOAD: 1, Source.MANUAL: 2}
 SPANS_AT_ONCE = 100
+NO_TIMEFRAME = ""  # a mark's or a quote's
+LENGTHS = {NO_TIMEFRAME: timedelta(0)} | {timeframe.value: timeframe.length for timeframe in Timeframe}
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,7 +129,7 @@ def daily_closes(
 
 
 def _points_made(tickers: list[str], begin: datetime, end: datetime, with_simulated: bool) -> QuerySet:
-    """(ticker, at, start, price, source, id) of what became known in begin < at <= `end`, in no order."""
+    """(ticker, at, price, source, timeframe, id) of what became known in begin < at <= `end`, in no order."""
     uploads = Bar.objects.of(tickers).filter(source=Source.UPLOAD, ends_at__gt=begin, ends_at__lte=end)
     # The feed makes a bar of every day that had a tick; its shorter ones need not be read.
     days = Bar.objects.of(tickers).filter(timeframe=Timeframe.DAY, start__gte=begin, start__lt=end)
@@ -135,9 +137,9 @@ def _points_made(tickers: list[str], begin: datetime, end: datetime, with_simula
     marks = Mark.objects.current().filter(instrument__in=tickers, at__gt=begin, at__lte=end)
     quotes = Quote.objects.for_tickers(tickers).filter(at__gt=begin, at__lte=end, price__gt=Decimal(0))
     points = [
-        marks.values_list("instrument", "at", F("at"), "price", Value(Source.MANUAL.value, CharField()), "id"),
+        marks.values_list("instrument", "at", "price", _text(Source.MANUAL), _text(NO_TIMEFRAME), "id"),
         (quotes if with_simulated else quotes.exclude(source=Source.SIMULATED)).values_list(
-            "instrument", "at", F("at"), "price", "source", "seq"
+            "instrument", "at", "price", "source", _text(NO_TIMEFRAME), "seq"
         ),
         *([_bar_points(simulated)] if with_simulated else []),
     ]
@@ -145,21 +147,25 @@ def _points_made(tickers: list[str], begin: datetime, end: datetime, with_simula
 
 
 def _bar_points(bars: QuerySet) -> QuerySet:
-    return bars.values_list("instrument", "ends_at", "start", "close", "source", "id")
+    return bars.values_list("instrument", "ends_at", "close", "source", "timeframe", "id")
+
+
+def _text(value: str) -> Value:
+    return Value(str(value), CharField())
 
 
 def _closes(
     point: PricePoint | None, made: list[tuple], begin: datetime, end: datetime
 ) -> Iterator[tuple[date, PricePoint]]:
     """(day, the last point known at its end), where there is one; `point` is what was known at `begin`."""
-    made.sort(key=lambda row: (row[0], RANKS[row[3]], row[0] - row[1], row[4]))
+    made.sort(key=lambda row: (row[0], RANKS[row[2]], LENGTHS[row[3]], row[4]))
     place = 0
     while begin < end:
         day, begin = begin.date(), begin + ONE_DAY
         while place < len(made) and made[place][0] <= begin:
             place += 1
         if place:
-            at, _, price, source, _ = made[place - 1]
+            at, price, source, *_ = made[place - 1]
             if point is None or point.at != at or point.price != price:
                 point = PricePoint(price, at, source)
         if point is not None:
@@ -200,7 +206,7 @@ def _bars_in(spans: Sequence[Span], with_simulated: bool) -> dict[str, list[Pric
         # Each timeframe is named, so that an index on (ticker, timeframe, start) serves the search.
         within = Q(start__gte=span.start, ends_at__lte=span.end, timeframe__in=Timeframe.values)
         wanted |= Q(instrument=span.ticker) & within
-    bars = Bar.objects.of({span.ticker for span in spans}).filter(wanted, is_final=True)
+    bars = Bar.objects.filter(wanted, is_final=True)
     bars = bars if with_simulated else bars.exclude(source=Source.SIMULATED)
     rows = list(bars.order_by().values_list("instrument", "start", "ends_at", "high", "low", "source"))
     found: dict[str, list[PriceRange]] = defaultdict(list)

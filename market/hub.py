@@ -201,7 +201,7 @@ class Hub:
     async def post_in_order(self, client: LiveClient, frames: list[dict]) -> None:
         for start in range(0, len(frames), RESUMED_AT_ONCE):
             for frame in frames[start : start + RESUMED_AT_ONCE]:
-                client.post(encode(frame))
+                client.post(encode(client.shown(frame)))
             await client.until_drained()
 
     def post_reset(self, client: LiveClient) -> None:
@@ -286,7 +286,8 @@ class Hub:
         text, channel = encode(frame), "alerts" if stream == ALERTS else "trades"
         for client in self.audience(stream):
             if channel in client.channels:
-                client.post_event(text)
+                shown = client.shown(frame)
+                client.post_event(text if shown is frame else encode(shown))
             else:
                 client.covered[stream] = number
 

@@ -15,6 +15,7 @@ from django.db import transaction
 from django.utils import timezone
 
 from tradeops.core.users.models import User
+from tradeops.core.users.roles import Action, require
 
 from .bar_files import BarValues
 from .models import Bar, Instrument, Mark, Source, Split, Timeframe
@@ -31,12 +32,7 @@ class Upload:
 
 
 def may_change_anothers(user: User) -> bool:
-    return user.may_book and user.sees_all_books
-
-
-def refuse_readers(actor: User) -> None:
-    if not actor.may_book:
-        raise PermissionDenied("An auditor reads prices and does not write them.")
+    return user.may_in_all(Action.STATE_PRICE)
 
 
 # Bars -----------------------------------------------------------------------------------
@@ -49,7 +45,7 @@ def upload_bars(ticker: str, timeframe: Timeframe, bars: Sequence[BarValues], *,
     An unknown ticker becomes an instrument. Raises ValidationError for what is no ticker, and
     PermissionDenied for an auditor, or where `actor` may not replace what stands there.
     """
-    refuse_readers(actor)
+    require(actor, Action.STATE_PRICE)
     Instrument.objects.ensure([ticker])
     # Two uploads of one ticker go one after the other; trades of it, which refer to its row, go on.
     Instrument.objects.select_for_update(no_key=True).get(pk=ticker)
@@ -111,7 +107,7 @@ def state_price(mark: Mark, *, actor: User) -> Mark:
 
     Raises ValidationError by field, and PermissionDenied for an auditor or for another's mark.
     """
-    refuse_readers(actor)
+    require(actor, Action.STATE_PRICE)
     Instrument.objects.ensure([mark.ticker])
     if mark.at > timezone.now():
         raise ValidationError({"at": ValidationError("A price of the future is not known.", code="in_the_future")})

@@ -26,6 +26,7 @@ from strategies.results import add_curve
 from strategies.serializers import ResultSerializer, RunListSerializer, RunRequestSerializer, SpecSerializer
 from tradeops.core.api import Conflict, KeysetPagination, Unprocessable
 from tradeops.core.uploads import CsvParser, given_values, uploaded_files
+from tradeops.core.users.roles import Action
 
 CSV = "text/csv; charset=utf-8"
 PICTURES = {"png": "image/png", "svg": "image/svg+xml"}
@@ -95,6 +96,7 @@ class RunBacktest(APIView):
     Send one or several files in the field `file`, or one file as a `text/csv` body; see `/algorithm/help`.
     """
 
+    writes = Action.RUN
     parser_classes = [MultiPartParser, CsvParser]
 
     @extend_schema(

@@ -16,6 +16,7 @@ from strategies.library import strategies
 from strategies.models import Run
 from strategies.prices import PriceFileError, read_files
 from tradeops.core.error_pages import bad_query_page
+from tradeops.core.users.roles import Action, require
 
 TRADES_SHOWN = 500
 PRICES = ("entry_price", "exit_price")
@@ -32,6 +33,7 @@ def strategies_page(request: HttpRequest) -> HttpResponse:
     """The form and the list of runs; a POST runs the backtest and goes to its page."""
     if request.method != "POST":
         return _show(request, RunForm())
+    require(request.user, Action.RUN)
     form = RunForm(request.POST, request.FILES)
     run = _started(request, form) if form.is_valid() else None
     return redirect("strategies:run", run.pk) if run else _show(request, form, status=422)

@@ -41,6 +41,7 @@ PURE = [
     "trades/chain.py",
     "trades/events.py",
     "trades/splits.py",
+    "trades/excursions.py",
     "trades/explain.py",
     "trades/what_if.py",
     "trades/tallies.py",

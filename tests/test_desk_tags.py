@@ -53,6 +53,23 @@ def test_an_exact_figure_keeps_every_booked_digit(value, places, text):
     assert desk.exact(value, places) == text
 
 
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [
+        ("45.678", "+45.7"), ("-3.1", "−3.10"), (0, "0.00"), ("999.4", "+999"), ("999.6", "+1.00k"), (1234, "+1.23k"),
+        (-99949, "−99.9k"), (-99960, "−100k"), (12_345_678, "+12.3M"), ("7.2e12", "+7,200G"), (None, "–"),
+    ],
+)  # fmt: skip
+def test_a_compact_figure_has_three_digits(value, text):
+    assert desk.compact(value) == text
+
+
+def test_a_fraction_is_told_in_percent_without_losing_a_digit():
+    assert desk.percentage(0.045) == Decimal("4.500")
+    assert desk.percentage(Decimal("-0.3332400")) == Decimal("-33.324")
+    assert desk.percentage(None) is None
+
+
 def test_tone_follows_the_sign():
     assert [desk.tone(value) for value in (2, Decimal("-1"), 0, None)] == ["gain", "loss", "", ""]
 

@@ -1,19 +1,22 @@
 """What Today says of the book: at the marks, by the day, and never at a simulated price for real money."""
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 
 import numpy as np
 import pytest
 
-from market.models import Instrument, Quote, Source
+from market.models import Bar, Instrument, Mark, Quote, Source
 from market.ticks import MICROS, StoredTicks
+from tests.factories import act
 from tradeops.today import Book, book_of, prices_of
+from trades.history import Books, read_history
 from trades.models import Account, AccountKind, Trade
 from trades.services import book_trade
 
 pytestmark = pytest.mark.django_db
 NOW = datetime(2025, 1, 15, 15, 0, tzinfo=UTC)
+MORNING = datetime(2025, 1, 15, 9, 0, tzinfo=UTC)
 YESTERDAY = datetime(2025, 1, 14, 15, 0, tzinfo=UTC)
 
 
@@ -148,3 +151,93 @@ def test_a_line_keeps_the_last_price_of_every_two_seconds():
     )
     assert prices_of(ticks, "AAPL", since_ms=2000) == "151 152"
     assert prices_of(ticks, "NVDA", since_ms=2000) == ""
+
+
+# The day's P&L, against its history ---------------------------------------------------------------
+
+
+def close(ticker: str, day: datetime, price: str) -> None:
+    """The daily bar of `day`, uploaded."""
+    Instrument.objects.ensure([ticker])
+    start = day.replace(hour=0, minute=0)
+    prices = dict.fromkeys(("open", "high", "low", "close"), Decimal(price))
+    span = {"start": start, "ends_at": start + timedelta(days=1)}
+    Bar.objects.create(instrument_id=ticker, timeframe="1d", source="upload", is_final=True, **prices, **span)
+
+
+def todays_history(account) -> Decimal:
+    """What the fold of the whole book says of the same day."""
+    return read_history(Books([account]), NOW.date(), NOW.date(), NOW).equity.pnl
+
+
+def test_the_worked_day(alice):
+    """Previous close 119, 5 held overnight; bought 3 at 121, sold 2 at 123; last 120: the day made 8."""
+    account = open_demo_account(alice)
+    quote("AAPL", "120", "119")
+    book(account, "BUY", "5", "100", YESTERDAY)
+    close("AAPL", YESTERDAY, "119")
+    book(account, "BUY", "3", "121", MORNING)
+    book(account, "SELL", "2", "123", MORNING)
+    assert book_of(alice, NOW).day_pnl == Decimal(8) == todays_history(account)
+
+
+def test_dividends_interest_and_fees_of_the_day_count_and_deposits_do_not(alice):
+    account = open_demo_account(alice)
+    quote("AAPL", "155", "150")
+    book(account, "BUY", "100", "140", YESTERDAY)
+    close("AAPL", YESTERDAY, "150")
+    act(account, "deposit", amount=5000, effective_at=MORNING)
+    later = NOW + timedelta(days=9)
+    act(account, "dividend", ticker="AAPL", amount_per_unit="0.50", effective_at=MORNING, pay_at=later)
+    act(account, "interest", amount="3.21", effective_at=MORNING)
+    act(account, "fee", amount="1.01", effective_at=MORNING)
+    seen = book_of(alice, NOW)
+    assert seen.day_pnl == Decimal("552.20") == todays_history(account)
+    assert (seen.cash, seen.receivable) == (Decimal("-8997.80"), Decimal(50))
+    assert seen.equity == seen.cash + 50 + 15500
+
+
+@pytest.mark.parametrize(
+    ("kind", "values"),
+    [
+        ("split", {"ratio_new": 4, "ratio_old": 1}),
+        ("transfer_in", {"quantity": 10, "cost_basis": 20}),
+        ("transfer_out", {"quantity": 30}),
+        ("return_of_capital", {"amount_per_unit": "0.25"}),
+        ("symbol_change", {"new_ticker": "NEW"}),
+    ],
+)
+def test_what_changes_units_without_a_trade_neither_makes_nor_loses(alice, kind, values):
+    """All but what is paid: the price of the last trade of the day is that of yesterday, in the units of today."""
+    account = open_demo_account(alice)
+    book(account, "BUY", "100", "140", YESTERDAY)
+    close("AAPL", YESTERDAY, "150")
+    act(account, kind, ticker="AAPL", effective_at=MORNING, **values)
+    price = "37.5" if kind == "split" else "150"
+    for ticker in ("AAPL", "NEW"):
+        quote(ticker, price, price)
+    made = Decimal(25) if kind == "return_of_capital" else Decimal(0)
+    assert book_of(alice, NOW).day_pnl == made == todays_history(account)
+
+
+def test_a_price_from_before_an_older_split_is_told_in_units_of_today(alice):
+    account = open_demo_account(alice, kind=AccountKind.REAL)
+    book(account, "BUY", "10", "100", YESTERDAY - timedelta(days=9))
+    close("AAPL", YESTERDAY - timedelta(days=8), "100")
+    act(account, "split", ticker="AAPL", ratio_new=4, ratio_old=1, effective_at=YESTERDAY - timedelta(days=5))
+    seen = book_of(alice, NOW)
+    assert (seen.day_pnl, seen.equity) == (Decimal(0), Decimal(0))
+
+
+def test_the_day_of_every_account_is_that_of_its_history(alice):
+    accounts = [open_demo_account(alice, name, kind) for name, kind in (("A", "paper"), ("B", "real"), ("C", "demo"))]
+    for ticker, before, last in (("AAPL", "150", "155"), ("MSFT", "400", "390"), ("KO", "60", "61")):
+        close(ticker, YESTERDAY, before)
+        close(ticker, NOW - timedelta(days=7), "1")
+        Mark.objects.create(instrument_id=ticker, at=NOW - timedelta(minutes=1), price=Decimal(last), made_by=alice)
+    for number, account in enumerate(accounts, 1):
+        book(account, "BUY", f"{number}0", "140", YESTERDAY, ticker="AAPL")
+        book(account, "SELL", f"{number}5", "152", MORNING, fees="0.07", ticker="AAPL")
+        book(account, "SELL", f"{number}", "395", MORNING, fees="1", ticker="MSFT")
+    act(accounts[1], "transfer_in", ticker="KO", quantity=7, cost_basis=20, effective_at=MORNING)
+    assert book_of(alice, NOW).day_pnl == sum(todays_history(account) for account in accounts) != 0

@@ -261,7 +261,7 @@ LAMBDA_API_URL = environment.url("LAMBDA_API_URL", "http", "https")
 # Sign-in and doors -------------------------------------------------------------------
 
 AUTH_USER_MODEL = "users.User"
-AUTHENTICATION_BACKENDS = ["tradeops.core.users.roles.RoleBackend"]
+AUTHENTICATION_BACKENDS = ["tradeops.core.users.backend.RoleBackend"]
 AUTH_PASSWORD_VALIDATORS = [
     {"NAME": "django.contrib.auth.password_validation.UserAttributeSimilarityValidator"},
     {"NAME": "django.contrib.auth.password_validation.MinimumLengthValidator", "OPTIONS": {"min_length": 10}},
@@ -326,7 +326,7 @@ REST_FRAMEWORK = {
     ],
     "DEFAULT_PERMISSION_CLASSES": [
         "rest_framework.permissions.IsAuthenticated",
-        "tradeops.core.users.authentication.HasScope",
+        "tradeops.core.users.authentication.MayDo",
     ],
     "DEFAULT_THROTTLE_CLASSES": ["tradeops.core.users.throttling.ApiThrottle"],
     "DEFAULT_PARSER_CLASSES": ["tradeops.core.strict_json.StrictJSONParser"],
@@ -352,6 +352,7 @@ SPECTACULAR_SETTINGS = {
     "ENUM_NAME_OVERRIDES": {
         "AccountKindEnum": "trades.models.AccountKind",
         "ActivityKindEnum": "trades.models.ActivityKind",
+        "PnlMethodEnum": "trades.models.PnlMethod",
     },
 }
 

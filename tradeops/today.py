@@ -1,8 +1,7 @@
 """What Today shows of the book: equity, the day's P&L and the largest positions at the latest marks.
 
-The day is the market's: it begins at 00:00 UTC, where `previous_close` stands. What a ticker made
-since then = quantity now x mark - quantity then x previous close - what was paid since - fees since.
-All of it is for reading: 28 digits, nothing of it is booked.
+The day is the market's: it begins at 00:00 UTC. What it made is trades/day_pnl.py's to say, and cash trades/cash.py's.
+All of it is for reading: nothing of it is booked.
 """
 
 from dataclasses import dataclass, field
@@ -12,11 +11,14 @@ from decimal import Decimal
 import numpy as np
 from django.db.models import Count, Min
 
-from market.models import Quote, Source, TickBlock
+from market.models import TickBlock
 from market.ticks import MICROS, StoredTicks, join
 from tradeops.core.api import plain
 from tradeops.core.fields import ExactSum
-from trades.models import Account, Position, Side, Trade
+from trades.cash import Cash, cash_by
+from trades.day_pnl import day_pnl
+from trades.ledger import total
+from trades.models import Account, Position
 from trades.valuation import value_all
 
 ZERO = Decimal(0)
@@ -45,6 +47,7 @@ class Book:
     realized_pnl: Decimal = ZERO
     fees: Decimal = ZERO
     cash: Decimal = ZERO
+    receivable: Decimal = ZERO  # announced and not yet paid
     day_pnl: Decimal = ZERO
     open_positions: list[Position] = field(default_factory=list)
 
@@ -64,9 +67,9 @@ class Book:
 
     @property
     def equity(self) -> Decimal | None:
-        """Cash and what is held at its marks; None where a mark is missing."""
+        """Cash, what is owed, and what is held at its marks; None where a mark is missing."""
         values = [position.valuation.market_value for position in self.open_positions]
-        return None if None in values else self.cash + sum(values, ZERO)
+        return None if None in values else total([self.cash, self.receivable, *values])
 
     @property
     def holdings(self) -> dict[str, list[str]]:
@@ -83,16 +86,18 @@ def book_of(user, now: datetime) -> Book:
     currency, account_count = main_currency(user)
     if not account_count:
         return Book()
+    accounts = Account.objects.visible_to(user).filter(currency=currency)
     totals = totals_of(user, currency)
+    money = cash_by("account__currency", accounts, now).get(currency, Cash())
     positions = value_all(open_positions(user, currency), now)
-    flows = list(flows_since(user, currency, now.replace(hour=0, minute=0, second=0, microsecond=0)))
     return Book(
         currency=currency,
         account_count=account_count,
         realized_pnl=totals["realized_pnl"],
         fees=totals["fees"],
-        cash=totals["realized_pnl"] - totals["cost_basis"] - totals["fees"],
-        day_pnl=day_pnl(positions, flows),
+        cash=money.cash,
+        receivable=money.receivable,
+        day_pnl=day_pnl(accounts, positions, now.replace(hour=0, minute=0, second=0, microsecond=0), now),
         open_positions=positions,
     )
 
@@ -105,8 +110,8 @@ def main_currency(user) -> tuple[str, int]:
 
 
 def totals_of(user, currency: str) -> dict[str, Decimal]:
-    """Realized P&L, cost of what is open and fees, over all positions, closed ones too."""
-    names = ("realized_pnl", "cost_basis", "fees")
+    """Realized P&L and fees, over all positions, closed ones too."""
+    names = ("realized_pnl", "fees")
     sums = (
         Position.objects.visible_to(user)
         .filter(account__currency=currency)
@@ -123,40 +128,6 @@ def open_positions(user, currency: str):
         .select_related("account")
         .order_by("instrument", "account")[:POSITIONS_READ]
     )
-
-
-def flows_since(user, currency: str, start: datetime):
-    """Quantity, notional and fees of the trades since `start`, by kind of account, ticker and side."""
-    return (
-        Trade.objects.visible_to(user)
-        .current()
-        .filter(account__currency=currency, executed_at__gte=start)
-        .order_by()
-        .values("account__kind", "instrument", "side")
-        .annotate(bought=ExactSum("quantity"), paid=ExactSum("notional"), cost=ExactSum("fees"))
-    )
-
-
-def day_pnl(positions: list[Position], flows: list[dict]) -> Decimal:
-    """What the day made of every ticker that the feed prices; fees count for all of them."""
-    tickers = {position.ticker for position in positions} | {flow["instrument"] for flow in flows}
-    quotes = Quote.objects.in_bulk(tickers)
-    made = ZERO
-    for position in filter(is_marked, positions):
-        quote = quotes.get(position.ticker)
-        if quote and may_count(quote, position.account):  # a stated price alone has no close of yesterday
-            made += position.quantity * (position.valuation.mark - quote.previous_close)
-    for flow in flows:
-        made -= flow["cost"]
-        quote = quotes.get(flow["instrument"])
-        if quote and may_count(quote, Account(kind=flow["account__kind"])):
-            gain = flow["bought"] * quote.previous_close - flow["paid"]
-            made += gain if flow["side"] == Side.BUY else -gain
-    return made
-
-
-def may_count(quote: Quote, account: Account) -> bool:
-    return quote.source != Source.SIMULATED or account.takes_simulated_marks
 
 
 def recent_prices(now: datetime) -> dict[str, str]:

@@ -1,7 +1,9 @@
 """Reading activities: each with what it did to the book."""
 
+from django.db.models import QuerySet
+
 from . import ledger
-from .models import Activity, ActivityKind, Income, Realization
+from .models import Account, Activity, ActivityKind, Income, Realization
 
 # kind -> what it may have done, by the names under which it is shown.
 EFFECTS = {
@@ -30,3 +32,8 @@ def with_effects(activities: list[Activity]) -> list[Activity]:
 
 def ids_with(activities: list[Activity], effect: str) -> list[int]:
     return [activity.activity_id for activity in activities if effect in EFFECTS.get(activity.kind, ())]
+
+
+def method_changes(account: Account) -> QuerySet:
+    """The dated changes of an account's method, the last first."""
+    return Activity.objects.current().filter(account=account, kind=ActivityKind.METHOD_CHANGE)

@@ -5,17 +5,19 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
-from django.core.exceptions import PermissionDenied
 from django.db import IntegrityError, connection
 from django.utils import timezone
 
 from tradeops.core.api import Conflict, Unprocessable
 from tradeops.core.bulk import rows_at
 from tradeops.core.users.models import User
+from tradeops.core.users.roles import Action, require
 
 from . import chain
-from .models import Account, Activity, KeptAnswer, LedgerEntry, Trade, Version
+from .models import Account, Activity, EntryKind, KeptAnswer, LedgerEntry, Trade, Version
 
+# What an entry of a kind takes; all others take booking.
+NEEDED = {EntryKind.CLOSE: Action.CLOSE_BOOKS}
 EARLIEST = datetime(1900, 1, 1, tzinfo=UTC)
 NEXT_NUMBERS = f"""
     SELECT (SELECT MAX(taken) + 1 FROM (
@@ -64,19 +66,18 @@ def write_entry(account: Account, act: Act, versions: Iterable[Version] = (), cl
 def write_entry_of(account: Account, act: Act, rows: str, closes_day=None) -> LedgerEntry:
     """The same, for rows whose digest (see chain.py) is known.
 
-    Raises PermissionDenied for an actor who only reads: pages, API and admin ask sooner, a command may not.
+    Raises PermissionDenied for an actor whose role does not allow it: pages and API ask sooner, a command may not.
     """
-    refuse_reader(act)
+    require_right(account, act)
     entry = next_entry(account, act, rows, closes_day)
     entry.save(force_insert=True)
     account.save(update_fields=HEAD_FIELDS)
     return entry
 
 
-def refuse_reader(act: Act) -> None:
-    """Raises PermissionDenied for an actor who only reads."""
-    if not act.actor.may_book:
-        raise PermissionDenied("An auditor reads the book and does not write it.")
+def require_right(account: Account, act: Act) -> None:
+    """Raises PermissionDenied for an actor whose role does not allow such an act in `account`."""
+    require(act.actor, NEEDED.get(act.kind, Action.BOOK), account)
 
 
 def next_entry(account: Account, act: Act, rows: str, closes_day=None) -> LedgerEntry:

@@ -22,7 +22,7 @@ from . import acts, chain
 from .acts import Act
 from .frames import position_frame, trade_frame
 from .models import Account, KeptAnswer, LedgerEntry, Position, Trade
-from .standing import Place, Standing, read_standings, save_standings
+from .moving_on import Place, Standing, read_standings, save_standings
 
 ENTRY, TRADE = (tuple(one.attname for one in model._meta.concrete_fields) for model in (LedgerEntry, Trade))
 of_entry, of_trade, of_head = attrgetter(*ENTRY), attrgetter(*TRADE), attrgetter(*acts.HEAD_FIELDS, "pk")
@@ -117,7 +117,7 @@ class Group:
         order.refusal = None
         try:
             acts.refuse_closed(account, trade.executed_at)
-            acts.refuse_reader(order.act)
+            acts.require_right(account, order.act)
             standing.move_on(trade)
         except REFUSALS as refusal:
             order.refusal = refusal

@@ -3,12 +3,12 @@
 Only where nothing but fills happened to the ticker and lots are taken first in first out.
 """
 
-from datetime import date, datetime
+from datetime import datetime
 
 import numpy as np
 
 from . import derived
-from .bulk_fold import FEE_PLACES, FillColumns, FoldedColumns, TooLarge, decimal_of, fold_columns
+from .bulk_fold import FEE_PLACES, ROOM, FillColumns, FoldedColumns, decimal_of, fold_columns
 from .columns import EPOCH, MICROSECOND, Column, read_fills, write_rows
 from .ledger import Holding, Method, Trip
 from .models import Account, Activity, ActivityKind, DayTotal, Lot, Position, Realization, RoundTrip
@@ -46,13 +46,12 @@ def keep_ticker(account: Account, ticker: str, fills: FillColumns, folded: Folde
     whose = {"account": account.pk, "instrument": ticker}
     write_rows(Lot, whose, lot_columns(fills, folded))
     write_rows(Realization, whose, realization_columns(fills, folded))
-    write_rows(RoundTrip, whose, round_trip_columns(fills, folded))
-    rows = day_rows(account, ticker, fills, folded)
-    DayTotal.objects.bulk_create(rows, batch_size=500)
+    write_round_trips(whose, fills, folded)
+    write_rows(DayTotal, whose, day_columns(fills, folded))
     position = derived.position_of(account, ticker)
     position.event_count = len(fills)
     last = (moment(fills.times[-1]), int(fills.ids[-1])) if len(fills) else None
-    derived.save_position(position, holding_of(fills, folded), derived.sum_of(rows), last)
+    derived.save_position(position, holding_of(fills, folded), tally_of(fills, folded), last)
     return position
 
 
@@ -91,30 +90,49 @@ def realization_columns(fills: FillColumns, folded: FoldedColumns) -> dict[str, 
     }
 
 
+def write_round_trips(whose: dict[str, object], fills: FillColumns, folded: FoldedColumns) -> None:
+    columns, (net, places) = round_trip_columns(fills, folded), net_pnl_of(fills, folded)
+    if not len(net) or abs(net).max() < ROOM:
+        write_rows(RoundTrip, whose, columns | {"net_pnl": Column(net.astype(np.int64), places)})
+        return
+    # A big profit, with the decimals of a fee that was split, is beyond 64 bits: there are few such ways.
+    rows = [row_of(columns, whose, place) for place in range(len(net))]
+    for row, number in zip(rows, net, strict=True):
+        row.net_pnl = decimal_of(number, places)
+    RoundTrip.objects.bulk_create(rows, batch_size=500)
+
+
 def round_trip_columns(fills: FillColumns, folded: FoldedColumns) -> dict[str, Column]:
+    """All but the net P&L."""
     over = len(folded.trip_end)
     start, end = folded.trip_start[:over], folded.trip_end
-    realized, fees = folded.trip_pnl[:over], folded.trip_fees[:over]
-    places = max(fills.money_places, FEE_PLACES)
     return {
         "is_long": Column((fills.quantity[end] < 0).astype(np.int64), is_flag=True),
         "opened_by": Column(fills.ids[start]),
         "opened_at": Column(fills.times[start], is_time=True),
         "closed_by": Column(fills.ids[end]),
         "closed_at": Column(fills.times[end], is_time=True),
-        "realized_pnl": Column(realized, fills.money_places),
-        "fees": Column(fees, FEE_PLACES),
-        "net_pnl": Column(
-            rescaled(realized, places - fills.money_places) - rescaled(fees, places - FEE_PLACES), places
-        ),
+        "realized_pnl": Column(folded.trip_pnl[:over], fills.money_places),
+        "fees": Column(folded.trip_fees[:over], FEE_PLACES),
     }
 
 
-def rescaled(numbers: np.ndarray, by: int) -> np.ndarray:
-    """`numbers` x 10^by. Raises TooLarge where that does not fit."""
-    if len(numbers) and float(np.abs(numbers.astype(np.float64)).max()) * 10.0**by >= 2.0**62:
-        raise TooLarge("A round trip's P&L does not fit 64 bits.")
-    return numbers * 10**by
+def net_pnl_of(fills: FillColumns, folded: FoldedColumns) -> tuple[np.ndarray, int]:
+    """(net P&L of each round trip x 10^places, places), in integers of any size."""
+    over, places = len(folded.trip_end), max(fills.money_places, FEE_PLACES)
+    realized = folded.trip_pnl[:over].astype(object) * 10 ** (places - fills.money_places)
+    return realized - folded.trip_fees[:over].astype(object) * 10 ** (places - FEE_PLACES), places
+
+
+def row_of(columns: dict[str, Column], whose: dict[str, object], place: int) -> RoundTrip:
+    """One row of `columns`."""
+    row = RoundTrip(account_id=whose["account"], instrument_id=whose["instrument"])
+    for name, column in columns.items():
+        value = int(column.values[place])
+        if column.places is not None:
+            value = decimal_of(value, column.places)
+        setattr(row, name, moment(value) if column.is_time else value)
+    return row
 
 
 def holding_of(fills: FillColumns, folded: FoldedColumns) -> Holding:
@@ -140,17 +158,22 @@ def holding_of(fills: FillColumns, folded: FoldedColumns) -> Holding:
 # Totals by day -----------------------------------------------------------------------------------
 
 
-def day_rows(account: Account, ticker: str, fills: FillColumns, folded: FoldedColumns) -> list[DayTotal]:
+def day_columns(fills: FillColumns, folded: FoldedColumns) -> dict[str, Column]:
     days = fills.times // DAY_MICROSECONDS
     first = np.flatnonzero(np.diff(days, prepend=days[:1] - 1)) if len(days) else days
-    edges = np.append(first, len(fills))
-    sums = sums_between(edges, fills, folded)
-    rows = []
-    for place, day in enumerate(days[first].tolist()):
-        row = DayTotal(account=account, instrument_id=ticker, day=date.fromordinal(EPOCH.toordinal() + day))
-        row.tally = tally_at(place, sums, fills)
-        rows.append(row)
-    return rows
+    sums = sums_between(np.append(first, len(fills)), fills, folded)
+    places = places_of_sums(fills)
+    columns = {name: Column(column, places.get(name)) for name, column in sums.items()}
+    return {"day": Column(days[first], is_day=True)} | columns
+
+
+def tally_of(fills: FillColumns, folded: FoldedColumns) -> Tally:
+    """The totals of all days."""
+    sums, places = sums_between(np.array([0, len(fills)]), fills, folded), places_of_sums(fills)
+    numbers = {name: int(column[0]) for name, column in sums.items()}
+    return Tally(
+        **{name: decimal_of(value, places[name]) if name in places else value for name, value in numbers.items()}
+    )
 
 
 def sums_between(edges: np.ndarray, fills: FillColumns, folded: FoldedColumns) -> dict[str, np.ndarray]:
@@ -158,7 +181,7 @@ def sums_between(edges: np.ndarray, fills: FillColumns, folded: FoldedColumns) -
     bought = fills.quantity > 0
     units, notional = np.abs(fills.quantity), np.abs(fills.quantity) * fills.price
     at_close, at_end = np.searchsorted(folded.closed, edges), np.searchsorted(folded.trip_end, edges)
-    won = round_trip_columns(fills, folded)["net_pnl"].values > 0
+    won = (net_pnl_of(fills, folded)[0] > 0).astype(np.int64)
     return {
         "buy_count": between(edges, bought),
         "sell_count": between(edges, ~bought),
@@ -177,8 +200,9 @@ def between(edges: np.ndarray, values: np.ndarray) -> np.ndarray:
     return np.diff(np.concatenate(([0], np.cumsum(values)))[edges])
 
 
-def tally_at(place: int, sums: dict[str, np.ndarray], fills: FillColumns) -> Tally:
-    places = {
+def places_of_sums(fills: FillColumns) -> dict[str, int]:
+    """The decimal places of what `sums_between` adds up; counts have none."""
+    return {
         "buy_quantity": fills.quantity_places,
         "sell_quantity": fills.quantity_places,
         "buy_notional": fills.money_places,
@@ -186,7 +210,3 @@ def tally_at(place: int, sums: dict[str, np.ndarray], fills: FillColumns) -> Tal
         "fees": fills.fee_places,
         "traded_pnl": fills.money_places,
     }
-    numbers = {name: int(column[place]) for name, column in sums.items()}
-    return Tally(
-        **{name: decimal_of(value, places[name]) if name in places else value for name, value in numbers.items()}
-    )

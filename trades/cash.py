@@ -27,21 +27,26 @@ class Cash:
 
 def cash_by_account(accounts: Iterable[Account] | QuerySet, now: datetime) -> dict[int, Cash]:
     """The cash of `accounts` by id; one that nothing ever happened to is left out. Three queries."""
-    booked: dict[int, list[Decimal]] = defaultdict(list)
+    return cash_by("account_id", accounts, now)
+
+
+def cash_by(column: str, accounts: Iterable[Account] | QuerySet, now: datetime) -> dict:
+    """The cash of `accounts`, summed by a column of positions, activities and incomes alike."""
+    booked: dict[object, list[Decimal]] = defaultdict(list)
     sums = {f"{name}_sum": ExactSum(name) for name in (*ADDS, *TAKES)}
-    for row in of_accounts(Position.objects.all(), accounts).annotate(**sums):
-        booked[row["account_id"]] += [row[f"{name}_sum"] for name in ADDS]
-        booked[row["account_id"]] += [row[f"{name}_sum"].copy_negate() for name in TAKES]
+    for row in grouped(Position.objects.all(), accounts, column).annotate(**sums):
+        booked[row[column]] += [row[f"{name}_sum"] for name in ADDS]
+        booked[row[column]] += [row[f"{name}_sum"].copy_negate() for name in TAKES]
     moves = Activity.objects.current().filter(kind__in=CASH_KINDS)
-    for row in of_accounts(moves, accounts, "kind").annotate(moved=ExactSum("amount")):
-        booked[row["account_id"]].append(EXACT.multiply(row["moved"], CASH_KINDS[row["kind"]]))
-    unpaid = of_accounts(Income.objects.filter(pay_at__gt=now), accounts).annotate(owed=ExactSum("amount"))
-    owed = {row["account_id"]: row["owed"] for row in unpaid}
+    for row in grouped(moves, accounts, column, "kind").annotate(moved=ExactSum("amount")):
+        booked[row[column]].append(EXACT.multiply(row["moved"], CASH_KINDS[row["kind"]]))
+    unpaid = grouped(Income.objects.filter(pay_at__gt=now), accounts, column).annotate(owed=ExactSum("amount"))
+    owed = {row[column]: row["owed"] for row in unpaid}
     return {
-        account: Cash(EXACT.subtract(total(amounts), owed.get(account, ZERO)), owed.get(account, ZERO))
-        for account, amounts in booked.items()
+        key: Cash(EXACT.subtract(total(amounts), owed.get(key, ZERO)), owed.get(key, ZERO))
+        for key, amounts in booked.items()
     }
 
 
-def of_accounts(rows: QuerySet, accounts, *by: str) -> QuerySet:
-    return rows.filter(account__in=accounts).order_by().values("account_id", *by)
+def grouped(rows: QuerySet, accounts, *columns: str) -> QuerySet:
+    return rows.filter(account__in=accounts).order_by().values(*columns)

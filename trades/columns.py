@@ -6,7 +6,7 @@ records; on SQLite through plain cursors. A page of a million rows is then a sec
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 
 import numpy as np
 from django.db import connection
@@ -29,17 +29,20 @@ ROWS_AT_ONCE = 100_000
 
 @dataclass(frozen=True, slots=True)
 class Column:
-    """Integers for one database column: numbers x 10^places, microseconds since 1970, flags, or as they are."""
+    """Integers for one database column: numbers x 10^places, microseconds or days since 1970, flags, or as they are."""
 
     values: np.ndarray
     places: int | None = None
     is_time: bool = False
+    is_day: bool = False
     is_flag: bool = False
 
     def expression(self, name: str) -> str:
         """What PostgreSQL makes of the integer in its column `name`."""
         if self.is_flag:
             return f"{name} <> 0"
+        if self.is_day:
+            return f"DATE '1970-01-01' + {name}::integer"
         return name if self.places is None else f"{name} * 1e-{self.places}::numeric"
 
 
@@ -188,10 +191,12 @@ def write_to_sqlite(model, constants: dict, columns: dict[str, Column], count: i
 
 
 def texts_of(field, column: Column) -> list:
-    """The values as SQLite keeps them: decimals as sorting text, times as text."""
+    """The values as SQLite keeps them: decimals as sorting text, times and days as text."""
     values = column.values.tolist()
     if column.is_time:
         return [str((EPOCH + value * MICROSECOND).replace(tzinfo=None)) for value in values]
+    if column.is_day:
+        return [date.fromordinal(EPOCH.toordinal() + value).isoformat() for value in values]
     if column.places is None:
         return values
     scale = 10 ** (field.decimal_places - column.places)

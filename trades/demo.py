@@ -1,5 +1,5 @@
 """A believable book for the demo trader: a month of trades near the simulator's prices, with a typing
-error that was corrected, a doubled booking that was voided, a short and some closed round trips."""
+error that was corrected, a doubled booking that was voided, a short, some closed round trips, and money put in."""
 
 from datetime import UTC, date, datetime, time, timedelta
 from decimal import Decimal
@@ -8,8 +8,8 @@ from django.utils import timezone
 
 from tradeops.core.users.models import User
 
-from .models import Account, Trade
-from .services import book_trade, correct_version, default_account, void_version
+from .models import Account, Activity, Trade
+from .services import book_activity, book_trade, correct_version, default_account, void_version
 
 # days ago, time (UTC), side, ticker, quantity, price, fees, strategy, tags
 ROWS = [
@@ -38,6 +38,15 @@ ROWS = [
     (2, "15:02:46", "BUY", "AMZN", "12.5", "217.83", "0.35", "core", ("savings plan",)),
     (1, "14:31:33", "SELL", "META", "10", "616.20", "1.00", "core", ("rebalance",)),
 ]
+# days ago, time (UTC), kind, what it says; a dividend is paid two days from now
+ACTIVITIES = [
+    (32, "09:00:00", "deposit", {"amount": "180000"}),
+    (14, "09:00:00", "deposit", {"amount": "25000"}),
+    (11, "13:30:00", "dividend", {"instrument_id": "KO", "amount_per_unit": "0.51"}),
+    (7, "10:15:00", "withdrawal", {"amount": "8000"}),
+    (2, "21:00:00", "interest", {"amount": "36.42"}),
+    (2, "21:00:00", "fee", {"amount": "9.90", "note": "Market data"}),
+]
 WRONG = (18, "15:15:15", "BUY", "MSFT", "30", "481.60", "1.00", "core", ())  # meant 418.60
 DOUBLED = (4, "18:01:09", "BUY", "JPM", "10", "251.35", "1.00", "income", ())
 
@@ -63,6 +72,8 @@ def load_demo(user: User) -> Account:
     again = book_row(account, user, DOUBLED, today)
     correct_version(wrong, {"price": Decimal("418.60")}, actor=user, reason="Digits swapped; the broker says 418.60.")
     void_version(again, actor=user, reason="Booked twice.")
+    for row in ACTIVITIES:
+        book_activity_row(account, user, row, today)
     return account
 
 
@@ -75,8 +86,21 @@ def book_row(account: Account, user: User, row: tuple, today) -> Trade:
         quantity=Decimal(quantity),
         price=Decimal(price),
         fees=Decimal(fees),
-        executed_at=datetime.combine(today - timedelta(days=days_ago), time.fromisoformat(clock), UTC),
+        executed_at=moment(today, days_ago, clock),
         strategy=strategy,
     )
     trade.tag_list = list(tags)
     return book_trade(trade, actor=user).row
+
+
+def book_activity_row(account: Account, user: User, row: tuple, today: date) -> None:
+    days_ago, clock, kind, said = row
+    values = {name: Decimal(value) if name.startswith("amount") else value for name, value in said.items()}
+    if kind == "dividend":
+        values["pay_at"] = moment(today, -2, clock)
+    activity = Activity(account=account, kind=kind, effective_at=moment(today, days_ago, clock), **values)
+    book_activity(activity, actor=user)
+
+
+def moment(today: date, days_ago: int, clock: str) -> datetime:
+    return datetime.combine(today - timedelta(days=days_ago), time.fromisoformat(clock), UTC)

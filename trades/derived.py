@@ -1,6 +1,6 @@
 """Keeps what is derived from the book in step with it: positions, lots, realizations, totals.
 
-A trade after all other events of its account and ticker moves them on by one fill (standing.py);
+A trade after all other events of its account and ticker moves them on by one fill (moving_on.py);
 anything else folds them again from the first (refolding.py).
 """
 
@@ -18,7 +18,8 @@ KEPT_ROWS = (Lot, Realization, RoundTrip, Income, DayTotal)
 
 def position_of(account: Account, ticker: str) -> Position:
     """Where `account` stands in `ticker`; an unsaved, flat position where nothing ever happened to it."""
-    position = Position.objects.filter(account=account, instrument_id=ticker).first()
+    # By its number: an account that is only looked ahead for has none yet.
+    position = Position.objects.filter(account_id=account.pk, instrument_id=ticker).first()
     position = position or Position(instrument_id=ticker)
     position.account = account
     return position

@@ -13,6 +13,7 @@ from decimal import Decimal
 from functools import cached_property
 from typing import Protocol
 
+from .events import Split
 from .ledger import DIVIDING, EXACT, ROUNDED_UNIT, ZERO, multiply, total
 from .performance import Valuation
 from .standings import Flow, Place, Standing, Sums, Walk
@@ -133,14 +134,8 @@ class Equity:
         return total([standing.cash, standing.receivable, *values.values()])
 
     def price(self, place: Place, point: PricePoint, at: datetime) -> Decimal:
-        """The price in the units of the moment `at`: splits in between are applied, half-even at 12 decimals."""
-        price = point.price
-        for split in self.walk.splits.get(place, ()):
-            if point.at <= split.at < at:
-                price = rescaled(price, split.old, split.new)
-            elif at <= split.at < point.at:
-                price = rescaled(price, split.new, split.old)
-        return price
+        """The price in the units of the moment `at`."""
+        return carried(point, self.walk.splits.get(place, ()), at)
 
     # Flows
 
@@ -206,6 +201,10 @@ class Equity:
     # In all
 
     @property
+    def closing_equity(self) -> Decimal | None:
+        return self.days[-1].equity
+
+    @property
     def cash_flow(self) -> Decimal | None:
         """What came from outside, less what left."""
         return None if None in self.flow_values else total(self.flow_values)
@@ -213,8 +212,19 @@ class Equity:
     @property
     def pnl(self) -> Decimal | None:
         """What all of it made: the change of equity that no cash flow explains."""
-        closing, opening, flow = self.days[-1].equity, self.opening_equity, self.cash_flow
+        closing, opening, flow = self.closing_equity, self.opening_equity, self.cash_flow
         return None if None in (closing, opening, flow) else total([closing, opening.copy_negate(), flow.copy_negate()])
+
+
+def carried(point: PricePoint, splits: Iterable[Split], at: datetime) -> Decimal:
+    """The price in the units of the moment `at`: splits in between are applied, half-even at 12 decimals."""
+    price = point.price
+    for split in splits:
+        if point.at <= split.at < at:
+            price = rescaled(price, split.old, split.new)
+        elif at <= split.at < point.at:
+            price = rescaled(price, split.new, split.old)
+    return price
 
 
 def rescaled(price: Decimal, old: int, new: int) -> Decimal:

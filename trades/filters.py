@@ -1,5 +1,7 @@
 """The filters of the lists, one set for API, page, statistics and CSV. What is not known is refused."""
 
+from decimal import Decimal
+
 import django_filters
 from django import forms
 from django.core.exceptions import ValidationError
@@ -14,7 +16,7 @@ from market.models import validate_ticker
 from tradeops.core import moments
 from tradeops.core.api import ExactDecimalField
 
-from .models import Activity, ActivityKind, Side, Trade
+from .models import Activity, ActivityKind, RoundTrip, Side, Trade
 from .serializers import BIGGEST_ID
 
 MOST_TICKERS = 50
@@ -144,6 +146,33 @@ class ActivityFilter(django_filters.FilterSet):
     class Meta:
         model = Activity
         fields: list[str] = []
+
+
+class RoundTripFilter(django_filters.FilterSet):
+    """Filters over round trips. One that made nothing after fees is not won."""
+
+    ticker = TickersFilter(label="Ticker", max_length=1000, help_text="One or more, between commas.")
+    account = IdFilter(field_name="account_id", label="Account")
+    direction = django_filters.ChoiceFilter(
+        method="filter_direction", choices=[("long", "Long"), ("short", "Short")], label="Side", empty_label="Both"
+    )
+    result = django_filters.ChoiceFilter(
+        method="filter_result", choices=[("won", "Won"), ("lost", "Lost")], label="Result", empty_label="Both"
+    )
+    opened_after = MomentFilter(field_name="opened_at", lookup_expr="gte", label="Opened from")
+    opened_before = MomentFilter(field_name="opened_at", lookup_expr="lt", label="Opened before")
+    closed_after = MomentFilter(field_name="closed_at", lookup_expr="gte", label="Closed from")
+    closed_before = MomentFilter(field_name="closed_at", lookup_expr="lt", label="Closed before")
+
+    class Meta:
+        model = RoundTrip
+        fields: list[str] = []
+
+    def filter_direction(self, queryset, name, direction):
+        return queryset.filter(is_long=direction == "long")
+
+    def filter_result(self, queryset, name, result):
+        return queryset.filter(**{f"net_pnl__{'gt' if result == 'won' else 'lte'}": Decimal(0)})
 
 
 def refuse_unknown(given, known) -> None:

@@ -7,12 +7,13 @@ from decimal import Decimal
 from django import forms
 from django.core.exceptions import ValidationError
 from django.utils import timezone
+from rest_framework.exceptions import APIException
 
 from market.models import validate_ticker
 from tradeops.core.api import plain
 
 from .filters import PlainDecimalField
-from .models import Account, Side, Trade
+from .models import Account, Side, Trade, Version
 from .serializers import TAG_CHARACTERS, TAGS
 
 ACCOUNTS_LISTED = 500
@@ -65,8 +66,25 @@ def moment_input() -> forms.DateTimeInput:
     return forms.DateTimeInput(attrs={"type": "datetime-local", "step": "any"}, format="%Y-%m-%dT%H:%M:%S")
 
 
-class TradeFields(forms.Form):
+class RefusableForm(forms.Form):
+    """A form that says what its service refused, beside the fields concerned; NAMES are theirs in the form."""
+
+    NAMES: dict[str, str] = {}
+
+    def add_refusal(self, error: ValidationError | APIException) -> None:
+        if isinstance(error, APIException):
+            self.add_error(None, str(error.detail))
+            return
+        by_name = error.error_dict if hasattr(error, "error_dict") else {None: error.error_list}
+        for name, errors in by_name.items():
+            field = self.NAMES.get(name, name)
+            self.add_error(field if field in self.fields else None, errors)
+
+
+class TradeFields(RefusableForm):
     """What a trade says of itself, whether it is booked or corrected."""
+
+    NAMES = {"instrument_id": "ticker", "instrument": "ticker"}
 
     side = forms.ChoiceField(choices=Side.choices, label="Side")
     ticker = TickerField(
@@ -90,14 +108,6 @@ class TradeFields(forms.Form):
         names = ("side", "quantity", "price", "fees", "executed_at", "strategy", "tags", "note")
         return {name: self.cleaned_data[name] for name in names} | {"instrument_id": self.cleaned_data["ticker"]}
 
-    def add_refusal(self, error: ValidationError) -> None:
-        """Writes what a service refused beside the fields it names."""
-        names = {"instrument_id": "ticker", "instrument": "ticker"}
-        by_name = error.error_dict if hasattr(error, "error_dict") else {None: error.error_list}
-        for name, errors in by_name.items():
-            field = names.get(name, name)
-            self.add_error(field if field in self.fields else None, errors)
-
 
 class TradeForm(TradeFields):
     """A new trade. Its key makes a second click, or a reload, book nothing."""
@@ -116,11 +126,21 @@ class TradeForm(TradeFields):
         self.fields["executed_at"].help_text = "Empty for now."
 
 
-class ReasonForm(forms.Form):
-    """Why a booked trade is changed."""
+class ReasonForm(RefusableForm):
+    """Why a booked `row` is changed."""
 
     reason = forms.CharField(max_length=500, label="Reason", help_text="Kept with the version, for whoever asks later.")
     version = forms.IntegerField(widget=forms.HiddenInput, min_value=1, max_value=2**31 - 1)
+
+    def __init__(self, *args, row: Version | None = None, **kwargs):
+        super().__init__(*args, **kwargs)
+        self.row = row
+        if row is not None:
+            self.initial["version"] = row.version
+
+
+class CorrectionFields(ReasonForm):
+    """What every correction asks for besides the fields of what it corrects."""
 
 
 def shown_moment(moment: datetime) -> datetime | None:
@@ -132,24 +152,22 @@ def shown_moment(moment: datetime) -> datetime | None:
     return moment
 
 
-class CorrectionForm(ReasonForm, TradeFields):
+class CorrectionForm(CorrectionFields, TradeFields):
     """A trade as it stands, to be set right."""
 
     field_order = ["side", "ticker", "quantity", "price", "fees", "executed_at", "strategy", "tags", "note", "reason"]
 
-    def __init__(self, *args, trade: Trade, **kwargs):
-        self.trade = trade
-        decimals = {name: plain(getattr(trade, name)) for name in ("quantity", "price", "fees")}
+    def __init__(self, *args, row: Trade, **kwargs):
+        decimals = {name: plain(getattr(row, name)) for name in ("quantity", "price", "fees")}
         initial = decimals | {
-            "side": trade.side, "ticker": trade.ticker, "strategy": trade.strategy,
-            "executed_at": shown_moment(trade.executed_at), "tags": ", ".join(trade.tag_list), "note": trade.note,
-            "version": trade.version,
+            "side": row.side, "ticker": row.ticker, "strategy": row.strategy, "note": row.note,
+            "executed_at": shown_moment(row.executed_at), "tags": ", ".join(row.tag_list),
         }  # fmt: skip
-        super().__init__(*args, initial=initial, **kwargs)
+        super().__init__(*args, row=row, initial=initial, **kwargs)
         self.fields["executed_at"].required = True
 
     def clean_executed_at(self):
         """The time as it stands where it was not touched: the field shows whole seconds alone."""
         given = self.cleaned_data["executed_at"]
-        untouched = given is not None and given == self.trade.executed_at.replace(microsecond=0)
-        return self.trade.executed_at if untouched else given
+        untouched = given is not None and given == self.row.executed_at.replace(microsecond=0)
+        return self.row.executed_at if untouched else given

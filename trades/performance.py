@@ -45,6 +45,10 @@ class Reason(StrEnum):
     SEVERAL_RATES = "several_rates"
     TOO_LARGE = "too_large"  # for any number a computer counts with
 
+    @property
+    def words(self) -> str:
+        return self.value.replace("_", " ")
+
 
 class Undefined(Exception):
     """A figure has no value, for a reason."""

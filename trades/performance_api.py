@@ -75,7 +75,7 @@ def scope_of(history: History) -> dict:
         "start": history.first,
         "end": history.last,
         "opening_equity": equity.opening_equity,
-        "closing_equity": equity.days[-1].equity,
+        "closing_equity": equity.closing_equity,
         "cash_flow": equity.cash_flow,
         "pnl": equity.pnl,
     }

@@ -7,6 +7,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from tradeops.core.api import KeysetPagination
+from tradeops.core.users.roles import Action
 
 from . import services
 from .filters import refuse_unknown
@@ -83,6 +84,7 @@ class AccountPagination(KeysetPagination):
 class AccountList(BookView):
     """Opens an account; lists those one may see."""
 
+    writes = Action.OPEN_ACCOUNT
     queryset = Account.objects.none()
     serializer_class = AccountSerializer
     pagination_class = AccountPagination

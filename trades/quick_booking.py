@@ -15,7 +15,8 @@ from rest_framework.exceptions import APIException
 
 from tradeops.core.strict_json import parse_json, write_json
 from tradeops.core.users import limits
-from tradeops.core.users.models import ApiToken, Scope, User
+from tradeops.core.users.models import ApiToken, User
+from tradeops.core.users.roles import Action
 from tradeops.core.users.throttling import name_of_token
 from tradeops.core.users.tokens import authenticate_token
 
@@ -77,7 +78,7 @@ def signed_in(request: HttpRequest) -> SignedRequest | None:
     if found is None:
         return None
     user, token = found
-    return SignedRequest(user, token) if token.allows(Scope.TRADE) and user.may_book else None
+    return SignedRequest(user, token) if user.may(Action.BOOK) and token.allows(Action.BOOK) else None
 
 
 def account_for(signed: SignedRequest, account_id: int | None) -> Account:

@@ -12,6 +12,7 @@ from market.models import Instrument
 from tradeops.core.api import Conflict, PreconditionFailed
 from tradeops.core.events.services import record_event, user_stream
 from tradeops.core.users.models import User
+from tradeops.core.users.roles import Action, require
 
 from . import acts, chain, group_commit, ledger, refolding
 from .acts import Act
@@ -49,10 +50,12 @@ class Booking:
 
 
 def default_account(user: User) -> Account:
-    """The user's first account; made on demand for one who has none."""
-    first = user.accounts.order_by("id").first()
+    """The user's first account; made on demand for one who has none. By a bound token: the one it is bound to."""
+    own = Account.objects.visible_to(user)
+    first = (own if user.bound_account_id else own.filter(owner=user)).order_by("id").first()
     if first is not None:
         return first
+    require(user, Action.OPEN_ACCOUNT)
     kind = AccountKind.DEMO if user.is_demo else AccountKind.REAL
     account, _ = Account.objects.get_or_create(
         owner=user, name=FIRST_ACCOUNT_NAME, defaults={"kind": kind, "time_zone": user.time_zone}
@@ -80,6 +83,7 @@ def change_account(
     """Saves another name; books the `method` that holds from `effective_at` on. Both, or neither."""
     with transaction.atomic():
         if name is not None:
+            require(actor, Action.OPEN_ACCOUNT, account)
             rename_account(account, name)
         if method is not None:
             change = Activity(

@@ -1,7 +1,7 @@
 """Accounts day by day: their events, folded once → where they stand at each day's end, and what came from outside.
 
-The fold is by average cost, whatever an account's own method: what it holds in cash and units is the same for
-every method, and one pool a ticker is the quickest to keep. What it was worth is equity.py's.
+What an account holds in cash and units is the same for every method of cost, so that none is followed here and no
+fill is matched. What it was worth is equity.py's.
 """
 
 from collections import defaultdict
@@ -12,7 +12,7 @@ from decimal import Decimal
 
 from .account_book import AccountBook, cash_of
 from .events import CashMove, Event, Split, SymbolChange, TransferIn, TransferOut
-from .ledger import EXACT, ZERO, Method, total
+from .ledger import EXACT, ZERO, Effects, Fill, Holding, Lot, Method, Trip, total
 
 MOMENT = timedelta(microseconds=1)
 Place = tuple[int, str]  # an account and a ticker in it
@@ -103,11 +103,35 @@ class Walk:
         return ticker
 
 
+class UnmatchedBook(AccountBook):
+    """An account's book whose `cost` of a ticker is all that was paid for it less all that it brought.
+
+    Cash and quantities are those of any other book; what was realized is not told apart from what is still held.
+    """
+
+    def apply(self, event: Event) -> Effects | None:
+        if not isinstance(event, Fill):
+            for ticker in {getattr(event, "ticker", None), getattr(event, "new_ticker", None)} - {None}:
+                pool(self.of(ticker).holding, event)
+            return super().apply(event)
+        holding = self.of(event.ticker).holding
+        holding.quantity = EXACT.add(holding.quantity, event.quantity)
+        holding.cost = EXACT.fma(event.quantity, event.price, holding.cost)
+        holding.fees = EXACT.add(holding.fees, event.fee)
+        return None
+
+
+def pool(holding: Holding, event: Event) -> None:
+    """Makes one lot of all that is held, for an event that works on lots."""
+    holding.lots = [Lot(event.id, event.at, holding.quantity, holding.cost)] if holding.quantity else []
+    holding.trip = Trip(event.id, event.at, holding.quantity > 0) if holding.quantity else None
+
+
 class Books:
     """The books of several accounts, moved on together."""
 
     def __init__(self, accounts: Iterable[int]):
-        self.books = {account: AccountBook(Method.AVERAGE_COST) for account in accounts}
+        self.books = {account: UnmatchedBook(Method.AVERAGE_COST) for account in accounts}
 
     def standing(self, day: date, at: datetime, has_events: bool = False) -> Standing:
         # What is paid at the very moment is owed before it.

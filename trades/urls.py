@@ -3,14 +3,18 @@
 from django.urls import path
 
 from . import (
+    account_views,
     activity_api,
+    activity_views,
     api,
     chain_api,
     insight_api,
     ledger_views,
     performance_api,
+    performance_views,
     position_api,
     position_views,
+    round_trip_api,
     views,
 )
 
@@ -26,6 +30,7 @@ api_urlpatterns = [
     path("positions/<str:ticker>", position_api.PositionDetail.as_view(), name="position-detail"),
     path("positions/<str:ticker>/what-if", insight_api.PositionWhatIf.as_view(), name="position-what-if"),
     path("positions/<str:ticker>/explain", insight_api.PositionExplanation.as_view(), name="position-explain"),
+    path("round-trips/", round_trip_api.RoundTripList.as_view(), name="round-trip-list"),
     path("portfolio/history", performance_api.PortfolioHistory.as_view(), name="portfolio-history"),
     path("portfolio/performance", performance_api.PortfolioPerformance.as_view(), name="portfolio-performance"),
     path("accounts/", position_api.AccountList.as_view(), name="account-list"),
@@ -38,9 +43,19 @@ page_urlpatterns = [
     path("trades/<int:trade_id>/", views.trade_page, name="trade"),
     path("trades/<int:trade_id>/correct/", views.correct_trade, name="trade-correct"),
     path("trades/<int:trade_id>/void/", views.void_trade, name="trade-void"),
+    path("activities/", activity_views.activities_page, name="activities"),
+    path("activities/new/", activity_views.choose_kind, name="activity-kinds"),
+    path("activities/new/<str:kind>/", activity_views.new_activity, name="activity-new"),
+    path("activities/<int:activity_id>/", activity_views.activity_page, name="activity"),
+    path("activities/<int:activity_id>/correct/", activity_views.correct_activity, name="activity-correct"),
+    path("activities/<int:activity_id>/void/", activity_views.void_activity, name="activity-void"),
+    path("accounts/", account_views.accounts_page, name="accounts"),
+    path("accounts/new/", account_views.new_account, name="account-new"),
+    path("accounts/<int:account_id>/", account_views.account_page, name="account"),
     path("ledger/", ledger_views.ledger_page, name="ledger"),
     path("ledger/verify/", ledger_views.verify, name="ledger-verify"),
     path("ledger/check_chain.py", ledger_views.checker, name="chain-checker"),
+    path("performance/", performance_views.performance_page, name="performance"),
     path("positions/", position_views.positions_page, name="positions"),
     path("positions/<str:ticker>/", position_views.position_page, name="position"),
 ]

@@ -5,13 +5,13 @@ import re
 from django.http import Http404, HttpRequest
 from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import OpenApiParameter, extend_schema
-from rest_framework import permissions
 from rest_framework.exceptions import ErrorDetail, NotFound, ValidationError
 from rest_framework.generics import GenericAPIView
 from rest_framework.request import Request
 from rest_framework.response import Response
 
 from tradeops.core.api import KeysetPagination, PreconditionFailed
+from tradeops.core.users.roles import Action
 
 from . import services
 from .filters import refuse_unknown
@@ -24,17 +24,10 @@ IDEMPOTENCY_KEY = OpenApiParameter("Idempotency-Key", OpenApiTypes.STR, OpenApiP
 REASON = OpenApiParameter("reason", OpenApiTypes.STR, description="Why; may stand in the body as well.")
 
 
-class MayBook(permissions.BasePermission):
-    """An auditor reads; whoever else is let in may write."""
-
-    message = "An auditor reads the book and does not write it."
-
-    def has_permission(self, request: Request, view) -> bool:
-        return request.method in permissions.SAFE_METHODS or request.user.may_book
-
-
 class BookView(GenericAPIView):
-    permission_classes = [*GenericAPIView.permission_classes, MayBook]
+    """An address of the book."""
+
+    writes = Action.BOOK
 
 
 # What a request brings -------------------------------------------------------------------

@@ -1,8 +1,9 @@
 """The trade pages: the blotter, a new trade, one trade with its versions, its correction and its void."""
 
+from django import forms
 from django.contrib import messages
 from django.contrib.auth.decorators import login_required
-from django.core.exceptions import PermissionDenied, ValidationError
+from django.core.exceptions import ValidationError
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.utils import timezone
@@ -12,23 +13,29 @@ from rest_framework.exceptions import APIException
 from rest_framework.exceptions import ValidationError as ApiValidationError
 from rest_framework.request import Request
 
-from market.models import Instrument
 from tradeops.core.api import KeysetPagination, flat_errors
+from tradeops.core.users.roles import Action, require
 
 from . import services
 from .export import attach_realized
 from .filters import ORDERINGS, TradeFilter, filter_trades, read_ordering
 from .forms import CorrectionForm, ReasonForm, TradeForm, accounts_of, currency_of
-from .models import Account, Lot, Realization, Trade
+from .models import Account, Trade
 from .preview import Preview, preview_of
+from .serializers import BIGGEST_ID
 from .stats import Totals, statistics_of
 from .version_api import latest_version
-from .versions import with_changes
+from .version_views import (
+    account_label,
+    change,
+    filter_form,
+    lots_of,
+    shown_versions,
+    tickers_offered,
+)
 
 PAGE_PARAMETERS = ("cursor", "page_size", "ordering")
 MAIN_FILTERS = ("ticker", "trade_type", "account", "executed_after", "executed_before", "strategy", "tag")
-TICKERS_OFFERED = 500
-VERSIONS_SHOWN, LOTS_SHOWN = 200, 200
 
 
 class BlotterPages(KeysetPagination):
@@ -57,7 +64,7 @@ def blotter(request: HttpRequest) -> HttpResponse:
         problems = flat_errors(error.detail)
     accounts = accounts_of(request.user)
     context = {
-        "form": filter_form(request, accounts),
+        "form": blotter_form(request, accounts),
         "trades": rows,
         "total": total,
         "problems": problems,
@@ -75,18 +82,10 @@ def blotter(request: HttpRequest) -> HttpResponse:
     return render(request, "trades/blotter.html", context, status=400 if problems else 200)
 
 
-def filter_form(request: HttpRequest, accounts: list[tuple[int, str]]):
-    form = TradeFilter(request.GET, queryset=Trade.objects.none()).form
-    select = form.fields["account"].widget = type(form.fields["trade_type"].widget)()
-    select.choices = [("", "All"), *accounts]
-    for name in ("executed_after", "executed_before"):
-        form.fields[name].widget.attrs["placeholder"] = "2025-01-15"
-    for name, field in form.fields.items():
-        field.required = False
-        field.widget.attrs["id"] = f"filter_{name}"  # the drawer's form has fields of the same names
-    names = [name for name in form.fields if name != "account" or len(accounts) > 1]
-    form.main_fields = [form[name] for name in names if name in MAIN_FILTERS]
-    form.more_fields = [form[name] for name in names if name not in MAIN_FILTERS]
+def blotter_form(request: HttpRequest, accounts: list[tuple[int, str]]) -> forms.Form:
+    form = filter_form(TradeFilter, request, accounts)
+    form.main_fields = [form[name] for name in form.fields if name in MAIN_FILTERS]
+    form.more_fields = [form[name] for name in form.fields if name not in MAIN_FILTERS]
     form.has_more = any(request.GET.get(field.name) for field in form.more_fields)
     return form
 
@@ -115,10 +114,6 @@ def heads(request: HttpRequest) -> dict[str, dict]:
     return shown
 
 
-def tickers_offered() -> list[str]:
-    return list(Instrument.objects.values_list("ticker", flat=True)[:TICKERS_OFFERED])
-
-
 # A new trade --------------------------------------------------------------------------------
 
 
@@ -127,7 +122,7 @@ def tickers_offered() -> list[str]:
 @login_required
 def new_trade(request: HttpRequest) -> HttpResponse:
     """The form. With values in the address it shows what they would make; POST books."""
-    require_booking(request)
+    require(request.user, Action.BOOK)
     if request.method == "POST":
         form = TradeForm(request.POST, user=request.user)
         booking = book(request, form) if form.is_valid() else None
@@ -158,7 +153,8 @@ def seen_ahead(request: HttpRequest, form: TradeForm) -> Preview | None:
         return None
     trade = None
     if all(form.cleaned_data.get(name) is not None for name in ("side", "quantity", "price", "fees")):
-        trade = Trade(trade_id=0, executed_at=timezone.now(), account=account, instrument_id=ticker)
+        executed_at = form.cleaned_data.get("executed_at") or timezone.now()
+        trade = Trade(trade_id=BIGGEST_ID, executed_at=executed_at, account=account, instrument_id=ticker)
         for name in ("side", "quantity", "price", "fees"):
             setattr(trade, name, form.cleaned_data[name])
     return preview_of(account, ticker, trade)
@@ -181,11 +177,8 @@ def book(request: HttpRequest, form: TradeForm) -> services.Booking | None:
     trade = Trade(account=account or services.default_account(request.user), **form.content())
     try:
         booking = services.book_trade(trade, actor=request.user, idempotency_key=form.cleaned_data["key"] or None)
-    except ValidationError as error:
+    except (ValidationError, APIException) as error:
         form.add_refusal(error)
-        return None
-    except APIException as error:
-        form.add_error(None, str(error.detail))
         return None
     said = "was booked before; nothing was booked twice" if booking.is_replay else "booked"
     messages.success(request, f"Trade {booking.row.trade_id} {said}: {booking.row.words}.")
@@ -201,24 +194,9 @@ def book(request: HttpRequest, form: TradeForm) -> services.Booking | None:
 def trade_page(request: HttpRequest, trade_id: int) -> HttpResponse:
     """A trade, its versions, the lots it opened or closed and what it made."""
     trade = latest_version(request, Trade, trade_id)
-    versions = Trade.objects.filter(trade_id=trade_id).select_related("entry__actor", "account").order_by("version")
     attach_realized([trade])
-    closed = Realization.objects.filter(closed_by=trade_id)
-    taken = Realization.objects.filter(opened_by=trade_id)
-    context = {
-        "trade": trade,
-        "account_name": accounts_label(request, trade),
-        "versions": with_changes(list(versions[:VERSIONS_SHOWN]))[::-1],
-        "closed": list(closed[:LOTS_SHOWN]),
-        "taken": list(taken[:LOTS_SHOWN]),
-        "lot": Lot.objects.filter(opened_by=trade_id).first(),
-    }
-    return render(request, "trades/trade.html", context)
-
-
-def accounts_label(request: HttpRequest, trade: Trade) -> str:
-    owner = trade.account.owner
-    return trade.account.name if owner == request.user else f"{owner.username}: {trade.account.name}"
+    context = {"row": trade, "account_name": account_label(request, trade), "versions": shown_versions(trade)}
+    return render(request, "trades/trade.html", context | lots_of(trade_id))
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
@@ -226,7 +204,7 @@ def accounts_label(request: HttpRequest, trade: Trade) -> str:
 @login_required
 def correct_trade(request: HttpRequest, trade_id: int) -> HttpResponse:
     """The trade as it stands in a form; what is changed becomes its next version."""
-    return change(request, trade_id, CorrectionForm, "trades/correct.html")
+    return change(request, latest_version(request, Trade, trade_id), CorrectionForm, "trades/correct.html")
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
@@ -234,48 +212,4 @@ def correct_trade(request: HttpRequest, trade_id: int) -> HttpResponse:
 @login_required
 def void_trade(request: HttpRequest, trade_id: int) -> HttpResponse:
     """Asks for the reason, then takes the trade out of the book."""
-    return change(request, trade_id, ReasonForm, "trades/void.html")
-
-
-def change(request: HttpRequest, trade_id: int, form_class, template: str) -> HttpResponse:
-    require_booking(request)
-    trade = latest_version(request, Trade, trade_id)
-    if trade.is_void:
-        messages.warning(request, f"Trade {trade_id} is voided and can no longer be changed.")
-        return redirect("trades:trade", trade_id)
-    told = {"trade": trade} if form_class is CorrectionForm else {"initial": {"version": trade.version}}
-    form = form_class(request.POST or None, **told)
-    if request.method == "POST" and form.is_valid() and was_changed(request, trade, form):
-        return redirect("trades:trade", trade_id)
-    context = {"trade": trade, "form": form, "tickers": tickers_offered()}
-    return render(request, template, context, status=422 if form.is_bound else 200)
-
-
-def was_changed(request: HttpRequest, trade: Trade, form) -> bool:
-    """Hands the form to its service; a refusal is written into the form."""
-    told = {
-        "actor": request.user,
-        "reason": form.cleaned_data["reason"],
-        "expected_version": form.cleaned_data["version"],
-    }
-    try:
-        if isinstance(form, CorrectionForm):
-            booking = services.correct_version(trade, form.content(), **told)
-            is_new = booking.row.version > trade.version
-            said = f"corrected; it stands at version {booking.row.version}" if is_new else "was left as it is"
-        else:
-            services.void_version(trade, **told)
-            said = "voided"
-    except ValidationError as error:
-        form.add_refusal(error) if isinstance(form, CorrectionForm) else form.add_error(None, error)
-        return False
-    except APIException as error:
-        form.add_error(None, str(error.detail))
-        return False
-    messages.success(request, f"Trade {trade.trade_id} {said}.")
-    return True
-
-
-def require_booking(request: HttpRequest) -> None:
-    if not request.user.may_book:
-        raise PermissionDenied
+    return change(request, latest_version(request, Trade, trade_id), ReasonForm, "trades/void.html")

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
 
-from .ledger import ZERO, Fill, Holding, Method, Realization, apply_fill, average, closing_part, total
+from .ledger import ZERO, Fill, Holding, Method, Realization, apply_fill, average, closing_part, exactly, total
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +35,7 @@ class Outcome:
 
 def what_if(holding: Holding, quantity: Decimal, price: Decimal | None, at: datetime, method: Method) -> Outcome:
     """Moves `holding` on by a fill of `quantity` (signed), without fees, and says what it brings about."""
-    opens = quantity + closing_part(holding.quantity, quantity)
+    with exactly():
+        opens = quantity + closing_part(holding.quantity, quantity)
     effects = apply_fill(holding, Fill(0, at, quantity, ZERO if price is None else price), method)
     return Outcome(method, effects.realizations, holding, opens, price is not None)

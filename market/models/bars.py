@@ -56,7 +56,10 @@ class Bar(models.Model):
     Sources stand beside each other: the feed never writes over an upload, nor an upload over the feed.
     """
 
-    instrument = models.ForeignKey(Instrument, on_delete=models.PROTECT, db_column="ticker", related_name="bars")
+    # Of the many rows that the feed writes, no index is kept that another one serves for.
+    instrument = models.ForeignKey(
+        Instrument, on_delete=models.PROTECT, db_column="ticker", related_name="bars", db_index=False
+    )
     timeframe = models.CharField(max_length=2, choices=Timeframe)
     start = models.DateTimeField()
     ends_at = models.DateTimeField(help_text="From then on its close is known.")
@@ -67,7 +70,9 @@ class Bar(models.Model):
     volume = ExactDecimal(**PRICE, null=True)
     source = models.CharField(max_length=16, choices=[(source.value, source.label) for source in BAR_SOURCES])
     is_final = models.BooleanField(help_text="Nothing more comes into it.")
-    made_by = models.ForeignKey(settings.AUTH_USER_MODEL, null=True, on_delete=models.PROTECT, related_name="+")
+    made_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL, null=True, on_delete=models.PROTECT, related_name="+", db_index=False
+    )
     made_at = models.DateTimeField(null=True, help_text="When it was uploaded.")
 
     objects = BarQuerySet.as_manager()

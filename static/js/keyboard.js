@@ -1,7 +1,8 @@
 /* Keys: "/" find, "n" new trade, "g" then a letter for a page, "?" the list. Never while typing. */
 
 const PAGES = {
-  d: "/desk/", t: "/desk/trades/", p: "/desk/positions/", s: "/desk/strategies/", r: "/desk/reports/", e: "/desk/settings/",
+  d: "/desk/", t: "/desk/trades/", a: "/desk/activities/", p: "/desk/positions/", f: "/desk/performance/",
+  s: "/desk/strategies/", r: "/desk/reports/", e: "/desk/settings/",
 };
 const CHORD_MILLISECONDS = 1200;
 let chordStarted = -Infinity;

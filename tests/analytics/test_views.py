@@ -21,7 +21,7 @@ PAGE, RUN = "/desk/reports/", "/desk/reports/run/"
 @pytest.fixture
 def signed_in(client):
     def sign_in(user):
-        client.force_login(user, backend="tradeops.core.users.roles.RoleBackend")
+        client.force_login(user, backend="tradeops.core.users.backend.RoleBackend")
         return client
 
     return sign_in

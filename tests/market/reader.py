@@ -27,7 +27,7 @@ from tests.factories import make_user
 from tradeops.core.users.models import User
 user = User.objects.filter(username={name!r}).first() or make_user({name!r})
 session = SessionStore()
-session[SESSION_KEY], session[BACKEND_SESSION_KEY] = str(user.pk), "tradeops.core.users.roles.RoleBackend"
+session[SESSION_KEY], session[BACKEND_SESSION_KEY] = str(user.pk), "tradeops.core.users.backend.RoleBackend"
 session[HASH_SESSION_KEY] = user.get_session_auth_hash()
 session.save()
 answer = session.session_key

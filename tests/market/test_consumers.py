@@ -10,6 +10,13 @@ from websockets.exceptions import ConnectionClosed
 
 from tests.market.reader import SIGN_IN, Reader, publish, record
 
+BOUND_TOKEN = """
+from tradeops.core.users.models import User
+from tradeops.core.users.tokens import make_token
+user = User.objects.get(username={name!r})
+answer = make_token(user, name="bound", scope="read", account_id={account_id})[1]
+"""
+
 # What is told --------------------------------------------------------------------------------
 
 
@@ -118,6 +125,25 @@ async def test_private_frames_reach_only_their_owner(quiet_server):
         for reader in readers:
             await reader.frame("alert")
         assert {frame["type"] for frame in readers[1].seen} <= {"welcome", "snapshot", "alert", "stale", "heartbeat"}
+
+
+async def test_a_token_bound_to_an_account_is_told_of_another_only_that_something_happened(quiet_server):
+    alice = quiet_server.user("alice")["id"]
+    raw = quiet_server.run(BOUND_TOKEN.format(name="alice", account_id=7))
+    async with quiet_server.connect(headers={"Authorization": f"Bearer {raw}"}) as socket:
+        reader = Reader(socket)
+        known = (await reader.frame("welcome"))["events"]
+        await reader.frame("snapshot")
+        record(quiet_server, f"user:{alice}", "trade", account=8, price="1")
+        record(quiet_server, f"user:{alice}", "trade", account=7, price="2")
+        first, second = await reader.frame("withheld"), await reader.frame("trade")
+        assert first == {"type": "withheld", "stream": "user", "n": known["user"] + 1}
+        assert (second["account"], second["price"], second["n"]) == (7, "2", known["user"] + 2)
+    async with quiet_server.connect(headers={"Authorization": f"Bearer {raw}"}) as socket:
+        reader = Reader(socket)
+        await reader.frame("snapshot")
+        await reader.ask({"action": "resume", "events": {"user": known["user"]}}, "snapshot")
+        assert [frame for frame in reader.seen if "n" in frame] == [first, second]
 
 
 async def test_events_of_channels_not_wanted_are_not_sent(quiet_server):

@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import io
+from datetime import timedelta
 
 import pytest
 from channels.layers import get_channel_layer
@@ -17,7 +18,7 @@ from market.board import QuoteNow
 from market.console import Console, board_cell
 from market.feed import AVERAGES_EVERY_MS, in_database, run_feed
 from market.frames import alert_message, span_words
-from market.models import Alert, FeedState, Quote, TickBlock
+from market.models import Alert, Bar, FeedState, Quote, TickBlock, Timeframe
 from market.simulation import TICKERS
 from market.sources import simulated
 from tradeops.core.events.relay import GROUP
@@ -76,6 +77,23 @@ async def test_a_seed_makes_the_same_flushes_again_on_a_fresh_desk():
     first = await flushes(15, seed=5)
     await flushes(1, seed=6)
     assert prices(await flushes(15, seed=5)) == prices(first)
+
+
+async def test_the_running_feed_writes_its_bars(monkeypatch):
+    monkeypatch.setattr(feed_module, "MINUTE", timedelta(0))
+    seen = await flushes(60)
+    state = await in_database(FeedState.objects.current)()
+    assert 0 < state.bars_seq <= 60
+    traded: dict[str, int] = {}
+    for flush in seen[: state.bars_seq]:
+        for place, volume in zip(flush.batch.indexes, flush.batch.volumes, strict=True):
+            traded[TICKERS[place]] = traded.get(TICKERS[place], 0) + int(volume)
+    for timeframe in Timeframe:
+        bars = Bar.objects.filter(timeframe=timeframe).values_list("instrument", "volume")
+        written: dict[str, int] = {}
+        async for ticker, volume in bars:
+            written[ticker] = written.get(ticker, 0) + int(volume)
+        assert written == traded
 
 
 async def test_each_flush_is_one_message_to_every_server_process():

@@ -15,6 +15,8 @@ DESK_PAGES = [
     "/desk/trades/1/",
     "/desk/positions/",
     "/desk/positions/AAPL/",
+    "/desk/performance/",
+    "/desk/performance/?period=1m&benchmark=KO",
     "/desk/strategies/",
     "/desk/strategies/1/",
     "/desk/reports/",

@@ -73,6 +73,16 @@ def test_numbers_too_large_for_columns_are_folded_one_by_one(account, monkeypatc
     assert list(verification.account_differences(account)) == []
 
 
+def test_a_big_profit_with_a_split_fee_is_exact(account):
+    book(account, quantity="40", price="1.05", fees="1.05", executed_at=at(0))
+    book(account, "SELL", quantity="130", price="900000.25", fees="1.05", executed_at=at(1))  # 40/130 of a fee
+    book(account, "BUY", quantity="200", price="900000", fees="0.01", executed_at=at(2))
+    one_by_one = kept(account)
+    assert len(one_by_one[RoundTrip]) == 2
+    bulk_derived.refold_tickers(account, ["AAPL"], None)
+    assert kept(account) == one_by_one
+
+
 def test_a_short_is_refused_in_columns_too(alice, monkeypatch):
     account = make_account(alice, allows_short=False)
     first = book(account, quantity="10", executed_at=at(0))

@@ -5,7 +5,7 @@ import pytest
 from tests.factories import make_user
 from trades import verification
 from trades.demo import load_demo
-from trades.models import LedgerEntry, Position, RoundTrip, Trade
+from trades.models import Activity, LedgerEntry, Position, RoundTrip, Trade
 
 pytestmark = pytest.mark.django_db
 
@@ -21,4 +21,7 @@ def test_the_demos_book_has_a_bit_of_everything_and_is_loaded_once():
     assert Position.objects.filter(quantity__lt=0).exists()
     assert RoundTrip.objects.count() >= 2
     assert Trade.objects.current().values("instrument").distinct().count() == 12
+    assert set(Activity.objects.values_list("kind", flat=True)) == {
+        "deposit", "withdrawal", "dividend", "interest", "fee",
+    }  # fmt: skip
     assert list(verification.differences()) == []

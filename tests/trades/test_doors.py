@@ -12,7 +12,10 @@ pytestmark = pytest.mark.django_db
 ADDRESSES = [
     ("get", "/trades/"), ("post", "/trades/"), ("get", "/trades/stats"), ("get", "/trades/{id}"),
     ("put", "/trades/{id}"), ("patch", "/trades/{id}"), ("delete", "/trades/{id}"), ("get", "/trades/{id}/history"),
-    ("get", "/positions/"), ("get", "/positions/AAPL"), ("get", "/accounts/"), ("post", "/accounts/"),
+    ("get", "/positions/"), ("get", "/positions/AAPL"),
+    ("get", "/positions/AAPL?as_of=2030-01-01"), ("get", "/positions/AAPL/explain"),
+    ("get", "/positions/AAPL/what-if?quantity=1&side=sell"), ("get", "/round-trips/"),
+    ("get", "/accounts/"), ("post", "/accounts/"),
     ("get", "/accounts/{account}"), ("patch", "/accounts/{account}"),
 ]  # fmt: skip
 

@@ -25,7 +25,9 @@ ODD = [
 ]
 ADDRESSES = [
     "/trades/", "/trades/?format=csv", "/trades/stats", "/trades/{id}", "/trades/{id}/history", "/positions/",
-    "/positions/AAPL", "/accounts/", "/desk/trades/", "/desk/trades/{id}/", "/desk/trades/{id}/correct/",
+    "/positions/AAPL", "/positions/?as_of=2030-01-01", "/positions/AAPL/explain?method=lifo",
+    "/positions/AAPL/what-if?quantity=1&side=sell", "/round-trips/", "/round-trips/?format=csv",
+    "/accounts/", "/desk/trades/", "/desk/trades/{id}/", "/desk/trades/{id}/correct/",
     "/desk/trades/{id}/void/", "/desk/trades/new/?ticker=AAPL&side=BUY&quantity=1&price=1", "/desk/positions/",
     "/desk/positions/AAPL/",
 ]  # fmt: skip
@@ -38,6 +40,8 @@ def test_odd_rows_break_no_read(client, alice, account, odd, zone):
     alice.save()
     trade = book(account, "BUY", "10", executed_at=at(0))
     book(account, "SELL", "4", executed_at=at(1))
+    book(account, "SELL", "6", executed_at=at(2))
+    book(account, "BUY", "2", executed_at=at(3))
     with triggers.lifted():
         ODD[odd]()
     client.force_login(alice)

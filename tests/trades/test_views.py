@@ -111,6 +111,7 @@ def test_an_empty_blotter_says_what_to_do_next(desk):
 def test_the_number_of_queries_does_not_grow_with_the_book(desk, account, page):
     quote()
     address = page.format(id=book(account, executed_at=at(0)).trade_id)
+    book(account, "SELL", "1", executed_at=at(1))
     with CaptureQueriesContext(connection) as first:
         desk.get(address)
     for minute in range(4):
@@ -229,7 +230,7 @@ def test_the_page_of_a_trade_tells_its_story(desk, account, carol):
     assert "6 still open, cost 606.00" in text
     closed = text_of(desk.get(f"/desk/trades/{sale.trade_id}/"))
     assert f"Trade {trade.trade_id}" in closed
-    assert "Realized by this trade +36.00" in closed
+    assert f"Realized by trade {sale.trade_id} +36.00" in closed
 
 
 def test_a_correction_by_the_form_keeps_what_was_not_touched(desk, account):

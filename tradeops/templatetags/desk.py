@@ -14,6 +14,7 @@ from django.utils.html import format_html
 register = template.Library()
 
 MISSING = "–"
+SIZES = ((9, "G"), (6, "M"), (3, "k"), (0, ""))  # powers of ten and what they are called
 THEMES = ("system", "light", "dark")
 
 
@@ -61,6 +62,25 @@ def exact(value, places: int = 0) -> str:
         return MISSING
     booked = len(f"{number:f}".partition(".")[2].rstrip("0"))
     return _with_true_minus(_grouped(number, max(places, booked)))
+
+
+@register.filter
+def percentage(fraction) -> Decimal | None:
+    """0.045 → 4.5, for a column whose head says percent."""
+    number = _number(fraction)
+    return None if number is None else number * 100
+
+
+@register.filter
+def compact(value) -> str:
+    """A gain or a loss where there is little room, to three digits: "+1.23k", "−45.6", "+12.3M"."""
+    number = _number(value)
+    if number is None:
+        return MISSING
+    power, unit = next((size for size in SIZES if abs(number) >= Decimal("0.9995").scaleb(size[0])), SIZES[-1])
+    scaled = number.scaleb(-power)
+    places = 2 if abs(scaled) < Decimal("9.995") else 1 if abs(scaled) < Decimal("99.95") else 0
+    return f"{signed(scaled, places)}{unit}"
 
 
 @register.filter
@@ -146,11 +166,11 @@ def current_theme(context) -> str:
 
 
 @register.simple_tag(takes_context=True)
-def nav_link(context, path: str, name: str) -> str:
-    """A link of the shell's navigation, marked when the page shown is it or lies under it."""
+def nav_link(context, path: str, name: str, *also: str) -> str:
+    """A link of the shell's navigation, marked when the page shown is it or lies under it, or under one of `also`."""
     request = context.get("request")
     here = request.path if request else ""
-    is_current = here == path or (path != "/desk/" and here.startswith(path))
+    is_current = here == path or (path != "/desk/" and here.startswith((path, *also)))
     if is_current:
         return format_html('<a href="{}" aria-current="page">{}</a>', path, name)
     return format_html('<a href="{}">{}</a>', path, name)

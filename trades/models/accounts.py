@@ -10,6 +10,7 @@ from django.db.models import Q
 from django.utils import timezone
 
 from tradeops.core.users.models import validate_time_zone
+from tradeops.core.users.roles import Action, Reach, reach_of
 
 from .. import ledger
 
@@ -30,16 +31,26 @@ class PnlMethod(models.TextChoices):
     HIFO = "hifo", "Highest cost first"
 
 
+def within_reach(rows: models.QuerySet, user, owner: str, account: str) -> models.QuerySet:
+    """`rows` of the accounts that `user` may see: of all, of their own or, by a bound token, of the one it names.
+
+    `owner` and `account` are the ways from a row to the owner of its account and to the account's id.
+    """
+    if user.bound_account_id is not None:
+        rows = rows.filter(**{account: user.bound_account_id})
+    return rows if reach_of(user.role, Action.READ) is Reach.ALL else rows.filter(**{owner: user})
+
+
 class AccountQuerySet(models.QuerySet):
     def visible_to(self, user):
-        return self if user.sees_all_books else self.filter(owner=user)
+        return within_reach(self, user, "owner", "pk")
 
 
 class OwnedQuerySet(models.QuerySet):
     """Rows of accounts: seen by whoever may see the account."""
 
     def visible_to(self, user):
-        return self if user.sees_all_books else self.filter(account__owner=user)
+        return within_reach(self, user, "account__owner", "account_id")
 
 
 class Account(models.Model):

@@ -98,17 +98,28 @@ class Activity(Version):
     def words(self) -> str:
         """The activity as a person would say it."""
         kind = self.get_kind_display()
+        amount = plain(self.amount) if self.amount is not None else ""
+        said = [kind[:1].lower() + kind[1:], self.instrument_id, amount, self.details]
+        return " ".join(word for word in said if word)
+
+    @property
+    def details(self) -> str:
+        """What it says besides its kind, its ticker and an amount of money, in words."""
         said = [
-            kind[:1].lower() + kind[1:],
-            self.instrument_id,
             self.ratio,
-            plain(self.amount) if self.amount is not None else "",
             f"{plain(self.amount_per_unit)} a unit" if self.amount_per_unit is not None else "",
-            plain(self.quantity) if self.quantity is not None else "",
+            f"{plain(self.quantity)} units" if self.quantity is not None else "",
             f"to {self.new_instrument_id}" if self.new_instrument_id else "",
             f"to {self.get_pnl_method_display().lower()}" if self.pnl_method else "",
         ]
         return " ".join(word for word in said if word)
+
+    @property
+    def money(self) -> Decimal | None:
+        """What it brought (+) or cost (-) in money: its amount, or its income where that was asked for."""
+        if self.kind not in CASH_KINDS:
+            return self.income
+        return self.amount if CASH_KINDS[self.kind] > 0 else self.amount.copy_negate()
 
     @property
     def ratio(self) -> str:
@@ -126,8 +137,7 @@ class Activity(Version):
 
 
 def cash_move(row: Activity) -> events.CashMove:
-    amount = row.amount if CASH_KINDS[row.kind] > 0 else row.amount.copy_negate()
-    return events.CashMove(row.activity_id, row.effective_at, str(row.kind), amount)
+    return events.CashMove(row.activity_id, row.effective_at, str(row.kind), row.money)
 
 
 def split(row: Activity) -> events.Split:

@@ -181,10 +181,27 @@ class RoundTrip(Derived):
     class Meta:
         ordering = ["-closed_at", "-closed_by"]
         constraints = [models.UniqueConstraint(fields=["closed_by"], name="round_trip_once_a_trade")]
-        indexes = [models.Index(fields=["account", "instrument"], name="round_trip_of_a_position")]
+        indexes = [
+            models.Index(fields=["account", "instrument"], name="round_trip_of_a_position"),
+            # GET /round-trips/, newest first.
+            models.Index(fields=["closed_at", "closed_by"], name="round_trip_by_time"),
+        ]
 
     def __str__(self) -> str:
         return f"{self.opened_by} to {self.closed_by}: {self.net_pnl}"
+
+    @property
+    def direction(self) -> str:
+        return "long" if self.is_long else "short"
+
+    @property
+    def result(self) -> str:
+        """It is won where after fees it made more than 0."""
+        return "won" if self.net_pnl > 0 else "lost"
+
+    @property
+    def holding_seconds(self) -> float:
+        return (self.closed_at - self.opened_at).total_seconds()
 
 
 class Income(Derived):

@@ -27,7 +27,7 @@ def test_a_wrong_token_signs_nobody_in(db, raw):
 
 def test_a_revoked_or_expired_token_signs_nobody_in(alice):
     token, raw = make_token(alice, name="bot")
-    revoke_token(token)
+    revoke_token(token, alice)
     assert authenticate_token(raw) is None
     _, old = make_token(alice, name="old", expires_at=timezone.now() - timedelta(seconds=1))
     assert authenticate_token(old) is None

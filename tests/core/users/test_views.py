@@ -146,7 +146,7 @@ def test_the_settings_page_costs_a_fixed_number_of_queries(browser, alice, djang
     client = browser(alice)
     for number in range(5):
         make_token(alice, name=f"token {number}")
-    with django_assert_num_queries(3):  # session, user, tokens
+    with django_assert_num_queries(4):  # session, user, tokens, accounts
         client.get("/desk/settings/")
 
 

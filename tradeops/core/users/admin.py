@@ -9,6 +9,7 @@ from django.utils import timezone
 from tradeops.core.admin import ReadOnlyAdmin
 
 from .models import ApiToken, User
+from .roles import Role
 from .tokens import revoke_token
 
 admin.site.unregister(Group)  # what a role may do stands in roles.py, not in groups
@@ -39,13 +40,34 @@ class DeskUserAdmin(UserAdmin):
     ]
     add_fieldsets = [(None, {"fields": ["username", "usable_password", "password1", "password2", "role"]})]
 
+    def construct_change_message(self, request, form, formsets, add=False):
+        """What the log says: of a role, what it was and what it is."""
+        if "role" not in form.changed_data:
+            return super().construct_change_message(request, form, formsets, add)
+        now = form.instance.get_role_display().lower()
+        if add:
+            return f"Made with the role {now}."
+        others = [name for name in form.changed_data if name != "role"]
+        before = Role(form.initial["role"]).label.lower()
+        return f"Role: {before}, now {now}." + (f" Changed too: {', '.join(others)}." if others else "")
+
 
 @admin.register(ApiToken)
 class ApiTokenAdmin(ReadOnlyAdmin):
-    list_display = ["name", "user", "prefix", "scope", "created_at", "expires_at", "last_used_at", "revoked_at"]
+    list_display = [
+        "name",
+        "user",
+        "prefix",
+        "scope",
+        "account_id",
+        "created_at",
+        "expires_at",
+        "last_used_at",
+        "revoked_at",
+    ]
     list_filter = ["scope", ("revoked_at", admin.EmptyFieldListFilter)]
     list_select_related = ["user"]
-    search_fields = ["name", "prefix", "user__username"]
+    search_fields = ["name", "prefix", "=account_id", "user__username"]
     date_hierarchy = "created_at"
     actions = ["revoke"]
 
@@ -53,7 +75,7 @@ class ApiTokenAdmin(ReadOnlyAdmin):
     def revoke(self, request, queryset) -> None:
         live = list(queryset.filter(revoked_at=None))
         for token in live:
-            revoke_token(token)
+            revoke_token(token, request.user)
         self.message_user(request, f"{len(live)} revoked at {timezone.now():%H:%M:%S} UTC.")
 
     def has_revoke_permission(self, request) -> bool:

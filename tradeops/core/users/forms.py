@@ -6,9 +6,11 @@ from datetime import timedelta
 from django import forms
 from django.utils import timezone
 
-from .models import ApiToken, Role, Scope, User
+from .models import ApiToken, User
+from .roles import Action, Scope, scope_needed
 
 LIVE_TOKENS_PER_USER = 50
+ACCOUNTS_LISTED = 500
 EXPIRIES = [("30", "30 days"), ("90", "90 days"), ("365", "1 year"), ("never", "Never")]
 
 
@@ -20,12 +22,15 @@ def time_zone_choices() -> list[tuple[str, str]]:
 
 def scope_choices(user: User) -> list[tuple[str, str]]:
     """The scopes `user` may give away: never more than they may do themselves."""
-    scopes = [Scope.READ]
-    if user.may_book:
-        scopes.append(Scope.TRADE)
-    if user.role == Role.ADMINISTRATOR:
-        scopes.append(Scope.ADMIN)
-    return [(scope.value, scope.label) for scope in scopes]
+    needed = {scope_needed(action) for action in Action if user.may(action)}
+    return [(scope.value, scope.label) for scope in Scope if scope in needed]
+
+
+def account_choices(user: User) -> list[tuple]:
+    """The accounts a token may be bound to."""
+    accounts = user.accounts_seen().select_related("owner")[:ACCOUNTS_LISTED]
+    named = [(one.pk, f"{one}" if one.owner_id == user.pk else f"{one.owner}: {one}") for one in accounts]
+    return [("", "All that you see"), *named]
 
 
 class PreferencesForm(forms.ModelForm):
@@ -37,6 +42,9 @@ class PreferencesForm(forms.ModelForm):
 
 
 class TokenForm(forms.ModelForm):
+    account = forms.TypedChoiceField(
+        coerce=int, empty_value=None, required=False, help_text="Bound to one, it sees and books nothing else."
+    )
     lifetime_days = forms.ChoiceField(choices=EXPIRIES, initial="90", label="Expires after")
 
     class Meta:
@@ -48,6 +56,7 @@ class TokenForm(forms.ModelForm):
         super().__init__(*args, **kwargs)
         self.user = user
         self.fields["scope"].choices = scope_choices(user)
+        self.fields["account"].choices = account_choices(user)
 
     def clean_name(self) -> str:
         name = self.cleaned_data["name"]
@@ -59,6 +68,16 @@ class TokenForm(forms.ModelForm):
                 f"You have {LIVE_TOKENS_PER_USER} live tokens; revoke one first.", code="too_many"
             )
         return name
+
+    def content(self) -> dict:
+        """What the token is made with."""
+        values = self.cleaned_data
+        return {
+            "name": values["name"],
+            "scope": values["scope"],
+            "account_id": values["account"],
+            "expires_at": self.expires_at(),
+        }
 
     def expires_at(self):
         days = self.cleaned_data["lifetime_days"]

@@ -4,18 +4,12 @@ import zoneinfo
 
 from django.contrib.auth.models import AbstractUser
 from django.core.exceptions import ValidationError
-from django.db import models
+from django.db import models, transaction
 from django.db.models import Q
 from django.utils import timezone
 
 from . import signed_in
-
-
-class Role(models.TextChoices):
-    TRADER = "trader", "Trader"
-    BACK_OFFICE = "back_office", "Back office"
-    AUDITOR = "auditor", "Auditor"
-    ADMINISTRATOR = "administrator", "Administrator"
+from .roles import IN_AN_ACCOUNT, Action, Reach, Role, Scope, reach_of, scope_needed
 
 
 class Theme(models.TextChoices):
@@ -30,13 +24,16 @@ def validate_time_zone(name: str) -> None:
 
 
 class User(AbstractUser):
-    """A person at the desk. What they may do follows from the role (see roles.py)."""
+    """A person at the desk. What they may do follows from the role, by the table in roles.py."""
 
     role = models.CharField(max_length=16, choices=Role, default=Role.TRADER)
     time_zone = models.CharField(max_length=64, default="UTC", validators=[validate_time_zone])
     theme = models.CharField(max_length=8, choices=Theme, default=Theme.SYSTEM)
     # Demo users have passwords that are printed at the start: they exist in demo mode alone.
     is_demo = models.BooleanField(default=False, editable=False)
+
+    # The one account that the token of this request is bound to; none of a session.
+    bound_account_id: int | None = None
 
     class Meta(AbstractUser.Meta):
         constraints = [
@@ -47,23 +44,35 @@ class User(AbstractUser):
     def save(self, *args, **kwargs):
         if self.is_superuser:
             self.role = Role.ADMINISTRATOR
-        self.is_staff = self.role != Role.TRADER or self.is_superuser
+        self.is_staff = reach_of(self.role, Action.SEE_OFFICE) is not Reach.NONE
         super().save(*args, **kwargs)
-        signed_in.forget()
+        transaction.on_commit(signed_in.forget)
+
+    def may(self, action: Action, account=None) -> bool:
+        """Whether the user may do `action` at all or, where one is given, in `account`."""
+        is_bound = self.bound_account_id is not None
+        if is_bound and (action not in IN_AN_ACCOUNT or (account is not None and account.pk != self.bound_account_id)):
+            return False
+        reach = reach_of(self.role, action)
+        if account is None:
+            return reach is not Reach.NONE
+        return reach is Reach.ALL or (reach is Reach.OWN and account.owner_id == self.pk)
+
+    def may_in_all(self, action: Action) -> bool:
+        """Whether the user may do `action` in everybody's accounts."""
+        return self.bound_account_id is None and reach_of(self.role, action) is Reach.ALL
+
+    def accounts_seen(self):
+        """The accounts whose books the user may see. What an account is, an app above knows: it names its owner."""
+        return self.accounts.model.objects.visible_to(self)
 
     @property
     def sees_all_books(self) -> bool:
-        return self.role != Role.TRADER
+        return self.may_in_all(Action.READ)
 
     @property
     def may_book(self) -> bool:
-        return self.role != Role.AUDITOR
-
-
-class Scope(models.TextChoices):
-    READ = "read", "Read"
-    TRADE = "trade", "Read and trade"
-    ADMIN = "admin", "Everything"
+        return self.may(Action.BOOK)
 
 
 class ApiTokenQuerySet(models.QuerySet):
@@ -82,6 +91,8 @@ class ApiToken(models.Model):
     prefix = models.CharField(max_length=16, editable=False)
     digest = models.CharField(max_length=64, unique=True, editable=False)
     scope = models.CharField(max_length=8, choices=Scope, default=Scope.READ)
+    # A number, for accounts stand in an app above this one; see User.accounts_seen.
+    account_id = models.BigIntegerField(null=True, blank=True, help_text="The one account it reaches; empty for all.")
     created_at = models.DateTimeField(default=timezone.now, editable=False)
     expires_at = models.DateTimeField(null=True, blank=True)
     last_used_at = models.DateTimeField(null=True, blank=True, editable=False)
@@ -98,12 +109,11 @@ class ApiToken(models.Model):
 
     def save(self, *args, **kwargs):
         super().save(*args, **kwargs)
-        signed_in.forget()
+        transaction.on_commit(signed_in.forget)
 
     def is_live(self, now) -> bool:
         return self.revoked_at is None and (self.expires_at is None or self.expires_at > now)
 
-    def allows(self, scope: str) -> bool:
-        """Whether this token's scope covers `scope`."""
-        order = [Scope.READ, Scope.TRADE, Scope.ADMIN]
-        return order.index(Scope(self.scope)) >= order.index(Scope(scope))
+    def allows(self, action: Action) -> bool:
+        """Whether this token's scope covers `action`."""
+        return Scope(self.scope).covers(scope_needed(action))

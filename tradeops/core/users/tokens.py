@@ -5,9 +5,11 @@ import secrets
 from datetime import timedelta
 
 from django.conf import settings
+from django.db import transaction
 from django.utils import timezone
 
 from . import signed_in
+from .audit import note_changed, note_made
 from .models import ApiToken, Scope, User
 
 PREFIX = "tops_"
@@ -18,12 +20,23 @@ def digest_of(raw: str) -> str:
     return hashlib.sha256(raw.encode("utf-8", "surrogatepass")).hexdigest()
 
 
-def make_token(user: User, *, name: str, scope: str = Scope.READ, expires_at=None) -> tuple[ApiToken, str]:
-    """A new token of `user` and its text, which can never be shown again."""
+@transaction.atomic
+def make_token(
+    user: User, *, name: str, scope: str = Scope.READ, account_id: int | None = None, expires_at=None
+) -> tuple[ApiToken, str]:
+    """A new token of `user`, bound to an account where one is named, and its text, which can never be shown again."""
     raw = PREFIX + secrets.token_urlsafe(32)
     token = ApiToken.objects.create(
-        user=user, name=name, prefix=raw[:10], digest=digest_of(raw), scope=scope, expires_at=expires_at
+        user=user,
+        name=name,
+        prefix=raw[:10],
+        digest=digest_of(raw),
+        scope=scope,
+        account_id=account_id,
+        expires_at=expires_at,
     )
+    bound = "all accounts" if account_id is None else f"account {account_id}"
+    note_made(user, token, f"Made with the scope {scope} for {bound}.")
     return token, raw
 
 
@@ -45,6 +58,7 @@ def look_up(digest: str, now) -> signed_in.SignIn | None:
         return None
     if token.last_used_at is None or now - token.last_used_at > USE_NOTED_EVERY:
         ApiToken.objects.filter(pk=token.pk).update(last_used_at=now)
+    token.user.bound_account_id = token.account_id
     return signed_in.keep(digest, token.user, token)
 
 
@@ -53,6 +67,8 @@ def may_sign_in(user: User) -> bool:
     return user.is_active and (settings.TRADEOPS_DEMO or not user.is_demo)
 
 
-def revoke_token(token: ApiToken) -> None:
-    ApiToken.objects.filter(pk=token.pk, revoked_at=None).update(revoked_at=timezone.now())
-    signed_in.forget()
+@transaction.atomic
+def revoke_token(token: ApiToken, actor: User) -> None:
+    if ApiToken.objects.filter(pk=token.pk, revoked_at=None).update(revoked_at=timezone.now()):
+        note_changed(actor, token, "Revoked.")
+    transaction.on_commit(signed_in.forget)

@@ -106,9 +106,10 @@ def remember_theme(response: HttpResponse, theme: str) -> HttpResponse:
 def settings_page(request, status: int = 200, **context) -> HttpResponse:
     tokens = ApiToken.objects.visible_to(request.user)[:TOKENS_SHOWN]
     context.setdefault("preferences_form", PreferencesForm(instance=request.user))
-    context.setdefault("token_form", TokenForm(user=request.user))
+    token_form = context.setdefault("token_form", TokenForm(user=request.user))
+    names = dict(token_form.fields["account"].choices)
     now = timezone.now()
-    context["tokens"] = [(token, token.is_live(now)) for token in tokens]
+    context["tokens"] = [(token, token.is_live(now), names.get(token.account_id)) for token in tokens]
     return render(request, "users/settings.html", context, status=status)
 
 
@@ -140,9 +141,7 @@ def create_token(request) -> HttpResponse:
     form = TokenForm(request.POST, user=request.user)
     if not form.is_valid():
         return settings_page(request, 422, token_form=form)
-    token, raw = make_token(
-        request.user, name=form.cleaned_data["name"], scope=form.cleaned_data["scope"], expires_at=form.expires_at()
-    )
+    token, raw = make_token(request.user, **form.content())
     return settings_page(request, made=token, raw=raw)
 
 
@@ -150,6 +149,6 @@ def create_token(request) -> HttpResponse:
 @login_required
 def revoke(request, token_id: int) -> HttpResponse:
     token = get_object_or_404(ApiToken.objects.visible_to(request.user), pk=token_id)
-    revoke_token(token)
+    revoke_token(token, request.user)
     messages.success(request, f"{token.name} is revoked. Programs using it are refused from now on.")
     return redirect("users:settings")
