@@ -14,9 +14,9 @@ def make_user(username: str = "alice", role: str = Role.TRADER, **extra) -> User
     return User.objects.create_user(username, password=PASSWORD, role=role, **extra)
 
 
-def bearer(user: User, scope: str = Scope.ADMIN) -> dict[str, str]:
+def bearer(user: User, scope: str = Scope.ADMIN, **extra) -> dict[str, str]:
     """Headers that sign `user` in with a fresh token."""
-    _, raw = make_token(user, name="test", scope=scope)
+    _, raw = make_token(user, name="test", scope=scope, **extra)
     return {"Authorization": f"Bearer {raw}"}
 
 

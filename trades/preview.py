@@ -13,8 +13,8 @@ from . import derived, ledger
 from .events import place_of
 from .ledger import Folded, Holding
 from .models import Account, Position, Trade
-from .past import Asked, record_of
 from .moving_on import holding_before
+from .past import Asked, record_of
 from .valuation import Valuation, value_all
 
 

@@ -105,11 +105,8 @@ class Account(models.Model):
 
     @property
     def zone(self) -> tzinfo:
-        """The account's time zone; UTC for a name that is none, which only SQL can have put there."""
-        try:
-            return ZoneInfo(self.time_zone)
-        except (KeyError, ValueError, OSError):
-            return UTC
+        """The account's time zone."""
+        return zone_named(self.time_zone)
 
     def trade_date(self, at: datetime) -> date:
         """The account's own day that `at` belongs to: it begins at the cutoff, in the account's time zone."""
@@ -127,10 +124,18 @@ class Account(models.Model):
         return self.closed_through is not None and self.trade_date(at) <= self.closed_through
 
 
+def zone_named(name: str) -> tzinfo:
+    """The time zone of that name; UTC for a name that is none, which only SQL can have put there."""
+    try:
+        return ZoneInfo(name)
+    except (KeyError, ValueError, OSError):
+        return UTC
+
+
 def trade_date_of(at: datetime, time_zone: str, day_cutoff: time) -> date:
     """The day that `at` belongs to, where days begin at `day_cutoff` in `time_zone`."""
     try:
-        local = at.astimezone(ZoneInfo(time_zone))
+        local = at.astimezone(zone_named(time_zone))
         before_cutoff = local.time() < day_cutoff
         return local.date() - timedelta(days=1) if before_cutoff else local.date()
     except OverflowError:  # the calendar's first and last day
