@@ -226,7 +226,7 @@ def _write(account: Account, before: Version | None, after: Version, is_moved: b
         type(before).objects.filter(pk=before.pk).update(superseded_by=after.entry)
     after.save(force_insert=True)
     if isinstance(after, Activity) and after.kind == ActivityKind.METHOD_CHANGE:
-        _keep_method(account)
+        keep_method(account)
     positions = refolding.refold(account, tickers, shorts) if tickers else []
     with_realized(after)
     return positions
@@ -241,7 +241,7 @@ def moved_tickers(account: Account, before: Version | None, after: Version) -> l
     return sorted(after.tickers | (before.tickers if before else set()))
 
 
-def _keep_method(account: Account) -> None:
+def keep_method(account: Account) -> None:
     """The account's method as its dated changes leave it."""
     changes = Activity.objects.current().filter(account=account, kind=ActivityKind.METHOD_CHANGE)
     last = changes.in_order().last()
