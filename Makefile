@@ -3,11 +3,12 @@
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: help run test lint requirements
+.PHONY: help run test proof lint requirements
 
 help:
 	@echo "make run           install, migrate, load the demo and serve the desk on http://127.0.0.1:$${PORT:-8000}"
 	@echo "make test          the whole test suite, its services included"
+	@echo "make proof         the promises, each tried and a row of a table; P=\"P01 P02\" for some"
 	@echo "make lint          ruff, check and format"
 	@echo "make requirements  lock requirements*.in again, with hashes (needs uv)"
 
@@ -29,6 +30,9 @@ run: $(VENV)/installed
 
 test: $(VENV)/installed-test
 	@exec $(BIN)/python -m tests
+
+proof: $(VENV)/installed-test
+	@exec $(BIN)/python -m tests.proof $(P)
 
 lint: $(VENV)/installed-test
 	@$(BIN)/ruff check . && $(BIN)/ruff format --check .

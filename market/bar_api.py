@@ -131,10 +131,12 @@ class TickerBars(GenericAPIView):
     in units of after the last known split. `format=csv` streams all that match.
 
     A POST uploads bars: a CSV file (`timestamp,open,high,low,close,volume` in any order, as `text/csv` or in the field
-    `file`; a day is enough for `1d`) with `timeframe` in the address or the form, or JSON with `bars`; all
-    or nothing. Or it states a price: `{"price": "101.5", "at": "2025-01-15T16:00:00Z", "note": "..."}`, with
-    `corrects` in the place of another one. Whoever may book may do both; what another uploaded or stated is replaced or
-    corrected by back office and administrators alone.
+    `file`; a day is enough for `1d`) with `timeframe` in the address or the form, or JSON with `bars`; at most 20,000
+    at once, all or nothing. An unknown ticker becomes an instrument.
+
+    Or it states a price: `{"price": "101.5", "at": "2025-01-15T16:00:00Z", "note": "..."}`, with `corrects` in the
+    place of another one. Whoever may book may do both; what another uploaded or stated is replaced or corrected by
+    back office and administrators alone.
     """
 
     writes = Action.STATE_PRICE

@@ -12,7 +12,8 @@ from tradeops.core.csvfile import CsvError, read_rows
 from .bars import LENGTHS
 from .ticks import EPOCH
 
-MOST_BARS = 50_000
+# One upload is one transaction, and on SQLite the feed waits for it.
+MOST_BARS = 20_000
 MOST_BYTES = 16 * 1024 * 1024
 MOST_LISTED = 100
 FIRST = datetime(1700, 1, 1, tzinfo=UTC)

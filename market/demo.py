@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from datetime import UTC, date, datetime, time, timedelta
 from decimal import Decimal
+from types import MappingProxyType
 
 from .models import Bar, Instrument, Quote, Source, Timeframe
 from .samples import SampleBar, daily_bars, led_through
@@ -12,12 +13,16 @@ from .ticks import from_micros
 YEARS = 2
 SEED = 7
 ONE_DAY = timedelta(days=1)
+NO_SPLITS: Mapping[str, tuple[date, Decimal]] = MappingProxyType({})
 
 
-def load_demo(today: date, paid: Mapping[str, Mapping[date, Decimal]]) -> None:
+def load_demo(
+    today: date, paid: Mapping[str, Mapping[date, Decimal]], splits: Mapping[str, tuple[date, Decimal]] = NO_SPLITS
+) -> None:
     """Stores bars of the days before `today`, once.
 
-    paid   ticker -> day -> price; the demo's book has dealt at these, so the bars go through them
+    paid     ticker -> day -> price; the demo's book has dealt at these, so the bars go through them
+    splits   ticker -> day, units that one became; before that day prices are those of the old units
     """
     days = Bar.objects.filter(timeframe=Timeframe.DAY, source=Source.SIMULATED)
     if days.filter(start__lt=_midnight(today)).exists():
@@ -27,8 +32,10 @@ def load_demo(today: date, paid: Mapping[str, Mapping[date, Decimal]]) -> None:
     bars = []
     for ticker, begins_at in first_prices().items():
         prices = dict(paid.get(ticker, {})) | {yesterday: begins_at}
-        sample = daily_bars(ticker, YEARS, SEED, yesterday)
-        bars += [_row(ticker, bar) for bar in led_through(sample, {day: float(at) for day, at in prices.items()})]
+        day, units = splits.get(ticker, (date.min, Decimal(1)))
+        known = {on: float(at / units if on < day else at) for on, at in prices.items()}
+        led = led_through(daily_bars(ticker, YEARS, SEED, yesterday), known)
+        bars += [_row(ticker, bar, units if bar.day < day else Decimal(1)) for bar in led]
     Bar.objects.bulk_create(bars, batch_size=1000)
 
 
@@ -39,20 +46,19 @@ def first_prices() -> dict[str, Decimal]:
     return levels | {quote.ticker: quote.price for quote in quotes if quote.is_sound}
 
 
-def _row(ticker: str, bar: SampleBar) -> Bar:
+def _row(ticker: str, bar: SampleBar, units: Decimal) -> Bar:
+    """The bar as it was stored on its day, when a unit was what `units` are now."""
     start = _midnight(bar.day)
+    prices = {name: Decimal(f"{getattr(bar, name):.4f}") * units for name in ("open", "high", "low", "close")}
     return Bar(
         instrument_id=ticker,
         timeframe=Timeframe.DAY,
         start=start,
         ends_at=start + ONE_DAY,
-        open=Decimal(f"{bar.open:.4f}"),
-        high=Decimal(f"{bar.high:.4f}"),
-        low=Decimal(f"{bar.low:.4f}"),
-        close=Decimal(f"{bar.close:.4f}"),
-        volume=bar.volume,
+        volume=int(bar.volume / units),
         source=Source.SIMULATED,
         is_final=True,
+        **prices,
     )
 
 

@@ -31,8 +31,8 @@ from .models import (
 )
 
 ONE_DAY = timedelta(days=1)
-# Of prices of one moment that of the highest rank counts.
-RANKS = {Source.SIMULATED: 0, Source.UPLOAD: 1, Source.MANUAL: 2}
+# Of prices of one moment that of the highest rank counts; a feed's has none.
+RANKS = {Source.UPLOAD: 1, Source.MANUAL: 2}
 SPANS_AT_ONCE = 100
 NO_TIMEFRAME = ""  # a mark's or a quote's
 LENGTHS = {NO_TIMEFRAME: timedelta(0)} | {timeframe.value: timeframe.length for timeframe in Timeframe}
@@ -71,6 +71,10 @@ class Span:
     end: datetime
 
 
+def rank_of(source: str) -> int:
+    return RANKS.get(source, 0)
+
+
 # One moment -----------------------------------------------------------------------------
 
 
@@ -85,7 +89,7 @@ def prices_at(tickers: Iterable[str], at: datetime, *, with_simulated: bool) -> 
     for instrument in instruments:
         points = list(_points_of(instrument, [*sources, Source.MANUAL], at, with_simulated))
         if points:
-            found[instrument.ticker] = max(points, key=lambda point: (point.at, RANKS[point.source]))
+            found[instrument.ticker] = max(points, key=lambda point: (point.at, rank_of(point.source)))
     return found
 
 
@@ -120,7 +124,8 @@ def daily_closes(
     before = prices_at(tickers, begin, with_simulated=with_simulated)
     made: dict[str, list[tuple]] = defaultdict(list)
     for ticker, *rest in _points_made(tickers, begin, end, with_simulated):
-        made[ticker].append(rest)
+        if rest[1].is_finite():  # in a numeric column SQL can put what is no number
+            made[ticker].append(rest)
     return {
         ticker: dict(_closes(before.get(ticker), made[ticker], begin, end))
         for ticker in tickers
@@ -158,7 +163,7 @@ def _closes(
     point: PricePoint | None, made: list[tuple], begin: datetime, end: datetime
 ) -> Iterator[tuple[date, PricePoint]]:
     """(day, the last point known at its end), where there is one; `point` is what was known at `begin`."""
-    made.sort(key=lambda row: (row[0], RANKS[row[2]], LENGTHS[row[3]], row[4]))
+    made.sort(key=lambda row: (row[0], rank_of(row[2]), LENGTHS[row[3]], row[4]))
     place = 0
     while begin < end:
         day, begin = begin.date(), begin + ONE_DAY
@@ -182,6 +187,15 @@ def _midnight(day: date) -> datetime:
 def bars_between(ticker: str, start: datetime, end: datetime, *, with_simulated: bool) -> list[PriceRange]:
     """How high and low `ticker` went from `start` to `end`, by time; see `bars_of_spans`."""
     return bars_of_spans([Span(ticker, start, end)], with_simulated=with_simulated)[0]
+
+
+def closes_between(
+    ticker: str, timeframe: Timeframe, start: datetime, end: datetime, *, with_simulated: bool
+) -> dict[datetime, Decimal]:
+    """The closes of bars of one `timeframe` known from `start` to `end`, by the moment at which each was. One query."""
+    bars = Bar.objects.of([ticker]).filter(timeframe=timeframe, is_final=True, ends_at__gte=start, ends_at__lte=end)
+    bars = bars if with_simulated else bars.exclude(source=Source.SIMULATED)
+    return dict(bars.preferred().order_by().values_list("ends_at", "close"))
 
 
 def bars_of_spans(spans: Sequence[Span], *, with_simulated: bool) -> list[list[PriceRange]]:
@@ -210,6 +224,6 @@ def _bars_in(spans: Sequence[Span], with_simulated: bool) -> dict[str, list[Pric
     bars = bars if with_simulated else bars.exclude(source=Source.SIMULATED)
     rows = list(bars.order_by().values_list("instrument", "start", "ends_at", "high", "low", "source"))
     found: dict[str, list[PriceRange]] = defaultdict(list)
-    for ticker, *values in sorted(rows, key=lambda row: (-RANKS[row[5]], row[2] - row[1])):
+    for ticker, *values in sorted(rows, key=lambda row: (-rank_of(row[5]), row[2] - row[1])):
         found[ticker].append(PriceRange(*values))
     return found

@@ -23,17 +23,22 @@ REDIS_NUMBERS = itertools.count(8)
 class Desk:
     """A running desk. `url` is its address; `log` the file it writes to."""
 
-    def __init__(self, folder: Path, *arguments: str, demo: bool = True, **settings: str):
+    def __init__(
+        self, folder: Path, *arguments: str, demo: bool = True, command: str = "up", world: dict | None = None,
+        **settings: str,
+    ):  # fmt: skip
+        """`world` are settings to share with other processes; None is a world of its own."""
         self.folder, self.port = folder, free_port()
         self.url = f"http://127.0.0.1:{self.port}"
         self.log = folder / "desk.log"
-        self.arguments = [*(["--demo"] if demo else []), *arguments]
-        own = world_of_its_own() | {"PORT": str(self.port), "TRADEOPS_DEMO": "1" if demo else ""} | settings
+        self.arguments = [command, *(["--demo"] if demo else []), *arguments]
+        own = world_of_its_own() if world is None else world
+        own |= {"PORT": str(self.port), "TRADEOPS_DEMO": "1" if demo else ""} | settings
         self.environment = environment_of(own, folder / "var")
         self.process: subprocess.Popen | None = None
 
     def start(self) -> "Desk":
-        command = [sys.executable, "manage.py", "up", *self.arguments]
+        command = [sys.executable, "manage.py", *self.arguments]
         with self.log.open("a") as log:
             self.process = subprocess.Popen(
                 command, env=self.environment, stdout=log, stderr=log, stdin=subprocess.DEVNULL, cwd=ROOT

@@ -97,12 +97,47 @@ def stop(process: subprocess.Popen, number: int = signal.SIGTERM, seconds: float
         return process.wait()
 
 
+class Server:
+    """A server on a port, started when made, that can be killed and started again on what it left behind."""
+
+    def __init__(self, command: list, port: int, log: Path, options: dict | None = None):
+        self.command, self.port, self.log, self.options = command, port, log, options or {}
+        self.launch()
+
+    def launch(self) -> None:
+        with self.log.open("a") as log:
+            self.process = subprocess.Popen(self.command, stdout=log, stderr=log, **self.options)
+        try:
+            wait_for_port(self.port, self.process)
+        except RuntimeError:
+            stop(self.process)
+            raise
+
+    def kill(self) -> None:
+        self.process.kill()
+        self.process.wait()
+
+    def start_again(self, seconds: float = 30) -> None:
+        """After a kill: PostgreSQL does not start while a child of the one before still lives."""
+        deadline = time.monotonic() + seconds
+        while True:
+            try:
+                return self.launch()
+            except RuntimeError:
+                if time.monotonic() > deadline:
+                    raise
+                time.sleep(0.2)
+
+
 class Services:
     """PostgreSQL, Redis and moto's S3, started on entry and stopped on exit."""
 
+    # What a test loses with the machine it would not have needed.
+    postgres_options = ("fsync=off", "full_page_writes=off", "max_connections=200")
+
     def __init__(self):
         self.folder = Path(tempfile.mkdtemp(prefix="tradeops-services-"))
-        self.processes: list[subprocess.Popen] = []
+        self.servers: dict[str, Server] = {}
 
     def __enter__(self) -> dict[str, str]:
         try:
@@ -112,9 +147,9 @@ class Services:
             raise
 
     def __exit__(self, *_) -> None:
-        for process in reversed(self.processes):
+        for server in reversed(self.servers.values()):
             # PostgreSQL's "fast" shutdown is SIGINT: it does not wait for clients.
-            stop(process, signal.SIGINT)
+            stop(server.process, signal.SIGINT)
         shutil.rmtree(self.folder, ignore_errors=True)
 
     def start_postgres(self) -> dict[str, str]:
@@ -129,11 +164,8 @@ class Services:
         initialize = [binaries / "initdb", "-D", data, "-A", "trust", "-U", "postgres", "--no-sync", "-E", "UTF8"]
         subprocess.run(initialize, check=True, capture_output=True, cwd=data, **as_user)
         command = [binaries / "postgres", "-D", data, "-p", str(port), "-k", data, "-c", "listen_addresses=127.0.0.1"]
-        command += ["-c", "fsync=off", "-c", "full_page_writes=off", "-c", "max_connections=200"]
-        log = (self.folder / "postgres.log").open("w")
-        process = subprocess.Popen(command, stdout=log, stderr=log, cwd=data, **as_user)
-        self.processes.append(process)
-        wait_for_port(port, process)
+        command += [word for option in self.postgres_options for word in ("-c", option)]
+        self.servers["postgres"] = Server(command, port, self.folder / "postgres.log", {"cwd": data, **as_user})
         self.make_database(port)
         return {"DB_HOST": "127.0.0.1", "DB_PORT": str(port), **DATABASE}
 
@@ -157,15 +189,13 @@ class Services:
         port = free_port()
         command = ["redis-server", "--port", str(port), "--bind", "127.0.0.1", "--save", "", "--dir", str(self.folder)]
         command += ["--databases", "1024"]  # one for each desk that a test starts
-        self.processes.append(subprocess.Popen(command, stdout=subprocess.DEVNULL))
-        wait_for_port(port, self.processes[-1])
+        self.servers["redis"] = Server(command, port, self.folder / "redis.log")
         return {"REDIS_URL": f"redis://127.0.0.1:{port}/0"}
 
     def start_s3(self) -> dict[str, str]:
         port = free_port()
         command = [sys.executable, "-m", "moto.server", "-H", "127.0.0.1", "-p", str(port)]
-        self.processes.append(subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL))
-        wait_for_port(port, self.processes[-1])
+        self.servers["s3"] = Server(command, port, self.folder / "s3.log")
         settings = {
             "AWS_ACCESS_KEY_ID": "test-access-key",
             "AWS_SECRET_ACCESS_KEY": "test-secret-key",

@@ -11,6 +11,8 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 from decimal import Decimal
 
+from tradeops.core.decimals import plain
+
 from . import ledger
 from .events import (
     CashMove,
@@ -137,7 +139,8 @@ def transfer_out(book: AccountBook, event: TransferOut) -> None:
     """What leaves is taken as a sale takes it, at cost. A way that ends so was no trade: it makes no round trip."""
     holding = book.of(event.ticker).holding
     if event.quantity > holding.quantity:
-        message = f"{event.quantity:f} {event.ticker} cannot be transferred out: {holding.quantity:f} are held."
+        asked, held = plain(event.quantity), plain(holding.quantity)
+        message = f"{asked} {event.ticker} cannot be transferred out: {held} are held then."
         raise ledger.RuleBroken(message, "not_held", event.ticker, event.id)
     taken = ledger.take_exactly(holding.lots, event.quantity, book.method)
     cost = ledger.total(lot.cost for lot in taken)

@@ -108,11 +108,17 @@ def keep_answer(entry: LedgerEntry, act: Act, row) -> None:
 
 def entry_of_repeat(account: Account, act: Act, conflict: IntegrityError) -> LedgerEntry:
     """The entry that used the key first. Raises Unprocessable where it was another act; `conflict` where none did."""
-    entries = LedgerEntry.objects.select_related("kept_answer")
-    entry = entries.filter(account=account, idempotency_key=act.key).first() if act.key else None
+    entry = entry_under(account, act)
     if entry is None:
         raise conflict
-    if (entry.kind, entry.request_hash) != (act.kind, act.request_hash):
+    return entry
+
+
+def entry_under(account: Account, act: Act) -> LedgerEntry | None:
+    """The entry that the act's key was used for. Raises Unprocessable where it was another act."""
+    entries = LedgerEntry.objects.select_related("kept_answer")
+    entry = entries.filter(account=account, idempotency_key=act.key).first() if act.key else None
+    if entry is not None and (entry.kind, entry.request_hash) != (act.kind, act.request_hash):
         detail = f"The key {act.key!r} was used before, with another body."
         raise Unprocessable(detail, "idempotency_key_reused")
     return entry

@@ -35,6 +35,8 @@ def read_benchmark(ticker: str, history: History, now: datetime) -> Benchmark:
     splits = Split.objects.filter(instrument=ticker, effective_at__gte=opening.at).order_by("effective_at")
     units = list(splits.values_list("effective_at", "new", "old"))
     growths = {day: growth_of(opening, point, units) for day, point in closes.items() if day >= first}
+    if min(closes) > first:  # it was not quoted yet: what it made since is not what it made of these days
+        return Benchmark(ticker, growths, Figure(None, METHOD, Reason.NO_MARK))
     return Benchmark(ticker, growths, Figure(growths[max(growths)] - 1.0, METHOD))
 
 

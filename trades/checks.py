@@ -86,9 +86,9 @@ def errors_of_columns(activity: Activity) -> dict[str, ValidationError]:
     for name in set().union(*REQUIRED.values(), *OPTIONAL.values()):
         is_empty = getattr(activity, name) in (None, "")
         if is_empty and name in required:
-            errors[name] = ValidationError(f"A {activity.get_kind_display().lower()} needs it.", code="required")
+            errors[name] = ValidationError(f"The kind {activity.kind} needs it.", code="required")
         elif not is_empty and name not in known:
-            message = f"A {activity.get_kind_display().lower()} has none."
+            message = f"The kind {activity.kind} has none."
             errors[name] = ValidationError(message, code="not_of_this_kind")
     return errors
 

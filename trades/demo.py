@@ -1,5 +1,5 @@
-"""A believable book for the demo trader: a month of trades near the simulator's prices, with a typing
-error that was corrected, a doubled booking that was voided, a short, some closed round trips, and money put in."""
+"""A believable book for the demo trader: a month of trades near the simulator's prices, with a typing error
+that was corrected, a doubled booking that was voided, a short, some closed round trips, a split, and money put in."""
 
 from datetime import UTC, date, datetime, time, timedelta
 from decimal import Decimal
@@ -15,7 +15,7 @@ from .services import book_activity, book_trade, correct_version, default_accoun
 ROWS = [
     (31, "14:32:07", "BUY", "AAPL", "120", "219.84", "1.20", "core", ("long term",)),
     (31, "14:40:51", "BUY", "MSFT", "60", "412.05", "1.00", "core", ("long term",)),
-    (30, "15:05:18", "BUY", "NVDA", "200", "131.42", "2.00", "momentum", ()),
+    (30, "15:05:18", "BUY", "NVDA", "50", "525.68", "2.00", "momentum", ()),
     (29, "16:21:44", "BUY", "KO", "150", "68.15", "1.00", "income", ("dividend",)),
     (27, "14:31:02", "BUY", "TSLA", "40", "371.30", "1.00", "momentum", ("earnings",)),
     (26, "19:48:30", "SELL", "TSLA", "40", "384.95", "1.00", "momentum", ("earnings",)),
@@ -41,6 +41,7 @@ ROWS = [
 # days ago, time (UTC), kind, what it says; a dividend is paid two days from now
 ACTIVITIES = [
     (32, "09:00:00", "deposit", {"amount": "180000"}),
+    (25, "00:00:00", "split", {"instrument_id": "NVDA", "ratio_new": 4, "ratio_old": 1}),
     (14, "09:00:00", "deposit", {"amount": "25000"}),
     (11, "13:30:00", "dividend", {"instrument_id": "KO", "amount_per_unit": "0.51"}),
     (7, "10:15:00", "withdrawal", {"amount": "8000"}),
@@ -57,6 +58,15 @@ def prices_paid(today: date) -> dict[str, dict[date, Decimal]]:
     for days_ago, _, _, ticker, _, price, *_ in ROWS:
         paid.setdefault(ticker, {})[today - timedelta(days=days_ago)] = Decimal(price)
     return paid
+
+
+def splits(today: date) -> dict[str, tuple[date, Decimal]]:
+    """The demo's splits, one a ticker: the day, and how many units one became."""
+    booked = [(days_ago, said) for days_ago, _, kind, said in ACTIVITIES if kind == "split"]
+    return {
+        said["instrument_id"]: (today - timedelta(days=days_ago), Decimal(said["ratio_new"]) / said["ratio_old"])
+        for days_ago, said in booked
+    }
 
 
 def load_demo(user: User) -> Account:

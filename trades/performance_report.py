@@ -5,7 +5,6 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from decimal import Decimal
-from itertools import accumulate
 from urllib.parse import urlencode
 
 from tradeops.core.moments import written_time
@@ -14,6 +13,7 @@ from .attribution import Group, Month
 from .benchmark import Benchmark
 from .equity import DayValue
 from .history import Books, History
+from .ledger import EXACT
 from .models import RoundTrip
 from .performance import Drawdown, Figure
 from .plots import Plot, plot
@@ -126,13 +126,10 @@ def charts_of(history: History, benchmark: Benchmark | None) -> Charts:
 
 def capital_of(history: History) -> Iterator[Decimal | None]:
     """What was put in up to each day's end, the opening equity among it; None from where nobody knows it."""
-
-    def add(before: Decimal | None, flow: Decimal | None) -> Decimal | None:
-        return None if None in (before, flow) else before + flow
-
-    sums = accumulate((day.cash_flow for day in history.equity.days), add, initial=history.equity.opening_equity)
-    next(sums)
-    return sums
+    capital = history.equity.opening_equity
+    for day in history.equity.days:
+        capital = None if None in (capital, day.cash_flow) else EXACT.add(capital, day.cash_flow)
+        yield capital
 
 
 def number(value: Decimal | None) -> float | None:

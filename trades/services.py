@@ -31,6 +31,7 @@ from .models import (
     Trade,
     Version,
 )
+from .split_notes import note_splits, places_of
 
 FIRST_ACCOUNT_NAME = "Main"
 ASKED_OF_TRADE = ("account_id", "instrument_id", "side", "quantity", "price", "fees", "executed_at", "strategy", "tags", "note")  # fmt: skip # noqa: E501
@@ -201,10 +202,9 @@ def _supersede(row: Version, changes: dict, act: Act, expected_version: int | No
         after.notional = latest.notional  # what is taken out is taken out as it stood, odd or not
     after.entry = acts.write_entry(account, act, [after])  # first: a repeat of the same key must not get further
     if latest.is_void:
-        name = type(row).__name__
-        raise Conflict(f"{name} {row.identity} is voided.", "voided", **{f"{name.lower()}s": [row.identity]})
+        raise Conflict(f"{row.name} is voided.", "voided", **{str(row._meta.verbose_name_plural): [row.identity]})
     if expected_version is not None and latest.version != expected_version:
-        raise PreconditionFailed(f"{type(row).__name__} {row.identity} stands at version {latest.version}.")
+        raise PreconditionFailed(f"{row.name} stands at version {latest.version}.")
     differences = latest.differences(after)
     if not differences:
         with_realized(latest)
@@ -226,7 +226,8 @@ def _write(account: Account, before: Version | None, after: Version, is_moved: b
         type(before).objects.filter(pk=before.pk).update(superseded_by=after.entry)
     after.save(force_insert=True)
     if isinstance(after, Activity) and after.kind == ActivityKind.METHOD_CHANGE:
-        _keep_method(account)
+        keep_method(account)
+    note_splits(places_of(before, after))
     positions = refolding.refold(account, tickers, shorts) if tickers else []
     with_realized(after)
     return positions
@@ -241,7 +242,7 @@ def moved_tickers(account: Account, before: Version | None, after: Version) -> l
     return sorted(after.tickers | (before.tickers if before else set()))
 
 
-def _keep_method(account: Account) -> None:
+def keep_method(account: Account) -> None:
     """The account's method as its dated changes leave it."""
     changes = Activity.objects.current().filter(account=account, kind=ActivityKind.METHOD_CHANGE)
     last = changes.in_order().last()

@@ -49,6 +49,7 @@ class Standing:
 class Flow:
     """What came from outside (+) or left (-): an amount of money, or of units of a ticker."""
 
+    id: int  # the activity's
     before: Standing
     account: int
     amount: Decimal
@@ -231,6 +232,6 @@ def is_external(event: Event) -> bool:
 
 def flow_of(account: int, event: Event, before: Standing) -> Flow:
     if isinstance(event, CashMove):
-        return Flow(before, account, event.amount)
+        return Flow(event.id, before, account, event.amount)
     quantity = event.quantity if isinstance(event, TransferIn) else event.quantity.copy_negate()
-    return Flow(before, account, quantity, event.ticker)
+    return Flow(event.id, before, account, quantity, event.ticker)

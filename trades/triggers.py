@@ -2,7 +2,8 @@
 
 They are installed after every migrate, for SQLite drops a table's triggers without a word when
 Django rebuilds it. A version's `superseded_by` alone may be set, once, from nothing, to an entry that
-is about to write its next version: of the same account, no booking, and without a version so far.
+is about to write its next version: of the same account, no booking, and without a version so far. (An
+import may bring back what was voided: by the undoing of an import, under the id that a client gave it.)
 """
 
 from contextlib import contextmanager
@@ -17,7 +18,8 @@ KEPT = {LedgerEntry: None, KeptAnswer: None, Trade: "superseded_by_id", Activity
 WRITES_FIRST_VERSIONS = f"('{EntryKind.BOOKING}', '{EntryKind.IMPORT}', '{EntryKind.CLOSE}')"
 NEXT_VERSION = f"""
     EXISTS (SELECT 1 FROM {LedgerEntry._meta.db_table} AS entry WHERE entry.id = NEW.superseded_by_id
-            AND entry.account_id = OLD.account_id AND entry.kind NOT IN {WRITES_FIRST_VERSIONS})
+            AND entry.account_id = OLD.account_id
+            AND (entry.kind NOT IN {WRITES_FIRST_VERSIONS} OR entry.kind = '{EntryKind.IMPORT}' AND OLD.is_void))
     AND NOT EXISTS (SELECT 1 FROM {Trade._meta.db_table} AS version WHERE version.entry_id = NEW.superseded_by_id)
     AND NOT EXISTS (SELECT 1 FROM {Activity._meta.db_table} AS version WHERE version.entry_id = NEW.superseded_by_id)
 """  # noqa: S608 - names of ours

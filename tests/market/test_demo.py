@@ -11,7 +11,7 @@ from market.models import Bar
 from market.simulation import TICKERS, start_levels
 from market.ticks import from_micros
 from tests.market.test_history import make_quote
-from trades.demo import ROWS, prices_paid
+from trades.demo import ROWS, prices_paid, splits
 
 pytestmark = pytest.mark.django_db
 
@@ -37,18 +37,26 @@ def test_two_years_of_days_of_every_ticker_end_where_the_feed_begins():
     assert not Bar.objects.filter(is_final=False).exists()
 
 
-def test_no_day_is_a_cliff():
-    load_demo(TODAY, prices_paid(TODAY))
+def test_no_day_is_a_cliff_but_that_of_a_split():
+    load_demo(TODAY, prices_paid(TODAY), splits(TODAY))
     for ticker in TICKERS:
-        closes = [
-            float(close)
-            for close in Bar.objects.filter(instrument=ticker).order_by("start").values_list("close", flat=True)
-        ]
+        bars = list(Bar.objects.filter(instrument=ticker).order_by("start"))
+        day, units = splits(TODAY).get(ticker, (None, 1))
+        closes = [float(bar.close / units if day and bar.start.date() < day else bar.close) for bar in bars]
         assert max(abs(after / before - 1) for before, after in zip(closes, closes[1:], strict=False)) < 0.25
 
 
+def test_before_a_split_prices_are_those_of_the_old_units():
+    ((ticker, (day, units)),) = splits(TODAY).items()
+    load_demo(TODAY, prices_paid(TODAY), splits(TODAY))
+    bars = Bar.objects.filter(instrument=ticker)
+    last, first = bars.filter(start__date__lt=day).latest("start"), bars.filter(start__date__gte=day).earliest("start")
+    assert 0.75 < last.close / first.close / units < 1.25
+    assert last.volume < first.volume
+
+
 def test_the_past_goes_through_what_the_demos_book_has_dealt_at():
-    load_demo(TODAY, prices_paid(TODAY))
+    load_demo(TODAY, prices_paid(TODAY), splits(TODAY))
     checked = 0
     for days_ago, _, _, ticker, _, price, *_ in ROWS:
         day = TODAY - days_ago * DAY

@@ -5,6 +5,7 @@ from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 
 import pytest
+from django.db import connection
 
 from market.history import Span, bars_between, bars_of_spans, daily_closes, prices_at
 from market.models import Bar, Instrument, Mark, Quote, Timeframe
@@ -126,6 +127,19 @@ def test_a_bar_that_is_not_final_is_no_close():
     assert price_at(MONDAY + DAY) is None
     assert daily_closes(["AAPL"], MONDAY.date(), MONDAY.date(), with_simulated=True) == {}
     assert bars_between("AAPL", MONDAY, MONDAY + DAY, with_simulated=True) == []
+
+
+def test_a_quote_that_sql_put_in_breaks_no_reading(alice):
+    make_bar(MONDAY, 100)
+    make_quote(MONDAY + 2 * DAY, 107)
+    Quote.objects.update(source="rumor")
+    assert price_at(MONDAY + 3 * DAY, with_simulated=False) == 107
+    if connection.vendor == "postgresql":
+        with connection.cursor() as cursor:
+            cursor.execute("update market_quote set price = 'NaN'")
+        assert price_at(MONDAY + 3 * DAY) == 100
+        closes = daily_closes(["AAPL"], MONDAY.date(), MONDAY.date() + 3 * DAY, with_simulated=True)
+        assert {point.price for point in closes["AAPL"].values()} == {100}
 
 
 # Against brute force ------------------------------------------------------------------------

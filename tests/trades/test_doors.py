@@ -15,6 +15,8 @@ ADDRESSES = [
     ("get", "/positions/"), ("get", "/positions/AAPL"),
     ("get", "/positions/AAPL?as_of=2030-01-01"), ("get", "/positions/AAPL/explain"),
     ("get", "/positions/AAPL/what-if?quantity=1&side=sell"), ("get", "/round-trips/"),
+    ("get", "/portfolio/history"), ("get", "/portfolio/history?account={account}"),
+    ("get", "/portfolio/performance"), ("get", "/portfolio/performance?account={account}"),
     ("get", "/accounts/"), ("post", "/accounts/"),
     ("get", "/accounts/{account}"), ("patch", "/accounts/{account}"),
 ]  # fmt: skip

@@ -29,7 +29,8 @@ ADDRESSES = [
     "/positions/AAPL/what-if?quantity=1&side=sell", "/round-trips/", "/round-trips/?format=csv",
     "/accounts/", "/desk/trades/", "/desk/trades/{id}/", "/desk/trades/{id}/correct/",
     "/desk/trades/{id}/void/", "/desk/trades/new/?ticker=AAPL&side=BUY&quantity=1&price=1", "/desk/positions/",
-    "/desk/positions/AAPL/",
+    "/desk/positions/AAPL/", "/portfolio/history", "/portfolio/history?format=csv", "/portfolio/performance",
+    "/desk/performance/", "/desk/",
 ]  # fmt: skip
 
 

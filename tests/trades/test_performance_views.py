@@ -107,6 +107,15 @@ def test_days_without_a_price_are_counted_and_their_tickers_named(page, account)
     assert "– no mark" in seen
 
 
+def test_a_period_that_opens_without_a_price_draws_what_is_known(page, account):
+    book(account, "BUY", "1", "100", executed_at=day(0), ticker="ZZ")
+    for number, price in ((12, 110), (14, 120)):
+        close("ZZ", number, price)
+    seen = page("start=2025-01-10&end=2025-01-20")
+    assert "The equity of 3 days is not known" in seen
+    assert 'class="plot-line is-equity"' in seen
+
+
 def test_of_several_currencies_the_first_accounts_is_shown(page, alice, account):
     act(account, "deposit", amount=5, effective_at=day(0))
     act(make_account(alice, "Euros", currency="EUR"), "deposit", amount=7, effective_at=day(0))

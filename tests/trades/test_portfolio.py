@@ -303,9 +303,16 @@ def test_a_benchmark_stands_beside_over_the_same_days(api, alice, account):
     assert answer["benchmark"]["ticker"] == "SPY"
     # 50 on the evening before the first deposit; 22 x 4 at the end.
     assert values(answer["benchmark"], "total_return") == [pytest.approx(0.76)]
-    Instrument.objects.ensure(["NOPRICE"])
-    unpriced = performance(api(alice), f"{MONTH}&benchmark=NOPRICE")
-    assert values(unpriced["benchmark"], "total_return") == ["no_mark"]
+
+
+def test_a_benchmark_that_was_not_quoted_from_the_first_day_on_has_no_return(api, alice, account):
+    worked(account)
+    Instrument.objects.ensure(["NEVER"])
+    close("LATE", 5, 50)
+    close("LATE", 29, 60)
+    for ticker in ("NEVER", "LATE"):
+        answer = performance(api(alice), f"{MONTH}&benchmark={ticker}")
+        assert values(answer["benchmark"], "total_return") == ["no_mark"]
 
 
 def test_who_has_no_account_has_a_history_of_nothing(api, alice):

@@ -11,9 +11,9 @@ from tradeops.core.csvfile import unsafe_text
 from trades.checks import OPTIONAL, REQUIRED, check
 from trades.models import Activity, ActivityKind, PnlMethod
 
-from .cells import Reading
 from .moments import MomentError
 from .numerals import plain_number
+from .reading import Reading
 
 RATIO = re.compile(r"([0-9]{1,9})\s*[:/]\s*([0-9]{1,9})")
 # What an activity's column is called in a file, where it is called otherwise.

@@ -2,7 +2,7 @@
 a request may say, and is refused in the same words. A text that stands in a column many times is judged once.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 
@@ -16,8 +16,9 @@ from tradeops.core.csvfile import unsafe_text
 from trades.serializers import TradeRequestSerializer
 
 from . import plain as plainly
-from .moments import Clock, MomentError
+from .moments import MomentError
 from .numerals import NumberFormat, plain_number
+from .reading import Reading
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 MICROSECOND = timedelta(microseconds=1)
@@ -26,16 +27,6 @@ MICROSECOND = timedelta(microseconds=1)
 def microseconds(moment: datetime) -> int:
     """Since 1970."""
     return (moment - EPOCH) // MICROSECOND
-
-
-@dataclass(frozen=True)
-class Reading:
-    """What the user says of a file: names of columns, times, numbers, and whether costs are written below zero."""
-
-    columns: Mapping[str, str] = field(default_factory=dict)
-    clock: Clock = field(default_factory=Clock)
-    numbers: NumberFormat = NumberFormat.PLAIN
-    has_negative_fees: bool = False
 
 
 @dataclass(frozen=True, slots=True)

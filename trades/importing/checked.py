@@ -11,9 +11,10 @@ import numpy as np
 import pyarrow as pa
 
 from .blocks import CsvFile
-from .cells import Reading, microseconds
+from .cells import microseconds
 from .faults import Faults, FileRefused, refused
 from .heads import Columns, recognize, refuse_missing
+from .reading import Reading
 from .rows import TRADES, ActivityRow, RowReader, Rows
 
 NO_ID = -1

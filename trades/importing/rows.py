@@ -11,9 +11,10 @@ from trades.models import Activity
 from . import plain as plainly
 from .activities import ActivityReader, Refused
 from .blocks import Block
-from .cells import REQUIRED, Cells, Judges, Reading, Refusal
+from .cells import REQUIRED, Cells, Judges, Refusal
 from .faults import Fault
 from .heads import ACTIVITY_COLUMNS, OTHER_COLUMNS, TRADE_COLUMNS, Columns
+from .reading import Reading
 from .words import BUY, SELL, TRADE, meaning_of
 
 TRADES = pa.schema(

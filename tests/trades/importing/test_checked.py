@@ -14,11 +14,11 @@ from rest_framework.exceptions import ValidationError
 
 from tradeops.core.api import plain
 from tradeops.core.csvfile import safe_text
-from trades.importing.cells import Reading
 from trades.importing.checked import check_file
 from trades.importing.faults import FileRefused
 from trades.importing.moments import Clock
 from trades.importing.numerals import NumberFormat
+from trades.importing.reading import Reading
 from trades.serializers import TradeRequestSerializer, field_values
 
 pytestmark = pytest.mark.embedded

@@ -63,7 +63,7 @@ class Command(BaseCommand):
         prepare_database(self.stdout.write)
         if demo:
             trader, today = users_demo.load_demo(), timezone.now().date()
-            market_demo.load_demo(today, trades_demo.prices_paid(today))
+            market_demo.load_demo(today, trades_demo.prices_paid(today), trades_demo.splits(today))
             trades_demo.load_demo(trader)
             strategies_demo.load_demo(trader)
             analytics_demo.load_demo(trader)

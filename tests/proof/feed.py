@@ -1,0 +1,150 @@
+"""The live feed: slow readers, cuts, kills and hostile clients."""
+
+import asyncio
+import json
+import time
+
+from websockets.asyncio.client import connect
+
+from tests.market.conftest import LiveServer
+from tests.market.reader import Reader, record
+from tests.proof.ground import Ground
+from tests.proof.register import not_yet, tries
+from tests.proof.suite import passed_tests
+
+CONSUMERS, HANDSHAKE = "tests/market/test_consumers.py", "tests/market/test_handshake.py"
+HOSTILE = "malformed or twenty_frames or 64_kib or million or binary or two_to_the_63 or hundred_quick"
+PRIVATE = "private_frames or revoked"
+
+SLOW_READERS, SECONDS_ALONE, SECONDS_BESIDE = 5, 15, 30
+CUTS, LONGEST_CUT_SECONDS, STORM_CLIENTS, FRESH_WITHIN_SECONDS = 50, 60, 100, 15
+not_yet("P17", "there is no tape with known breaches to replay, so kills of the feed are not tried on one")
+
+
+@tries(
+    "P18",
+    "3 × two feeds, the one that runs killed twice: the sequence goes on in the same epoch",
+    minutes=8,
+)
+def another_feed_goes_on(ground: Ground) -> str:
+    count = passed_tests(ground, "tests/market/test_takeover.py", times=3)
+    return f"{count} tests of the suite pass, 2 kills each"
+
+
+@tries("P19", "garbage, 64 KiB, 2^63 announced, 10^6 tickers, 20 frames a second, 100 quick connects", minutes=8)
+def hostile_clients_are_closed(ground: Ground) -> str:
+    count = passed_tests(ground, CONSUMERS, words=HOSTILE)
+    return f"{count} tests of the suite pass: closed with 4400, 4429 or 1009, and a fresh client is served"
+
+
+@tries("P20", "hostile origins and hosts, private frames of two users, a revoked token, a user put out", minutes=8)
+def sockets_are_their_owners(ground: Ground) -> str:
+    count = passed_tests(ground, HANDSHAKE) + passed_tests(ground, CONSUMERS, words=PRIVATE)
+    return f"{count} tests of the suite pass"
+
+
+# Slow readers ----------------------------------------------------------------------------
+
+
+@tries("P15", "5 readers that never read beside one that does, 100 flushes a second of 60 tickers, 30 s", minutes=5)
+def a_slow_reader_hurts_only_itself(ground: Ground) -> str:
+    with LiveServer(ground.folder, flush_seconds=0.01, tickers=60) as server:
+        return asyncio.run(read_beside_slow_ones(server))
+
+
+async def read_beside_slow_ones(server: LiveServer) -> str:
+    async with server.connect("alice", max_queue=4) as healthy:
+        reader = Reader(healthy)
+        alone = await delays(reader, SECONDS_ALONE)
+        before = server.memory()
+        slow = [await server.connect("bob", max_queue=1, ping_interval=None) for _ in range(SLOW_READERS)]
+        beside = await delays(reader, SECONDS_BESIDE)
+        growth = (server.memory() - before) / 1e6
+        codes = [await Reader(socket).code() for socket in slow]
+    allowed = alone * 1.1 + 20
+    assert beside <= allowed, f"the other's p99 delay rose from {alone:.0f} ms to {beside:.0f} ms"
+    assert growth < 50, f"the server grew by {growth:.0f} MB"
+    assert codes == [4008] * SLOW_READERS, f"closed with {codes}"
+    return f"p99 delay {alone:.0f} ms alone, {beside:.0f} ms beside them; {growth:.0f} MB more; all 5 closed with 4008"
+
+
+async def delays(reader: Reader, seconds: float) -> float:
+    """Reads quotes for a while; the 99th percentile of their age, in milliseconds."""
+    until, ages = time.monotonic() + seconds, []
+    while time.monotonic() < until:
+        frame = await reader.frame("quotes")
+        ages.append(time.time() * 1000 - frame["ts"])
+        reader.seen.clear()
+    return sorted(ages)[len(ages) * 99 // 100]
+
+
+# Cuts ----------------------------------------------------------------------------------------
+
+
+@tries("P16", "50 sockets cut for 1 to 60 s while alerts are recorded; and one that asks for what is kept no longer")
+def gaps_are_filled(ground: Ground) -> str:
+    with LiveServer(ground.folder) as server:
+        server.user("alice")
+        missed = asyncio.run(cut_all(server))
+    resets = passed_tests(ground, "tests/market/test_hub.py", words="kept_no_longer or from_the_future")
+    told = f"{CUTS} cuts, {missed:,} missed alerts brought in order and once, then a marked snapshot"
+    return f"{told}; {resets} tests of a reset pass"
+
+
+async def cut_all(server: LiveServer) -> int:
+    lengths = [1 + (LONGEST_CUT_SECONDS - 1) * number / (CUTS - 1) for number in range(CUTS)]
+    cuts = asyncio.gather(*[cut_once(server, seconds) for seconds in lengths])
+    while not cuts.done():
+        await asyncio.to_thread(record, server, "alerts", "alert")
+        await asyncio.sleep(0.2)
+    return sum(await cuts)
+
+
+async def cut_once(server: LiveServer, seconds: float) -> int:
+    """One socket's cut: how many alerts it was brought afterwards."""
+    async with server.connect("alice") as socket:
+        known = (await Reader(socket).frame("welcome"))["events"]
+        socket.transport.abort()
+    await asyncio.sleep(seconds)
+    async with server.connect("alice") as socket:
+        reader = Reader(socket)
+        now = (await reader.frame("welcome"))["events"]["alerts"]
+        await socket.send(json.dumps({"action": "resume", "events": known}))
+        while not (await reader.frame("snapshot")).get("resumed"):
+            pass
+        numbers = [frame["n"] for frame in reader.seen if frame.get("stream") == "alerts"]
+    wanted = list(range(known["alerts"] + 1, known["alerts"] + 1 + len(numbers)))
+    assert numbers == wanted, f"after {seconds:.0f} s: {numbers}, not {wanted}"
+    assert known["alerts"] + len(numbers) >= now, f"after {seconds:.0f} s alerts are missing"
+    return len(numbers)
+
+
+@tries("P21", "100 sockets reset at once and back at once")
+def a_storm_passes(ground: Ground) -> str:
+    with LiveServer(ground.folder) as server:
+        server.user("alice")
+        proxy = ground.proxy(server.port)
+        return asyncio.run(storm(server, proxy))
+
+
+async def storm(server: LiveServer, proxy) -> str:
+    headers = {"Authorization": f"Bearer {server.user('alice')['token']}"}
+    address = f"ws://127.0.0.1:{proxy.port}/ws"
+    first = await asyncio.gather(*[connect(address, additional_headers=headers) for _ in range(STORM_CLIENTS)])
+    await asyncio.gather(*[Reader(socket).frame("quotes") for socket in first])
+    await asyncio.to_thread(proxy.reset)
+    begun = time.monotonic()
+    back = await asyncio.gather(*[come_back(address, headers) for _ in range(STORM_CLIENTS)])
+    took = time.monotonic() - begun
+    assert took < FRESH_WITHIN_SECONDS, f"the last had fresh prices after {took:.1f} s"
+    left = await asyncio.to_thread(server.run, "from market.hub import _hubs\nanswer = len(_hubs[loop].clients)")
+    assert left == STORM_CLIENTS, f"the hub counts {left} clients"
+    for socket in [*first, *back]:
+        await socket.close()
+    return f"all had fresh prices after {took:.1f} s; the hub counts {left} clients"
+
+
+async def come_back(address: str, headers: dict):
+    socket = await connect(address, additional_headers=headers, open_timeout=30)
+    await Reader(socket).frame("quotes")
+    return socket

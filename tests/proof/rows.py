@@ -1,0 +1,97 @@
+"""Which row each parameter of an address names, and whose it is, so that no address with an id is left untried."""
+
+import re
+from dataclasses import dataclass, field
+from datetime import timedelta
+from decimal import Decimal
+
+from django.db import models
+from django.utils import timezone
+
+from analytics.models import ExportJob, LakeFile
+from analytics.services import make_day
+from market.models import Instrument
+from strategies.models import Run
+from tests.faults.addresses import own_routes
+from tradeops.core.users.models import ApiToken, User
+from trades.models import Account, Activity, Position, Trade
+from trades.services import book_activity
+
+
+@dataclass(frozen=True)
+class Named:
+    """What a parameter names: rows of a model by a column, those of `where`.
+
+    `owner` leads to the user whose they are; without it they are everybody's, or the staff's.
+    """
+
+    model: type[models.Model]
+    column: str = "pk"
+    owner: str | None = None
+    is_staffs: bool = False
+    where: dict = field(default_factory=dict)
+
+    def of(self, owner: User | None = None) -> str | None:
+        """The value for a row of `owner` (or anybody's); None where there is none."""
+        rows = self.model.objects.filter(**self.where).order_by("-pk")
+        if owner is not None and self.owner:
+            rows = rows.filter(**{self.owner: owner})
+        value = rows.values_list(self.column, flat=True).first()
+        return None if value is None else str(value)
+
+
+CURRENT = {"superseded_by": None, "is_void": False}
+# The path's part before a parameter, and the parameter -> what it names.
+NAMED = {
+    "trades/trade_id": Named(Trade, "trade_id", "account__owner", where=CURRENT),
+    "activities/activity_id": Named(Activity, "activity_id", "account__owner", where=CURRENT),
+    "accounts/account_id": Named(Account, "pk", "owner"),
+    "positions/ticker": Named(Position, "instrument_id", "account__owner"),
+    "tickers/ticker": Named(Instrument, "ticker"),
+    "tokens/token_id": Named(ApiToken, "pk", "user"),
+    "runs/run_id": Named(Run, "pk", "owner"),
+    "strategies/run_id": Named(Run, "pk", "owner"),
+    "charts/ticker": Named(Instrument, "ticker"),
+    "jobs/id": Named(ExportJob, "pk", "requests__user"),
+    "files/id": Named(LakeFile, is_staffs=True),
+}
+# What an address asks for before it looks for its row.
+QUERIES = {"/what-if": "?quantity=1&side=sell"}
+PARAMETER = re.compile(r"([^/<]*)/<(?:\w+:)?(\w+)>")
+
+
+def parameters_of(route: str) -> list[Named]:
+    """What the parameters of a route name. Raises AssertionError for one that stands in no list here."""
+    names = [f"{before}/{name}" for before, name in PARAMETER.findall(route)]
+    unknown = [name for name in names if name not in NAMED]
+    assert not unknown, f"/{route}: no row is known for {unknown[0]}"
+    return [NAMED[name] for name in names]
+
+
+def filled(route: str, values: list[str]) -> str:
+    rest = iter(values)
+    address = "/" + re.sub(r"<[^>]+>", lambda _: next(rest), route)
+    return address + next((query for ending, query in QUERIES.items() if address.endswith(ending)), "")
+
+
+def routes_with_ids() -> list[str]:
+    return [route for route in own_routes() if "<" in route]
+
+
+def address_of(route: str, owner: User | None = None) -> str | None:
+    """A route with the ids of rows that are there (of `owner`); None where there is no such row."""
+    values = [named.of(owner) for named in parameters_of(route)]
+    return None if None in values else filled(route, values)
+
+
+def unknown_of(route: str) -> str:
+    """A route with the ids of rows that are not there."""
+    return filled(route, ["ZZZ" if name == "ticker" else "987654321" for _, name in PARAMETER.findall(route)])
+
+
+def complete_book(owner: User) -> None:
+    """Adds to the demo's book the rows it has not: each kind that an address names must be there."""
+    account = Account.objects.filter(owner=owner).order_by("pk").first()
+    deposit = Activity(account=account, kind="deposit", amount=Decimal(1000), effective_at=None)
+    book_activity(deposit, actor=owner)
+    make_day(timezone.now().date() - timedelta(days=1))

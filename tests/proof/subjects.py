@@ -1,0 +1,24 @@
+"""Every subject's parts, registered by being imported."""
+
+from tests.proof import (
+    doors,
+    feed,
+    files,
+    guessing,
+    history,
+    hostile,
+    keys,
+    kills,
+    numbers,
+    old_rows,
+    races,
+    replay,
+    upstreams,
+    work,
+)
+from tests.proof.register import REGISTER
+
+SUBJECTS = (
+    doors, feed, files, guessing, history, hostile, keys, kills, numbers, old_rows, races, replay, upstreams, work
+)  # fmt: skip
+__all__ = ["REGISTER", "SUBJECTS"]

@@ -1,0 +1,34 @@
+"""Tests of the suite that already try a promise at its size, run for the table."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+from xml.etree import ElementTree
+
+from tests.proof.ground import Ground
+
+ROOT = Path(__file__).resolve().parents[2]
+BAD = ("failure", "error", "skipped")
+
+
+def passed_tests(ground: Ground, *nodes: str, words: str = "", times: int = 1) -> int:
+    """How many tests passed of those named (and holding one of `words`), run so often in this part's world.
+
+    Raises AssertionError with the first that does not pass, or where none was found.
+    """
+    return sum(run_once(ground.folder / f"report-{turn}.xml", nodes, words) for turn in range(times))
+
+
+def run_once(report: Path, nodes: tuple[str, ...], words: str) -> int:
+    command = [sys.executable, "-m", "pytest", "-q", "--create-db", f"--junitxml={report}", *nodes]
+    command += ["-k", words] if words else []
+    # Its own state folder, so that what runs beside it keeps its own.
+    environment = os.environ | {"TRADEOPS_VAR": str(report.with_suffix(""))}
+    done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, check=False)
+    assert report.exists(), (done.stdout + done.stderr)[-500:]
+    cases = list(ElementTree.parse(report).getroot().iter("testcase"))
+    bad = [case for case in cases if any(inner.tag in BAD for inner in case)]
+    assert not bad, f"{bad[0].get('name')} does not pass"
+    assert cases, "no test was found"
+    return len(cases)

@@ -1,0 +1,49 @@
+"""Rows of the table of promises."""
+
+from dataclasses import dataclass
+
+PASS, FAIL, NOT_YET = "pass", "FAIL", "not yet"
+HEAD = "| id | promise | tried | seen | result |\n| --- | --- | --- | --- | --- |"
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What came of one part."""
+
+    result: str
+    tried: str
+    seen: str
+
+
+@dataclass(frozen=True)
+class Row:
+    """One promise and what came of its parts. Without a part, or with one that failed, it is not kept."""
+
+    promise: str
+    title: str
+    outcomes: list[Outcome]
+
+    @property
+    def result(self) -> str:
+        results = {outcome.result for outcome in self.outcomes}
+        return next((result for result in (FAIL, NOT_YET) if result in results), PASS if results else NOT_YET)
+
+    @property
+    def is_kept(self) -> bool:
+        return self.result == PASS
+
+    def __str__(self) -> str:
+        tried = "; ".join(outcome.tried for outcome in self.outcomes) or "nothing"
+        seen = "; ".join(outcome.seen for outcome in self.outcomes) or "no check is written"
+        cells = (self.promise, self.title, tried, seen, self.result)
+        return "| " + " | ".join(cell_text(cell) for cell in cells) + " |"
+
+
+def cell_text(text: str) -> str:
+    return " ".join(text.replace("|", "\\|").split())
+
+
+def summary(rows: list[Row]) -> str:
+    broken = [row.promise for row in rows if not row.is_kept]
+    kept = f"{len(rows) - len(broken)} of {len(rows)} promises kept"
+    return f"{kept}; not kept: {', '.join(broken)}" if broken else kept

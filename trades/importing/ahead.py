@@ -1,0 +1,175 @@
+"""The positions an import would make: the book's own fold over what is there and what would be; nothing is written."""
+
+from dataclasses import dataclass
+from decimal import Decimal
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from trades import bulk_derived, ledger, refolding
+from trades.bulk_fold import ROOM, FillColumns, TooLarge, fold_columns
+from trades.columns import read_fills
+from trades.events import place_of
+from trades.folding import events_of, family_of
+from trades.ledger import Fill, Holding
+from trades.models import Position, Trade
+
+from .cells import EPOCH, MICROSECOND
+from .plan import Plan
+
+AHEAD = 2**62  # ids beyond all that are drawn: what is not booked yet comes last among equals
+NUMBERS = ("quantity", "price", "fees")
+
+
+@dataclass(frozen=True, slots=True)
+class PositionAhead:
+    """Where the account stands in a ticker, and where it would."""
+
+    ticker: str
+    quantity_before: Decimal
+    quantity: Decimal
+    cost_basis: Decimal
+    realized_before: Decimal
+    realized_pnl: Decimal
+    fees: Decimal
+
+    @property
+    def average_cost(self) -> Decimal | None:
+        return ledger.average(self.cost_basis, self.quantity)
+
+
+def positions_ahead(plan: Plan) -> list[PositionAhead]:
+    """The positions that `plan` would make or move, by ticker.
+
+    Raises Conflict where a rule of the book would be broken; its trades and activities of the file bear
+    AHEAD + their place in the plan's events.
+    """
+    account, tickers = plan.account, family_of(plan.account, plan.tickers)
+    shorts = None if account.allows_short else refolding.shorts_in(account, tickers)
+    fill_count = Trade.objects.current().filter(account=account, instrument__in=tickers).count() + len(plan.trades)
+    holdings = None
+    if not plan.activities and bulk_derived.is_worth_it(account, tickers, fill_count):
+        holdings = fold_in_columns(plan, shorts)
+    holdings = holdings or fold_one_by_one(plan, tickers, shorts)
+    before = {one.ticker: one for one in Position.objects.filter(account=account, instrument__in=tickers)}
+    return [told(ticker, before.get(ticker), holding) for ticker, holding in sorted(holdings.items())]
+
+
+def told(ticker: str, before: Position | None, after: Holding) -> PositionAhead:
+    stood = (before.quantity, before.realized_pnl) if before else (ledger.ZERO, ledger.ZERO)
+    return PositionAhead(ticker, stood[0], after.quantity, after.cost, stood[1], after.realized_pnl, after.fees)
+
+
+# Event by event -----------------------------------------------------------------------------
+
+
+def fold_one_by_one(plan: Plan, tickers: list[str], shorts: set[int] | None) -> dict[str, Holding]:
+    events = sorted([*events_of(plan.account, tickers), *events_ahead(plan)], key=place_of)
+    book = refolding.folded_or_refused(events, plan.account)
+    if shorts is not None:
+        refolding.refuse_new_shorts(book, shorts)
+    return {ticker: folded.holding for ticker, folded in book.tickers.items()}
+
+
+def events_ahead(plan: Plan) -> list:
+    places = np.flatnonzero(plan.events < len(plan.checked))
+    found, start = [], 0
+    for batch in plan.checked.chunks(plan.trades):
+        ids = (AHEAD + places[start : start + len(batch)]).tolist()
+        found += [fill_of(identity, row) for identity, row in zip(ids, batch.to_pylist(), strict=True)]
+        start += len(batch)
+    places = np.flatnonzero(plan.events >= len(plan.checked))
+    for place, activity in zip(places.tolist(), plan.activities, strict=True):
+        activity.activity_id = AHEAD + place
+        found.append(activity.as_event())
+    return found
+
+
+def fill_of(identity: int, row: dict) -> Fill:
+    quantity = Decimal(row["quantity"]) * (1 if row["side"] == "BUY" else -1)
+    at = EPOCH + row["executed_at"] * MICROSECOND
+    return Fill(identity, at, quantity, Decimal(row["price"]), Decimal(row["fees"]), row["ticker"])
+
+
+# In columns ---------------------------------------------------------------------------------------
+
+
+def fold_in_columns(plan: Plan, shorts: set[int] | None) -> dict[str, Holding] | None:
+    """The same, ticker by ticker; None where numbers do not fit 64 bits."""
+    try:
+        columns = columns_ahead(plan)
+        holdings = {}
+        for ticker, ahead in columns.items():
+            fills = joined(read_fills(plan.account, ticker), ahead)
+            if shorts is not None:
+                bulk_derived.refuse_new_shorts(fills, ticker, shorts)
+            holdings[ticker] = bulk_derived.holding_of(fills, fold_columns(fills))
+    except TooLarge:
+        return None
+    return holdings
+
+
+def columns_ahead(plan: Plan) -> dict[str, FillColumns]:
+    """The trades of the plan by ticker. Raises TooLarge."""
+    places = np.flatnonzero(plan.events < len(plan.checked))
+    names, codes, parts = {}, [], []
+    digits = most_digits(plan)
+    for batch in plan.checked.chunks(plan.trades):
+        encoded = batch["ticker"].dictionary_encode()
+        numbers = np.array([names.setdefault(ticker, len(names)) for ticker in encoded.dictionary.to_pylist()])
+        codes.append(numbers[encoded.indices.to_numpy()])
+        sign = np.where(pc.equal(batch["side"], "BUY").to_numpy(zero_copy_only=False), 1, -1)
+        scaled = [scaled_numbers(batch[name], count) for name, count in zip(NUMBERS, digits, strict=True)]
+        parts.append([batch["executed_at"].to_numpy(), sign * scaled[0], *scaled[1:]])
+    codes = np.concatenate(codes)
+    whole = [AHEAD + places, *(np.concatenate(column) for column in zip(*parts, strict=True))]
+    return {
+        ticker: FillColumns(*(column[codes == code] for column in whole), *digits) for ticker, code in names.items()
+    }
+
+
+def most_digits(plan: Plan) -> list[int]:
+    """How many decimal places the plan's quantities, prices and fees have at most."""
+    most = [0, 0, 0]
+    for batch in plan.checked.chunks(plan.trades):
+        for place, name in enumerate(NUMBERS):
+            fractions = pc.replace_substring_regex(batch[name], r"^[0-9]*\.?", "")
+            most[place] = max(most[place], pc.max(pc.binary_length(fractions)).as_py())
+    return most
+
+
+def scaled_numbers(texts: pa.Array, places: int) -> np.ndarray:
+    """Plain decimals x 10^places, as int64. Raises TooLarge."""
+    numbers = pc.cast(pc.cast(texts, pa.decimal128(28, 12)), pa.decimal128(28, places))
+    halves = np.frombuffer(numbers.buffers()[1], np.int64).reshape(-1, 2)[
+        numbers.offset : numbers.offset + len(numbers)
+    ]
+    if halves[:, 1].any() or (halves[:, 0] < 0).any():
+        raise TooLarge("A number does not fit 64 bits.")
+    return halves[:, 0]
+
+
+def joined(booked: FillColumns, ahead: FillColumns) -> FillColumns:
+    """The fills of both, in order. Raises TooLarge."""
+    places = [max(pair) for pair in zip(places_of(booked), places_of(ahead), strict=True)]
+    columns = [rescaled(fills, places) for fills in (booked, ahead)]
+    whole = [np.concatenate(pair) for pair in zip(*columns, strict=True)]
+    order = np.lexsort((whole[0], whole[1]))
+    return FillColumns(*(column[order] for column in whole), *places)
+
+
+def places_of(fills: FillColumns) -> tuple[int, int, int]:
+    return fills.quantity_places, fills.price_places, fills.fee_places
+
+
+def rescaled(fills: FillColumns, places: list[int]) -> list[np.ndarray]:
+    columns = zip((fills.quantity, fills.price, fills.fee), places, places_of(fills), strict=True)
+    return [fills.ids, fills.times, *(times_ten_to(column, wanted - given) for column, wanted, given in columns)]
+
+
+def times_ten_to(numbers: np.ndarray, power: int) -> np.ndarray:
+    """`numbers` x 10^power. Raises TooLarge where that does not fit."""
+    if len(numbers) and float(np.abs(numbers.astype(np.float64)).max()) * 10.0**power >= ROOM:
+        raise TooLarge("A number does not fit 64 bits.")
+    return numbers * 10**power

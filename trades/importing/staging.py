@@ -1,0 +1,153 @@
+"""The trades of a file in a passing table, for the database to say which of them the book holds already."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+import numpy as np
+import pyarrow as pa
+from django.db import connection
+
+from trades.models import Account, EntryKind, LedgerEntry, Trade
+
+from . import spelling
+from .checked import CheckedFile
+
+TABLE = "staged_trades"
+TRADES, ENTRIES = Trade._meta.db_table, LedgerEntry._meta.db_table
+# What makes two rows the same fill, where no client's id says it.
+CONTENT = "executed_at, ticker, side, quantity, price, fees"
+DECIMALS = ("quantity", "price", "fees")
+POSTGRESQL_TABLE = f"""
+    CREATE TEMPORARY TABLE {TABLE} (place integer, executed_at timestamptz, ticker text, side text, quantity numeric,
+                                    price numeric, fees numeric, client_trade_id text) ON COMMIT DROP
+"""
+SQLITE_TABLE = f"CREATE TEMPORARY TABLE {TABLE} (place, {CONTENT}, client_trade_id)"
+COLUMNS = f"place, {CONTENT}, client_trade_id"
+UNDONE = f"""
+    SELECT trade_id FROM {TRADES} AS version JOIN {ENTRIES} AS entry ON entry.id = version.entry_id
+    WHERE entry.account_id = %(account)s AND entry.kind = '{EntryKind.UNDO}' AND version.superseded_by_id IS NULL
+"""  # noqa: S608 - names of ours
+BOOKED_UNDER_ID = f"""
+    SELECT staged.place, first.trade_id, latest.version,
+           CASE WHEN latest.is_void AND entry.kind = '{EntryKind.UNDO}' THEN 1 ELSE 0 END
+    FROM {TABLE} AS staged
+    JOIN {TRADES} AS first ON first.account_id = %(account)s AND first.client_trade_id = staged.client_trade_id
+                          AND first.version = 1
+    JOIN {TRADES} AS latest ON latest.trade_id = first.trade_id AND latest.superseded_by_id IS NULL
+    JOIN {ENTRIES} AS entry ON entry.id = latest.entry_id
+"""  # noqa: S608 - names of ours
+# The k-th row of one content is the k-th trade that has, or once had, this content.
+EQUAL = f"""
+    WITH contents AS (
+        SELECT DISTINCT trade_id, {CONTENT} FROM {TRADES}
+        WHERE account_id = %(account)s AND {{in_book}} AND trade_id NOT IN ({UNDONE})
+          AND executed_at BETWEEN (SELECT min(executed_at) FROM {TABLE}) AND (SELECT max(executed_at) FROM {TABLE})
+    ), booked AS (
+        SELECT *, row_number() OVER (PARTITION BY {CONTENT} ORDER BY trade_id) AS occurrence FROM contents
+    ), given AS (
+        SELECT place, {CONTENT}, row_number() OVER (PARTITION BY {CONTENT} ORDER BY place) AS occurrence
+        FROM {TABLE} AS staged WHERE {{in_file}}
+    )
+    SELECT given.place, booked.trade_id FROM given JOIN booked USING ({CONTENT}, occurrence)
+"""  # noqa: S608 - names of ours
+NAMELESS = "client_trade_id IS NULL"
+NEWLY_NAMED = f"""
+    client_trade_id IS NOT NULL AND NOT EXISTS (
+        SELECT 1 FROM {TRADES} AS first WHERE first.account_id = %(account)s
+        AND first.client_trade_id = staged.client_trade_id AND first.version = 1)
+"""  # noqa: S608 - names of ours
+
+
+@dataclass(frozen=True, slots=True)
+class Known:
+    """Which trades of a file are in the book.
+
+    places, trade_ids             int64[d]   of those that are: the place in the file and the trade
+    undone, undone_ids, versions  int64[u]   of those whose client's id belongs to a trade of an import that was undone
+    """
+
+    places: np.ndarray
+    trade_ids: np.ndarray
+    undone: np.ndarray
+    undone_ids: np.ndarray
+    versions: np.ndarray
+
+
+def find_known(account: Account, checked: CheckedFile, *, takes_equal: bool) -> Known:
+    """What of the file is in the account's book, by client's id or, unless `takes_equal`, by content.
+
+    A row without an id is compared with every trade; one with an id that is new, with trades that have none.
+    """
+    if not account.last_number or not len(checked):
+        return Known(*np.empty((5, 0), np.int64))
+    with staged(checked):
+        by_id = integers(BOOKED_UNDER_ID, account, 4)
+        is_undone = by_id[3] == 1
+        places, trade_ids = by_id[0][~is_undone], by_id[1][~is_undone]
+        if not takes_equal:
+            for in_file, in_book in ((NAMELESS, "TRUE"), (NEWLY_NAMED, NAMELESS)):
+                found = integers(EQUAL.format(in_file=in_file, in_book=in_book), account, 2)
+                places, trade_ids = np.append(places, found[0]), np.append(trade_ids, found[1])
+    ranks = np.argsort(places)
+    order = checked.trade_order
+    return Known(
+        order[places[ranks]], trade_ids[ranks], order[by_id[0][is_undone]], by_id[1][is_undone], by_id[2][is_undone]
+    )
+
+
+@contextmanager
+def staged(checked: CheckedFile) -> Iterator[None]:
+    """The file's trades in TABLE, their places counted as they are booked."""
+    is_sqlite = connection.vendor == "sqlite"
+    with connection.cursor() as cursor:
+        cursor.execute(SQLITE_TABLE if is_sqlite else POSTGRESQL_TABLE)
+        try:
+            fill_sqlite(cursor, checked) if is_sqlite else fill_postgresql(cursor, checked)
+            cursor.execute(f"ANALYZE {TABLE}")
+            yield
+        finally:
+            if not connection.needs_rollback:
+                cursor.execute(f"DROP TABLE {TABLE}")
+
+
+def staged_columns(checked: CheckedFile) -> Iterator[list[pa.Array]]:
+    start = 0
+    for batch in checked.chunks(checked.trade_order):
+        places = spelling.integers(np.arange(start, start + len(batch)))
+        names = ("ticker", "side", *DECIMALS, "client_trade_id")
+        yield [places, spelling.moments(batch["executed_at"]), *(batch[name] for name in names)]
+        start += len(batch)
+
+
+def fill_postgresql(cursor, checked: CheckedFile) -> None:
+    with cursor.copy(f"COPY {TABLE} ({COLUMNS}) FROM STDIN") as copy:
+        for *columns, ids in staged_columns(checked):
+            copy.write(spelling.bytes_of(spelling.copy_rows([*columns, spelling.escaped(ids)])))
+
+
+def fill_sqlite(cursor, checked: CheckedFile) -> None:
+    fields = [Trade._meta.get_field(name) for name in DECIMALS]
+    for places, moments, ticker, side, *decimals, ids in staged_columns(checked):
+        kept = [
+            spelling.sorting_decimals(column, field.max_digits, field.decimal_places)
+            for field, column in zip(fields, decimals, strict=True)
+        ]
+        whole = [
+            places.cast(pa.int64()).to_pylist(),
+            spelling.sqlite_moments(moments),
+            ticker.to_pylist(),
+            side.to_pylist(),
+        ]
+        rows = zip(*whole, *kept, ids.to_pylist(), strict=True)
+        cursor.executemany(f"INSERT INTO {TABLE} ({COLUMNS}) VALUES (%s, %s, %s, %s, %s, %s, %s, %s)", list(rows))  # noqa: S608
+
+
+def integers(query: str, account: Account, width: int) -> np.ndarray:
+    """The whole numbers that `query` finds, by column."""
+    with connection.cursor() as cursor:
+        cursor.execute(query, {"account": account.pk})
+        parts = [np.empty((0, width), np.int64)]
+        while rows := cursor.fetchmany(50_000):
+            parts.append(np.array(rows, np.int64))
+    return np.concatenate(parts).T
