@@ -12,7 +12,6 @@ from tests.worlds import free_port
 
 from .ground import ROOT, Ground, processor_seconds
 from .load import PATIENCE_SECONDS, Load, Outcome, post
-from .tables import Table, Verdict
 
 CONNECTIONS, USERS, TOKENS_EACH = 64, 64, 8
 SECONDS, WARM_UP_SECONDS = 10.0, 3.0

@@ -6,8 +6,8 @@ from collections import deque
 from decimal import Decimal
 
 import numpy as np
-from bench.tables import Table, Verdict
 
+from bench.tables import Table, Verdict
 from trades.bulk_fold import FillColumns, decimal_of, fold_columns
 
 FILLS, ROUNDS = 1_000_000, 3
