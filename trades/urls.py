@@ -8,6 +8,7 @@ from . import (
     activity_views,
     api,
     chain_api,
+    import_api,
     insight_api,
     ledger_views,
     performance_api,
@@ -21,6 +22,10 @@ from . import (
 api_urlpatterns = [
     path("trades/", api.TradeList.as_view(), name="trade-list"),
     path("trades/stats", api.TradeStats.as_view(), name="trade-stats"),
+    path("trades/import", import_api.TradeImport.as_view(), name="trade-import"),
+    path("trades/imports/", import_api.ImportList.as_view(), name="import-list"),
+    path("trades/imports/<int:import_id>", import_api.ImportDetail.as_view(), name="import-detail"),
+    path("trades/imports/<int:import_id>/undo", import_api.ImportUndo.as_view(), name="import-undo"),
     path("trades/<int:trade_id>", api.TradeDetail.as_view(), name="trade-detail"),
     path("trades/<int:trade_id>/history", api.TradeHistory.as_view(), name="trade-history"),
     path("activities/", activity_api.ActivityList.as_view(), name="activity-list"),
