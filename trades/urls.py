@@ -10,12 +10,14 @@ from . import (
     chain_api,
     import_api,
     insight_api,
+    insight_views,
     ledger_views,
     performance_api,
     performance_views,
     position_api,
     position_views,
     round_trip_api,
+    round_trip_views,
     views,
 )
 
@@ -63,4 +65,7 @@ page_urlpatterns = [
     path("performance/", performance_views.performance_page, name="performance"),
     path("positions/", position_views.positions_page, name="positions"),
     path("positions/<str:ticker>/", position_views.position_page, name="position"),
+    path("positions/<str:ticker>/explain/", insight_views.explain_page, name="position-explain-page"),
+    path("positions/<str:ticker>/what-if/", insight_views.what_if_page, name="position-what-if-page"),
+    path("round-trips/", round_trip_views.round_trips_page, name="round-trips"),
 ]
