@@ -20,6 +20,7 @@ from .acts import Act
 from .frames import position_frame
 from .models import Account, Activity, BatchState, EntryKind, ImportBatch, LedgerEntry, Position, Trade, Version
 from .services import keep_method
+from .split_notes import note_splits, places_of
 
 MOST_POSITION_FRAMES = 200  # who has more open reads the page anew
 Progress = Callable[[float], None]
@@ -187,6 +188,7 @@ def void_all(batch: ImportBatch, act: Act) -> list[Position]:
         insert_voids(model, batch.undone_by)
     if moves_method:
         keep_method(account)
+    note_splits(places_of(*activities))
     return refolding.refold(account, sorted(tickers), shorts) if tickers else []
 
 
