@@ -43,6 +43,7 @@ PURE = [
     "trades/splits.py",
     "trades/excursions.py",
     "trades/explain.py",
+    "trades/fill_plot.py",
     "trades/what_if.py",
     "trades/tallies.py",
     "tradeops/core/decimals.py",

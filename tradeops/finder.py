@@ -19,6 +19,7 @@ PAGES = {
     "New activity": "/desk/activities/new/",
     "Accounts": "/desk/accounts/",
     "Positions": "/desk/positions/",
+    "Round trips": "/desk/round-trips/",
     "Performance": "/desk/performance/",
     "Strategies": "/desk/strategies/",
     "Reports": "/desk/reports/",

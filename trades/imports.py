@@ -6,7 +6,7 @@ account's lock. What went in is an ImportBatch.
 
 import json
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import BinaryIO
 
 from django.db import connection, transaction
@@ -20,6 +20,7 @@ from .acts import Act
 from .frames import position_frame
 from .models import Account, Activity, BatchState, EntryKind, ImportBatch, LedgerEntry, Position, Trade, Version
 from .services import keep_method
+from .split_notes import note_splits, places_of
 
 MOST_POSITION_FRAMES = 200  # who has more open reads the page anew
 Progress = Callable[[float], None]
@@ -38,9 +39,10 @@ def importer():
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What an act on a batch came to, and for a repeat the answer that was kept."""
+    """What an act on a batch came to; for a repeat, the answer that was kept."""
 
     batch: ImportBatch
+    ignored_columns: list[str] = field(default_factory=list)
     is_replay: bool = False
     answer: dict | None = None
 
@@ -68,7 +70,7 @@ def import_file(
     actor: User,
     reason: str = "",
     idempotency_key: str | None = None,
-    describe: Callable[[ImportBatch], dict] | None = None,
+    describe: Callable[[Outcome], dict] | None = None,
     progress: Progress = nobody_asked,
 ) -> Outcome:
     """Books all that is new in `file` into the batch's account, by the batch's options, or finds it done under the key.
@@ -82,13 +84,14 @@ def import_file(
     with transaction.atomic():
         account = batch.account = acts.lock(batch.account)
         if (entry := acts.entry_under(account, act)) is not None:
-            return replayed(entry)
+            return replayed(entry.import_batch, entry)
         if is_imported(batch):
             return Outcome(ImportBatch.objects.get(pk=batch.pk), is_replay=True)
         done = importer().book(account, checked, batch.options, act, lambda part: progress(0.25 + 0.75 * part))
         save_batch(batch, done)
-        finish(batch, act, done.positions)
-    return Outcome(batch)
+        outcome = Outcome(batch, checked.columns.ignored)
+        finish(outcome, act, done.positions)
+    return outcome
 
 
 def asked(batch: ImportBatch) -> str:
@@ -102,9 +105,9 @@ def is_imported(batch: ImportBatch) -> bool:
     return batch.pk is not None and ImportBatch.objects.filter(pk=batch.pk).exclude(state=BatchState.UPLOADED).exists()
 
 
-def replayed(entry: LedgerEntry) -> Outcome:
+def replayed(batch: ImportBatch, entry: LedgerEntry) -> Outcome:
     answer = entry.kept_answer.body if hasattr(entry, "kept_answer") else None
-    return Outcome(entry.import_batch, is_replay=True, answer=answer)
+    return Outcome(batch, is_replay=True, answer=answer)
 
 
 def save_batch(batch: ImportBatch, done) -> None:
@@ -114,13 +117,14 @@ def save_batch(batch: ImportBatch, done) -> None:
     batch.save()
 
 
-def finish(batch: ImportBatch, act: Act, positions: list[Position]) -> None:
+def finish(outcome: Outcome, act: Act, positions: list[Position]) -> None:
     """Keeps the answer of a keyed request and owes the owner's open pages the news."""
-    if batch.entry is not None:
-        acts.keep_answer(batch.entry, act, batch)
-    stream = user_stream(batch.account.owner_id)
+    batch = outcome.batch
+    entry = batch.undone_by or batch.entry
+    if entry is not None:
+        acts.keep_answer(entry, act, outcome)
     for position in positions[:MOST_POSITION_FRAMES]:
-        record_event(stream, "position", position_frame(position))
+        record_event(user_stream(batch.account.owner_id), "position", position_frame(position))
 
 
 # Undoing ------------------------------------------------------------------------------------------
@@ -139,18 +143,16 @@ def undo_import(
     with transaction.atomic():
         account = acts.lock(batch.account)
         if (entry := acts.entry_under(account, act)) is not None:
-            answer = entry.kept_answer.body if hasattr(entry, "kept_answer") else None
-            return Outcome(entry.undone_batch, is_replay=True, answer=answer)
+            return replayed(entry.undone_batch, entry)
         batch = ImportBatch.objects.select_related("entry").get(pk=batch.pk)
         batch.account = account
         refuse_undoing(batch, actor)
         positions = void_all(batch, act)
         batch.state = BatchState.UNDONE
         batch.save(update_fields=["state", "undone_by"])
-        acts.keep_answer(batch.undone_by, act, batch)
-        for position in positions[:MOST_POSITION_FRAMES]:
-            record_event(user_stream(account.owner_id), "position", position_frame(position))
-    return Outcome(batch)
+        outcome = Outcome(batch)
+        finish(outcome, act, positions)
+    return outcome
 
 
 def refuse_undoing(batch: ImportBatch, actor: User) -> None:
@@ -186,6 +188,7 @@ def void_all(batch: ImportBatch, act: Act) -> list[Position]:
         insert_voids(model, batch.undone_by)
     if moves_method:
         keep_method(account)
+    note_splits(places_of(*activities))
     return refolding.refold(account, sorted(tickers), shorts) if tickers else []
 
 

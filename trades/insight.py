@@ -60,6 +60,11 @@ def insight_of(position: Position, asked: Asked, window: slice = slice(None)) ->
     )
 
 
+def method_rows(record: Record, ticker: str, mark: Decimal | None) -> list[MethodRow]:
+    """What the record's events come to by each method, at `mark`."""
+    return [MethodRow(method, record.book(method).of(ticker).holding, mark) for method in Method]
+
+
 def own_method(record: Record) -> Method | None:
     """The one method the account went by all along; None where it was changed."""
     is_changed = any(isinstance(event, MethodChange) for event in record.events)
@@ -126,16 +131,15 @@ class Prospect:
 
 def prospect_of(position: Position, asked: Asked, quantity: Decimal, price: Decimal | None, most_lots: int) -> Prospect:
     """What `quantity` (signed) at `price`, or else at the mark, after all that the view takes in, would do."""
-    record = record_of(position, asked)
+    record, at = record_of(position, asked), asked.moment
     book = record.book()
     shown = past_position(position, record, book, 0)
-    value_all([shown], asked.moment, record.splits())
+    value_all([shown], at, record.splits())
     source = shown.valuation.mark_source if price is None else GIVEN
     price = shown.valuation.mark if price is None else price
-    own = what_if(book.of(position.ticker).holding, quantity, price, asked.moment, book.method)
+    own = what_if(book.of(position.ticker).holding, quantity, price, at, book.method)
     by_method = [
-        what_if(record.book(method).of(position.ticker).holding, quantity, price, asked.moment, method)
-        for method in Method
+        what_if(record.book(method).of(position.ticker).holding, quantity, price, at, method) for method in Method
     ]
     taken = {one.opened_by for outcome in (own, *by_method) for one in outcome.taken[:most_lots]}
     return Prospect(shown, quantity, price, source, own, by_method, references(taken))

@@ -83,3 +83,23 @@ def query_of(asked: Asked, **more) -> str:
         if value is not None
     }
     return urlencode(texts, safe=":")
+
+
+def view_context(asked: Asked) -> dict:
+    """What a page says of the view it shows, and what its links carry on."""
+    return {
+        "asked": asked,
+        "asked_as_of": input_text(asked.as_of),
+        "asked_known_at": input_text(asked.known_at),
+        "asked_method": PnlMethod(asked.method).label.lower() if asked.method else "",
+        "view_query": query_of(asked),
+        "methods_offered": PnlMethod.choices,
+    }
+
+
+def input_text(moment: datetime | None) -> str:
+    """A moment as a field of the desk holds it: in the user's zone, to the second or finer."""
+    try:
+        return timezone.localtime(moment).replace(tzinfo=None).isoformat() if moment else ""
+    except OverflowError:  # the calendar's edge has no local time in every zone
+        return written_time(moment)

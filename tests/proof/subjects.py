@@ -2,6 +2,7 @@
 
 from tests.proof import (
     doors,
+    dumps,
     feed,
     files,
     guessing,
@@ -19,6 +20,7 @@ from tests.proof import (
 from tests.proof.register import REGISTER
 
 SUBJECTS = (
-    doors, feed, files, guessing, history, hostile, keys, kills, numbers, old_rows, races, replay, upstreams, work
+    doors, dumps, feed, files, guessing, history, hostile, keys, kills, numbers, old_rows, races,
+    replay, upstreams, work
 )  # fmt: skip
 __all__ = ["REGISTER", "SUBJECTS"]

@@ -29,7 +29,10 @@ ADDRESSES = [
     "/positions/AAPL/what-if?quantity=1&side=sell", "/round-trips/", "/round-trips/?format=csv",
     "/accounts/", "/desk/trades/", "/desk/trades/{id}/", "/desk/trades/{id}/correct/",
     "/desk/trades/{id}/void/", "/desk/trades/new/?ticker=AAPL&side=BUY&quantity=1&price=1", "/desk/positions/",
-    "/desk/positions/AAPL/", "/portfolio/history", "/portfolio/history?format=csv", "/portfolio/performance",
+    "/desk/positions/AAPL/", "/desk/positions/?as_of=0001-01-01T00:00:00Z&method=lifo", "/desk/round-trips/",
+    "/desk/positions/AAPL/?as_of=9999-12-31T23:59:59Z&known_at=9999-12-31T00:00:00Z", "/desk/positions/AAPL/explain/",
+    "/desk/positions/AAPL/what-if/?quantity=1&side=sell", "/portfolio/history",
+    "/portfolio/history?format=csv", "/portfolio/performance",
     "/desk/performance/", "/desk/",
 ]  # fmt: skip
 

@@ -12,7 +12,7 @@ from collections.abc import Iterable, Iterator
 MAX_COLUMNS = 256
 MAX_FIELD_CHARACTERS = 4096
 MAX_ROWS = 2_000_000
-FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r")
+FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r", "\n")
 
 
 class CsvError(ValueError):

@@ -84,6 +84,13 @@ def compact(value) -> str:
 
 
 @register.filter
+def signed_exact(value, places: int = 2) -> str:
+    """A gain or a loss with every digit, as `exact` writes it: "+0.125"."""
+    number = _number(value)
+    return f"+{exact(value, places)}" if number is not None and number > 0 else exact(value, places)
+
+
+@register.filter
 def plain(value) -> str:
     """A number for a data attribute: "1234.5", no grouping, no exponent; empty when missing."""
     number = _number(value)
@@ -140,6 +147,20 @@ def day_time(value) -> str:
 def clock(value) -> str:
     """The time of day alone, for columns whose head names the zone."""
     return _written(value, "%H:%M:%S") if isinstance(value, datetime) else MISSING
+
+
+UNITS = (("d", 86400), ("h", 3600), ("min", 60), ("s", 1))
+
+
+@register.filter
+def duration(seconds) -> str:
+    """How long something took, by its two largest units: "3 d 4 h", "12 min"."""
+    left, parts = int(seconds), []
+    for name, length in UNITS:
+        count, left = divmod(left, length)
+        if count or parts:
+            parts.append(f"{count} {name}" if count else "")
+    return " ".join(part for part in parts[:2] if part) or "0 s"
 
 
 @register.filter

@@ -1,28 +1,21 @@
 """Rows of a file that are no trades: read by the API's own kinds of field, judged by the rules of activities."""
 
-import re
-
 from django.core.exceptions import ValidationError
-from rest_framework import exceptions, serializers
+from rest_framework import exceptions
 
-from market.models import validate_ticker
 from tradeops.core.api import ExactDecimalField, flat_errors
 from tradeops.core.csvfile import unsafe_text
-from trades.checks import OPTIONAL, REQUIRED, check
-from trades.models import Activity, ActivityKind, PnlMethod
+from trades.activity_serializers import ActivityRequestSerializer, fields_of
+from trades.checks import OUTSIDE_NAMES, check
+from trades.models import Activity, ActivityKind
 
 from .moments import MomentError
 from .numerals import plain_number
 from .reading import Reading
 
-RATIO = re.compile(r"([0-9]{1,9})\s*[:/]\s*([0-9]{1,9})")
-# What an activity's column is called in a file, where it is called otherwise.
-FILE_NAMES = {"instrument_id": "ticker", "new_instrument_id": "new_ticker", "effective_at": "executed_at"}
-FILE_NAMES |= {"ratio_new": "ratio", "ratio_old": "ratio"}
 # Brokers write what leaves below zero; here the kind says it.
 OUTGOING = (ActivityKind.WITHDRAWAL, ActivityKind.FEE, ActivityKind.TRANSFER_OUT)
-DECIMALS = ("amount", "amount_per_unit", "cash_in_lieu_price", "quantity", "cost_basis")
-MOMENTS = ("executed_at", "pay_at", "acquired_at")
+INSIDE_NAMES = {"ticker": "instrument_id", "new_ticker": "new_instrument_id"}
 FEES_APART = "An activity bears no fees: book them as an activity of their own."
 
 
@@ -38,20 +31,12 @@ class ActivityReader:
     """Makes unsaved activities of rows. A column that the kind does not know is passed over: brokers fill them all."""
 
     def __init__(self, reading: Reading):
-        self.reading = reading
-        ticker = serializers.CharField(max_length=16, validators=[validate_ticker])
-        self.fields = dict.fromkeys(DECIMALS, ExactDecimalField()) | {
-            "ticker": ticker,
-            "new_ticker": ticker,
-            "pnl_method": serializers.ChoiceField(choices=PnlMethod.choices),
-            "note": serializers.CharField(max_length=2000, allow_blank=True, trim_whitespace=False),
-        }
+        self.reading, self.fields = reading, ActivityRequestSerializer().fields
 
     def read(self, kind: str, cells: dict[str, str]) -> Activity:
         """The activity that `cells`, by column, make. Raises Refused."""
-        names = {FILE_NAMES.get(name, name) for name in REQUIRED[kind] | OPTIONAL.get(kind, set())}
         values, reasons = {}, []
-        for name in ("executed_at", "note", *sorted(names)):
+        for name in ("executed_at", "note", *sorted(fields_of(kind))):
             try:
                 values |= self.value_of(kind, name, cells.get(name, ""))
             except exceptions.ValidationError as error:
@@ -73,22 +58,25 @@ class ActivityReader:
         if name == "note":
             return {"note": self.fields[name].run_validation(unsafe_text(text))}
         text = text.strip()
-        if not text:
-            if name == "executed_at":
+        if name == "executed_at":
+            if not text:
                 raise exceptions.ValidationError("This field is required.", code="required")
+            return {"effective_at": self.reading.clock.read(text)}
+        if not text:
             return {}
+        if name in ("pay_at", "acquired_at"):
+            return {name: self.reading.clock.read(text)}
+        value = self.fields[name].run_validation(self.plain(kind, name, text))
         if name == "ratio":
-            found = RATIO.fullmatch(text)
-            if found is None:
-                raise exceptions.ValidationError("A ratio such as 4:1 is required.", code="invalid")
-            return {"ratio_new": int(found[1]), "ratio_old": int(found[2])}
-        if name in MOMENTS:
-            return {"effective_at" if name == "executed_at" else name: self.reading.clock.read(text)}
-        if name in DECIMALS:
-            text = plain_number(text, self.reading.numbers)
-            text = text.removeprefix("-") if kind in OUTGOING else text
-        value = self.fields[name].run_validation(text)
-        return {{"ticker": "instrument_id", "new_ticker": "new_instrument_id"}.get(name, name): value}
+            return {"ratio_new": value[0], "ratio_old": value[1]}
+        return {INSIDE_NAMES.get(name, name): value}
+
+    def plain(self, kind: str, name: str, text: str) -> str:
+        """`text` as the API spells it."""
+        if not isinstance(self.fields[name], ExactDecimalField):
+            return text
+        number = plain_number(text, self.reading.numbers)
+        return number.removeprefix("-") if kind in OUTGOING else number
 
 
 def reasons_against(activity: Activity) -> list[tuple[str, str, str]]:
@@ -97,10 +85,15 @@ def reasons_against(activity: Activity) -> list[tuple[str, str, str]]:
         check(activity)
     except ValidationError as error:
         found = {
-            (FILE_NAMES.get(name, name), one.code or "invalid", message)
+            (column_of(name), one.code or "invalid", message)
             for name, errors in error.error_dict.items()
             for one in errors
             for message in one.messages
         }
         return sorted(found)
     return []
+
+
+def column_of(name: str) -> str:
+    """What a file calls a column of Activity."""
+    return "executed_at" if name == "effective_at" else OUTSIDE_NAMES.get(name, name)

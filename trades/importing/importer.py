@@ -11,6 +11,7 @@ from tradeops.core.api import Conflict
 from trades import acts, checks, refolding, services
 from trades.acts import Act
 from trades.models import Account, ActivityKind, LedgerEntry, Position
+from trades.split_notes import note_splits, places_of
 
 from . import writing
 from .ahead import AHEAD, PositionAhead, positions_ahead
@@ -80,6 +81,7 @@ def book(account: Account, checked: CheckedFile, options: dict, act: Act, progre
     writing.write_activities(activities, entry)
     if any(activity.kind == ActivityKind.METHOD_CHANGE for activity in activities):
         services.keep_method(account)
+    note_splits(places_of(*activities))
     try:
         positions = refolding.refold(account, tickers, shorts) if tickers else []
     except Conflict as conflict:
