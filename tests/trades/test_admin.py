@@ -16,7 +16,7 @@ from .conftest import at
 pytestmark = pytest.mark.django_db
 BOOK = [
     "ledgerentry", "keptanswer", "trade", "activity", "position", "lot", "realization", "roundtrip", "income",
-    "daytotal", "importbatch", "proposal", "reconciliation",
+    "daytotal", "importbatch", "proposal", "reconciliation", "adjustment",
 ]  # fmt: skip
 
 
