@@ -208,7 +208,7 @@ def test_what_was_booked_corrected_and_voided_is_what_stands_in_the_lake(api, al
     def book(side, quantity, price, hour, **extra):
         body = {"ticker": "AAPL", "trade_type": side, "quantity": quantity, "price": price}
         body |= {"executed_at": f"2025-01-15T{hour}:00:00Z"} | extra
-        return client.post("/trades/", body, format="json").data["id"]
+        return client.post("/trades/", body, format="json").json()["id"]
 
     bought = book("BUY", "100", "150.25", "10", fees="1", note="=cmd()", tags=["swing"])
     sold = book("SELL", "40", "151.50", "11")
@@ -216,7 +216,7 @@ def test_what_was_booked_corrected_and_voided_is_what_stands_in_the_lake(api, al
     client.patch(f"/trades/{bought}", {"price": "150.50"}, format="json")
     client.delete(f"/trades/{voided}")
     services.make_day(DAY)
-    listed = client.get("/trades/", {"ordering": "executed_at"}).data["results"]
+    listed = client.get("/trades/", {"ordering": "executed_at"}).json()["results"]
     shared = ("ticker", "trade_type", "quantity", "price", "notional", "fees", "realized_pnl")
     assert [[row[name] for name in shared] for row in rows_of(KEYS[0])] == [
         [trade[name] for name in shared] for trade in listed
