@@ -15,7 +15,8 @@ from tradeops.core.api import Conflict, PreconditionFailed, Unprocessable
 from tradeops.core.events.models import Event
 from trades import verification
 from trades.cash import Cash, cash_by_account
-from trades.models import Account, Activity, Income, LedgerEntry, Lot, Position, Realization, RoundTrip, Trade
+from trades.control.closes import close_books
+from trades.models import Activity, Income, LedgerEntry, Lot, Position, Realization, RoundTrip, Trade
 from trades.services import book_activity, correct_version, void_version
 
 from .conftest import at
@@ -236,10 +237,10 @@ def test_an_account_without_shorts_refuses_what_would_make_one_later(alice):
 CLOSED = date(2025, 1, 14)
 
 
-def test_a_closed_period_takes_no_activity_and_lets_none_go(account, alice):
+def test_a_closed_period_takes_no_activity_and_lets_none_go(account, alice, carol):
     old = act(account, "deposit", amount=5, effective_at=at(-2000))
     new = act(account, "deposit", amount=7, effective_at=at(0))
-    Account.objects.filter(pk=account.pk).update(closed_through=CLOSED)
+    close_books(account, CLOSED, actor=carol)
     for change in (
         lambda: act(account, "fee", amount=1, effective_at=at(-2000)),
         lambda: act(account, "split", ticker="AAPL", ratio_new=2, ratio_old=1, effective_at=at(-2000)),
