@@ -36,6 +36,7 @@ PURE = [
     "market/samples.py",
     "market/tickers.py",
     "trades/ledger.py",
+    "trades/control/breaks.py",
     "trades/account_book.py",
     "trades/bulk_fold.py",
     "trades/chain.py",

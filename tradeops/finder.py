@@ -16,6 +16,7 @@ PAGES = {
     "Trades": "/desk/trades/",
     "New trade": "/desk/trades/new/",
     "Activities": "/desk/activities/",
+    "Ledger": "/desk/ledger/",
     "New activity": "/desk/activities/new/",
     "Accounts": "/desk/accounts/",
     "Positions": "/desk/positions/",

@@ -18,12 +18,12 @@ from .filters import ActivityFilter, BookFilterBackend, filter_rows, refuse_unkn
 from .models import Activity
 from .version_api import (
     IDEMPOTENCY_KEY,
-    IF_MATCH,
     BookView,
     VersionDetail,
     VersionHistory,
     account_of,
     booking_response,
+    correcting,
     idempotency_key,
     refuse_moves,
 )
@@ -82,8 +82,8 @@ class ActivityList(BookView):
 
 
 @extend_schema_view(
-    put=extend_schema(request=ActivityCorrectionSerializer, parameters=[IF_MATCH, IDEMPOTENCY_KEY]),
-    patch=extend_schema(request=ActivityCorrectionSerializer, parameters=[IF_MATCH, IDEMPOTENCY_KEY]),
+    put=correcting(ActivityCorrectionSerializer, ActivitySerializer),
+    patch=correcting(ActivityCorrectionSerializer, ActivitySerializer),
 )
 class ActivityDetail(VersionDetail):
     """One activity. A change is a correction and a delete a void: the old version stays readable."""

@@ -12,7 +12,7 @@ from tradeops.core.moments import DayOrInstantField, InstantField
 from .activities import EFFECTS
 from .checks import OPTIONAL, OUTSIDE_NAMES, REQUIRED
 from .models import Account, Activity, ActivityKind, PnlMethod
-from .serializers import Money, account_id_field
+from .serializers import ADJUSTMENT_HELP, Money, account_id_field
 
 RATIO = re.compile(r"([1-9][0-9]{0,6}):([1-9][0-9]{0,6})")
 ALWAYS_SHOWN = {"id", "version", "account", "kind", "effective_at", "trade_date", "recorded_at", "note"}
@@ -74,6 +74,7 @@ class ActivityCorrectionSerializer(ActivityRequestSerializer):
     """What a correction changes; what is left out stays as it is."""
 
     reason = serializers.CharField(max_length=500, required=False, allow_blank=True)
+    adjustment = serializers.BooleanField(required=False, help_text=ADJUSTMENT_HELP)
 
 
 def column_values(said: dict, account: Account) -> dict:

@@ -17,7 +17,7 @@ from . import chain
 from .models import Account, Activity, EntryKind, KeptAnswer, LedgerEntry, Trade, Version
 
 # What an entry of a kind takes; all others take booking.
-NEEDED = {EntryKind.CLOSE: Action.CLOSE_BOOKS}
+NEEDED = {EntryKind.CLOSE: Action.CLOSE_BOOKS, EntryKind.RULES: Action.SET_APPROVAL}
 EARLIEST = datetime(1900, 1, 1, tzinfo=UTC)
 NEXT_NUMBERS = f"""
     SELECT (SELECT MAX(taken) + 1 FROM (

@@ -25,12 +25,12 @@ from .serializers import (
 from .stats import MOST_TICKERS, kept_statistics, statistics_of
 from .version_api import (
     IDEMPOTENCY_KEY,
-    IF_MATCH,
     BookView,
     VersionDetail,
     VersionHistory,
     account_of,
     booking_response,
+    correcting,
     idempotency_key,
     refuse_moves,
 )
@@ -93,8 +93,8 @@ class TradeList(BookView):
 
 
 @extend_schema_view(
-    put=extend_schema(request=CorrectionSerializer, parameters=[IF_MATCH, IDEMPOTENCY_KEY]),
-    patch=extend_schema(request=CorrectionSerializer, parameters=[IF_MATCH, IDEMPOTENCY_KEY]),
+    put=correcting(CorrectionSerializer, TradeSerializer),
+    patch=correcting(CorrectionSerializer, TradeSerializer),
 )
 class TradeDetail(VersionDetail):
     """One trade. A change is a correction and a delete a void: the old version stays readable."""

@@ -39,7 +39,7 @@ def cash_by(column: str, accounts: Iterable[Account] | QuerySet, now: datetime) 
         booked[row[column]] += [row[f"{name}_sum"].copy_negate() for name in TAKES]
     moves = Activity.objects.current().filter(kind__in=CASH_KINDS)
     for row in grouped(moves, accounts, column, "kind").annotate(moved=ExactSum("amount")):
-        booked[row[column]].append(EXACT.multiply(row["moved"], CASH_KINDS[row["kind"]]))
+        booked[row[column]].append(EXACT.multiply(row["moved"] or ZERO, CASH_KINDS[row["kind"]]))
     unpaid = grouped(Income.objects.filter(pay_at__gt=now), accounts, column).annotate(owed=ExactSum("amount"))
     owed = {row[column]: row["owed"] for row in unpaid}
     return {

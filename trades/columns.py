@@ -78,7 +78,7 @@ def read_from_postgresql(account: Account, ticker: str) -> FillColumns:
             f" {scaled[1]}, {scaled[2]} {FILLS} ORDER BY executed_at, trade_id) TO STDOUT (FORMAT binary)"
         )
         data = bytearray()
-        with cursor.copy(query, [account.pk, ticker]) as copy:
+        with cursor.copy(cursor.mogrify(query, [account.pk, ticker])) as copy:
             for part in copy:
                 data += part
     return FillColumns(*columns_of(data, 5), *places)

@@ -131,12 +131,20 @@ class ReasonForm(RefusableForm):
 
     reason = forms.CharField(max_length=500, label="Reason", help_text="Kept with the version, for whoever asks later.")
     version = forms.IntegerField(widget=forms.HiddenInput, min_value=1, max_value=2**31 - 1)
+    adjustment = forms.BooleanField(
+        required=False,
+        label="Book it as an adjustment",
+        help_text="Its day is closed and stays as it is: what takes it back, and what should have stood, are booked "
+        "today. Cash, units and total profit are right from then on; the difference shows today.",
+    )
 
     def __init__(self, *args, row: Version | None = None, **kwargs):
         super().__init__(*args, **kwargs)
         self.row = row
         if row is not None:
             self.initial["version"] = row.version
+        if row is None or not row.account.is_closed_at(row.at):
+            del self.fields["adjustment"]
 
 
 class CorrectionFields(ReasonForm):

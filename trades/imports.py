@@ -19,8 +19,8 @@ from . import acts, chain, refolding
 from .acts import Act
 from .frames import position_frame
 from .models import Account, Activity, BatchState, EntryKind, ImportBatch, LedgerEntry, Position, Trade, Version
-from .services import keep_method
 from .split_notes import note_splits, places_of
+from .writing import keep_method
 
 MOST_POSITION_FRAMES = 200  # who has more open reads the page anew
 Progress = Callable[[float], None]

@@ -5,6 +5,7 @@ from urllib.parse import urlencode
 from django.contrib.auth.decorators import login_required
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
+from django.urls import reverse
 from django.utils import timezone
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_safe
@@ -80,4 +81,5 @@ def head_of(request: HttpRequest, asked: dict, history: History) -> dict:
         "days_query": urlencode(days),
         "books_query": urlencode(books_query(books)),
         "is_empty": books.first_day() is None,
+        "deposit_url": reverse("trades:activity-new", args=["deposit"]) if request.user.may_book else "",
     }

@@ -132,6 +132,7 @@ class AccountDetail(BookView):
             account,
             actor=request.user,
             name=said.get("name"),
+            needs_approval=said.get("needs_approval"),
             method=said.get("pnl_method"),
             effective_at=effective_at,
             key=key,

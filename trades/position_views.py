@@ -18,12 +18,14 @@ from tradeops.core.error_pages import bad_query_page, error_page
 from tradeops.core.fields import ExactSum
 
 from . import derived, ledger
+from .activities import concerning, give_effects, with_effects
 from .export import attach_realized
 from .filters import refuse_unknown
+from .folding import NOW, View
 from .forms import accounts_of, currency_of
 from .insight import method_rows
 from .insight_views import methods_context, what_if_context
-from .models import PnlMethod, Position, RoundTrip, Trade
+from .models import Activity, PnlMethod, Position, RoundTrip, Trade
 from .past import Asked, Record, record_of
 from .position_api import LOTS_SHOWN
 from .positions import account_of_entry, one_position, positions_in, read_positions
@@ -33,7 +35,7 @@ from .valuation import value_all
 from .view_params import VIEW, PageViewParams, asked_of, query_of, view_context
 
 OPEN_READ = 5000
-FILLS_SHOWN = ROUND_TRIPS_SHOWN = 50
+FILLS_SHOWN = ROUND_TRIPS_SHOWN = ACTIVITIES_SHOWN = 50
 METHODS_UP_TO = 2000  # events that are folded by each method unasked
 
 
@@ -194,29 +196,39 @@ def choose_account(request: HttpRequest, ticker: str, conflict: Conflict) -> Htt
 
 
 def parts_of(position: Position, asked: Asked) -> dict:
-    """The last fills and round trips of the view, and the chart they are drawn on."""
+    """The last fills, activities and round trips of the view, and the chart they are drawn on."""
     whose = {"account": position.account, "instrument": position.ticker}
     if asked.is_plain:
         fills = list(Trade.objects.current().filter(**whose).select_related("entry")[:FILLS_DRAWN])
         attach_realized(fills[:FILLS_SHOWN])
+        activities = with_effects(last_activities(position, NOW))
         trips = list(RoundTrip.objects.filter(**whose)[:ROUND_TRIPS_SHOWN])
     else:
         record = record_of(position, asked)
         fills = list(record.view.choose(Trade.objects.filter(**whose)).select_related("entry")[:FILLS_DRAWN])
-        trips = folded_parts(position, record, fills)
+        activities = last_activities(position, record.view)
+        trips = folded_parts(position, record, fills, activities)
     refer(trips, opener="opened_by", closer="closed_by")
     chart = price_chart(position.account, position.ticker, fills, asked.moment)
-    return {"fills": fills[:FILLS_SHOWN], "fill_count": len(fills), "round_trips": trips, "chart": chart}
+    shown = {"fills": fills[:FILLS_SHOWN], "fill_count": len(fills), "round_trips": trips, "chart": chart}
+    return shown | {"activities": activities, "currency": position.account.currency}
 
 
-def folded_parts(position: Position, record: Record, fills: list[Trade]) -> list[RoundTrip]:
-    """Gives each of `fills` what it realized in the view, and returns the view's last round trips."""
+def last_activities(position: Position, view: View) -> list[Activity]:
+    """What concerns the position besides trades: its incomes, splits, transfers, changes of name."""
+    rows = view.choose(Activity.objects.filter(concerning(position.ticker), account=position.account))
+    return list(rows.select_related("entry", "account")[:ACTIVITIES_SHOWN])
+
+
+def folded_parts(position: Position, record: Record, fills: list[Trade], activities: list[Activity]) -> list[RoundTrip]:
+    """Gives each fill and activity what it did in the view, and returns the view's last round trips."""
     folded = record.book().of(position.ticker)
     realized: dict[int, Decimal] = {}
     for one in folded.realizations:
         realized[one.closed_by] = ledger.EXACT.add(realized.get(one.closed_by, ledger.ZERO), one.pnl)
     for fill in fills:
         fill.realized_pnl = realized.get(fill.trade_id, ledger.ZERO)
+    give_effects(activities, {income.activity_id: income for income in folded.incomes}, realized)
     last = folded.round_trips[: -ROUND_TRIPS_SHOWN - 1 : -1]
     return [derived.round_trip_row(trip, {"account": position.account}) for trip in last]
 

@@ -10,6 +10,7 @@ from .models import Account, AccountKind, PnlMethod, Side, Trade
 
 BIGGEST_ID = 2**63 - 1
 TAGS, TAG_CHARACTERS = 20, 40
+ADJUSTMENT_HELP = "Of a closed day: leave it as it is, and book the difference today."
 INSIDE_NAMES = {"ticker": "instrument_id", "trade_type": "side"}
 
 
@@ -64,6 +65,7 @@ class CorrectionSerializer(TradeRequestSerializer):
     """What a correction changes; what is left out stays as it is."""
 
     reason = serializers.CharField(max_length=500, required=False, allow_blank=True)
+    adjustment = serializers.BooleanField(required=False, help_text=ADJUSTMENT_HELP)
 
 
 def field_values(validated: dict) -> dict:
@@ -147,14 +149,18 @@ class AccountSerializer(StrictModelSerializer):
         model = Account
         fields = [
             "id", "name", "owner", "currency", "kind", "pnl_method", "allows_short", "time_zone", "day_cutoff",
-            "closed_through", "created_at", "cash", "receivable",
+            "needs_approval", "closed_through", "created_at", "cash", "receivable",
         ]  # fmt: skip
+        read_only_fields = ["needs_approval"]
 
 
 class AccountChangeSerializer(StrictSerializer):
-    """What of an account may be changed: its name at any time, its method from a moment on."""
+    """What of an account may be changed: its name and its need of approval at any time, its method from a moment on."""
 
     name = serializers.CharField(max_length=80, required=False)
+    needs_approval = serializers.BooleanField(
+        required=False, help_text="Whether a correction waits for another's approval; said by the back office."
+    )
     pnl_method = serializers.ChoiceField(choices=PnlMethod.choices, required=False)
     effective_at = DayOrInstantField(required=False, help_text="From when the method holds; a day begins as its own.")
 

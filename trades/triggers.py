@@ -11,11 +11,12 @@ from contextlib import contextmanager
 from django.core import checks
 from django.db import DEFAULT_DB_ALIAS, connections
 
-from .models import Activity, EntryKind, KeptAnswer, LedgerEntry, Trade
+from .models import Activity, Adjustment, EntryKind, KeptAnswer, LedgerEntry, Trade
 
 # table -> the column that may be set once
-KEPT = {LedgerEntry: None, KeptAnswer: None, Trade: "superseded_by_id", Activity: "superseded_by_id"}
-WRITES_FIRST_VERSIONS = f"('{EntryKind.BOOKING}', '{EntryKind.IMPORT}', '{EntryKind.CLOSE}')"
+KEPT = {LedgerEntry: None, KeptAnswer: None, Adjustment: None, Trade: "superseded_by_id", Activity: "superseded_by_id"}
+SUPERSEDING = (EntryKind.CORRECTION, EntryKind.VOID, EntryKind.UNDO)
+WRITES_FIRST_VERSIONS = tuple(str(kind) for kind in EntryKind if kind not in SUPERSEDING)
 NEXT_VERSION = f"""
     EXISTS (SELECT 1 FROM {LedgerEntry._meta.db_table} AS entry WHERE entry.id = NEW.superseded_by_id
             AND entry.account_id = OLD.account_id

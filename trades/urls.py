@@ -20,6 +20,7 @@ from . import (
     round_trip_views,
     views,
 )
+from .control import api as control_api
 
 api_urlpatterns = [
     path("trades/", api.TradeList.as_view(), name="trade-list"),
@@ -42,6 +43,18 @@ api_urlpatterns = [
     path("portfolio/performance", performance_api.PortfolioPerformance.as_view(), name="portfolio-performance"),
     path("accounts/", position_api.AccountList.as_view(), name="account-list"),
     path("accounts/<int:account_id>", position_api.AccountDetail.as_view(), name="account-detail"),
+    path("accounts/<int:account_id>/closes", control_api.AccountCloses.as_view(), name="account-closes"),
+    path("approvals/", control_api.ProposalList.as_view(), name="proposal-list"),
+    path("approvals/<int:proposal_id>", control_api.ProposalDetail.as_view(), name="proposal-detail"),
+    path("approvals/<int:proposal_id>/approve", control_api.ProposalApprove.as_view(), name="proposal-approve"),
+    path("approvals/<int:proposal_id>/reject", control_api.ProposalReject.as_view(), name="proposal-reject"),
+    path("approvals/<int:proposal_id>/withdraw", control_api.ProposalWithdraw.as_view(), name="proposal-withdraw"),
+    path("reconciliations/", control_api.ReconciliationList.as_view(), name="reconciliation-list"),
+    path(
+        "reconciliations/<int:reconciliation_id>",
+        control_api.ReconciliationDetail.as_view(),
+        name="reconciliation-detail",
+    ),
     path("accounts/<int:account_id>/chain", chain_api.AccountChain.as_view(), name="account-chain"),
 ]
 page_urlpatterns = [

@@ -72,6 +72,7 @@ def account_differences(account: Account) -> Iterator[str]:
     account.refresh_from_db()
     yield from chain_differences(account)
     yield from supersession_differences(account)
+    yield from close_differences(account)
     money = money_of(account)
     for family in families_of(account):
         events = events_of(account, family)
@@ -81,6 +82,15 @@ def account_differences(account: Account) -> Iterator[str]:
         for ticker in family:
             yield from position_differences(account, ticker, book.of(ticker), events_in(events, ticker))
     yield from cash_differences(account, money)
+
+
+def close_differences(account: Account) -> Iterator[str]:
+    """The day up to which the books are closed, against the last entry that closed them."""
+    closes = LedgerEntry.objects.filter(account=account, closes_day__isnull=False).order_by("-number")
+    day = closes.values_list("closes_day", flat=True).first()
+    if account.closed_through != day:
+        kept = account.closed_through
+        yield f"Account {account.pk}: its books are kept as closed through {kept}, its entries say {day}."
 
 
 def tickers_of(account: Account) -> list[str]:

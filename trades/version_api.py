@@ -3,6 +3,7 @@
 import re
 
 from django.http import Http404, HttpRequest
+from django.urls import reverse
 from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import OpenApiParameter, extend_schema
 from rest_framework.exceptions import ErrorDetail, NotFound, ValidationError
@@ -14,14 +15,20 @@ from tradeops.core.api import KeysetPagination, PreconditionFailed
 from tradeops.core.users.roles import Action
 
 from . import services
+from .control.differences import with_changes as with_proposed
+from .control.serializers import AdjustmentSerializer, ProposalSerializer
 from .filters import refuse_unknown
 from .models import Account, Version
+from .serializers import ADJUSTMENT_HELP
 from .versions import VoidSerializer, with_changes
 
 KEY = re.compile(r"[\x21-\x7e]{1,128}")
+VERSION_TAG = re.compile(r'"([1-9][0-9]{0,8})"')
 IF_MATCH = OpenApiParameter("If-Match", OpenApiTypes.STR, OpenApiParameter.HEADER, description='"VERSION"')
 IDEMPOTENCY_KEY = OpenApiParameter("Idempotency-Key", OpenApiTypes.STR, OpenApiParameter.HEADER)
 REASON = OpenApiParameter("reason", OpenApiTypes.STR, description="Why; may stand in the body as well.")
+CHANGED = {201: AdjustmentSerializer, 202: ProposalSerializer}  # what a change may come to instead
+ADJUSTMENT = OpenApiParameter("adjustment", OpenApiTypes.BOOL, description=ADJUSTMENT_HELP)
 
 
 class BookView(GenericAPIView):
@@ -41,14 +48,19 @@ def idempotency_key(request: Request) -> str | None:
     return key
 
 
-def expected_version(request: Request, row: Version) -> int | None:
-    """The version `If-Match` names; None for any. Raises PreconditionFailed for one that cannot be."""
+def expected_version(request: Request, row: Version, key: str | None) -> int | None:
+    """The version `If-Match` names; None for any. Raises PreconditionFailed for one that cannot be.
+
+    What comes with a key may be a repeat, whose own first sending moved the version on: that is then for the service.
+    """
     raw = request.headers.get("If-Match", "*").strip()
     if raw == "*":
         return None
     tags = [tag.strip() for tag in raw.split(",")]
     if f'"{row.version}"' in tags:
         return row.version
+    if key and (named := VERSION_TAG.fullmatch(tags[0])):
+        return int(named[1])
     raise PreconditionFailed(f"{row.name} stands at version {row.version}, not at {raw[:80]}.")
 
 
@@ -97,10 +109,27 @@ def booking_response(booking: services.Booking, serializer_class, status: int = 
     return Response(answer, status=status, headers=headers)
 
 
+def other_response(booking: services.Booking) -> Response:
+    """What an act came to that left the row as it is: a proposal, or an adjustment."""
+    headers = {"Idempotent-Replayed": "true"} if booking.is_replay else {}
+    if booking.adjustment:
+        return Response(AdjustmentSerializer(booking.adjustment).data, status=201, headers=headers)
+    proposal = booking.proposal
+    headers["Location"] = reverse("trades:proposal-detail", args=[proposal.pk])
+    return Response(ProposalSerializer(with_proposed([proposal])[0]).data, status=202, headers=headers)
+
+
 def in_order(answer: dict, serializer_class) -> dict:
     """A kept answer as it was first spelled: PostgreSQL keeps an object's values, not their order."""
     places = {name: place for place, name in enumerate(serializer_class().fields)}
     return dict(sorted(answer.items(), key=lambda item: places.get(item[0], len(places))))
+
+
+def correcting(body_class, row_class):
+    """The schema of a correction: the row as it is now, or what it came to instead."""
+    return extend_schema(
+        request=body_class, responses=CHANGED | {200: row_class}, parameters=[IF_MATCH, IDEMPOTENCY_KEY]
+    )
 
 
 # One trade or activity -----------------------------------------------------------------------
@@ -136,6 +165,9 @@ class VersionDetail(VersionView):
         return dict(self.serializer_class(self.with_effects(row)).data)
 
     def response(self, booking: services.Booking) -> Response:
+        """200 with the row as it is now; 202 with what waits for approval, 201 with what adjusts it instead."""
+        if booking.proposal or booking.adjustment:
+            return other_response(booking)
         if not booking.answer:
             self.with_effects(booking.row)
         return booking_response(booking, self.serializer_class)
@@ -155,19 +187,24 @@ class VersionDetail(VersionView):
         body = self.correction_class(data=request.data, partial=partial)
         body.is_valid(raise_exception=True)
         said = dict(body.validated_data)
-        reason = said.pop("reason", "")
+        reason, is_adjustment = said.pop("reason", ""), said.pop("adjustment", False)
         booking = services.correct_version(
             row,
             self.changes_of(row, said),
             actor=request.user,
             reason=reason,
-            expected_version=None if key else expected_version(request, row),
+            expected_version=expected_version(request, row, key),
             idempotency_key=key,
             describe=self.described,
+            is_adjustment=is_adjustment,
         )
         return self.response(booking)
 
-    @extend_schema(request=None, responses={204: None}, parameters=[IF_MATCH, IDEMPOTENCY_KEY, REASON])
+    @extend_schema(
+        request=None,
+        responses=CHANGED | {204: None},
+        parameters=[IF_MATCH, IDEMPOTENCY_KEY, REASON, ADJUSTMENT],
+    )
     def delete(self, request: Request, **kwargs) -> Response:
         key = idempotency_key(request)
         row = self.changing(key)
@@ -178,9 +215,12 @@ class VersionDetail(VersionView):
             row,
             actor=request.user,
             reason=body.validated_data.get("reason", ""),
-            expected_version=None if key else expected_version(request, row),
+            expected_version=expected_version(request, row, key),
             idempotency_key=key,
+            is_adjustment=body.validated_data.get("adjustment", False),
         )
+        if booking.proposal or booking.adjustment:
+            return other_response(booking)
         headers = {"Idempotent-Replayed": "true"} if booking.is_replay else {}
         return Response(status=204, headers=headers)
 

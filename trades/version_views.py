@@ -85,13 +85,26 @@ def changed(request: HttpRequest, row: Version, form: ReasonForm) -> str:
         "actor": request.user,
         "reason": form.cleaned_data["reason"],
         "expected_version": form.cleaned_data["version"],
+        "is_adjustment": form.cleaned_data.get("adjustment", False),
     }
     try:
-        if not isinstance(form, CorrectionFields):
-            services.void_version(row, **told)
-            return "voided"
-        version = services.correct_version(row, form.content(), **told).row.version
+        if isinstance(form, CorrectionFields):
+            booking = services.correct_version(row, form.content(), **told)
+        else:
+            booking = services.void_version(row, **told)
     except (ValidationError, APIException) as error:
         form.add_refusal(error)
         return ""
+    return words_of(booking, row)
+
+
+def words_of(booking: services.Booking, row: Version) -> str:
+    """What became of `row`."""
+    if booking.proposal:
+        return f"stays as it is until another approves proposal {booking.proposal.pk}"
+    if booking.adjustment:
+        return f"stays as it is; entry {booking.adjustment.number} of today adjusts it"
+    if booking.row.is_void:
+        return "voided"
+    version = booking.row.version
     return f"corrected; it stands at version {version}" if version > row.version else "was left as it is"

@@ -8,13 +8,14 @@ from tradeops.core.moments import InstantField
 from .activity_serializers import WrittenActivitySerializer
 from .checks import OUTSIDE_NAMES
 from .models import Activity, Trade, Version
-from .serializers import WrittenTradeSerializer
+from .serializers import ADJUSTMENT_HELP, WrittenTradeSerializer
 
 SERIALIZERS = {Trade: WrittenTradeSerializer, Activity: WrittenActivitySerializer}
 
 
 class VoidSerializer(StrictSerializer):
     reason = serializers.CharField(max_length=500, required=False, allow_blank=True)
+    adjustment = serializers.BooleanField(required=False, help_text=ADJUSTMENT_HELP)
 
 
 class ChangeSerializer(serializers.Serializer):

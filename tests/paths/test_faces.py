@@ -13,7 +13,19 @@ DESK_PAGES = [
     "/desk/trades/",
     "/desk/trades/new/",
     "/desk/trades/1/",
+    "/desk/ledger/",
+    "/desk/activities/",
+    "/desk/activities/?kind=fee&ticker=NONE",
+    "/desk/activities/new/",
+    "/desk/activities/new/transfer_in/",
+    "/desk/activities/{activity}/",
+    "/desk/activities/{activity}/correct/",
+    "/desk/activities/{activity}/void/",
+    "/desk/accounts/",
+    "/desk/accounts/new/",
+    "/desk/accounts/1/",
     "/desk/positions/",
+    "/desk/positions/NVDA/",
     "/desk/positions/AAPL/",
     "/desk/positions/?as_of=2030-01-01T00:00&known_at=2030-01-01T00:00&closed=1",
     "/desk/positions/AAPL/explain/?method=lifo",
@@ -29,7 +41,7 @@ DESK_PAGES = [
     "/desk/style/",
     "/desk/find/?q=s",
 ]
-API_PAGES = ["/trades/", "/trades/stats", "/positions/", "/tickers/", "/algorithm/help"]
+API_PAGES = ["/trades/", "/trades/stats", "/activities/", "/positions/", "/tickers/", "/algorithm/help"]
 LOOKS = [("light", 1440), ("light", 390), ("dark", 1440), ("dark", 390)]
 
 
@@ -57,7 +69,9 @@ def faults_of(visitor: Visitor, paths: list[str]) -> list[str]:
 @pytest.mark.parametrize(("theme", "width"), LOOKS)
 def test_the_desk_has_no_fault(browser, desk, theme, width):
     visitor = Visitor(browser, desk.url, theme=theme, width=width)
-    found = faults_of(visitor, [*DESK_PAGES, *API_PAGES])
+    visitor.page.goto("/desk/activities/")
+    activity = visitor.page.locator("tbody a").first.get_attribute("href").split("/")[3]
+    found = faults_of(visitor, [path.replace("{activity}", activity) for path in (*DESK_PAGES, *API_PAGES)])
     visitor.close()
     assert found == []
 

@@ -23,7 +23,8 @@ from trades.verification import differences
 
 START = datetime(2025, 1, 15, 14, 30, tzinfo=UTC)
 HEAD = "ticker,trade_type,quantity,price,executed_at,note\n"
-BAD_LINES, KILLS, ROWS = (2, 3, 101, 4096, 10_001), 5, 10_000
+BAD_LINES, ROWS = (2, 3, 101, 4096, 10_001), 10_000
+KILLED_AFTER = (0.2, 0.5, 0.8, 1.1, 2.0)  # of the time that an import takes
 WRONG = {"quantity": "0", "price": "1_000", "trade_type": "HOLD", "executed_at": "yesterday", "ticker": "a b"}
 LEDGERS, TRADES_EACH, PRICE_FILES = 100, 8, 30
 UNSAFE_STARTS = ("=", "+", "-", "@", "\t", "\r", "\n")
@@ -57,16 +58,19 @@ def an_import_is_all_or_nothing(ground: Ground) -> str:
         for column, text in WRONG.items():
             refuse_at(account, line, column, text)
     assert not LedgerEntry.objects.exists(), "a refused file left an entry"
-    first, second = bring(account, rows_of(ROWS)), bring(account, rows_of(ROWS))
+    begun = time.monotonic()
+    first = bring(account, rows_of(ROWS))
+    took = time.monotonic() - begun
+    second = bring(account, rows_of(ROWS))
     assert (first.imported_count, second.imported_count, second.duplicate_count) == (ROWS, 0, ROWS)
     assert (Trade.objects.count(), LedgerEntry.objects.count()) == (ROWS, 1)
-    whole = [kill_in_mid_import(number) for number in range(KILLS)]
+    whole = [kill_in_mid_import(number, part * took) for number, part in enumerate(KILLED_AFTER)]
     found = list(differences())
     assert found == [], found[0]
     refused = len(BAD_LINES) * len(WRONG)
     return (
         f"{refused} bad rows named by line and column, nothing imported; the second time {ROWS:,} duplicates; of "
-        f"{KILLS} killed imports {whole.count(True)} were whole and {whole.count(False)} not there"
+        f"{len(whole)} killed imports {whole.count(True)} were whole and {whole.count(False)} not there"
     )
 
 
@@ -95,15 +99,15 @@ print("done", flush=True)
 """
 
 
-def kill_in_mid_import(number: int) -> bool:
-    """Kills an import a while after it began, each a little later; whether it is there. A half of it is not."""
+def kill_in_mid_import(number: int, seconds: float) -> bool:
+    """Kills an import so long after it began; whether it is there. A half of it is not."""
     _, account = trader(f"killed-{number}")
     command = [sys.executable, "-c", IMPORTER, str(account.pk)]
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, cwd=ROOT) as process:
         process.stdin.write(rows_of(ROWS))
         process.stdin.close()
         assert process.stdout.readline() == b"begins\n", "the import did not begin"
-        time.sleep(0.15 + 0.25 * number)
+        time.sleep(seconds)
         process.send_signal(signal.SIGKILL)
     rows = Trade.objects.filter(account=account).count()
     assert rows in (0, ROWS), f"{rows} of {ROWS} rows are there after a kill"

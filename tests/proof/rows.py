@@ -1,5 +1,6 @@
 """Which row each parameter of an address names, and whose it is, so that no address with an id is left untried."""
 
+import io
 import re
 from dataclasses import dataclass, field
 from datetime import timedelta
@@ -14,7 +15,8 @@ from market.models import Instrument
 from strategies.models import Run
 from tests.faults.addresses import own_routes
 from tradeops.core.users.models import ApiToken, User
-from trades.models import Account, Activity, Position, Trade
+from trades.imports import import_file
+from trades.models import Account, Activity, ImportBatch, Position, Trade
 from trades.services import book_activity
 
 
@@ -41,6 +43,20 @@ class Named:
 
 
 CURRENT = {"superseded_by": None, "is_void": False}
+
+
+@dataclass(frozen=True)
+class Word:
+    """A parameter that names no row: one of some words, of which this is one."""
+
+    word: str
+    owner: None = None
+    is_staffs: bool = False
+
+    def of(self, owner: User | None = None) -> str:
+        return self.word
+
+
 # The path's part before a parameter, and the parameter -> what it names.
 NAMED = {
     "trades/trade_id": Named(Trade, "trade_id", "account__owner", where=CURRENT),
@@ -53,6 +69,8 @@ NAMED = {
     "strategies/run_id": Named(Run, "pk", "owner"),
     "charts/ticker": Named(Instrument, "ticker"),
     "jobs/id": Named(ExportJob, "pk", "requests__user"),
+    "imports/import_id": Named(ImportBatch, "pk", "account__owner"),
+    "new/kind": Word("deposit"),
     "files/id": Named(LakeFile, is_staffs=True),
 }
 # What an address asks for before it looks for its row.
@@ -60,7 +78,7 @@ QUERIES = {"/what-if": "?quantity=1&side=sell"}
 PARAMETER = re.compile(r"([^/<]*)/<(?:\w+:)?(\w+)>")
 
 
-def parameters_of(route: str) -> list[Named]:
+def parameters_of(route: str) -> list[Named | Word]:
     """What the parameters of a route name. Raises AssertionError for one that stands in no list here."""
     names = [f"{before}/{name}" for before, name in PARAMETER.findall(route)]
     unknown = [name for name in names if name not in NAMED]
@@ -89,9 +107,14 @@ def unknown_of(route: str) -> str:
     return filled(route, ["ZZZ" if name == "ticker" else "987654321" for _, name in PARAMETER.findall(route)])
 
 
+FILE = b"ticker,trade_type,quantity,price,executed_at\nKO,BUY,1,60,2025-01-15T14:30:00Z\n"
+
+
 def complete_book(owner: User) -> None:
     """Adds to the demo's book the rows it has not: each kind that an address names must be there."""
     account = Account.objects.filter(owner=owner).order_by("pk").first()
     deposit = Activity(account=account, kind="deposit", amount=Decimal(1000), effective_at=None)
     book_activity(deposit, actor=owner)
+    batch = ImportBatch(account=account, actor=owner, file_name="rows.csv", options={})
+    import_file(batch, io.BytesIO(FILE), actor=owner)
     make_day(timezone.now().date() - timedelta(days=1))

@@ -311,6 +311,53 @@ def test_a_key_of_a_trade_is_no_key_of_an_activity(api, alice, account):
     assert (response.status_code, response.json()["code"]) == (422, "idempotency_key_reused")
 
 
+# Doors ----------------------------------------------------------------------------------------------
+
+ADDRESSES = [
+    ("get", "/activities/"), ("post", "/activities/"), ("get", "/activities/{}"), ("put", "/activities/{}"),
+    ("patch", "/activities/{}"), ("delete", "/activities/{}"), ("get", "/activities/{}/history"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("method", "address"), ADDRESSES)
+def test_nobody_is_let_in_and_an_auditor_reads_alone(api, account, dave, method, address):
+    address = address.format(act(account, "deposit", amount=5).activity_id)
+    assert send(api(), method, address, {}).status_code == 401
+    assert send(api(dave), method, address, {}).status_code == (200 if method == "get" else 403)
+
+
+@pytest.mark.parametrize(("method", "address"), [pair for pair in ADDRESSES if "{}" in pair[1]])
+def test_a_strangers_activity_is_answered_as_one_that_is_not_there(api, account, bob, method, address):
+    there = act(account, "deposit", amount=5).activity_id
+    foreign, unknown = (send(api(bob), method, address.format(key), {}) for key in (there, 10**6))
+    assert foreign.status_code == unknown.status_code == 404
+    assert foreign.json()["detail"] == unknown.json()["detail"]
+    assert api(bob).get(address.format(HUGE)).status_code == 404
+
+
+def test_a_strangers_account_is_refused_and_not_listed(api, account, bob, carol):
+    act(account, "deposit", amount=5)
+    assert problems(post(api(bob), {"kind": "fee", "amount": 1, "account": account.pk})) == {
+        "account": "does_not_exist"
+    }  # fmt: skip
+    assert read(api(bob), f"/activities/?account={account.pk}")["results"] == []
+    assert len(read(api(carol), "/activities/")["results"]) == 1
+
+
+def test_a_read_token_does_not_book(api, alice):
+    assert post(api(alice, scope="read"), {"kind": "fee", "amount": 1}).status_code == 403
+
+
+@pytest.mark.parametrize("address", sorted({address for _, address in ADDRESSES}))
+def test_every_address_answers_every_method_and_a_browser_without_a_fault(api, account, alice, address):
+    address, client = address.format(act(account, "deposit", amount=5).activity_id), api(alice)
+    shown = client.get(address, headers={"Accept": "text/html"})
+    assert (shown.status_code, shown["Content-Type"]) == (200, "text/html; charset=utf-8")
+    for method in ("options", "head", "trace", "put", "patch", "post", "delete"):
+        for accept in ("application/json", "text/html", "image/png"):
+            assert getattr(client, method)(address, headers={"Accept": accept}).status_code < 500
+
+
 # Lists ---------------------------------------------------------------------------------------------
 
 

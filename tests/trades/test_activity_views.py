@@ -320,6 +320,21 @@ def test_hostile_text_is_shown_as_text(desk, account):
     assert b"&lt;script&gt;alert(2)" in page
 
 
+def test_the_page_of_a_position_shows_its_incomes_splits_and_transfers_as_of_a_time_too(desk, account):
+    book(account, "BUY", "100", "20", executed_at=at(0))
+    act(account, "dividend", ticker="AAPL", amount_per_unit="0.5", effective_at=at(10))
+    act(account, "split", ticker="AAPL", ratio_new=4, ratio_old=1, effective_at=at(20))
+    act(account, "symbol_change", ticker="OLD", new_ticker="AAPL", effective_at=at(30))
+    act(account, "dividend", ticker="MSFT", amount_per_unit="7", effective_at=at(40))
+    text = text_of(desk.get("/desk/positions/AAPL/"))
+    assert "Dividend AAPL 0.5 a unit +50.00" in text
+    assert "Split AAPL 4:1" in text
+    assert "Symbol change OLD to AAPL" in text
+    assert "7 a unit" not in text
+    then = text_of(desk.get("/desk/positions/AAPL/?as_of=2025-01-15T14:45:00Z"))
+    assert ("Dividend AAPL 0.5 a unit +50.00" in then, "Split AAPL" in then) == (True, False)
+
+
 # Accounts ---------------------------------------------------------------------------------------------------
 
 

@@ -6,9 +6,9 @@ from django.contrib import admin
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
-from tests.factories import book, make_account, make_user
+from tests.factories import act, book, make_account, make_user
 from tradeops.core.users.models import Role
-from trades.models import Account, Trade
+from trades.models import Account, Activity, Trade
 from trades.services import void_version
 
 from .conftest import at
@@ -16,7 +16,7 @@ from .conftest import at
 pytestmark = pytest.mark.django_db
 BOOK = [
     "ledgerentry", "keptanswer", "trade", "activity", "position", "lot", "realization", "roundtrip", "income",
-    "daytotal", "importbatch", "proposal", "reconciliation",
+    "daytotal", "importbatch", "proposal", "reconciliation", "adjustment",
 ]  # fmt: skip
 
 
@@ -86,6 +86,21 @@ def test_one_trade_is_corrected_on_the_desk(office, trade):
     assert office.post("/admin/trades/trade/", body)["Location"] == f"/desk/trades/{trade.trade_id}/correct/"
     both = list(Trade.objects.values_list("pk", flat=True))
     assert office.post("/admin/trades/trade/", body | {"_selected_action": both})["Location"].endswith("/trade/")
+
+
+def test_activities_are_voided_with_a_reason_and_corrected_on_the_desk(office, account, carol):
+    deposit = act(account, "deposit", amount=5)
+    address = "/admin/trades/activity/"
+    body = {"action": "void", "_selected_action": [deposit.pk]}
+    assert f"/desk/activities/{deposit.activity_id}/" in office.get(address).content.decode()
+    asked = office.post(address, body).content
+    assert b"1 current activity will be taken out" in asked
+    assert b"deposit 5" in asked
+    correct = office.post(address, body | {"action": "correct"})
+    assert correct["Location"] == f"/desk/activities/{deposit.activity_id}/correct/"
+    assert office.post(address, body | {"reason": "doubled"}).status_code == 302
+    last = Activity.objects.latest_versions().get()
+    assert (last.is_void, last.entry.actor, last.entry.reason) == (True, carol, "doubled")
 
 
 def test_an_auditor_looks_and_has_no_actions(client, dave, trade):

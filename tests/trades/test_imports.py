@@ -1,15 +1,12 @@
 """Files brought into the book: the same book as request by request, once, whole, and taken out again."""
 
-import csv
 import io
-from datetime import UTC, datetime
 
 import pytest
 
 from tests.factories import make_account
 from tradeops.core.decimals import plain
 from trades.imports import import_file, preview, undo_import
-from trades.importing.faults import FileRefused
 from trades.models import ImportBatch, LedgerEntry, Position, Trade
 from trades.verification import account_differences
 

@@ -5,9 +5,9 @@ from decimal import Decimal
 
 import pytest
 
-from tests.factories import book
+from tests.factories import act, book
 from trades import triggers
-from trades.models import Account, LedgerEntry, Position, Trade
+from trades.models import Account, Activity, LedgerEntry, Position, Trade
 
 from .conftest import at
 
@@ -54,3 +54,32 @@ def test_odd_rows_break_no_read(client, alice, account, odd, zone):
         content = b"".join(response) if response.streaming else response.content
         assert response.status_code == 200, (address, content[:500])
         assert not (address.startswith("/desk/") and b"<script>alert" in content)
+
+
+ODD_ACTIVITIES = [
+    lambda: Activity.objects.update(effective_at=datetime(1, 1, 1, tzinfo=UTC), pay_at=datetime(1, 1, 1, tzinfo=UTC)),
+    lambda: Activity.objects.update(effective_at=datetime(9999, 12, 31, 23, 59, 59, 999999, tzinfo=UTC)),
+    lambda: Activity.objects.update(amount_per_unit=None, instrument=None, note="<script>alert(1)</script>"),
+    lambda: Activity.objects.update(kind="deposit", amount=None),
+    lambda: Account.objects.update(time_zone="Mars/Base", name="", currency="$$$"),
+]
+
+
+@pytest.mark.parametrize("odd", range(len(ODD_ACTIVITIES)))
+@pytest.mark.parametrize("zone", ["America/New_York", "Asia/Tokyo"])
+def test_odd_activities_break_no_read_of_them(client, alice, account, odd, zone):
+    alice.time_zone = zone
+    alice.save()
+    book(account, "BUY", "10", executed_at=at(0))
+    row = act(account, "dividend", ticker="AAPL", amount_per_unit=1, effective_at=at(1), pay_at=at(2))
+    with triggers.lifted():
+        ODD_ACTIVITIES[odd]()
+    client.force_login(alice)
+    for address in (
+        "/activities/", "/activities/{id}", "/activities/{id}/history", "/accounts/", "/desk/activities/",
+        "/desk/activities/{id}/", "/desk/activities/{id}/correct/", "/desk/activities/{id}/void/", "/desk/accounts/",
+        "/desk/accounts/{account}/",
+    ):  # fmt: skip
+        response = client.get(address.format(id=row.activity_id, account=account.pk))
+        assert response.status_code == 200, (address, response.content[:500])
+        assert not (address.startswith("/desk/") and b"<script>alert" in response.content)

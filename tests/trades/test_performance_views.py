@@ -86,6 +86,12 @@ def test_without_anything_booked_it_says_what_comes_first(page, account):
     seen = page()
     assert "Nothing to measure yet" in seen
     assert "figure-value" not in seen
+    assert 'href="/desk/activities/new/deposit/"' in seen
+
+
+def test_who_only_reads_is_not_asked_to_book(client, dave):
+    client.force_login(dave)
+    assert b"/desk/activities/new/" not in client.get(ADDRESS).content
 
 
 def test_without_capital_it_says_so_and_shows_no_zero(page, account):

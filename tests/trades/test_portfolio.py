@@ -213,6 +213,19 @@ def test_returns_of_the_worked_case(api, alice, account):
     assert (answer["pnl"], answer["cash_flow"]) == ("-5", "2000")
 
 
+def test_a_deposit_is_cut_at_its_moment_where_a_price_of_the_day_is_known(api, alice, account):
+    """The worked case, invested all along: the price that was stated before the deposit makes the cut exact."""
+    act(account, "deposit", amount=1000, effective_at=day(0))
+    book(account, "BUY", "10", "100", executed_at=day(0.1))
+    close("AAPL", 0, 100)
+    act(account, "deposit", amount=1000, effective_at=day(15.5))
+    close("AAPL", 29, "99.50")
+    (blind,) = values(performance(api(alice)), "twr")
+    Mark.objects.create(instrument_id="AAPL", at=day(15.4), price=Decimal(110), made_by=alice)
+    (cut,) = values(performance(api(alice)), "twr")
+    assert (blind, cut) == (pytest.approx(1995 / 2000 - 1), pytest.approx(0.045, abs=1e-12))
+
+
 def test_what_made_it_sums_to_the_whole(api, alice, account):
     worked(account)
     book(account, "BUY", "3", "50", fees="0.000000000001", executed_at=day(16), ticker="MSFT")

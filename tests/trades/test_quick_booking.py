@@ -11,7 +11,7 @@ from tests.factories import bearer, book, make_account
 from trades import quick_booking
 from trades.models import KeptAnswer, LedgerEntry, Trade
 from trades.serializers import TradeRequestSerializer, TradeSerializer
-from trades.services import with_realized
+from trades.writing import with_realized
 from trades.written import rows_of, written_rows, written_trade
 
 from .conftest import SEED_BODY, at

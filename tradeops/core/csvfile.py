@@ -89,6 +89,7 @@ class _Echo:
 
 def write_rows(rows: Iterable[Iterable[object]]) -> Iterator[str]:
     """Yields each row as a line of CSV ending in `\\n`. User text must have passed `safe_text`."""
-    writer = csv.writer(_Echo(), lineterminator="\n")
+    # Python 3.12 quotes a carriage return only where the line's end has one.
+    writer = csv.writer(_Echo(), lineterminator="\r\n")
     for row in rows:
-        yield writer.writerow(row)
+        yield writer.writerow(row).removesuffix("\r\n") + "\n"

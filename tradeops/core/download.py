@@ -33,12 +33,12 @@ def pages_of(rows: QuerySet, ordering: tuple[str, ...]) -> Iterator[list]:
         position = [getattr(page[-1], column.lstrip("-")) for column in ordering]
 
 
-def csv_response(request: HttpRequest, texts: Iterator[str], name: str) -> StreamingHttpResponse:
+def csv_response(request: HttpRequest, texts: Iterator[str | bytes], name: str) -> StreamingHttpResponse:
     """`texts`, one after another, as the CSV file `name`."""
     return download(request, texts, name, "text/csv; charset=utf-8")
 
 
-def download(request: HttpRequest, texts: Iterator[str], name: str, content_type: str) -> StreamingHttpResponse:
+def download(request: HttpRequest, texts: Iterator[str | bytes], name: str, content_type: str) -> StreamingHttpResponse:
     """`texts`, one after another, as the file `name`."""
     content = _as_async(texts) if isinstance(request, ASGIRequest) else texts
     response = StreamingHttpResponse(content, content_type=content_type)
@@ -46,7 +46,7 @@ def download(request: HttpRequest, texts: Iterator[str], name: str, content_type
     return response
 
 
-async def _as_async(texts: Iterator[str]) -> AsyncIterator[str]:
+async def _as_async(texts: Iterator[str | bytes]) -> AsyncIterator[str | bytes]:
     # Handed to an ASGI server as it is, a plain iterator would be gathered whole first.
     while (text := await sync_to_async(next)(texts, None)) is not None:
         yield text

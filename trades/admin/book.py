@@ -82,15 +82,17 @@ class VersionAdmin(BookAdmin):
         return render(request, "trades/admin_void.html", context)
 
     def void_all(self, request, rows: list[Version], reason: str) -> None:
-        voided = 0
+        voided = waiting = 0
         for row in rows:
             try:
-                void_version(row, actor=request.user, reason=reason, expected_version=row.version)
-                voided += 1
+                booking = void_version(row, actor=request.user, reason=reason, expected_version=row.version)
+                voided += booking.proposal is None
+                waiting += booking.proposal is not None
             except (ValidationError, APIException) as error:
                 name = self.opts.verbose_name.capitalize()
                 self.message_user(request, f"{name} {row.identity} is not voided: {error}", messages.ERROR)
-        self.message_user(request, f"{voided} voided.")
+        waits = f" {waiting} wait for another's approval." if waiting else ""
+        self.message_user(request, f"{voided} voided.{waits}")
 
 
 @admin.register(Trade)

@@ -2,7 +2,7 @@
 
 from django.contrib import admin
 
-from ..models import ImportBatch, Proposal, Reconciliation
+from ..models import Adjustment, ImportBatch, Proposal, Reconciliation
 from .lists import BookAdmin
 
 
@@ -35,3 +35,12 @@ class ReconciliationAdmin(BookAdmin):
     list_select_related = ["account", "actor"]
     search_fields = ["note", "actor__username", "account__name", "account__owner__username"]
     date_hierarchy = "at"
+
+
+@admin.register(Adjustment)
+class AdjustmentAdmin(BookAdmin):
+    list_display = ["entry", "target", "target_id"]
+    list_filter = ["target", "entry__account__kind"]
+    list_select_related = ["entry"]
+    search_fields = ["=target_id", "entry__reason", "entry__account__name", "entry__account__owner__username"]
+    date_hierarchy = "entry__recorded_at"

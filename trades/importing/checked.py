@@ -10,7 +10,7 @@ from typing import BinaryIO
 import numpy as np
 import pyarrow as pa
 
-from .blocks import CsvFile
+from .blocks import Block, CsvFile
 from .cells import microseconds
 from .faults import Faults, FileRefused, refused
 from .heads import Columns, recognize, refuse_missing
@@ -21,7 +21,7 @@ NO_ID = -1
 MOST_ACTIVITIES = 100_000
 ROWS_AT_ONCE = 50_000
 NO_SIDES = "There is no column for trade_type, and no quantity below 0 that would be a sale."
-SEVERAL_ACCOUNTS = "The file holds trades of several accounts: bring in each account's own file."
+SEVERAL_ACCOUNTS = "The file holds rows of several accounts: bring in each one's own file, or leave the column out."
 
 
 @dataclass(slots=True)
@@ -91,6 +91,7 @@ def check_file(file: BinaryIO, reading: Reading, earliest: int, latest: int, pro
         for block in source.blocks():
             rows = reader.read(block)
             collected.add(rows)
+            collected.add_accounts(block)
             if not collected.faults:
                 writer.write_batch(rows.trades)
             if progress:
@@ -108,6 +109,7 @@ class Collected:
         self.lines: list[np.ndarray] = []
         self.moments: list[np.ndarray] = []
         self.ids: list[np.ndarray] = []
+        self.accounts: set[str] = set()
         self.has_sales_below_zero = False
 
     def add(self, rows: Rows) -> None:
@@ -120,6 +122,12 @@ class Collected:
             self.lines.append(rows.trades["line"].to_numpy())
             self.moments.append(rows.trades["executed_at"].to_numpy())
             self.ids.append(rows.trades["id"].fill_null(NO_ID).to_numpy())
+
+    def add_accounts(self, block: Block) -> None:
+        for place in self.columns.places.get("account", []):
+            self.accounts |= {name.strip() for name in block.columns[place].unique().to_pylist()} - {""}
+        if len(self.accounts) > 1:
+            raise refused(SEVERAL_ACCOUNTS, "several_accounts", field="account")
 
     def refuse(self, source: CsvFile) -> None:
         if not self.faults and not source.row_count:

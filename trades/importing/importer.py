@@ -8,10 +8,11 @@ from django.utils import timezone
 
 from market.models import Instrument
 from tradeops.core.api import Conflict
-from trades import acts, checks, refolding, services
+from trades import acts, checks, refolding
 from trades.acts import Act
 from trades.models import Account, ActivityKind, LedgerEntry, Position
 from trades.split_notes import note_splits, places_of
+from trades.writing import keep_method
 
 from . import writing
 from .ahead import AHEAD, PositionAhead, positions_ahead
@@ -80,7 +81,7 @@ def book(account: Account, checked: CheckedFile, options: dict, act: Act, progre
     writing.write_trades(checked, numbered, entry, lambda done: progress(0.7 * done / total))
     writing.write_activities(activities, entry)
     if any(activity.kind == ActivityKind.METHOD_CHANGE for activity in activities):
-        services.keep_method(account)
+        keep_method(account)
     note_splits(places_of(*activities))
     try:
         positions = refolding.refold(account, tickers, shorts) if tickers else []

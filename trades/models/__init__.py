@@ -10,7 +10,7 @@ from .accounts import (
 )
 from .activities import CASH_KINDS, Activity, ActivityKind
 from .book import BOOKED, CURRENT, MONEY, SUMMED, EntryKind, KeptAnswer, LedgerEntry, Side, Trade, Version
-from .control import BatchState, ImportBatch, Proposal, ProposalState, Reconciliation
+from .control import Adjustment, BatchState, ImportBatch, Proposal, ProposalState, Reconciliation, Target
 from .derived import DayTotal, Derived, Income, Lot, Position, Realization, RoundTrip
 
 __all__ = [
@@ -24,6 +24,7 @@ __all__ = [
     "AccountKind",
     "Activity",
     "ActivityKind",
+    "Adjustment",
     "BatchState",
     "DayTotal",
     "Derived",
@@ -42,6 +43,7 @@ __all__ = [
     "Reconciliation",
     "RoundTrip",
     "Side",
+    "Target",
     "Trade",
     "Version",
     "trade_date_of",

@@ -117,7 +117,7 @@ class Activity(Version):
     @property
     def money(self) -> Decimal | None:
         """What it brought (+) or cost (-) in money: its amount, or its income where that was asked for."""
-        if self.kind not in CASH_KINDS:
+        if self.kind not in CASH_KINDS or self.amount is None:
             return self.income
         return self.amount if CASH_KINDS[self.kind] > 0 else self.amount.copy_negate()
 

@@ -31,6 +31,7 @@ class EntryKind(models.TextChoices):
     UNDO = "undo", "Import undone"
     ADJUSTMENT = "adjustment", "Adjusted"
     CLOSE = "close", "Books closed"
+    RULES = "rules", "Rules changed"
 
 
 class LedgerEntry(models.Model):

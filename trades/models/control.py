@@ -5,8 +5,11 @@ from django.db import models
 from django.db.models import Q
 from django.utils import timezone
 
+from tradeops.core.users.roles import Action
+
 from .accounts import Account, OwnedQuerySet
-from .book import LedgerEntry
+from .activities import Activity
+from .book import LedgerEntry, Trade, Version
 
 
 class BatchState(models.TextChoices):
@@ -57,16 +60,54 @@ class ProposalState(models.TextChoices):
     WITHDRAWN = "withdrawn", "Withdrawn"
 
 
+class Target(models.TextChoices):
+    """What a proposal or an adjustment is about."""
+
+    TRADE = "trade", "Trade"
+    ACTIVITY = "activity", "Activity"
+
+    @classmethod
+    def of(cls, row: Version) -> "Target":
+        return cls(row._meta.model_name)
+
+    @property
+    def plural(self) -> str:
+        return str(self.model._meta.verbose_name_plural)
+
+    @property
+    def model(self) -> type[Version]:
+        return {Target.TRADE: Trade, Target.ACTIVITY: Activity}[self]
+
+
+class ProposalQuerySet(OwnedQuerySet):
+    def waiting(self):
+        return self.filter(state=ProposalState.WAITING)
+
+    def about(self, row: Version):
+        return self.filter(target=Target.of(row), target_id=row.identity)
+
+    def decidable_by(self, user):
+        """Those that wait for `user`: of another, in an account where they may approve."""
+        seen = self.waiting().visible_to(user).exclude(proposed_by=user)
+        return seen if user.may(Action.APPROVE) else seen.none()
+
+
 class Proposal(models.Model):
-    """A correction or void of an account that needs approval: asked for by one, decided by another."""
+    """A correction or void of an account that needs approval: asked for by one, decided by another.
+
+    `idempotency_key` and `request_hash` are those of the request that asked for it, so that a repeat is answered alike.
+    """
 
     account = models.ForeignKey(Account, on_delete=models.PROTECT, related_name="proposals")
-    target = models.CharField(max_length=8, choices=[("trade", "Trade"), ("activity", "Activity")])
+    target = models.CharField(max_length=8, choices=Target)
     target_id = models.BigIntegerField(help_text="The id of the trade or activity.")
     target_version = models.PositiveIntegerField(help_text="The version it was proposed on.")
     is_void = models.BooleanField(default=False)
-    changes = models.JSONField(default=dict, help_text="What it would change, as the API spells it.")
+    is_adjustment = models.BooleanField(default=False, help_text="To be booked in the open period.")
+    changes = models.JSONField(default=dict, help_text="What it would change, by the names of the columns.")
     reason = models.CharField(max_length=500, blank=True)
+    idempotency_key = models.CharField(max_length=128, null=True, blank=True)
+    request_hash = models.CharField(max_length=64, blank=True)
     proposed_by = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.PROTECT, related_name="+")
     proposed_at = models.DateTimeField(default=timezone.now)
     state = models.CharField(max_length=10, choices=ProposalState, default=ProposalState.WAITING)
@@ -75,8 +116,16 @@ class Proposal(models.Model):
     )
     decided_at = models.DateTimeField(null=True, blank=True)
     decision_reason = models.CharField(max_length=500, blank=True)
+    entry = models.OneToOneField(
+        LedgerEntry,
+        null=True,
+        blank=True,
+        on_delete=models.PROTECT,
+        related_name="proposal",
+        help_text="The entry that carried it out.",
+    )
 
-    objects = OwnedQuerySet.as_manager()
+    objects = ProposalQuerySet.as_manager()
 
     class Meta:
         ordering = ["-id"]
@@ -85,6 +134,7 @@ class Proposal(models.Model):
             models.UniqueConstraint(
                 fields=["target", "target_id"], condition=Q(state="waiting"), name="proposal_waits_once"
             ),
+            models.UniqueConstraint(fields=["account", "idempotency_key"], name="proposal_key_once_an_account"),
             models.CheckConstraint(
                 condition=Q(decided_by=None) | ~Q(decided_by=models.F("proposed_by")) | Q(state="withdrawn"),
                 name="proposal_decided_by_another",
@@ -93,6 +143,22 @@ class Proposal(models.Model):
 
     def __str__(self) -> str:
         return f"{self.target} {self.target_id} ({self.state})"
+
+
+class Adjustment(models.Model):
+    """What an entry of the open period adjusts: a trade or activity of a closed day, which stays as it is."""
+
+    entry = models.OneToOneField(LedgerEntry, primary_key=True, on_delete=models.PROTECT, related_name="adjustment")
+    target = models.CharField(max_length=8, choices=Target)
+    target_id = models.BigIntegerField(help_text="The id of the trade or activity.")
+
+    class Meta:
+        ordering = ["entry"]
+        # What adjusts a trade that is looked at.
+        indexes = [models.Index(fields=["target", "target_id"], name="adjustment_of_a_target")]
+
+    def __str__(self) -> str:
+        return f"{self.entry_id} adjusts {self.target} {self.target_id}"
 
 
 class Reconciliation(models.Model):

@@ -292,6 +292,13 @@ def test_a_file_that_cannot_be_one_is_refused(text, fault):
     assert faults(text)[0] == fault
 
 
+def test_a_file_of_several_accounts_is_refused():
+    head, rows = HEAD.strip() + ",Account\n", f"{SOUND},1\n{SOUND},2\n"
+    assert faults(head + rows) == [(None, "account", "several_accounts")]
+    assert len(booked(head + rows, columns={"Account": ""})) == 2
+    assert len(booked(head + rows.replace(",2\n", ",1\n"))) == 2
+
+
 # What the user says of a file -------------------------------------------------------------------------
 
 

@@ -32,7 +32,8 @@ class User(AbstractUser):
     # Demo users have passwords that are printed at the start: they exist in demo mode alone.
     is_demo = models.BooleanField(default=False, editable=False)
 
-    # The one account that the token of this request is bound to; none of a session.
+    # What bounds the token of this request: its scope, and the one account it is bound to. None of a session.
+    token_scope: str | None = None
     bound_account_id: int | None = None
 
     class Meta(AbstractUser.Meta):
@@ -49,7 +50,9 @@ class User(AbstractUser):
         transaction.on_commit(signed_in.forget)
 
     def may(self, action: Action, account=None) -> bool:
-        """Whether the user may do `action` at all or, where one is given, in `account`."""
+        """Whether user and token may do `action` at all or, where one is given, in `account`."""
+        if self.token_scope is not None and not Scope(self.token_scope).covers(scope_needed(action)):
+            return False
         is_bound = self.bound_account_id is not None
         if is_bound and (action not in IN_AN_ACCOUNT or (account is not None and account.pk != self.bound_account_id)):
             return False
@@ -60,7 +63,7 @@ class User(AbstractUser):
 
     def may_in_all(self, action: Action) -> bool:
         """Whether the user may do `action` in everybody's accounts."""
-        return self.bound_account_id is None and reach_of(self.role, action) is Reach.ALL
+        return self.bound_account_id is None and self.may(action) and reach_of(self.role, action) is Reach.ALL
 
     def accounts_seen(self):
         """The accounts whose books the user may see. What an account is, an app above knows: it names its owner."""
@@ -113,7 +116,3 @@ class ApiToken(models.Model):
 
     def is_live(self, now) -> bool:
         return self.revoked_at is None and (self.expires_at is None or self.expires_at > now)
-
-    def allows(self, action: Action) -> bool:
-        """Whether this token's scope covers `action`."""
-        return Scope(self.scope).covers(scope_needed(action))

@@ -82,15 +82,17 @@ def reach_of(role: str, action: Action) -> Reach:
     return TABLE[action][1 + Role.values.index(role)]
 
 
-def refusal_of(role: str, action: Action) -> str:
-    """Why someone of `role` may not do `action`, in words."""
-    return f"Not allowed for {Role(role).label.lower()}: {action.label}."
+def refusal_of(user, action: Action) -> str:
+    """Why `user` may not do `action`, in words: it is not for their role, or not for the token they came with."""
+    is_of_role = reach_of(user.role, action) is Reach.NONE or user.token_scope is None
+    who = Role(user.role).label.lower() if is_of_role else "this token"
+    return f"Not allowed for {who}: {action.label}."
 
 
 def require(user, action: Action, account=None) -> None:
     """Raises PermissionDenied where `user` may not do `action` (in `account`)."""
     if not user.may(action, account):
-        raise PermissionDenied(refusal_of(user.role, action))
+        raise PermissionDenied(refusal_of(user, action))
 
 
 def office_action(app: str, verb: str) -> Action:

@@ -58,7 +58,7 @@ def look_up(digest: str, now) -> signed_in.SignIn | None:
         return None
     if token.last_used_at is None or now - token.last_used_at > USE_NOTED_EVERY:
         ApiToken.objects.filter(pk=token.pk).update(last_used_at=now)
-    token.user.bound_account_id = token.account_id
+    token.user.token_scope, token.user.bound_account_id = token.scope, token.account_id
     return signed_in.keep(digest, token.user, token)
 
 
