@@ -4,20 +4,63 @@ answered; against the seed's own stack, which does none of this but write a row 
 import itertools
 import json
 import random
-import subprocess
 import sys
 from collections.abc import Iterator
 
-from tests.worlds import free_port
+from .book import TICKERS
+from .ground import Ground
+from .load import Load, post
+from .servers import COLUMNS, Server, Trial, seed_stack, tradeops
+from .tables import Table, Verdict
 
-from .ground import ROOT, Ground, processor_seconds
-from .load import PATIENCE_SECONDS, Load, Outcome, post
-
-CONNECTIONS, USERS, TOKENS_EACH = 64, 64, 8
+CONNECTIONS, USERS, TOKENS_EACH = 64, 64, 2
 SECONDS, WARM_UP_SECONDS = 10.0, 3.0
 WARM_UP_REQUESTS, MOST_REQUESTS = 400, 60_000
-TICKERS = ["AAPL", "MSFT", "NVDA", "AMZN", "GOOGL", "META", "TSLA", "AMD", "NFLX", "INTC"]
-COLUMNS = ("stack", "requests/s", "median ms", "99 % ms", "server CPU ms", "database CPU ms", "client's core")
+AT_LEAST = 2.0
+
+
+def measure(ground: Ground) -> Iterator[Table]:
+    table = Table(f"POST /trades/, {CONNECTIONS} connections", COLUMNS)
+    world = ground.new_database()
+    with seed_stack(ground, world) as server:
+        seed = under_bookings(server, plain_requests())
+    many, of_many = book_on(ground, USERS)
+    one, of_one = book_on(ground, 1)
+    table.rows += [
+        seed.row("the seed's stack, no ledger"),
+        many.row(f"TradeOps, {USERS} users' accounts"),
+        one.row("TradeOps, all in one account"),
+    ]
+    table.notes.append(
+        f"One server process each. TradeOps: manage.py serve_http, PostgreSQL and Redis; {of_many:,} and {of_one:,} "
+        "trades stand in the book, as many as were acknowledged. PostgreSQL keeps what it acknowledges (fsync on)."
+    )
+    for name, trial in (("many accounts", many), ("one account", one)):
+        table.verdicts.append(
+            Verdict(f"requests/s against the seed's stack, {name}", trial.outcome.rate / seed.outcome.rate, AT_LEAST)
+        )
+    return iter([table])
+
+
+def book_on(ground: Ground, users: int) -> tuple[Trial, int]:
+    """The trial on a book of its own, and how many trades it then holds. Raises where one is lost or double."""
+    world = ground.new_database()
+    ground.manage(world, "migrate")
+    made = [sys.executable, "-m", "bench.people", str(users), str(USERS * TOKENS_EACH // users)]
+    people = json.loads(ground.run(made, ground.environment(world)))
+    with tradeops(ground, world) as server:
+        trial = under_bookings(server, signed_requests(people))
+    acknowledged = sum(trial.outcome.all_statuses.values()) + WARM_UP_REQUESTS
+    with ground.connect(world["DB_NAME"]) as connection:
+        (booked,) = connection.execute("SELECT COUNT(*) FROM trades_trade").fetchone()
+    if booked != acknowledged:
+        raise RuntimeError(f"{acknowledged} trades were acknowledged, {booked} are in the book.")
+    return trial, booked
+
+
+def under_bookings(server: Server, requests: list[str]) -> Trial:
+    load = Load(server.port, requests[WARM_UP_REQUESTS:], CONNECTIONS, SECONDS, WARM_UP_SECONDS)
+    return server.under(load, requests[:WARM_UP_REQUESTS]).require("201")
 
 
 def bodies(seed: int = 7) -> Iterator[dict]:
@@ -43,54 +86,3 @@ def signed_requests(people: list[list[str]]) -> list[str]:
         post("/trades/", {"Authorization": f"Bearer {token}", "Idempotency-Key": f"bench-{number}"}, body)
         for number, (token, body) in enumerate(itertools.islice(zip(tokens, bodies(), strict=False), MOST_REQUESTS))
     ]
-
-
-class Trial:
-    """One stack under load, with what it and the database used of the processor for each answer."""
-
-    def __init__(self, ground: Ground, name: str, requests: list[str], *, seconds: float = SECONDS):
-        self.ground, self.name, self.requests, self.seconds = ground, name, requests, seconds
-
-    def run(self, command: list, port: int, environment: dict[str, str], connections: int = CONNECTIONS) -> Outcome:
-        postgres = self.ground.services.postgres
-        with self.ground.serving(command, port, environment) as server:
-            warm, rest = self.requests[:WARM_UP_REQUESTS], self.requests[WARM_UP_REQUESTS:]
-            Load(port, warm, connections, PATIENCE_SECONDS, 0.0).run()
-            before = processor_seconds(server), processor_seconds(postgres)
-            outcome = Load(port, rest, connections, self.seconds, WARM_UP_SECONDS).run()
-            used = processor_seconds(server) - before[0], processor_seconds(postgres) - before[1]
-        answered = sum(outcome.all_statuses.values())
-        self.server_ms, self.database_ms = (1000 * seconds / answered for seconds in used)
-        return outcome
-
-    def row(self, outcome: Outcome) -> list[str]:
-        return [
-            self.name,
-            f"{outcome.rate:,.0f}",
-            f"{outcome.p50:.1f}",
-            f"{outcome.p99:.1f}",
-            f"{self.server_ms:.2f}",
-            f"{self.database_ms:.2f}",
-            f"{100 * outcome.client_share:.0f} %",
-        ]
-
-
-def run_seed_stack(ground: Ground) -> tuple[Trial, Outcome]:
-    world = ground.new_database()
-    address = f"postgresql+asyncpg://tradeops:tradeops@127.0.0.1:{world['DB_PORT']}/{world['DB_NAME']}"
-    port = free_port()
-    command = [ground.peers_python, "-m", "uvicorn", "bench.peers.seed_stack:app", "--port", str(port)]
-    command += ["--log-level", "warning", "--no-access-log"]
-    trial = Trial(ground, "the seed's stack", plain_requests())
-    return trial, trial.run(command, port, ground.environment(world) | {"DATABASE": address})
-
-
-def run_tradeops(ground: Ground, name: str, command: str, users: int = USERS) -> tuple[Trial, Outcome]:
-    world = ground.new_database()
-    ground.manage(world, "migrate")
-    made = [sys.executable, "-m", "bench.people", str(users), str(USERS * TOKENS_EACH // users)]
-    environment = ground.environment(world)
-    people = json.loads(subprocess.check_output(made, env=environment, cwd=ROOT))
-    port = free_port()
-    trial = Trial(ground, name, signed_requests(people))
-    return trial, trial.run([sys.executable, "manage.py", command, "--port", str(port)], port, environment)

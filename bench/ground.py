@@ -2,6 +2,7 @@
 
 import contextlib
 import hashlib
+import json
 import os
 import subprocess
 import sys
@@ -13,6 +14,7 @@ from pathlib import Path
 
 import psycopg
 
+from bench.book import PEERS, VALUES
 from tests.worlds import Services, environment_of, stop, wait_for_port
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -74,7 +76,26 @@ class Ground:
 
     def manage(self, world: dict[str, str], *arguments: str) -> None:
         command = [sys.executable, "manage.py", *arguments]
-        subprocess.run(command, env=self.environment(world), cwd=ROOT, check=True, stdout=subprocess.DEVNULL)
+        self.run(command, self.environment(world))
+
+    def run(self, command: list, environment: dict[str, str]) -> str:
+        """The standard output of a program."""
+        done = subprocess.run(command, env=environment, cwd=ROOT, check=False, capture_output=True, text=True)
+        if done.returncode:
+            raise RuntimeError(f"{command} failed: {done.stderr[-4000:]}")
+        return done.stdout
+
+    def add_trades(self, world: dict[str, str], first: int, last: int) -> list[str]:
+        """Adds trades to the book of one account (see book.py) and returns tokens that read it."""
+        # The server's own user may put rows in without checking their keys one by one.
+        environment = self.environment(world | {"DB_USER": "postgres"})
+        return json.loads(self.run([sys.executable, "-m", "bench.book", str(first), str(last)], environment))
+
+    def fill_peer(self, world: dict[str, str], table: str, count: int) -> None:
+        """The same trades for a peer."""
+        with self.connect(world["DB_NAME"]) as connection:
+            connection.execute(PEERS.format(table=table, values=VALUES.format(first=1, last=count)))
+            connection.execute(f"VACUUM ANALYZE {table}")
 
     @contextlib.contextmanager
     def serving(self, command: list, port: int, environment: dict[str, str]) -> Iterator[subprocess.Popen]:

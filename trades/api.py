@@ -12,7 +12,7 @@ from tradeops.core.download import CsvRenderer, csv_response
 
 from . import services
 from .export import attach_realized, csv_pages
-from .filters import BookFilterBackend, TradeFilter, filter_trades, read_ordering, refuse_unknown
+from .filters import BookFilterBackend, TradeFilter, checked_filters, filter_trades, read_ordering, refuse_unknown
 from .models import Trade
 from .quick_booking import book_quickly
 from .serializers import (
@@ -22,7 +22,7 @@ from .serializers import (
     TradeSerializer,
     field_values,
 )
-from .stats import MOST_TICKERS, statistics_of
+from .stats import MOST_TICKERS, kept_statistics, statistics_of
 from .version_api import (
     IDEMPOTENCY_KEY,
     BookView,
@@ -134,8 +134,8 @@ class TradeStats(BookView):
     @extend_schema(responses=StatsSerializer)
     def get(self, request: Request) -> Response:
         trades = Trade.objects.current().visible_to(request.user)
-        trades = filter_trades(trades, request.query_params, known=["format"])
-        statistics = statistics_of(trades)
+        asked = checked_filters(TradeFilter, trades, request.query_params, known=["format"])
+        statistics = kept_statistics(request.user, asked.form.cleaned_data) or statistics_of(asked.qs)
         shown = statistics.total
         shown.by_ticker = statistics.by_ticker[:MOST_TICKERS]
         return Response(StatsSerializer(shown).data)

@@ -1,6 +1,7 @@
 """The filters of the lists, one set for API, page, statistics and CSV. What is not known is refused."""
 
 from decimal import Decimal
+from functools import lru_cache
 
 import django_filters
 from django import forms
@@ -185,11 +186,25 @@ def refuse_unknown(given, known) -> None:
 
 def filter_rows(filterset_class, queryset, given, known=LIST_PARAMETERS):
     """The rows that match the query parameters `given`. Raises DRF's ValidationError by parameter."""
+    return checked_filters(filterset_class, queryset, given, known).qs
+
+
+def checked_filters(filterset_class, queryset, given, known=LIST_PARAMETERS):
+    """The filters that are `given`, with their checked values. Raises DRF's ValidationError by parameter."""
     refuse_unknown(given, {*filterset_class.base_filters, *known})
-    filterset = filterset_class(given, queryset=queryset)
+    named = frozenset(name for name in given if name in filterset_class.base_filters)
+    filterset = only_filters(filterset_class, named)(given, queryset=queryset)
     if not filterset.is_valid():
         raise translate_validation(filterset.errors)
-    return filterset.qs
+    return filterset
+
+
+@lru_cache(maxsize=256)
+def only_filters(filterset_class, names: frozenset[str]):
+    """A filter set of `names` alone: the others would be copied for each request, and asked for nothing."""
+    chosen = type(filterset_class.__name__, (filterset_class,), {})
+    chosen.base_filters = {name: one for name, one in filterset_class.base_filters.items() if name in names}
+    return chosen
 
 
 def filter_trades(queryset, given, known=LIST_PARAMETERS):

@@ -1,18 +1,26 @@
 """Totals over a set of trades. The book is matched whole, then filtered: what a trade realized does
 not change with what else is asked for."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
+from datetime import UTC, datetime, time
 from decimal import Decimal
 
-from django.db.models import Count, Q, QuerySet
+from django.db.models import Count, Q, QuerySet, Sum
 
 from tradeops.core.fields import ExactSum
 
 from . import ledger
-from .models import Realization, RoundTrip, Side
-from .tallies import Tally
+from .models import DayTotal, Position, Realization, RoundTrip, Side
+from .tallies import TALLIED, Tally
 
 MOST_TICKERS = 1000  # listed; all are counted
+# What may be asked of the totals that are kept by position and by day.
+KEPT_BY = {"ticker", "account", "executed_after", "executed_before"}
+SUMS = {
+    name: ExactSum(name) if isinstance(start, Decimal) else Sum(name)
+    for name, start in zip(TALLIED, (getattr(Tally(), name) for name in TALLIED), strict=True)
+}
 
 
 @dataclass
@@ -52,6 +60,41 @@ class Statistics:
     by_ticker: list[Totals]
 
 
+def kept_statistics(user, asked: dict) -> Statistics | None:
+    """The totals of what `user` may see, out of those that are kept; None where the trades must be read.
+
+    `asked` are the filters of trades. All that is known of a position, and whole UTC days, are kept.
+    """
+    asked = {name: value for name, value in asked.items() if value not in (None, "", [])}
+    bounds = {name: asked[name] for name in ("executed_after", "executed_before") if name in asked}
+    if not asked.keys() <= KEPT_BY or not all(map(is_midnight, bounds.values())):
+        return None
+    rows = (DayTotal if bounds else Position).objects.visible_to(user)
+    if "ticker" in asked:
+        rows = rows.filter(instrument__in=asked["ticker"])
+    if "account" in asked:
+        rows = rows.filter(account=asked["account"])
+    if "executed_after" in bounds:
+        rows = rows.filter(day__gte=bounds["executed_after"].date())
+    if "executed_before" in bounds:
+        rows = rows.filter(day__lt=bounds["executed_before"].date())
+    sums = rows.order_by().values("instrument_id").annotate(**SUMS).values_list("instrument_id", *TALLIED)
+    totals = [Totals(*tally, instrument_id=ticker) for ticker, *tally in sums]
+    return summed(total for total in totals if total.trade_count)
+
+
+def is_midnight(moment: datetime) -> bool:
+    """Whether a UTC day begins then."""
+    return moment.astimezone(UTC).time() == time(0)
+
+
+def summed(by_ticker: Iterable[Totals]) -> Statistics:
+    by_ticker, total = sorted(by_ticker, key=lambda totals: totals.instrument_id), Totals()
+    for totals in by_ticker:
+        total.add(totals)
+    return Statistics(total, by_ticker)
+
+
 def statistics_of(trades: QuerySet) -> Statistics:
     """Totals of the current trades in `trades`, in three queries.
 
@@ -68,10 +111,7 @@ def statistics_of(trades: QuerySet) -> Statistics:
     for row in trips.annotate(count=Count("id"), won=Count("id", filter=Q(net_pnl__gt=ledger.ZERO))):
         totals = by_ticker[row["instrument_id"]]
         totals.closed_trades, totals.won_trades = row["count"], row["won"]
-    total = Totals()
-    for totals in by_ticker.values():
-        total.add(totals)
-    return Statistics(total, sorted(by_ticker.values(), key=lambda totals: totals.instrument_id))
+    return summed(by_ticker.values())
 
 
 def count_sides(trades: QuerySet, by_ticker: dict[str, Totals]) -> None:
