@@ -183,7 +183,7 @@ def test_statistics_refuse_what_they_do_not_know(api, alice, query):
     [
         ("/trades/", 3),
         ("/trades/?format=csv", 3),
-        ("/trades/stats", 4),
+        ("/trades/stats", 2),
         ("/trades/{id}", 3),
         ("/trades/{id}/history", 4),
     ],

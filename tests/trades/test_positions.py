@@ -196,7 +196,7 @@ def test_an_account_is_opened_and_its_cash_follows_its_trades(api, alice):
     assert read.pop("created_at").endswith("Z")
     assert read == body | {
         "id": account.pk, "owner": "alice", "currency": "USD", "cash": "-562", "receivable": "0",
-        "closed_through": None, "day_cutoff": "17:00:00",
+        "needs_approval": False, "closed_through": None, "day_cutoff": "17:00:00",
     }  # fmt: skip
 
 
