@@ -15,6 +15,7 @@ from .export import attach_realized, csv_pages
 from .filters import BookFilterBackend, TradeFilter, checked_filters, filter_trades, read_ordering, refuse_unknown
 from .models import Trade
 from .quick_booking import book_quickly
+from .quick_list import list_quickly
 from .serializers import (
     CorrectionSerializer,
     StatsSerializer,
@@ -67,7 +68,7 @@ class TradeList(BookView):
     renderer_classes = [JSONRenderer, BrowsableAPIRenderer, CsvRenderer]
 
     def dispatch(self, request, *args, **kwargs):
-        return book_quickly(request) or super().dispatch(request, *args, **kwargs)
+        return book_quickly(request) or list_quickly(request) or super().dispatch(request, *args, **kwargs)
 
     def get_queryset(self):
         return Trade.objects.current().visible_to(self.request.user)

@@ -268,14 +268,17 @@ class KeysetPagination(BasePagination):
         columns = [flip(column) for column in self.ordering] if backward else list(self.ordering)
         if position is not None:
             queryset = self.beyond(queryset, columns, position)
-        rows = list(queryset.order_by(*columns)[: self.size + 1])
-        more = len(rows) > self.size
-        rows = rows[: self.size]
-        if backward:
+        self.position, self.backward = position, backward
+        return self.settle(list(queryset.order_by(*columns)[: self.size + 1]))
+
+    def settle(self, rows: list) -> list:
+        """The page's rows, out of one more than it has room for, where there is one."""
+        more, rows = len(rows) > self.size, rows[: self.size]
+        if self.backward:
             rows.reverse()
         self.rows = rows
-        self.has_next = more if not backward else position is not None
-        self.has_previous = more if backward else position is not None
+        self.has_next = more if not self.backward else self.position is not None
+        self.has_previous = more if self.backward else self.position is not None
         return rows
 
     def get_ordering(self, request, view) -> tuple[str, ...]:
@@ -290,14 +293,20 @@ class KeysetPagination(BasePagination):
         return int(raw)
 
     def beyond(self, queryset, columns, position):
-        """Rows after `position`: (a, b) < (x, y) spelled so that an index on (a, b) serves it."""
+        """Rows after `position`: (a, b) < (x, y) spelled so that an index on (a, b) serves it.
+
+        That is `a <= x AND (a < x OR (a = x AND b < y))`: without its first part, a deep page would be found
+        by reading all that lies before it.
+        """
+        first = columns[0].lstrip("-")
+        reached = Q(**{f"{first}__{'lte' if columns[0].startswith('-') else 'gte'}": position[0]})
         condition, equal = Q(), Q()
         for column, value in zip(columns, position, strict=True):
             name = column.lstrip("-")
             step = Q(**{f"{name}__{'lt' if column.startswith('-') else 'gt'}": value})
             condition |= equal & step
             equal &= Q(**{name: value})
-        return queryset.filter(condition)
+        return queryset.filter(reached, condition)
 
     def read_cursor(self, request):
         raw = request.query_params.get("cursor")
@@ -328,12 +337,15 @@ class KeysetPagination(BasePagination):
         return values
 
     def link(self, row, backward: bool) -> str:
-        position = [str(getattr(row, column.lstrip("-"))) for column in self.ordering]
-        data = json.dumps([backward, list(self.ordering), position], separators=(",", ":"))
+        data = json.dumps([backward, list(self.ordering), self.place_of(row)], separators=(",", ":"))
         cursor = base64.urlsafe_b64encode(data.encode()).decode().rstrip("=")
         query = self.request.query_params.copy()
         query["cursor"] = cursor
         return self.request.build_absolute_uri(f"{self.request.path}?{query.urlencode()}")
+
+    def place_of(self, row) -> list[str]:
+        """Where a row stands in the ordering, as texts."""
+        return [str(getattr(row, column.lstrip("-"))) for column in self.ordering]
 
     def next_link(self) -> str | None:
         return self.link(self.rows[-1], False) if self.rows and self.has_next else None

@@ -46,8 +46,12 @@ def parse_json(body: bytes, parse_number=Decimal):
 def write_json(value) -> bytes:
     """The bytes that DRF's renderer would write, of what JSON knows by itself."""
     text = json.dumps(value, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
-    # JavaScript of old read these two as ends of lines.
-    return text.replace("\u2028", "\\u2028").replace("\u2029", "\\u2029").encode()
+    return old_line_ends(text).encode()
+
+
+def old_line_ends(text: str) -> str:
+    """JSON with two characters escaped that JavaScript of old read as ends of lines."""
+    return text.replace("\u2028", "\\u2028").replace("\u2029", "\\u2029")
 
 
 def depth_of(body: bytes) -> int:
