@@ -6,6 +6,7 @@ account's lock. What went in is an ImportBatch.
 
 import json
 from collections.abc import Callable, Iterator
+from contextlib import nullcontext
 from dataclasses import dataclass, field
 from typing import BinaryIO
 
@@ -56,8 +57,14 @@ def preview(account: Account, file: BinaryIO, options: dict, progress: Progress 
     Raises FileRefused with everything that is wrong with the file.
     """
     checked = importer().check(file, options, progress)
-    with transaction.atomic():
+    # SQLite would take the write lock: a look holds nobody up.
+    with nullcontext() if connection.vendor == "sqlite" else transaction.atomic():
         return importer().look_ahead(account, checked, options)
+
+
+def glimpse(file: BinaryIO, options: dict) -> dict:
+    """The file's columns, each with some of its cells and the field it is taken for; {} where there is no head."""
+    return importer().glimpse(file, options)
 
 
 # Booking ----------------------------------------------------------------------------------------

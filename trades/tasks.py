@@ -1,4 +1,4 @@
-"""The book's owed work: verifying it each night, and when somebody asks."""
+"""The book's owed work: verifying it each night, and when somebody asks; files that are imported."""
 
 from celery import shared_task
 
@@ -6,9 +6,9 @@ from tradeops.core.jobs.models import Job
 from tradeops.core.jobs.runner import report_progress
 from tradeops.core.jobs.services import owe, register
 
-from . import verification
+from . import uploads, verification
 
-VERIFY = "verify_ledger"
+VERIFY, FORGET_UPLOADS = "verify_ledger", "forget_uploads"
 DIFFERENCES_KEPT = 100
 
 
@@ -27,3 +27,26 @@ def owe_verification(owner=None) -> Job:
 def owe_night_verification() -> None:
     """Called by the schedule each night."""
     owe_verification()
+
+
+@register(uploads.CHECK)
+def check_upload(job: Job) -> dict[str, object]:
+    """The job of kind `check_import`: its key is the import's id, its result what the file would do."""
+    return uploads.check_upload(job)
+
+
+@register(uploads.IMPORT)
+def import_upload(job: Job) -> dict[str, object]:
+    """The job of kind `import`: its key is the import's id."""
+    return uploads.import_upload(job)
+
+
+@register(FORGET_UPLOADS)
+def forget_old_uploads(job: Job) -> dict[str, int]:
+    return {"removed": uploads.forget_old_uploads()}
+
+
+@shared_task(name="trades.owe_clean_up", ignore_result=True)
+def owe_clean_up() -> None:
+    """Called by the schedule each hour."""
+    owe(FORGET_UPLOADS, "uploads")

@@ -7,6 +7,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from tradeops.core.decimals import plain
 from trades import bulk_derived, ledger, refolding
 from trades.bulk_fold import ROOM, FillColumns, TooLarge, fold_columns
 from trades.columns import read_fills
@@ -37,6 +38,11 @@ class PositionAhead:
     @property
     def average_cost(self) -> Decimal | None:
         return ledger.average(self.cost_basis, self.quantity)
+
+    def in_words(self) -> dict[str, str]:
+        """The numbers as plain text, by name."""
+        names = ("quantity_before", "quantity", "cost_basis", "realized_before", "realized_pnl", "fees")
+        return {"ticker": self.ticker} | {name: plain(getattr(self, name)) for name in names}
 
 
 def positions_ahead(plan: Plan) -> list[PositionAhead]:

@@ -16,12 +16,15 @@ from trades.writing import keep_method
 
 from . import writing
 from .ahead import AHEAD, PositionAhead, positions_ahead
+from .blocks import CsvFile
 from .cells import microseconds
 from .checked import CheckedFile, check_file
 from .faults import Fault, Faults, FileRefused
+from .heads import recognize
 from .plan import Numbered, Plan, make_plan, number
 from .reading import reading_of, takes_equal
 
+GLIMPSED_BYTES, GLIMPSED_ROWS = 64 * 1024, 3
 Progress = Callable[[float], None]  # told the part that is done, from 0 to 1
 
 
@@ -31,6 +34,24 @@ def check(file: BinaryIO, options: dict, progress: Progress = lambda part: None)
     file.seek(0)
     bounds = microseconds(checks.EARLIEST), microseconds(timezone.now() + checks.FUTURE_ALLOWED)
     return check_file(file, reading_of(options), *bounds, lambda rows: progress(file.tell() / size))
+
+
+def glimpse(file: BinaryIO, options: dict) -> dict:
+    """The names of the columns, the field each is taken for, and the cells of the first rows; {} without a head."""
+    file.seek(0)
+    try:
+        source = CsvFile(file, GLIMPSED_BYTES)
+        block = next(source.blocks(), None)
+    except FileRefused:
+        return {}
+    names = source.head.names
+    try:
+        places = recognize(names, options.get("columns")).places
+    except FileRefused:  # two that may be the same: the user has to say
+        places = {}
+    fields = {place: field for field, found in places.items() for place in found}
+    cells = [column.slice(0, GLIMPSED_ROWS).to_pylist() for column in block.columns] if block else [[] for _ in names]
+    return {"columns": [[name, fields.get(place, ""), cells[place]] for place, name in enumerate(names)]}
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,6 +108,7 @@ def book(account: Account, checked: CheckedFile, options: dict, act: Act, progre
         positions = refolding.refold(account, tickers, shorts) if tickers else []
     except Conflict as conflict:
         raise refused_by_book(conflict, lines_booked(plan, numbered, conflict)) from conflict
+    progress(1.0)
     return Imported(plan, entry, positions)
 
 

@@ -158,6 +158,14 @@ def report_progress(job: Job, percentage: int) -> None:
         tell_progress(job)
 
 
+def note_progress(job: Job, percentage: int) -> None:
+    """The same from within a transaction, which must not hold the job's row: the thread that shows life writes it."""
+    percentage = max(0, min(100, percentage))
+    if percentage != job.progress:
+        job.progress = percentage
+        tell_progress(job)
+
+
 def tell_progress(job: Job) -> None:
     """To the owner's open pages, without a number: a progress may be missed, an end may not."""
     if job.owner_id:
@@ -194,7 +202,7 @@ def shown_alive(job: Job) -> Iterator[None]:
 def keep_saying(job: Job, done: threading.Event) -> None:
     while not done.wait(ALIVE_EVERY_SECONDS):
         try:
-            Job.objects.held_by(job).update(alive_at=timezone.now())
+            Job.objects.held_by(job).update(alive_at=timezone.now(), progress=job.progress)
             note_heartbeat("worker")
         except DatabaseError as error:
             logger.warning("Job %s could not show life: %s", job.pk, type(error).__name__)
