@@ -24,6 +24,7 @@ from .models import Account, Activity, ActivityKind
 from .version_api import latest_version
 from .version_views import (
     account_label,
+    adjustments_of,
     change,
     filter_form,
     lots_of,
@@ -130,7 +131,7 @@ def activity_page(request: HttpRequest, activity_id: int) -> HttpResponse:
         "versions": shown_versions(activity),
         "is_owed": activity.pay_at is not None and activity.pay_at > timezone.now(),
     }
-    return render(request, "trades/activity.html", context | lots_of(activity_id))
+    return render(request, "trades/activity.html", context | lots_of(activity_id) | adjustments_of(activity))
 
 
 @require_http_methods(["GET", "HEAD", "POST"])

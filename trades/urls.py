@@ -9,6 +9,7 @@ from . import (
     api,
     chain_api,
     import_api,
+    import_views,
     insight_api,
     insight_views,
     ledger_views,
@@ -21,6 +22,7 @@ from . import (
     views,
 )
 from .control import api as control_api
+from .control import views as control_views
 
 api_urlpatterns = [
     path("trades/", api.TradeList.as_view(), name="trade-list"),
@@ -60,6 +62,11 @@ api_urlpatterns = [
 page_urlpatterns = [
     path("trades/", views.blotter, name="blotter"),
     path("trades/new/", views.new_trade, name="trade-new"),
+    path("trades/import/", import_views.imports_page, name="imports"),
+    path("trades/import/<int:import_id>/", import_views.import_page, name="import"),
+    path("trades/import/<int:import_id>/check/", import_views.check_import, name="import-check"),
+    path("trades/import/<int:import_id>/book/", import_views.book_import, name="import-book"),
+    path("trades/import/<int:import_id>/undo/", import_views.undo_import, name="import-undo-page"),
     path("trades/<int:trade_id>/", views.trade_page, name="trade"),
     path("trades/<int:trade_id>/correct/", views.correct_trade, name="trade-correct"),
     path("trades/<int:trade_id>/void/", views.void_trade, name="trade-void"),
@@ -76,6 +83,12 @@ page_urlpatterns = [
     path("ledger/verify/", ledger_views.verify, name="ledger-verify"),
     path("ledger/check_chain.py", ledger_views.checker, name="chain-checker"),
     path("performance/", performance_views.performance_page, name="performance"),
+    path("accounts/<int:account_id>/closes/", control_views.closes_page, name="closes"),
+    path("accounts/<int:account_id>/approval/", control_views.set_approval, name="account-approval"),
+    path("approvals/", control_views.approvals_page, name="approvals"),
+    path("approvals/<int:proposal_id>/", control_views.approval_page, name="approval"),
+    path("reconciliations/", control_views.reconciliations_page, name="reconciliations"),
+    path("reconciliations/<int:reconciliation_id>/", control_views.reconciliation_page, name="reconciliation"),
     path("positions/", position_views.positions_page, name="positions"),
     path("positions/<str:ticker>/", position_views.position_page, name="position"),
     path("positions/<str:ticker>/explain/", insight_views.explain_page, name="position-explain-page"),

@@ -12,8 +12,9 @@ from market.models import Instrument
 from tradeops.core.users.roles import Action, require
 
 from . import services
+from .control.adjusting import adjusted_by
 from .forms import CorrectionFields, ReasonForm
-from .models import Lot, Realization, Version
+from .models import Adjustment, Lot, Realization, Version
 from .references import refer
 from .versions import with_changes
 
@@ -51,6 +52,12 @@ def shown_versions(row: Version) -> list[Version]:
     """The first versions, the newest of them first, each with what it changed."""
     versions = type(row).objects.filter(**{row.IDENTITY: row.identity}).select_related("entry__actor", "account")
     return with_changes(list(versions.order_by("version")[:VERSIONS_SHOWN]))[::-1]
+
+
+def adjustments_of(row: Version) -> dict:
+    """What adjusts it, and what it was itself booked to adjust."""
+    first = type(row).objects.filter(**{row.IDENTITY: row.identity}, version=1).values("entry")
+    return {"adjusted_by": adjusted_by(row), "adjusts": Adjustment.objects.filter(entry__in=first).first()}
 
 
 def lots_of(identity: int) -> dict:

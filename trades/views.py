@@ -27,6 +27,7 @@ from .stats import Totals, statistics_of
 from .version_api import latest_version
 from .version_views import (
     account_label,
+    adjustments_of,
     change,
     filter_form,
     lots_of,
@@ -196,7 +197,7 @@ def trade_page(request: HttpRequest, trade_id: int) -> HttpResponse:
     trade = latest_version(request, Trade, trade_id)
     attach_realized([trade])
     context = {"row": trade, "account_name": account_label(request, trade), "versions": shown_versions(trade)}
-    return render(request, "trades/trade.html", context | lots_of(trade_id))
+    return render(request, "trades/trade.html", context | lots_of(trade_id) | adjustments_of(trade))
 
 
 @require_http_methods(["GET", "HEAD", "POST"])

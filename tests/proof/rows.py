@@ -15,8 +15,10 @@ from market.models import Instrument
 from strategies.models import Run
 from tests.faults.addresses import own_routes
 from tradeops.core.users.models import ApiToken, User
+from trades.control.breaks import Statement
+from trades.control.reconciling import reconcile
 from trades.imports import import_file
-from trades.models import Account, Activity, ImportBatch, Position, Trade
+from trades.models import Account, Activity, ImportBatch, Position, Proposal, Reconciliation, Trade
 from trades.services import book_activity
 
 
@@ -69,6 +71,8 @@ NAMED = {
     "strategies/run_id": Named(Run, "pk", "owner"),
     "charts/ticker": Named(Instrument, "ticker"),
     "jobs/id": Named(ExportJob, "pk", "requests__user"),
+    "approvals/proposal_id": Named(Proposal, "pk", "account__owner"),
+    "reconciliations/reconciliation_id": Named(Reconciliation, "pk", "account__owner"),
     "imports/import_id": Named(ImportBatch, "pk", "account__owner"),
     "new/kind": Word("deposit"),
     "files/id": Named(LakeFile, is_staffs=True),
@@ -117,4 +121,10 @@ def complete_book(owner: User) -> None:
     book_activity(deposit, actor=owner)
     batch = ImportBatch(account=account, actor=owner, file_name="rows.csv", options={})
     import_file(batch, io.BytesIO(FILE), actor=owner)
+    trade = Trade.objects.current().filter(account=account).first()
+    Proposal.objects.create(
+        account=account, target="trade", target_id=trade.trade_id, target_version=trade.version, is_void=True,
+        proposed_by=owner,
+    )  # fmt: skip
+    reconcile(Account.objects.get(pk=account.pk), timezone.now(), Statement(Decimal(0), None), actor=owner)
     make_day(timezone.now().date() - timedelta(days=1))

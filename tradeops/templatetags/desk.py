@@ -8,8 +8,12 @@ from datetime import UTC, date, datetime
 from decimal import Decimal, InvalidOperation
 
 from django import template
+from django.db import DatabaseError
 from django.utils import timezone
 from django.utils.html import format_html
+
+from tradeops.core.users.roles import Action
+from trades.models import Proposal
 
 register = template.Library()
 
@@ -184,6 +188,18 @@ def current_theme(context) -> str:
     else:
         chosen = request.COOKIES.get("theme", "") if request else ""
     return chosen if chosen in THEMES else "system"
+
+
+@register.simple_tag(takes_context=True)
+def waiting_approvals(context) -> int:
+    """How many proposals wait for the user to decide; 0 where the database is away: error pages have a shell too."""
+    user = context.get("user")
+    if user is None or not user.is_authenticated or not user.may(Action.APPROVE):
+        return 0
+    try:
+        return Proposal.objects.decidable_by(user).count()
+    except DatabaseError:
+        return 0
 
 
 @register.simple_tag(takes_context=True)

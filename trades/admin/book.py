@@ -4,11 +4,11 @@ from django.contrib import admin, messages
 from django.core.exceptions import ValidationError
 from django.shortcuts import redirect, render
 from django.urls import reverse
-from django.utils.html import format_html
+from django.utils.html import format_html, format_html_join
 from rest_framework.exceptions import APIException
 
 from ..forms import ReasonForm
-from ..models import Activity, KeptAnswer, LedgerEntry, Trade, Version
+from ..models import Activity, EntryKind, KeptAnswer, LedgerEntry, Trade, Version
 from ..services import void_version
 from .lists import BookAdmin
 
@@ -17,11 +17,23 @@ MOST_VOIDS = 200
 
 @admin.register(LedgerEntry)
 class LedgerEntryAdmin(BookAdmin):
-    list_display = ["account", "number", "kind", "actor", "recorded_at", "reason", "idempotency_key"]
+    """The audit log of the book: who did what, when and why, and what it wrote."""
+
+    list_display = ["account", "number", "kind", "actor", "recorded_at", "reason", "wrote", "idempotency_key"]
     list_filter = ["kind", "account__kind"]
     list_select_related = ["account", "actor"]
     search_fields = ["reason", "idempotency_key", "actor__username", "account__name", "account__owner__username"]
     date_hierarchy = "recorded_at"
+
+    @admin.display(description="wrote")
+    def wrote(self, entry: LedgerEntry) -> str:
+        """The way to its rows; how many they are, an import's list says."""
+        if entry.kind == EntryKind.CLOSE:
+            return f"closed through {entry.closes_day}"
+        if entry.kind == EntryKind.RULES:
+            return "-"
+        links = [(reverse(f"admin:trades_{name}_changelist"), entry.pk, name) for name in ("trade", "activity")]
+        return format_html_join(", ", '<a href="{}?entry__id__exact={}">{} versions</a>', links)
 
 
 @admin.register(KeptAnswer)

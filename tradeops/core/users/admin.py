@@ -1,6 +1,7 @@
 """The back office's list of users and tokens. A token's text is shown on the desk alone, to its owner, once."""
 
 from django.contrib import admin
+from django.contrib.admin.models import LogEntry
 from django.contrib.auth.admin import UserAdmin
 from django.contrib.auth.models import Group
 from django.contrib.auth.views import redirect_to_login
@@ -50,6 +51,17 @@ class DeskUserAdmin(UserAdmin):
         others = [name for name in form.changed_data if name != "role"]
         before = Role(form.initial["role"]).label.lower()
         return f"Role: {before}, now {now}." + (f" Changed too: {', '.join(others)}." if others else "")
+
+
+@admin.register(LogEntry)
+class LogEntryAdmin(ReadOnlyAdmin):
+    """The audit log of the back office: users, roles and tokens, and what else was changed there."""
+
+    list_display = ["action_time", "user", "content_type", "object_repr", "action_flag", "get_change_message"]
+    list_filter = ["action_flag", "content_type"]
+    list_select_related = ["user", "content_type"]
+    search_fields = ["object_repr", "change_message", "user__username"]
+    date_hierarchy = "action_time"
 
 
 @admin.register(ApiToken)
