@@ -44,7 +44,8 @@ def add_trades(first: int, last: int) -> list[str]:
     from market.models import Instrument
     from tradeops.core.users.models import User
     from tradeops.core.users.tokens import make_token
-    from trades import acts, refolding
+    from trades.booking import acts
+    from trades.folding import refolding
     from trades.models import EntryKind, LedgerEntry
     from trades.services import default_account
 

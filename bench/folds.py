@@ -8,7 +8,7 @@ from decimal import Decimal
 import numpy as np
 
 from bench.tables import Table, Verdict
-from trades.bulk_fold import FillColumns, decimal_of, fold_columns
+from trades.folding.bulk_fold import FillColumns, decimal_of, fold_columns
 
 FILLS, ROUNDS = 1_000_000, 3
 QUANTITY_PLACES, PRICE_PLACES, FEE_PLACES = 0, 2, 2
@@ -22,7 +22,7 @@ def fold_table() -> Table:
     if found != expected:
         raise AssertionError(f"The folds differ: {found} and {expected}.")
     table = Table(f"{FILLS:,} fills of one account, first in first out", ["who", "seconds", "fills/s"])
-    for who, seconds in (("a plain loop of decimals", loop_seconds), ("trades.bulk_fold", fold_seconds)):
+    for who, seconds in (("a plain loop of decimals", loop_seconds), ("trades.folding.bulk_fold", fold_seconds)):
         table.rows.append([who, f"{seconds:.2f}", f"{FILLS / seconds:,.0f}"])
     quantity, cost, realized, fees = expected
     table.notes.append(

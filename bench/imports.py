@@ -73,7 +73,7 @@ def write_file(path: Path) -> None:
 
 def measure_import(path: Path) -> dict[str, float]:
     from tradeops.core.users.models import User
-    from trades.imports import import_file
+    from trades.importing.services import import_file
     from trades.models import ImportBatch, Realization
     from trades.services import default_account
 

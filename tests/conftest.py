@@ -46,7 +46,7 @@ def flush_empties_the_book():
     """A transactional test ends by emptying every table; the book's triggers would refuse that."""
     from django.test import TransactionTestCase
 
-    from trades.triggers import lifted
+    from trades.chain.triggers import lifted
 
     teardown = TransactionTestCase._fixture_teardown
 

@@ -10,8 +10,8 @@ from market.models import Bar, Instrument, Mark, Quote, Source
 from market.ticks import MICROS, StoredTicks
 from tests.factories import act
 from tradeops.today import Book, book_of, prices_of
-from trades.history import Books, read_history
 from trades.models import Account, AccountKind, Trade
+from trades.performance.history import Books, read_history
 from trades.services import book_trade
 
 pytestmark = pytest.mark.django_db

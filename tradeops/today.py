@@ -1,7 +1,7 @@
 """What Today shows of the book: equity, the day's P&L and the largest positions at the latest marks.
 
-The day is the market's: it begins at 00:00 UTC. What it made is trades/day_pnl.py's to say, and cash trades/cash.py's.
-All of it is for reading: nothing of it is booked.
+The day is the market's: it begins at 00:00 UTC. What it made is trades/positions/day_pnl.py's to say,
+and cash trades/accounts/cash.py's. All of it is for reading: nothing of it is booked.
 """
 
 from dataclasses import dataclass, field
@@ -15,11 +15,11 @@ from market.models import TickBlock
 from market.ticks import MICROS, StoredTicks, join
 from tradeops.core.api import plain
 from tradeops.core.fields import ExactSum
-from trades.cash import Cash, cash_by
-from trades.day_pnl import day_pnl
+from trades.accounts.cash import Cash, cash_by
 from trades.ledger import total
 from trades.models import Account, Position
-from trades.valuation import value_all
+from trades.positions.day_pnl import day_pnl
+from trades.positions.valuation import value_all
 
 ZERO = Decimal(0)
 POSITIONS_SHOWN = 10

@@ -14,17 +14,12 @@ from . import services
 from .export import attach_realized, csv_pages
 from .filters import BookFilterBackend, TradeFilter, checked_filters, filter_trades, read_ordering, refuse_unknown
 from .models import Trade
-from .quick_booking import book_quickly
-from .quick_list import list_quickly
-from .serializers import (
-    CorrectionSerializer,
-    StatsSerializer,
-    TradeRequestSerializer,
-    TradeSerializer,
-    field_values,
-)
+from .quick.booking import book_quickly
+from .quick.listing import list_quickly
+from .quick.written import rows_of, written_rows, written_trade
+from .serializers import CorrectionSerializer, StatsSerializer, TradeRequestSerializer, TradeSerializer, field_values
 from .stats import MOST_TICKERS, kept_statistics, statistics_of
-from .version_api import (
+from .versions.api import (
     IDEMPOTENCY_KEY,
     BookView,
     VersionDetail,
@@ -35,8 +30,7 @@ from .version_api import (
     idempotency_key,
     refuse_moves,
 )
-from .versions import TradeVersionSerializer
-from .written import rows_of, written_rows, written_trade
+from .versions.reading import TradeVersionSerializer
 
 
 def trade_response(booking: services.Booking, status: int = 200) -> Response:

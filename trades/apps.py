@@ -6,6 +6,6 @@ class TradesConfig(AppConfig):
     name = "trades"
 
     def ready(self):
-        from . import triggers  # its models are not loaded before this
+        from .chain import triggers  # its models are not loaded before this
 
-        post_migrate.connect(triggers.install_after_migrate, sender=self, dispatch_uid="trades.triggers")
+        post_migrate.connect(triggers.install_after_migrate, sender=self, dispatch_uid="trades.chain.triggers")

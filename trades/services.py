@@ -10,11 +10,12 @@ from django.utils import timezone
 from tradeops.core.users.models import User
 from tradeops.core.users.roles import Action, require
 
-from . import acts, chain, group_commit, writing
-from .acts import Act
-from .booking import Order
-from .changing import Booking, Change, change_or_propose, repeated_adjustment
-from .checks import check
+from .booking import acts, group_commit, writing
+from .booking.acts import Act
+from .booking.changing import Booking, Change, change_or_propose, repeated_adjustment
+from .booking.checks import check
+from .booking.orders import Order
+from .chain import links
 from .models import Account, AccountKind, Activity, ActivityKind, EntryKind, Trade, Version
 
 FIRST_ACCOUNT_NAME = "Main"
@@ -172,14 +173,14 @@ def void_version(
 
 def asked(row: Version, names: tuple[str, ...]) -> str:
     """The hash of what was asked for, before anything left out is filled in."""
-    return chain.digest_of({name: getattr(row, name) for name in names})
+    return links.digest_of({name: getattr(row, name) for name in names})
 
 
 def asked_of(change: Change, reason: str) -> str:
     values = {name: value for name, value in change.values.items() if name != "is_void"}  # the act's kind says it
     if change.is_adjustment:
         values["adjustment"] = "void" if change.values.get("is_void") else "correction"
-    return chain.digest_of({change.row.IDENTITY: change.row.identity, "reason": reason, **values})
+    return links.digest_of({change.row.IDENTITY: change.row.identity, "reason": reason, **values})
 
 
 def _once(account: Account, act: Act, write: Callable[[], Booking]) -> Booking:

@@ -11,8 +11,8 @@ from django.db.models import Count, Q, QuerySet, Sum
 from tradeops.core.fields import ExactSum
 
 from . import ledger
+from .folding.tallies import TALLIED, Tally
 from .models import DayTotal, Position, Realization, RoundTrip, Side
-from .tallies import TALLIED, Tally
 
 MOST_TICKERS = 1000  # listed; all are counted
 # What may be asked of the totals that are kept by position and by day.

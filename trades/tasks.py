@@ -6,7 +6,8 @@ from tradeops.core.jobs.models import Job
 from tradeops.core.jobs.runner import report_progress
 from tradeops.core.jobs.services import owe, register
 
-from . import uploads, verification
+from .chain import verification
+from .importing import uploads
 
 VERIFY, FORGET_UPLOADS = "verify_ledger", "forget_uploads"
 DIFFERENCES_KEPT = 100

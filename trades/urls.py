@@ -2,27 +2,25 @@
 
 from django.urls import path
 
-from . import (
-    account_views,
-    activity_api,
-    activity_views,
-    api,
-    chain_api,
-    import_api,
-    import_views,
-    insight_api,
-    insight_views,
-    ledger_views,
-    performance_api,
-    performance_views,
-    position_api,
-    position_views,
-    round_trip_api,
-    round_trip_views,
-    views,
-)
+from . import api, views
+from .accounts import api as account_api
+from .accounts import views as account_views
+from .activities import api as activity_api
+from .activities import views as activity_views
+from .chain import api as chain_api
+from .chain import views as ledger_views
 from .control import api as control_api
 from .control import views as control_views
+from .importing import api as import_api
+from .importing import views as import_views
+from .insight import api as insight_api
+from .insight import views as insight_views
+from .performance import api as performance_api
+from .performance import views as performance_views
+from .positions import api as position_api
+from .positions import views as position_views
+from .round_trips import api as round_trip_api
+from .round_trips import views as round_trip_views
 
 api_urlpatterns = [
     path("trades/", api.TradeList.as_view(), name="trade-list"),
@@ -43,8 +41,8 @@ api_urlpatterns = [
     path("round-trips/", round_trip_api.RoundTripList.as_view(), name="round-trip-list"),
     path("portfolio/history", performance_api.PortfolioHistory.as_view(), name="portfolio-history"),
     path("portfolio/performance", performance_api.PortfolioPerformance.as_view(), name="portfolio-performance"),
-    path("accounts/", position_api.AccountList.as_view(), name="account-list"),
-    path("accounts/<int:account_id>", position_api.AccountDetail.as_view(), name="account-detail"),
+    path("accounts/", account_api.AccountList.as_view(), name="account-list"),
+    path("accounts/<int:account_id>", account_api.AccountDetail.as_view(), name="account-detail"),
     path("accounts/<int:account_id>/closes", control_api.AccountCloses.as_view(), name="account-closes"),
     path("approvals/", control_api.ProposalList.as_view(), name="proposal-list"),
     path("approvals/<int:proposal_id>", control_api.ProposalDetail.as_view(), name="proposal-detail"),

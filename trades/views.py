@@ -21,19 +21,11 @@ from .export import attach_realized
 from .filters import ORDERINGS, TradeFilter, filter_trades, read_ordering
 from .forms import CorrectionForm, ReasonForm, TradeForm, accounts_of, currency_of
 from .models import Account, Trade
-from .preview import Preview, preview_of
+from .positions.preview import Preview, preview_of
 from .serializers import BIGGEST_ID
 from .stats import Totals, statistics_of
-from .version_api import latest_version
-from .version_views import (
-    account_label,
-    adjustments_of,
-    change,
-    filter_form,
-    lots_of,
-    shown_versions,
-    tickers_offered,
-)
+from .versions.api import latest_version
+from .versions.views import account_label, adjustments_of, change, filter_form, lots_of, shown_versions, tickers_offered
 
 PAGE_PARAMETERS = ("cursor", "page_size", "ordering")
 MAIN_FILTERS = ("ticker", "trade_type", "account", "executed_after", "executed_before", "strategy", "tag")

@@ -17,7 +17,7 @@ from tests.proof.rows import address_of, complete_book, parameters_of, routes_wi
 from tests.proof.suite import passed_tests
 from tradeops.core.users.models import Role, Scope, User
 from trades import demo as trades_demo
-from trades import triggers
+from trades.chain import triggers
 
 START_UP_CASES = 8
 METHODS = ("get", "post", "put", "patch", "delete")

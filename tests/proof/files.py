@@ -16,10 +16,10 @@ from tests.factories import book, make_account, make_user
 from tests.proof.ground import Ground, trader
 from tests.proof.register import EMBEDDED, not_yet, tries
 from tests.proof.suite import ROOT, passed_tests
+from trades.chain.verification import differences
 from trades.importing.faults import FileRefused
-from trades.imports import import_file
+from trades.importing.services import import_file
 from trades.models import Account, ImportBatch, LedgerEntry, Position, Trade
-from trades.verification import differences
 
 START = datetime(2025, 1, 15, 14, 30, tzinfo=UTC)
 HEAD = "ticker,trade_type,quantity,price,executed_at,note\n"

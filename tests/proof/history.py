@@ -12,10 +12,10 @@ from tests.factories import PASSWORD, book, make_user
 from tests.proof.ground import Client, Ground, trader
 from tests.proof.register import EMBEDDED, tries
 from tradeops.core.users.models import Role, User
-from trades import triggers
+from trades.chain import triggers
+from trades.chain.verification import differences
 from trades.models import Activity, KeptAnswer, LedgerEntry, Trade
 from trades.services import book_activity, correct_version, void_version
-from trades.verification import differences
 
 APP_ROLE = "tradeops_web"
 ROLE_STATEMENTS = (

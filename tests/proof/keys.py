@@ -7,8 +7,8 @@ import requests
 
 from tests.proof.ground import Client, Ground, at_once, trader
 from tests.proof.register import tries
+from trades.chain.verification import differences
 from trades.models import LedgerEntry, Trade
-from trades.verification import differences
 
 BODY = {"ticker": "AAPL", "quantity": "10", "price": "150.25", "trade_type": "BUY"}
 EACH = 50

@@ -15,8 +15,8 @@ from tests.desk import Desk
 from tests.proof.ground import Client, Ground, at_once, trader
 from tests.proof.register import tries
 from tests.worlds import stop
+from trades.chain.verification import differences
 from trades.models import LedgerEntry, Trade
-from trades.verification import differences
 
 WRITERS, BOOKS, KILLS = 16, 4, {"web": 5, "postgres": 3, "redis": 3}
 SECONDS_BETWEEN, SECONDS_TO_GIVE_UP, REFUSED_WITHIN_SECONDS = 3.0, 60, 6

@@ -26,7 +26,7 @@ from tests.proof.register import EMBEDDED, tries
 from tests.proof.rows import address_of, complete_book
 from tradeops.core.users.demo import demo_trader
 from tradeops.core.users.models import Role
-from trades import triggers
+from trades.chain import triggers
 from trades.models import Trade
 
 APPS = ("users", "events", "jobs", "market", "trades", "strategies", "analytics")

@@ -4,8 +4,8 @@ from collections import Counter
 
 from tests.proof.ground import Client, Ground, at_once, trader
 from tests.proof.register import tries
+from trades.chain.verification import differences
 from trades.models import Position, Trade
-from trades.verification import differences
 
 SELLERS, ROUNDS, QUANTITY = 100, 20, "7.5"
 

@@ -27,11 +27,11 @@ from tests.proof import model
 from tests.proof.ground import Ground, at_once, trader
 from tests.proof.register import EMBEDDED, tries
 from tradeops.core.api import Conflict
-from trades.cash import cash_by_account
-from trades.imports import import_file, undo_import
+from trades.accounts.cash import cash_by_account
+from trades.chain.verification import account_differences, differences
+from trades.importing.services import import_file, undo_import
 from trades.models import Activity, ImportBatch, Lot, Position, Trade
 from trades.services import book_activity, book_trade, correct_version, void_version
-from trades.verification import account_differences, differences
 
 START = datetime(2025, 1, 15, 14, 30, tzinfo=UTC)
 EXAMPLES, STEPS, THREADS, WRITES = 200, 30, 8, 40

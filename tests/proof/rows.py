@@ -17,7 +17,7 @@ from tests.faults.addresses import own_routes
 from tradeops.core.users.models import ApiToken, User
 from trades.control.breaks import Statement
 from trades.control.reconciling import reconcile
-from trades.imports import import_file
+from trades.importing.services import import_file
 from trades.models import Account, Activity, ImportBatch, Position, Proposal, Reconciliation, Trade
 from trades.services import book_activity
 

@@ -5,8 +5,8 @@ from django.utils import timezone
 
 from market.models import Split
 from tests.factories import make_user
-from trades import verification
-from trades.cash import cash_by_account
+from trades.accounts.cash import cash_by_account
+from trades.chain import verification
 from trades.demo import load_demo
 from trades.models import Activity, LedgerEntry, Position, RoundTrip, Trade
 

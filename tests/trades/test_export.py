@@ -12,11 +12,11 @@ from hypothesis import strategies as st
 
 from tests.factories import book, make_account
 from trades import export
+from trades.chain.verification import account_differences
 from trades.export import book_pages, csv_pages
-from trades.imports import import_file
+from trades.importing.services import import_file
 from trades.models import Activity, ImportBatch, Position, Trade
 from trades.services import book_activity, book_trade
-from trades.verification import account_differences
 
 from .conftest import at
 

@@ -10,19 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from trades.ledger import (
-    EXACT,
-    Fill,
-    Holding,
-    Lot,
-    Method,
-    apply_fill,
-    average,
-    fee_part,
-    fold,
-    part_of,
-    total,
-)
+from trades.ledger import EXACT, Fill, Holding, Lot, Method, apply_fill, average, fee_part, fold, part_of, total
 
 pytestmark = pytest.mark.pure
 

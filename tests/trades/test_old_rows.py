@@ -6,7 +6,7 @@ from decimal import Decimal
 import pytest
 
 from tests.factories import act, book
-from trades import triggers
+from trades.chain import triggers
 from trades.models import Account, Activity, LedgerEntry, Position, Trade
 
 from .conftest import at

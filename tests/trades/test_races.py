@@ -9,7 +9,7 @@ from django.db import close_old_connections, connections
 
 from tests.factories import book, make_account, make_user
 from tradeops.core.api import Conflict
-from trades import verification
+from trades.chain import verification
 from trades.models import LedgerEntry, Position, Trade
 from trades.services import correct_version, default_account, void_version
 

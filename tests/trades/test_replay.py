@@ -14,9 +14,10 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, pr
 
 from tests.factories import act, book, make_account, make_user
 from tradeops.core.api import Conflict
-from trades import ledger, verification
-from trades.cash import Cash, cash_by_account
-from trades.folding import book_of
+from trades import ledger
+from trades.accounts.cash import Cash, cash_by_account
+from trades.chain import verification
+from trades.folding.choosing import book_of
 from trades.models import Account, Activity, ActivityKind, Position, Trade
 from trades.services import correct_version, void_version
 

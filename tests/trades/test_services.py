@@ -9,8 +9,9 @@ from django.core.exceptions import PermissionDenied, ValidationError
 from tests.factories import book, make_account
 from tradeops.core.api import Conflict, PreconditionFailed, Unprocessable
 from tradeops.core.events.models import Event
-from trades import ledger, verification
-from trades.folding import fills_of
+from trades import ledger
+from trades.chain import verification
+from trades.folding.choosing import fills_of
 from trades.models import Account, LedgerEntry, Lot, Position, Realization, RoundTrip, Trade
 from trades.services import book_trade, correct_version, default_account, open_account, void_version
 

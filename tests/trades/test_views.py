@@ -12,7 +12,7 @@ from trades.models import LedgerEntry, Trade
 from trades.services import correct_version, void_version
 
 from .conftest import HUGE, at
-from .test_positions import quote
+from .positions.test_reading import quote
 
 pytestmark = pytest.mark.django_db
 NEW = "/desk/trades/new/"

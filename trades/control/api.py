@@ -18,8 +18,8 @@ from tradeops.core.users.roles import Action
 
 from ..filters import refuse_unknown
 from ..models import Account, LedgerEntry, Proposal, Reconciliation
-from ..version_api import IDEMPOTENCY_KEY, BookView, account_of, idempotency_key
-from ..view_params import AccountParams
+from ..positions.view_params import AccountParams
+from ..versions.api import IDEMPOTENCY_KEY, BookView, account_of, idempotency_key
 from . import approvals
 from .breaks import Statement
 from .closes import close_books, closes_of

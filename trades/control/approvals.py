@@ -8,9 +8,9 @@ from tradeops.core.api import Conflict
 from tradeops.core.users.models import User
 from tradeops.core.users.roles import Action, require
 
-from .. import acts, changing
-from ..acts import Act
-from ..changing import Booking, Change
+from ..booking import acts, changing
+from ..booking.acts import Act
+from ..booking.changing import Booking, Change
 from ..models import EntryKind, Proposal, ProposalState, Target, Version
 from .proposals import values_of
 

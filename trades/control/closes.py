@@ -9,8 +9,9 @@ from django.utils import timezone
 from tradeops.core.api import Conflict
 from tradeops.core.users.models import User
 
-from .. import acts, chain
-from ..acts import Act
+from ..booking import acts
+from ..booking.acts import Act
+from ..chain import links
 from ..models import Account, EntryKind, LedgerEntry
 
 
@@ -26,7 +27,7 @@ def close_books(
     Raises PermissionDenied for a role that may not, ValidationError for a day that is not over, Conflict
     where the books are closed through that day or a later one.
     """
-    asked_for = chain.digest_of({"day": day, "reason": reason})
+    asked_for = links.digest_of({"day": day, "reason": reason})
     act = Act(actor, EntryKind.CLOSE, reason, idempotency_key, asked_for)
     try:
         with transaction.atomic():

@@ -2,7 +2,7 @@
 
 from .. import ledger
 from ..models import Proposal, Target, Trade, Version
-from ..versions import spelled_changes
+from ..versions.reading import spelled_changes
 from .proposals import values_of
 
 

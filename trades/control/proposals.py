@@ -2,8 +2,8 @@
 
 from tradeops.core.api import Conflict, Unprocessable
 
-from .. import chain
-from ..acts import Act
+from ..booking.acts import Act
+from ..chain import links
 from ..models import Account, Proposal, ProposalState, Target, Version
 
 
@@ -45,7 +45,7 @@ def propose(latest: Version, values: dict, act: Act, is_adjustment: bool) -> Pro
 
 
 def spelled(values: dict) -> dict[str, str | None]:
-    return {name: None if value is None else chain.spelled(value) for name, value in values.items()}
+    return {name: None if value is None else links.spelled(value) for name, value in values.items()}
 
 
 def values_of(proposal: Proposal) -> dict:

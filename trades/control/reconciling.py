@@ -10,8 +10,8 @@ from tradeops.core.users.models import User
 from tradeops.core.users.roles import Action, require
 
 from .. import ledger
-from ..acts import EARLIEST
-from ..folding import View, book_of
+from ..booking.acts import EARLIEST
+from ..folding.choosing import View, book_of
 from ..models import Account, Reconciliation
 from .breaks import Break, Statement, breaks_between
 

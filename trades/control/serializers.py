@@ -6,11 +6,11 @@ from market.models import validate_ticker
 from tradeops.core.api import StrictSerializer
 from tradeops.core.moments import DayOrInstantField, InstantField
 
-from ..activity_serializers import WrittenActivitySerializer
+from ..activities.serializers import WrittenActivitySerializer
 from ..models import ProposalState, Target
+from ..positions.view_params import AccountParams
 from ..serializers import Money, WrittenTradeSerializer, account_id_field
-from ..versions import ChangeSerializer
-from ..view_params import AccountParams
+from ..versions.reading import ChangeSerializer
 from .statements import MOST_POSITIONS
 
 

@@ -5,10 +5,10 @@ from rest_framework import exceptions
 
 from tradeops.core.api import ExactDecimalField, flat_errors
 from tradeops.core.csvfile import unsafe_text
-from trades.activity_serializers import ActivityRequestSerializer, fields_of
-from trades.checks import OUTSIDE_NAMES, check
-from trades.models import Activity, ActivityKind
 
+from ..activities.serializers import ActivityRequestSerializer, fields_of
+from ..booking.checks import OUTSIDE_NAMES, check
+from ..models import Activity, ActivityKind
 from .moments import MomentError
 from .numerals import plain_number
 from .reading import Reading

@@ -8,14 +8,15 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from tradeops.core.decimals import plain
-from trades import bulk_derived, ledger, refolding
-from trades.bulk_fold import ROOM, FillColumns, TooLarge, fold_columns
-from trades.columns import read_fills
-from trades.events import place_of
-from trades.folding import events_of, family_of
-from trades.ledger import Fill, Holding
-from trades.models import Position, Trade
 
+from .. import ledger
+from ..folding import bulk_derived, refolding
+from ..folding.bulk_fold import ROOM, FillColumns, TooLarge, fold_columns
+from ..folding.choosing import events_of, family_of
+from ..folding.columns import read_fills
+from ..folding.events import place_of
+from ..ledger import Fill, Holding
+from ..models import Position, Trade
 from .cells import EPOCH, MICROSECOND
 from .plan import Plan
 

@@ -13,8 +13,8 @@ from rest_framework import exceptions
 
 from tradeops.core.api import flat_errors, plain
 from tradeops.core.csvfile import unsafe_text
-from trades.serializers import TradeRequestSerializer
 
+from ..serializers import TradeRequestSerializer
 from . import plain as plainly
 from .moments import MomentError
 from .numerals import NumberFormat, plain_number

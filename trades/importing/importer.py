@@ -1,4 +1,7 @@
-"""Brings a file into an account's book: seen ahead, or booked as one ledger entry. Its caller is trades/imports.py."""
+"""Brings a file into an account's book: seen ahead, or booked as one ledger entry.
+
+Its caller is services.py.
+"""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -8,12 +11,13 @@ from django.utils import timezone
 
 from market.models import Instrument
 from tradeops.core.api import Conflict
-from trades import acts, checks, refolding
-from trades.acts import Act
-from trades.models import Account, ActivityKind, LedgerEntry, Position
-from trades.split_notes import note_splits, places_of
-from trades.writing import keep_method
 
+from ..booking import acts, checks
+from ..booking.acts import Act
+from ..booking.writing import keep_method
+from ..folding import refolding
+from ..models import Account, ActivityKind, LedgerEntry, Position
+from ..positions.split_notes import note_splits, places_of
 from . import writing
 from .ahead import AHEAD, PositionAhead, positions_ahead
 from .blocks import CsvFile

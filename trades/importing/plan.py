@@ -6,9 +6,8 @@ from dataclasses import dataclass, replace
 import numpy as np
 from django.db import connection
 
-from trades import acts
-from trades.models import Account, Activity, EntryKind, Trade
-
+from ..booking import acts
+from ..models import Account, Activity, EntryKind, Trade
 from .cells import EPOCH, MICROSECOND, microseconds
 from .checked import CheckedFile
 from .faults import Fault, Faults, FileRefused

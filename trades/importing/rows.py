@@ -6,8 +6,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from trades.models import Activity
-
+from ..models import Activity
 from . import plain as plainly
 from .activities import ActivityReader, Refused
 from .blocks import Block

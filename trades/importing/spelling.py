@@ -10,7 +10,7 @@ ESCAPED = (("\\", "\\\\"), ("\t", "\\t"), ("\n", "\\n"), ("\r", "\\r"))
 
 
 def moments(microseconds: pa.Array) -> pa.Array:
-    """Moments as chain.py spells them: `2025-01-15T14:30:00.000000+00:00`."""
+    """Moments as chain/links.py spells them: `2025-01-15T14:30:00.000000+00:00`."""
     texts = pc.cast(pc.cast(microseconds, pa.timestamp("us")), pa.string())
     return pc.binary_join_element_wise(pc.replace_substring(texts, " ", "T"), "+00:00", "")
 
@@ -38,7 +38,7 @@ def with_notional(batch: pa.RecordBatch) -> dict[str, pa.Array]:
 
 
 def netstrings(columns: list[pa.Array]) -> pa.Array:
-    """Each row as chain.py hashes it: every value as `length:value,`, nothing as `~`."""
+    """Each row as chain/links.py hashes it: every value as `length:value,`, nothing as `~`."""
     parts = []
     for column in columns:
         length = pc.cast(pc.binary_length(column), pa.string())

@@ -8,8 +8,7 @@ import numpy as np
 import pyarrow as pa
 from django.db import connection
 
-from trades.models import Account, EntryKind, LedgerEntry, Trade
-
+from ..models import Account, EntryKind, LedgerEntry, Trade
 from . import spelling
 from .checked import CheckedFile
 

@@ -7,9 +7,8 @@ import numpy as np
 import pyarrow as pa
 from django.db import connection
 
-from trades import chain
-from trades.models import Activity, LedgerEntry, Trade
-
+from ..chain import links
+from ..models import Activity, LedgerEntry, Trade
 from . import spelling
 from .checked import ROWS_AT_ONCE, CheckedFile
 from .plan import Numbered
@@ -18,7 +17,7 @@ USER_TEXT = ("strategy", "tags", "note", "client_trade_id")
 FIELDS = {field.attname: field for field in Trade._meta.concrete_fields}
 DECIMALS = ("quantity", "price", "fees", "notional")
 # What of a new version differs from row to row; `superseded_by_id` is left to be null.
-WRITTEN = ("id", "entry_id", *chain.TRADE_FIELDS)
+WRITTEN = ("id", "entry_id", *links.TRADE_FIELDS)
 Progress = Callable[[int], None]
 
 
@@ -37,12 +36,12 @@ def chunks(checked: CheckedFile, numbered: Numbered, account_id: int) -> Iterato
 
 
 def rows_digest(checked: CheckedFile, numbered: Numbered, activities: list[Activity], account_id: int) -> str:
-    """The digest of all rows that the entry will have, as `chain.rows_digest` of their lines."""
+    """The digest of all rows that the entry will have, as `links.rows_digest` of their lines."""
     digest = hashlib.sha256()
     for columns in chunks(checked, numbered, account_id):
-        digest.update(spelling.bytes_of(spelling.netstrings([columns[name] for name in chain.TRADE_FIELDS])))
+        digest.update(spelling.bytes_of(spelling.netstrings([columns[name] for name in links.TRADE_FIELDS])))
     for activity in sorted(activities, key=lambda one: one.activity_id):
-        digest.update(chain.row_line(activity))
+        digest.update(links.row_line(activity))
     return digest.hexdigest()
 
 

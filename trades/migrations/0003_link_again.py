@@ -6,8 +6,8 @@ What is derived is made again by `manage.py refold`, which `manage.py up` runs w
 from django.db import migrations
 from django.db.models import F
 
-from trades import chain
-from trades.triggers import remove
+from ..chain import links
+from ..chain.triggers import remove
 
 
 def link_again(apps, schema_editor):
@@ -26,7 +26,7 @@ def link_account(apps, account) -> None:
     for entry in entries.prefetch_related("trade_versions").iterator(chunk_size=500):
         recorded_at = max(recorded_at or entry.recorded_at, entry.recorded_at)
         entry.recorded_at = recorded_at
-        entry.digest = digest = chain.link(digest, entry, chain.versions_digest(entry.trade_versions.all()))
+        entry.digest = digest = links.link(digest, entry, links.versions_digest(entry.trade_versions.all()))
         entry.save(update_fields=["recorded_at", "digest"])
     account.last_digest, account.last_recorded_at = digest, recorded_at
     account.save(update_fields=["last_digest", "last_recorded_at"])

@@ -1,13 +1,6 @@
 """The rows of the book: accounts, what happened, what is derived from it, and the back office's own."""
 
-from .accounts import (
-    FIRST_LINK,
-    Account,
-    AccountKind,
-    OwnedQuerySet,
-    PnlMethod,
-    trade_date_of,
-)
+from .accounts import FIRST_LINK, Account, AccountKind, OwnedQuerySet, PnlMethod, trade_date_of
 from .activities import CASH_KINDS, Activity, ActivityKind
 from .book import BOOKED, CURRENT, MONEY, SUMMED, EntryKind, KeptAnswer, LedgerEntry, Side, Trade, Version
 from .control import Adjustment, BatchState, ImportBatch, Proposal, ProposalState, Reconciliation, Target

@@ -9,7 +9,8 @@ from market.models import Instrument
 from tradeops.core.decimals import plain
 from tradeops.core.fields import ExactDecimal
 
-from .. import events, ledger
+from .. import ledger
+from ..folding import events
 from .accounts import Account, PnlMethod
 from .book import BOOKED, CURRENT, Version
 

@@ -8,7 +8,7 @@ from market.models import Instrument
 from tradeops.core.fields import ExactDecimal, ExactSum
 
 from .. import ledger
-from ..tallies import TALLIED, Tally
+from ..folding.tallies import TALLIED, Tally
 from .accounts import Account, OwnedQuerySet
 from .book import MONEY, SUMMED
 

@@ -11,9 +11,9 @@ from hypothesis import strategies as st
 from tests.factories import act, book, make_account, make_user
 from tests.trades.conftest import problems, send
 from tradeops.core.api import Conflict, PreconditionFailed
-from trades import verification
-from trades.cash import cash_by_account
-from trades.folding import View, book_of
+from trades.accounts.cash import cash_by_account
+from trades.chain import verification
+from trades.folding.choosing import View, book_of
 from trades.ledger import Method
 from trades.models import Account, Activity, LedgerEntry, Position, Trade
 from trades.services import correct_version, void_version

@@ -7,7 +7,7 @@ import pytest
 from tests.factories import act, book, make_account, make_user
 from tests.trades.conftest import problems, send
 from tradeops.core.users.models import Role
-from trades import verification
+from trades.chain import verification
 from trades.control.proposals import spelled, values_of
 from trades.models import Account, Activity, LedgerEntry, Proposal, Trade
 from trades.services import correct_version, set_approval, void_version

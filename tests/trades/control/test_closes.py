@@ -9,7 +9,7 @@ from django.utils import timezone
 from tests.factories import act, book, make_account
 from tests.trades.conftest import problems, send
 from tradeops.core.api import Conflict
-from trades import verification
+from trades.chain import verification
 from trades.models import LedgerEntry, Position
 from trades.services import change_account, correct_version, void_version
 

@@ -9,7 +9,7 @@ from tests.factories import book, make_account, make_user
 from tests.trades.test_races import run_together
 from tradeops.core.api import Conflict
 from tradeops.core.users.models import Role
-from trades import verification
+from trades.chain import verification
 from trades.control import approvals
 from trades.control.closes import close_books
 from trades.models import Account, LedgerEntry, Proposal, Trade

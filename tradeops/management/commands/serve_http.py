@@ -1,7 +1,7 @@
 """`manage.py serve_http`: pages and API by threads, for many clients at once; `/ws` stays with `manage.py serve`.
 
 Behind a proxy that sends `/ws` there and the rest here: under WSGI a request costs a third of what it does
-under ASGI, and threads that wait together share one commit of the book (see trades/group_commit.py).
+under ASGI, and threads that wait together share one commit of the book (see trades/booking/group_commit.py).
 """
 
 from django.conf import settings

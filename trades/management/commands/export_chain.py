@@ -4,7 +4,7 @@ from pathlib import Path
 
 from django.core.management.base import BaseCommand, CommandError
 
-from trades.chain_walk import export_lines
+from trades.chain.walk import export_lines
 from trades.models import Account
 
 

@@ -9,9 +9,10 @@ from rest_framework.exceptions import APIException, ValidationError
 from tradeops.core.api import flat_errors
 from tradeops.core.progress_bar import ProgressBar
 from tradeops.core.users.models import User
-from trades import imports, services
-from trades.import_serializers import ImportParams, options_of
+from trades import services
+from trades.importing import services as imports
 from trades.importing.faults import Fault, FileRefused
+from trades.importing.serializers import ImportParams, options_of
 from trades.models import Account, ImportBatch
 
 SAID = ("columns", "timezone", "date_format", "number_format", "fees_sign", "duplicates", "reason")

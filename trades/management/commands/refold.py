@@ -3,9 +3,10 @@
 from django.core.management.base import BaseCommand
 from django.db import transaction
 
-from trades import acts, refolding
+from trades.booking import acts
+from trades.chain.verification import tickers_of
+from trades.folding import refolding
 from trades.models import Account, Position
-from trades.verification import tickers_of
 
 
 class Command(BaseCommand):

@@ -5,7 +5,7 @@ from itertools import islice
 from django.core.management.base import BaseCommand, CommandError
 
 from tradeops.core.database import is_prepared
-from trades.verification import counts, differences
+from trades.chain.verification import counts, differences
 
 
 class Command(BaseCommand):

@@ -1,0 +1,229 @@
+"""Bookings that wait together are written together: each as if alone, none answered before its commit."""
+
+import random
+import threading
+from collections import Counter
+from decimal import Decimal
+
+import pytest
+from django.core.exceptions import PermissionDenied
+from django.db import IntegrityError, OperationalError
+
+from tests.factories import book, make_account, make_user
+from tests.trades.conftest import at
+from tradeops.core.api import Conflict
+from tradeops.core.events.models import Event
+from trades.booking.acts import Act
+from trades.booking.group_commit import Line
+from trades.booking.orders import Order, book_orders
+from trades.chain import verification
+from trades.models import Account, DayTotal, EntryKind, LedgerEntry, Lot, Position, Realization, RoundTrip, Trade
+from trades.services import ASKED_OF_TRADE, asked, book_trade
+
+
+def unsaved(account, side="BUY", quantity="100", price="150.25", ticker="AAPL", key=None, executed_at=None) -> Trade:
+    return Trade(
+        account=account,
+        instrument_id=ticker,
+        side=side,
+        quantity=Decimal(quantity),
+        price=Decimal(price),
+        notional=Decimal(quantity) * Decimal(price),
+        executed_at=executed_at,
+        client_trade_id=key,
+    )
+
+
+def order(account, *values, **named) -> Order:
+    trade = unsaved(account, *values, **named)
+    act = Act(account.owner, EntryKind.BOOKING, key=trade.client_trade_id, request_hash=asked(trade, ASKED_OF_TRADE))
+    return Order(trade, act)
+
+
+# The line ----------------------------------------------------------------------------------------
+
+
+class Gate:
+    """A writer that waits to be let through, and keeps what it was given."""
+
+    def __init__(self, fails=lambda orders: None):
+        self.open, self.entered, self.groups, self.fails = threading.Event(), threading.Event(), [], fails
+
+    def __call__(self, orders):
+        self.groups.append(list(orders))
+        self.entered.set()
+        assert self.open.wait(20)
+        if error := self.fails(orders):
+            raise error
+
+
+def stand_in_line(line: Line, orders) -> tuple[list[threading.Thread], dict]:
+    """Each order in a thread of its own, one after the other; what each thread ended with."""
+    outcomes, threads = {}, []
+
+    def run(one):
+        try:
+            line.book(one)
+            outcomes[one] = "written"
+        except Exception as error:
+            outcomes[one] = error
+
+    for place, one in enumerate(orders):
+        threads.append(threading.Thread(target=run, args=[one]))
+        threads[-1].start()
+        if place == 0:
+            assert line.write.entered.wait(20)
+        else:
+            while len(line.waiting) < place:
+                threads[-1].join(0.001)
+    return threads, outcomes
+
+
+def finish(line: Line, threads) -> None:
+    line.write.open.set()
+    for thread in threads:
+        thread.join(20)
+
+
+@pytest.mark.pure
+def test_the_first_writes_alone_and_those_who_come_meanwhile_together():
+    line = Line(Gate())
+    threads, outcomes = stand_in_line(line, "abcde")
+    assert line.write.groups == [["a"]]
+    finish(line, threads)
+    assert line.write.groups == [["a"], ["b", "c", "d", "e"]]
+    assert outcomes == dict.fromkeys("abcde", "written")
+    assert (line.waiting, line.has_writer) == ([], False)
+
+
+@pytest.mark.pure
+def test_one_that_fails_fails_alone():
+    line = Line(Gate(lambda orders: KeyError("c") if "c" in orders else None))
+    threads, outcomes = stand_in_line(line, "abcde")
+    finish(line, threads)
+    assert isinstance(outcomes.pop("c"), KeyError)
+    assert outcomes == dict.fromkeys("abde", "written")
+
+
+@pytest.mark.pure
+def test_an_outage_is_told_to_all_and_tried_once():
+    line = Line(Gate(lambda orders: OperationalError("away") if len(orders) > 1 else None))
+    threads, outcomes = stand_in_line(line, "abcde")
+    finish(line, threads)
+    assert outcomes.pop("a") == "written"
+    assert {type(error) for error in outcomes.values()} == {OperationalError}
+    assert len(line.write.groups) == 2
+
+
+@pytest.mark.pure
+def test_the_line_goes_on_after_a_failure():
+    line = Line(Gate(lambda orders: OperationalError("away")))
+    threads, outcomes = stand_in_line(line, "ab")
+    finish(line, threads)
+    line.write.fails = lambda orders: None
+    line.book("c")
+    assert line.write.groups[-1] == ["c"]
+
+
+# A group -----------------------------------------------------------------------------------------
+
+
+def facts(account: Account) -> dict:
+    """All that is kept of an account, without the numbers that rows happen to have."""
+
+    def rows(model, *names):
+        return sorted(map(str, model.objects.filter(account=account).values_list("instrument_id", *names)))
+
+    return {
+        "positions": rows(Position, "quantity", "cost_basis", "realized_pnl", "fees", "event_count", "buy_count"),
+        "lots": rows(Lot, "opened_at", "quantity", "cost"),
+        "realizations": rows(Realization, "closed_at", "opened_at", "quantity", "cost", "proceeds", "pnl"),
+        "round trips": rows(RoundTrip, "opened_at", "closed_at", "net_pnl"),
+        "days": rows(DayTotal, "day", "buy_count", "sell_count", "buy_notional", "traded_pnl", "closed_trades"),
+        "numbers": sorted(account.entries.values_list("number", flat=True)),
+    }
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize("method", ["fifo", "average_cost", "lifo", "hifo"])
+def test_a_group_leaves_what_booking_one_by_one_leaves(alice, bob, method):
+    chance = random.Random(3)
+    singly, together = (make_account(user, pnl_method=method) for user in (alice, bob))
+    for round_ in range(8):
+        plans = [
+            (chance.choice(("BUY", "SELL")), str(chance.randint(1, 9)), str(chance.randint(1, 99)), chance.choice("AB"))
+            for _ in range(6)
+        ]
+        moments = [at(round_ * 10 + chance.randint(0, 9)) for _ in plans]
+        for plan, moment in sorted(zip(plans, moments, strict=True), key=lambda pair: pair[1]):
+            book_trade(unsaved(singly, *plan, executed_at=moment), actor=alice)
+        orders = [order(together, *plan, executed_at=moment) for plan, moment in zip(plans, moments, strict=True)]
+        book_orders(orders)
+        assert all(one.is_booked for one in orders)
+    assert facts(singly) == facts(together)
+    assert list(verification.differences()) == []
+
+
+@pytest.mark.django_db
+def test_many_accounts_are_written_in_one_transaction(django_assert_max_num_queries):
+    accounts = [make_account(make_user(f"user{number}")) for number in range(20)]
+    orders = [order(account, ticker=ticker, key=ticker) for account in accounts for ticker in ("AAPL", "MSFT")]
+    with django_assert_max_num_queries(20):
+        book_orders(orders)
+    assert all(one.is_booked for one in orders)
+    assert Event.objects.count() == 2 * len(orders)
+    assert [account.entries.count() for account in accounts] == [2] * 20
+    assert list(verification.differences()) == []
+
+
+@pytest.mark.django_db
+def test_one_that_is_refused_hurts_no_other(alice, dave):
+    account = make_account(alice, allows_short=False)
+    buy, sell, more = order(account, "BUY", "10"), order(account, "SELL", "11"), order(account, "SELL", "10")
+    reader = order(account)
+    reader.act = Act(dave, EntryKind.BOOKING)
+    book_orders([buy, reader, sell, more])
+    assert [one.is_booked for one in (buy, reader, sell, more)] == [True, False, False, True]
+    assert isinstance(sell.refusal, Conflict)
+    assert isinstance(reader.refusal, PermissionDenied)
+    assert list(LedgerEntry.objects.order_by("number").values_list("number", flat=True)) == [1, 2]
+    assert list(verification.differences()) == []
+
+
+@pytest.mark.django_db
+def test_a_repeat_is_left_to_be_answered_and_the_others_are_booked(account):
+    book(account, idempotency_key="used")
+    used, new, twice = order(account, key="used"), order(account, key="new"), order(account, key="new")
+    book_orders([used, new, twice, order(account)])
+    assert [one.is_booked for one in (used, new, twice)] == [False, True, False]
+    assert (used.refusal, twice.refusal) == (None, None)
+    assert Trade.objects.count() == 3
+    assert list(verification.differences()) == []
+
+
+@pytest.mark.django_db
+def test_a_late_trade_is_left_to_be_folded_in(account):
+    book(account, executed_at=at(5))
+    late, timely = order(account, executed_at=at(1)), order(account, executed_at=at(9))
+    book_orders([late, timely])
+    assert (late.is_booked, late.refusal, timely.is_booked) == (False, None, True)
+    book_trade(late.trade, actor=account.owner)
+    assert Position.objects.get().event_count == 3
+    assert list(verification.differences()) == []
+
+
+@pytest.mark.django_db
+def test_what_the_database_refuses_for_another_reason_is_not_taken_for_a_repeat(account):
+    odd = order(account)
+    odd.trade.quantity = Decimal(-1)
+    with pytest.raises((IntegrityError, ValueError)):
+        book_orders([odd])
+    assert LedgerEntry.objects.count() == 0
+
+
+@pytest.mark.django_db
+def test_positions_are_told_once_a_group_as_they_are_after_it(account):
+    book_orders([order(account, "BUY", "1"), order(account, "BUY", "2"), order(account, "SELL", "1")])
+    kinds = Counter(Event.objects.values_list("kind", flat=True))
+    assert kinds == {"trade": 3, "position": 1}
+    assert Event.objects.get(kind="position").payload["quantity"] == "2"

@@ -1,0 +1,164 @@
+"""The import pages: upload, look, map, import, undo; by whoever may book, and nobody else."""
+
+import pytest
+from django.core.files.uploadedfile import SimpleUploadedFile
+from django.test import Client
+
+from tests.factories import book, make_account
+from tests.trades.conftest import at
+from tradeops.core.jobs.runner import load_handlers, run_owed
+from trades.models import ImportBatch, Trade
+
+TEXT = "Symbol,Side,Shares held,Price,Date,Desk\nAAPL,Buy,100,10.5,01/15/2025 09:30:00,x\n"
+TOLD = {
+    "timezone": "America/New_York", "date_format": "%m/%d/%Y", "number_format": "plain", "fees_sign": "positive",
+    "duplicates": "skip",
+}  # fmt: skip
+
+
+@pytest.fixture(autouse=True)
+def files(settings, tmp_path):
+    settings.STORAGES = settings.STORAGES | {
+        "default": {
+            "BACKEND": "django.core.files.storage.FileSystemStorage",
+            "OPTIONS": {"location": str(tmp_path / "files")},
+        }
+    }
+    load_handlers()
+
+
+@pytest.fixture
+def account(alice):
+    return make_account(alice)
+
+
+@pytest.fixture
+def client(alice):
+    return signed_in(alice)
+
+
+def signed_in(user) -> Client:
+    client = Client()
+    client.force_login(user)
+    return client
+
+
+def upload(client, account, text: str = TEXT, **more):
+    file = SimpleUploadedFile("broker.csv", text.encode(), "text/csv")
+    return client.post("/desk/trades/import/", {"file": file, "account": account.pk, **TOLD, **more})
+
+
+def looked_at(client, account, text: str = TEXT, **more) -> str:
+    """The address of an upload that was looked at."""
+    address = upload(client, account, text, **more)["Location"]
+    run_owed()
+    return address
+
+
+def columns(**chosen) -> dict:
+    fields = ["ticker", "trade_type", "quantity", "price", "executed_at", ""]
+    return {f"column_{place}": chosen.get(f"column_{place}", field) for place, field in enumerate(fields)}
+
+
+def test_a_file_is_uploaded_mapped_imported_and_undone(client, account):
+    address = looked_at(client, account)
+    page = client.get(address).content.decode()
+    assert "There is no column for quantity." in page
+    assert "Shares held" in page
+
+    assert client.post(address + "check/", TOLD | columns()).status_code == 302
+    run_owed()
+    page = client.get(address).content.decode()
+    assert "Import 1 row<" in page
+    assert not Trade.objects.exists()
+
+    assert client.post(address + "book/").status_code == 302
+    assert "Importing" in client.get(address).content.decode()
+    run_owed()
+    page = client.get(address).content.decode()
+    assert "What it did" in page
+    assert Trade.objects.get().executed_at.isoformat() == "2025-01-15T14:30:00+00:00"
+
+    answer = client.post(address + "undo/", {"reason": "wrong account"}, follow=True)
+    assert "wrong account" in answer.content.decode()
+    assert not Trade.objects.current().exists()
+
+
+def test_every_bad_row_is_shown_with_its_reason(client, account):
+    text = TEXT.replace("Shares held", "Qty")
+    address = looked_at(client, account, text + "<b>x</b>,Buy,0,1,01/15/2025 09:30:00,x\n")
+    page = client.get(address).content.decode()
+    assert "2 things to set right in 1 row" in page
+    assert "It must be greater than 0." in page
+    assert "&lt;b&gt;x&lt;/b&gt;" in page
+    assert "Import 1 row" not in page
+
+
+def test_duplicates_are_shown_with_the_trades_they_are(client, account):
+    trade = book(account, quantity="100", price="10.5", executed_at=at(0))
+    text = f"ticker,trade_type,quantity,price,executed_at\nAAPL,BUY,100,10.5,{trade.executed_at.isoformat()}\n"
+    page = client.get(looked_at(client, account, text, date_format="")).content.decode()
+    assert f"trade {trade.trade_id}</a>" in page
+    assert "The book holds all of it." in page
+
+
+def test_what_cannot_be_uploaded_is_refused_beside_its_field(client, account):
+    assert upload(client, account, timezone="Mars").status_code == 422
+    assert client.post("/desk/trades/import/", TOLD | {"account": account.pk}).status_code == 422
+    assert not ImportBatch.objects.exists()
+
+
+def test_two_columns_said_to_be_the_same_are_refused(client, account):
+    address = looked_at(client, account)
+    client.post(address + "check/", TOLD | columns(column_5="price"))
+    run_owed()
+    assert "Several columns may be price" in client.get(address).content.decode()
+
+
+def test_a_form_that_was_made_up_is_refused(client, account):
+    address = looked_at(client, account)
+    assert client.post(address + "check/", TOLD | columns(column_0="sideways")).status_code == 422
+    assert client.post(address + "check/", {}).status_code == 422
+
+
+def test_an_undoing_that_is_refused_says_why(client, account):
+    account.allows_short = False
+    account.save()
+    address = looked_at(client, account, TEXT.replace("Shares held", "Qty"))
+    client.post(address + "book/")
+    run_owed()
+    book(account, "SELL", quantity="50")
+    answer = client.post(address + "undo/", {"reason": "x"})
+    assert (answer.status_code, "would make a short in AAPL" in answer.content.decode()) == (422, True)
+    assert client.post(address + "undo/", {"reason": ""}).status_code == 422
+
+
+def test_a_job_that_is_under_way_is_not_disturbed(client, account):
+    address = upload(client, account)["Location"]
+    assert "Looking at the file" in client.get(address).content.decode()
+    client.post(address + "check/", TOLD | columns())
+    client.post(address + "book/")
+    run_owed()
+    assert not Trade.objects.exists()
+
+
+def test_imports_are_seen_and_moved_by_those_who_may(client, account, bob, dave, carol):
+    address = looked_at(client, account, TEXT.replace("Shares held", "Qty"))
+    assert "broker.csv" in client.get("/desk/trades/import/").content.decode()
+    assert signed_in(bob).get(address).status_code == 404
+    assert signed_in(bob).post(address + "book/").status_code == 404
+    assert signed_in(dave).get(address).status_code == 200
+    assert signed_in(dave).post(address + "book/").status_code == 403
+    assert signed_in(dave).post("/desk/trades/import/", TOLD).status_code == 403
+    assert Client().get(address).status_code == 302
+    assert signed_in(carol).post(address + "book/").status_code == 302
+    run_owed()
+    assert Trade.objects.get().entry.actor == carol
+
+
+def test_nothing_is_uploaded_into_anothers_account(client, bob):
+    assert upload(client, make_account(bob)).status_code == 422
+
+
+def test_an_empty_list_says_what_an_import_is(client):
+    assert "No imports yet" in client.get("/desk/trades/import/").content.decode()

@@ -1,0 +1,1 @@
+"""Accounts: opening one, what may be changed of it, its cash."""

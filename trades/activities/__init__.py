@@ -1,0 +1,1 @@
+"""What moves an account besides trades: deposits, dividends, splits, transfers."""

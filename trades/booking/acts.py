@@ -1,0 +1,149 @@
+"""What every act on the book does: it locks the account, writes the next ledger entry under its key,
+chained to the one before, keeps the answer, and finds it again when the same key comes back."""
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+from django.db import IntegrityError, connection
+from django.utils import timezone
+
+from tradeops.core.api import Conflict, Unprocessable
+from tradeops.core.bulk import rows_at
+from tradeops.core.users.models import User
+from tradeops.core.users.roles import Action, require
+
+from ..chain import links
+from ..models import Account, Activity, EntryKind, KeptAnswer, LedgerEntry, Trade, Version
+
+# What an entry of a kind takes; all others take booking.
+NEEDED = {EntryKind.CLOSE: Action.CLOSE_BOOKS, EntryKind.RULES: Action.SET_APPROVAL}
+EARLIEST = datetime(1900, 1, 1, tzinfo=UTC)
+NEXT_NUMBERS = f"""
+    SELECT (SELECT MAX(taken) + 1 FROM (
+        SELECT COALESCE(MAX(id), 0) AS taken FROM {Trade._meta.db_table}
+        UNION ALL SELECT COALESCE(MAX(activity_id), 0) FROM {Activity._meta.db_table}
+    )), (SELECT COALESCE(MAX(id), 0) + 1 FROM {LedgerEntry._meta.db_table})
+"""  # noqa: S608 - names of ours
+DRAWN_NUMBERS = f"""
+    SELECT nextval(pg_get_serial_sequence('{Trade._meta.db_table}', 'id')),
+           nextval(pg_get_serial_sequence('{LedgerEntry._meta.db_table}', 'id'))
+    FROM generate_series(1, %s)
+"""  # noqa: S608 - names of ours
+ACCOUNT = tuple(one.attname for one in Account._meta.concrete_fields)
+HEAD_FIELDS = ("last_number", "last_digest", "last_recorded_at")  # of an account: the head of its chain
+
+
+@dataclass(frozen=True)
+class Act:
+    """Who does something to the book, why, and under which key. `describe` makes the answer that is kept."""
+
+    actor: User
+    kind: str
+    reason: str = ""
+    key: str | None = None
+    request_hash: str = ""
+    describe: Callable[[Version], dict] | None = None
+
+
+def lock(account: Account) -> Account:
+    """The account's row, locked: its numbers follow the commits. (SQLite has locked the whole file by now.)"""
+    return Account.objects.select_for_update().get(pk=account.pk)
+
+
+def lock_all(accounts: Iterable[int]) -> dict[int, Account]:
+    """The accounts that are there of the given ids, locked in the order of their ids: so no two wait for each other."""
+    locking = "FOR UPDATE" if connection.features.has_select_for_update else ""
+    found = rows_at(Account, ("id",), ((number,) for number in accounts), ACCOUNT, f"ORDER BY id {locking}")
+    return {row[0]: Account.from_db(connection.alias, ACCOUNT, row) for row in found}
+
+
+def write_entry(account: Account, act: Act, versions: Iterable[Version] = (), closes_day=None) -> LedgerEntry:
+    """The account's next entry, for `versions` that it is about to write. Fails on a key used before."""
+    return write_entry_of(account, act, links.versions_digest(versions), closes_day)
+
+
+def write_entry_of(account: Account, act: Act, rows: str, closes_day=None) -> LedgerEntry:
+    """The same, for rows whose digest (see links.py) is known.
+
+    Raises PermissionDenied for an actor whose role does not allow it: pages and API ask sooner, a command may not.
+    """
+    require_right(account, act)
+    entry = next_entry(account, act, rows, closes_day)
+    entry.save(force_insert=True)
+    account.save(update_fields=HEAD_FIELDS)
+    return entry
+
+
+def require_right(account: Account, act: Act) -> None:
+    """Raises PermissionDenied for an actor whose role does not allow such an act in `account`."""
+    require(act.actor, NEEDED.get(act.kind, Action.BOOK), account)
+
+
+def next_entry(account: Account, act: Act, rows: str, closes_day=None) -> LedgerEntry:
+    """The account's next entry, unsaved, and in `account` itself the new head of its chain."""
+    entry = LedgerEntry(
+        account=account,
+        number=account.last_number + 1,
+        recorded_at=max(timezone.now(), account.last_recorded_at or EARLIEST),
+        actor=act.actor,
+        kind=act.kind,
+        reason=act.reason,
+        idempotency_key=act.key,
+        request_hash=act.request_hash if act.key else "",
+        closes_day=closes_day,
+    )
+    if act.reason:
+        entry.clean_fields(exclude=["account", "actor", "idempotency_key", "digest"])
+    entry.digest = links.link(account.last_digest, entry, rows)
+    account.last_number, account.last_digest, account.last_recorded_at = entry.number, entry.digest, entry.recorded_at
+    return entry
+
+
+def keep_answer(entry: LedgerEntry, act: Act, row) -> None:
+    """Keeps the answer to a keyed request, so that a repeat is answered alike."""
+    if act.key and act.describe:
+        KeptAnswer.objects.create(entry=entry, body=act.describe(row))
+
+
+def entry_of_repeat(account: Account, act: Act, conflict: IntegrityError) -> LedgerEntry:
+    """The entry that used the key first. Raises Unprocessable where it was another act; `conflict` where none did."""
+    entry = entry_under(account, act)
+    if entry is None:
+        raise conflict
+    return entry
+
+
+def entry_under(account: Account, act: Act) -> LedgerEntry | None:
+    """The entry that the act's key was used for. Raises Unprocessable where it was another act."""
+    entries = LedgerEntry.objects.select_related("kept_answer")
+    entry = entries.filter(account=account, idempotency_key=act.key).first() if act.key else None
+    if entry is not None and (entry.kind, entry.request_hash) != (act.kind, act.request_hash):
+        detail = f"The key {act.key!r} was used before, with another body."
+        raise Unprocessable(detail, "idempotency_key_reused")
+    return entry
+
+
+def refuse_closed(account: Account, *instants: datetime) -> None:
+    """Raises Conflict where one of `instants` falls on a trade date that is closed."""
+    closed = [at for at in instants if account.is_closed_at(at)]
+    if closed:
+        day = account.trade_date(min(closed))
+        detail = f"The books are closed through {account.closed_through}: {day} can no longer be changed."
+        raise Conflict(detail, "period_closed", closed_through=account.closed_through.isoformat())
+
+
+def reserve_identity() -> int:
+    """The next number of the one sequence of trades and activities, taken before the row that bears it."""
+    return reserve_identities(1)[0][0]
+
+
+def reserve_identities(count: int) -> list[tuple[int, int]]:
+    """The next numbers of trades and activities, rising, each with the next number of the entries' own."""
+    with connection.cursor() as cursor:
+        if connection.vendor == "sqlite":  # the transaction holds the only write lock
+            cursor.execute(NEXT_NUMBERS)
+            identity, entry = cursor.fetchone()
+            return [(identity + step, entry + step) for step in range(count)]
+        cursor.execute(DRAWN_NUMBERS, [count])
+        return cursor.fetchall()

@@ -1,0 +1,164 @@
+"""Books trades: any number of them, of any accounts, in one transaction, each by an entry of its own.
+
+One that is refused is left out and hurts no other. Two kinds are left to be booked alone: a trade that
+is late, for which its account and ticker must be folded again, and a key that was used before, which the
+entries' unique constraint tells.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from operator import attrgetter
+
+from django.core.exceptions import PermissionDenied
+from django.db import IntegrityError, transaction
+from django.utils import timezone
+
+from market.models import Instrument
+from tradeops.core.api import Conflict
+from tradeops.core.bulk import insert_rows, update_rows
+from tradeops.core.events.services import record_events, user_stream
+
+from ..chain import links
+from ..folding.moving_on import Place, Standing, read_standings, save_standings
+from ..frames import position_frame, trade_frame
+from ..models import Account, KeptAnswer, LedgerEntry, Position, Trade
+from . import acts
+from .acts import Act
+
+ENTRY, TRADE = (tuple(one.attname for one in model._meta.concrete_fields) for model in (LedgerEntry, Trade))
+of_entry, of_trade, of_head = attrgetter(*ENTRY), attrgetter(*TRADE), attrgetter(*acts.HEAD_FIELDS, "pk")
+REFUSALS = (Conflict, PermissionDenied)
+
+
+@dataclass(eq=False)
+class Order:
+    """A trade that is to be booked, and what became of it: booked, refused, or neither, to be booked alone."""
+
+    trade: Trade
+    act: Act
+    is_booked: bool = False
+    refusal: Exception | None = None
+    answer: dict | None = None
+
+    @property
+    def key(self) -> tuple[int, str] | None:
+        return (self.trade.account_id, self.act.key) if self.act.key else None
+
+
+def book_orders(orders: list[Order]) -> None:
+    """Books `orders` in one transaction and says in each what became of it."""
+    left = with_keys_once(orders)
+    while left:
+        try:
+            with transaction.atomic():
+                booked = Group(left).book()
+        except IntegrityError:
+            # Nothing was written. Those whose key is new are tried again without the others.
+            used = used_keys(left)
+            if not used:
+                raise
+            left = [order for order in left if order.key not in used]
+        else:
+            for order in booked:
+                order.is_booked = True
+            return
+
+
+def with_keys_once(orders: list[Order]) -> list[Order]:
+    """The first of each key; the others repeat what it does."""
+    first = {order.key: order for order in reversed(orders) if order.key}
+    return [order for order in orders if order.key is None or first[order.key] is order]
+
+
+def used_keys(orders: list[Order]) -> set[tuple[int, str]]:
+    keys = [order.act.key for order in orders if order.key]
+    accounts = {order.trade.account_id for order in orders}
+    used = LedgerEntry.objects.filter(account__in=accounts, idempotency_key__in=keys)
+    booked = Trade.objects.filter(account__in=accounts, client_trade_id__in=keys, version=1)
+    return {
+        *used.values_list("account_id", "idempotency_key"),
+        *booked.values_list("account_id", "client_trade_id"),
+    }
+
+
+@dataclass
+class Group:
+    """Orders on their way into the book, within a transaction."""
+
+    orders: list[Order]
+    accounts: dict[int, Account] = field(default_factory=dict)
+    standings: dict[Place, Standing] = field(default_factory=dict)
+    booked: list[Order] = field(default_factory=list)
+
+    def book(self) -> list[Order]:
+        """Books what can be, and returns it."""
+        self.accounts = acts.lock_all({order.trade.account_id for order in self.orders})
+        now = timezone.now()
+        for order in self.orders:
+            order.trade.account = self.accounts[order.trade.account_id]
+            order.trade.executed_at = order.trade.executed_at or now
+        # What came out of order on its way here is not late for that.
+        self.orders.sort(key=lambda order: order.trade.executed_at)
+        trades = [order.trade for order in self.orders]
+        Instrument.objects.make_unknown({trade.ticker for trade in trades})
+        self.standings = read_standings(self.accounts, trades)
+        for order, identities in zip(self.orders, acts.reserve_identities(len(trades)), strict=True):
+            self.take(order, *identities)
+        self.let_repeats_pass()
+        self.save()
+        return self.booked
+
+    def take(self, order: Order, trade_id: int, entry_id: int) -> None:
+        """Books one order in memory, unless it is refused or late."""
+        trade, account = order.trade, order.trade.account
+        trade.pk = trade.trade_id = trade_id
+        standing = self.standings[account.pk, trade.ticker]
+        if not standing.is_before(trade):
+            return
+        order.refusal = None
+        try:
+            acts.refuse_closed(account, trade.executed_at)
+            acts.require_right(account, order.act)
+            standing.move_on(trade)
+        except REFUSALS as refusal:
+            order.refusal = refusal
+            return
+        entry = acts.next_entry(account, order.act, links.versions_digest([trade]))
+        entry.pk = entry_id
+        trade.entry = entry
+        self.booked.append(order)
+
+    def let_repeats_pass(self) -> None:
+        """A repeat is answered as it first was, whatever the book says to it as it stands now."""
+        refused = [order for order in self.orders if order.refusal and order.key]
+        used = used_keys(refused) if refused else set()
+        for order in refused:
+            if order.key in used:
+                order.refusal = None
+
+    def save(self) -> None:
+        trades = [order.trade for order in self.booked]
+        # Entries first: here a key meets the one before it.
+        insert_rows(LedgerEntry, ENTRY, [of_entry(trade.entry) for trade in trades])
+        insert_rows(Trade, TRADE, [of_trade(trade) for trade in trades])
+        positions = save_standings([standing for standing in self.standings.values() if standing.is_moved])
+        heads = {trade.account_id: of_head(trade.account) for trade in trades}
+        update_rows(Account, acts.HEAD_FIELDS, list(heads.values()))
+        insert_rows(KeptAnswer, ("entry_id", "body"), list(kept_answers(self.booked)))
+        record_events(news_of(self.booked, positions))
+
+
+def kept_answers(orders: list[Order]) -> Iterable[tuple[int, dict]]:
+    """The answers to keyed requests, so that a repeat is answered alike."""
+    for order in orders:
+        if order.act.key and order.act.describe:
+            order.answer = order.act.describe(order.trade)
+            yield order.trade.entry_id, order.answer
+
+
+def news_of(orders: list[Order], positions: list[Position]) -> Iterable[tuple[str, str, dict]]:
+    """What the owners' open pages are told: each trade, and each position as it is after all of them."""
+    for order in orders:
+        yield user_stream(order.trade.account.owner_id), "trade", trade_frame(order.trade, order.act.kind)
+    for position in positions:
+        yield user_stream(position.account.owner_id), "position", position_frame(position)

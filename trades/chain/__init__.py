@@ -1,0 +1,1 @@
+"""The hash chain over the ledger's entries: made, walked, verified, taken away."""

@@ -1,0 +1,237 @@
+"""Accounts day by day: their events, folded once → where they stand at each day's end, and what came from outside.
+
+What an account holds in cash and units is the same for every method of cost, so that none is followed here and no
+fill is matched. What it was worth is equity.py's.
+"""
+
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import date, datetime, timedelta
+from decimal import Decimal
+
+from ..folding.account_book import AccountBook, cash_of
+from ..folding.events import CashMove, Event, Split, SymbolChange, TransferIn, TransferOut
+from ..ledger import EXACT, ZERO, Effects, Fill, Holding, Lot, Method, Trip, total
+
+MOMENT = timedelta(microseconds=1)
+Place = tuple[int, str]  # an account and a ticker in it
+
+
+@dataclass(frozen=True, slots=True)
+class Day:
+    """A day of the accounts, from its first instant up to and without its last."""
+
+    day: date
+    start: datetime
+    end: datetime
+
+
+# Where the accounts stand ---------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """Cash that is there, cash that is owed to them, and units held, before any event of the moment `at`.
+
+    It is the end of `day`, or a moment in it.
+    """
+
+    at: datetime
+    day: date
+    cash: Decimal
+    receivable: Decimal
+    held: dict[Place, Decimal]
+    has_events: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Flow:
+    """What came from outside (+) or left (-): an amount of money, or of units of a ticker."""
+
+    id: int  # the activity's
+    before: Standing
+    account: int
+    amount: Decimal
+    ticker: str = ""
+
+    @property
+    def is_in_kind(self) -> bool:
+        return bool(self.ticker)
+
+
+@dataclass(frozen=True, slots=True)
+class Sums:
+    """What one ticker's events have done to cash, receivables included; of that, fees paid and income."""
+
+    cash: Decimal = ZERO
+    fees: Decimal = ZERO
+    income: Decimal = ZERO
+
+    def __sub__(self, other: "Sums") -> "Sums":
+        pairs = ((self.cash, other.cash), (self.fees, other.fees), (self.income, other.income))
+        return Sums(*(EXACT.subtract(here, there) for here, there in pairs))
+
+    def __add__(self, other: "Sums") -> "Sums":
+        pairs = ((self.cash, other.cash), (self.fees, other.fees), (self.income, other.income))
+        return Sums(*(EXACT.add(here, there) for here, there in pairs))
+
+
+@dataclass
+class Walk:
+    """The accounts over some days: how they opened, where they stood at each day's end, what flowed in between."""
+
+    opening: Standing
+    days: list[Standing] = field(default_factory=list)
+    flows: list[Flow] = field(default_factory=list)
+    splits: dict[Place, list[Split]] = field(default_factory=lambda: defaultdict(list))
+    moved: set[str] = field(default_factory=set)  # tickers with an event in the days
+    sums: dict[str, Sums] = field(default_factory=dict)  # what the days did to each of them, by its last name
+    names: dict[str, str] = field(default_factory=dict)  # what a ticker was called -> its last name
+    money: Decimal = ZERO  # interest less fees of the accounts themselves, of the days alone
+
+    @property
+    def places(self) -> set[Place]:
+        """All that was held at some day's end or before a flow, or moved in or out."""
+        moved = {(flow.account, flow.ticker) for flow in self.flows if flow.is_in_kind}
+        standings = (self.opening, *self.days, *(flow.before for flow in self.flows))
+        return moved.union(*(standing.held for standing in standings))
+
+    def name(self, ticker: str) -> str:
+        """What the ticker was called last."""
+        while ticker in self.names:
+            ticker = self.names[ticker]
+        return ticker
+
+
+class UnmatchedBook(AccountBook):
+    """An account's book whose `cost` of a ticker is all that was paid for it less all that it brought.
+
+    Cash and quantities are those of any other book; what was realized is not told apart from what is still held.
+    """
+
+    def apply(self, event: Event) -> Effects | None:
+        if not isinstance(event, Fill):
+            for ticker in {getattr(event, "ticker", None), getattr(event, "new_ticker", None)} - {None}:
+                pool(self.of(ticker).holding, event)
+            return super().apply(event)
+        holding = self.of(event.ticker).holding
+        holding.quantity = EXACT.add(holding.quantity, event.quantity)
+        holding.cost = EXACT.fma(event.quantity, event.price, holding.cost)
+        holding.fees = EXACT.add(holding.fees, event.fee)
+        return None
+
+
+def pool(holding: Holding, event: Event) -> None:
+    """Makes one lot of all that is held, for an event that works on lots."""
+    holding.lots = [Lot(event.id, event.at, holding.quantity, holding.cost)] if holding.quantity else []
+    holding.trip = Trip(event.id, event.at, holding.quantity > 0) if holding.quantity else None
+
+
+class Books:
+    """The books of several accounts, moved on together."""
+
+    def __init__(self, accounts: Iterable[int]):
+        self.books = {account: UnmatchedBook(Method.AVERAGE_COST) for account in accounts}
+
+    def standing(self, day: date, at: datetime, has_events: bool = False) -> Standing:
+        # What is paid at the very moment is owed before it.
+        owed = total(book.receivable(at - MOMENT) for book in self.books.values())
+        cash = EXACT.subtract(total(book.cash for book in self.books.values()), owed)
+        held = {
+            (account, ticker): folded.holding.quantity
+            for account, book in self.books.items()
+            for ticker, folded in book.tickers.items()
+            if folded.holding.quantity
+        }
+        return Standing(at, day, cash, owed, held, has_events)
+
+    def sums(self) -> dict[str, Sums]:
+        sums: dict[str, Sums] = defaultdict(Sums)
+        for book in self.books.values():
+            for ticker, folded in book.tickers.items():
+                holding = folded.holding
+                sums[ticker] += Sums(cash_of(holding), holding.fees, holding.income)
+        return sums
+
+    def money(self) -> Decimal:
+        return total(amount for book in self.books.values() for amount in book.money.values())
+
+    def is_owed(self) -> bool:
+        return any(folded.incomes for book in self.books.values() for folded in book.tickers.values())
+
+
+def walk(events: Iterable[tuple[int, Event]], accounts: Iterable[int], days: Sequence[Day]) -> Walk:
+    """Folds `events`, (account, event) by time and id, once. `days` follow each other without a gap, at least one.
+
+    Raises ledger.RuleBroken where an event cannot have happened.
+    """
+    books, coming = Books(accounts), Coming(events)
+    splits: dict[Place, list[Split]] = defaultdict(list)
+    for account, event in coming.before(days[0].start):
+        move(books, account, event, splits)
+    opening = books.standing(days[0].day - timedelta(days=1), days[0].start)
+    walked = Walk(opening, splits=splits)
+    sums, money = books.sums(), books.money()
+    for day in days:
+        walk_day(walked, books, coming, day)
+    close(walked, books, sums, money)
+    return walked
+
+
+def walk_day(walked: Walk, books: Books, coming: "Coming", day: Day) -> None:
+    has_events = False
+    for account, event in coming.before(day.end):
+        if is_external(event):
+            walked.flows.append(flow_of(account, event, books.standing(day.day, event.at)))
+        if isinstance(event, SymbolChange):
+            walked.names.pop(event.new_ticker, None)  # a name may come back
+            walked.names[event.ticker] = event.new_ticker
+        walked.moved |= {event.ticker} if hasattr(event, "ticker") else set()
+        move(books, account, event, walked.splits)
+        has_events = True
+    if has_events or books.is_owed():
+        walked.days.append(books.standing(day.day, day.end, has_events))
+    else:  # as it stood
+        before = walked.days[-1] if walked.days else walked.opening
+        walked.days.append(replace(before, at=day.end, day=day.day, has_events=False))
+
+
+def move(books: Books, account: int, event: Event, splits: dict[Place, list[Split]]) -> None:
+    if isinstance(event, Split):
+        splits[account, event.ticker].append(event)
+    books.books[account].apply(event)
+
+
+def close(walked: Walk, books: Books, sums: dict[str, Sums], money: Decimal) -> None:
+    """Keeps what the days alone did: what stands now, less what stood at their beginning."""
+    changes, now = defaultdict(Sums), books.sums()
+    for ticker in walked.moved:
+        changes[walked.name(ticker)] += now[ticker] - sums.get(ticker, Sums())
+    external = total(flow.amount for flow in walked.flows if not flow.is_in_kind)
+    walked.sums = dict(changes)
+    walked.money = total([books.money(), money.copy_negate(), external.copy_negate()])
+
+
+class Coming:
+    """Events that have not happened yet, in order."""
+
+    def __init__(self, events: Iterable[tuple[int, Event]]):
+        self.events = iter(events)
+        self.next = next(self.events, None)
+
+    def before(self, end: datetime) -> Iterator[tuple[int, Event]]:
+        while self.next is not None and self.next[1].at < end:
+            yield self.next
+            self.next = next(self.events, None)
+
+
+def is_external(event: Event) -> bool:
+    return isinstance(event, TransferIn | TransferOut) or (isinstance(event, CashMove) and event.is_external)
+
+
+def flow_of(account: int, event: Event, before: Standing) -> Flow:
+    if isinstance(event, CashMove):
+        return Flow(event.id, before, account, event.amount)
+    quantity = event.quantity if isinstance(event, TransferIn) else event.quantity.copy_negate()
+    return Flow(event.id, before, account, quantity, event.ticker)

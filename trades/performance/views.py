@@ -1,0 +1,85 @@
+"""The performance page: what the accounts were worth and what they made of it, over the days asked for."""
+
+from urllib.parse import urlencode
+
+from django.contrib.auth.decorators import login_required
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import render
+from django.urls import reverse
+from django.utils import timezone
+from django.views.decorators.cache import never_cache
+from django.views.decorators.http import require_safe
+from rest_framework.exceptions import ValidationError as ApiValidationError
+
+from tradeops.core.api import Conflict
+from tradeops.core.error_pages import bad_query_page, error_page
+
+from ..forms import accounts_of
+from ..models import Account
+from .benchmark import read_benchmark
+from .history import History
+from .portfolio import PERIODS, PerformanceParams, open_history
+from .report import books_query, charts_of, deepest_fall, gap_of, parts_of, ratios_of
+
+PERIODS_OFFERED = {"1w": "1W", "1m": "1M", "3m": "3M", "ytd": "YTD", "1y": "1Y", "all": "All"}
+CURRENCIES_OFFERED = 20
+
+
+@require_safe
+@never_cache
+@login_required
+def performance_page(request: HttpRequest) -> HttpResponse:
+    """What is asked for lives in the address, under the names the API gives it."""
+    now = timezone.now()
+    try:
+        params = PerformanceParams(data={name: value for name, value in request.GET.items() if value})
+        params.is_valid(raise_exception=True)
+        asked = params.validated_data
+        history = open_history(request.user, with_currency(request.user, asked), now)
+    except ApiValidationError as error:
+        return bad_query_page(request, error)
+    except Conflict as error:
+        return error_page(request, 409, str(error.detail))
+    benchmark = read_benchmark(asked["benchmark"], history, now) if "benchmark" in asked else None
+    figures = history.figures()
+    context = {
+        "figures": figures,
+        "ratios": ratios_of(figures, history.books.currency),
+        "fall": deepest_fall(history.curve),
+        "gap": gap_of(history.equity.days),
+        "charts": charts_of(history, benchmark),
+        "benchmark": benchmark,
+    }
+    return render(request, "trades/performance.html", head_of(request, asked, history) | context | parts_of(history))
+
+
+def with_currency(user, asked: dict) -> dict:
+    """Of accounts in several currencies those in the first account's are shown at first."""
+    first = Account.objects.visible_to(user).order_by("id").first()
+    return {"currency": first.currency} | asked if first and "account" not in asked else asked
+
+
+def head_of(request: HttpRequest, asked: dict, history: History) -> dict:
+    """Whose days are shown, and what else could be."""
+    books, account = history.books, asked.get("account")
+    currencies = Account.objects.visible_to(request.user).order_by("currency").values_list("currency", flat=True)
+    kept = {name: request.GET[name] for name in ("account", "currency", "benchmark") if request.GET.get(name)}
+    current = None if "start" in asked else asked.get("period", "all")
+    days = {"start": history.first, "end": history.last} | books_query(books)
+    return {
+        "asked": asked,
+        "history": history,
+        "currency": books.currency,
+        "accounts": accounts_of(request.user),
+        "asked_account": account,
+        "currencies": list(currencies.distinct()[:CURRENCIES_OFFERED]),
+        "periods": [
+            {"name": name, "title": PERIODS[period], "is_current": period == current}
+            | {"query": urlencode(kept | {"period": period})}
+            for period, name in PERIODS_OFFERED.items()
+        ],
+        "days_query": urlencode(days),
+        "books_query": urlencode(books_query(books)),
+        "is_empty": books.first_day() is None,
+        "deposit_url": reverse("trades:activity-new", args=["deposit"]) if request.user.may_book else "",
+    }

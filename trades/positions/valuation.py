@@ -1,0 +1,100 @@
+"""What a position is worth at its mark: the last price known at a moment, where the account may be valued by it."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from decimal import Decimal
+
+from market.history import PricePoint, prices_at
+from market.models import Source
+
+from .. import ledger
+from ..folding.events import Split
+from ..models import Activity, ActivityKind, Position
+from ..performance.equity import rescaled
+
+NO_PRICE = "no_price"
+SIMULATED_PRICE = "simulated_price"  # there is one, but it never marks real money
+SPLITS = (ActivityKind.SPLIT, ActivityKind.REVERSE_SPLIT)
+Place = tuple[int, str]  # an account and a ticker in it
+
+
+@dataclass(frozen=True)
+class Valuation:
+    """A position at its mark. Without one, `reason` says why and the values are None.
+
+    `is_live` says whether the feed's next price will be its next mark.
+    """
+
+    mark: Decimal | None = None
+    mark_at: datetime | None = None
+    mark_source: str | None = None
+    mark_stale: bool | None = None
+    reason: str | None = None
+    market_value: Decimal | None = None
+    unrealized_pnl: Decimal | None = None
+    is_live: bool = False
+
+
+def value_all(
+    positions: Iterable[Position], at: datetime, splits: Mapping[Place, Sequence[Split]] | None = None
+) -> list[Position]:
+    """The positions (their accounts loaded), each with its `valuation` at the moment `at`; three queries at most.
+
+    `splits` are those of their books up to `at`; left out, they are read as the books stand.
+    """
+    positions = list(positions)
+    points = prices_at({position.ticker for position in positions}, at, with_simulated=True)
+    real = {position.ticker for position in positions if not may_mark(points.get(position.ticker), position)}
+    stated = prices_at(real, at, with_simulated=False)
+    splits = splits_of(positions, points.values()) if splits is None else splits
+    for position in positions:
+        point = points.get(position.ticker)
+        if may_mark(point, position):
+            reason = NO_PRICE
+        else:
+            point, reason = stated.get(position.ticker), SIMULATED_PRICE
+        carried = splits.get((position.account_id, position.ticker), ())
+        position.valuation = worth(position, point, carried, at) if point else unmarked(position, reason)
+    return positions
+
+
+def may_mark(point: PricePoint | None, position: Position) -> bool:
+    return point is None or point.source != Source.SIMULATED or position.account.takes_simulated_marks
+
+
+def splits_of(positions: list[Position], points: Iterable[PricePoint]) -> dict[Place, list[Split]]:
+    """The splits in the books of `positions` that a price of theirs may have to be carried over."""
+    oldest = min((point.at for point in points), default=None)
+    if oldest is None:
+        return {}
+    accounts = {position.account_id for position in positions}
+    rows = Activity.objects.current().filter(account__in=accounts, kind__in=SPLITS, effective_at__gte=oldest)
+    found: dict[Place, list[Split]] = {}
+    for row in rows.in_order():
+        found.setdefault((row.account_id, row.ticker), []).append(row.as_event())
+    return found
+
+
+def worth(position: Position, point: PricePoint, splits: Iterable[Split], at: datetime) -> Valuation:
+    """`position` at a price, which splits since it was made are applied to."""
+    mark = point.price
+    for split in splits:
+        if point.at <= split.at <= at:
+            mark = rescaled(mark, split.old, split.new)
+    market_value = ledger.multiply(position.quantity, mark)
+    return Valuation(
+        mark=mark,
+        mark_at=point.at,
+        mark_source=point.source,
+        mark_stale=point.is_stale(at),
+        market_value=market_value,
+        unrealized_pnl=ledger.EXACT.subtract(market_value, position.cost_basis),
+        is_live=position.account.takes_simulated_marks or point.source not in (Source.UPLOAD, Source.MANUAL),
+    )
+
+
+def unmarked(position: Position, reason: str) -> Valuation:
+    """Without a mark: one that is flat is worth 0 all the same."""
+    flat = ledger.ZERO if not position.quantity else None
+    return Valuation(reason=reason, market_value=flat, unrealized_pnl=flat)

@@ -1,0 +1,52 @@
+"""The short way to book a trade (see signing.py)."""
+
+from decimal import Decimal
+
+from django.http import HttpRequest, HttpResponse
+
+from tradeops.core.strict_json import parse_json, write_json
+from tradeops.core.users.roles import Action
+
+from .. import services
+from ..booking import writing
+from ..models import Account, Trade
+from ..serializers import TradeRequestSerializer, TradeSerializer, field_values
+from ..versions.api import KEY, account_of, in_order
+from .signing import JSON, REFUSALS, SignedRequest, answer, sign_in
+from .written import written_trade
+
+METHODS = "GET, POST, HEAD, OPTIONS"
+# One for all requests: it keeps nothing of what it reads.
+READER = TradeRequestSerializer()
+
+
+def book_quickly(request: HttpRequest) -> HttpResponse | None:
+    """The answer to a plain booking; None for all else."""
+    key = request.META.get("HTTP_IDEMPOTENCY_KEY")
+    is_plain = request.method == "POST" and request.content_type == JSON and not request.META.get("QUERY_STRING")
+    if not is_plain or (key is not None and not KEY.fullmatch(key)):
+        return None
+    signed = sign_in(request, Action.BOOK)
+    if signed is None:
+        return None
+    try:
+        said = READER.run_validation(parse_json(request.body))
+        values = {"fees": Decimal(0), "executed_at": None} | field_values(said)
+        trade = Trade(account=account_for(signed, said.get("account")), **values)
+        booking = services.book_trade(trade, actor=signed.user, idempotency_key=key, describe=written_trade)
+    except REFUSALS:
+        return None
+    return booked(booking)
+
+
+def account_for(signed: SignedRequest, account_id: int | None) -> Account:
+    return signed.remembered(("account", account_id), lambda: account_of(signed, account_id))
+
+
+def booked(booking: services.Booking) -> HttpResponse:
+    headers = {"ETag": f'"{booking.row.version}"'}
+    body = booking.answer or written_trade(writing.with_realized(booking.row))
+    if booking.is_replay:
+        headers["Idempotent_Replayed"] = "true"
+        body = in_order(body, TradeSerializer)
+    return answer(write_json(body), METHODS, 201, **headers)

@@ -1,0 +1,74 @@
+"""What the short ways share: plain JSON asked for with a bearer token, as programs do by the thousand.
+
+A short way asks all that its view asks, by the same checks and the same limits, and gives the same answer to
+the byte; it only makes none of what a browser or a form would need. It never refuses: what is not sound, or
+out of the ordinary, is left to the view, which says why.
+"""
+
+from dataclasses import dataclass
+from typing import Any
+
+from django.core.exceptions import PermissionDenied
+from django.core.exceptions import ValidationError as DjangoValidationError
+from django.http import HttpRequest, HttpResponse
+from rest_framework.exceptions import APIException
+
+from tradeops.core.users import limits
+from tradeops.core.users.models import ApiToken, User
+from tradeops.core.users.roles import Action
+from tradeops.core.users.throttling import name_of_token
+from tradeops.core.users.tokens import authenticate_token
+
+REFUSALS = (APIException, DjangoValidationError, PermissionDenied)
+JSON = "application/json"
+
+
+@dataclass
+class SignedRequest:
+    """A request with who sent it, under the names that DRF's has."""
+
+    request: HttpRequest
+    user: User
+    auth: ApiToken
+
+    @property
+    def query_params(self):
+        return self.request.GET
+
+    @property
+    def path(self) -> str:
+        return self.request.path
+
+    def build_absolute_uri(self, address: str) -> str:
+        return self.request.build_absolute_uri(address)
+
+    def remembered(self, name: Any, make):
+        """`make()`, kept with the sign-in, which is a second old at most (users/signed_in.py)."""
+        memory = self.auth.__dict__.setdefault("remembered", {})
+        if name not in memory:
+            memory[name] = make()
+        return memory[name]
+
+
+def sign_in(request: HttpRequest, action: Action) -> SignedRequest | None:
+    """Who asks, counted against their limit; None where the view must look at it."""
+    meta = request.META
+    header = meta.get("HTTP_AUTHORIZATION", "")
+    if not header.startswith("Bearer ") or meta.get("HTTP_ACCEPT", JSON) not in (JSON, "*/*"):
+        return None
+    found = authenticate_token(header.removeprefix("Bearer ").strip())
+    if found is None:
+        return None
+    user, token = found
+    if not user.may(action):
+        return None
+    request.allowance = limits.spend(name_of_token(token), limits.REQUESTS_A_WINDOW)
+    if request.allowance is not None and request.allowance.is_spent:
+        return None
+    return SignedRequest(request, user, token)
+
+
+def answer(body: bytes, allow: str, status: int = 200, **headers: str) -> HttpResponse:
+    """The answer with the headers that DRF gives one. `allow` names the view's methods."""
+    given = {"Vary": "Accept", "Allow": allow} | {name.replace("_", "-"): value for name, value in headers.items()}
+    return HttpResponse(body, status=status, content_type=JSON, headers=given)

@@ -1,0 +1,1 @@
+"""Closed trades, from flat to flat, with how far each went on its way."""

@@ -1,0 +1,1 @@
+"""What trades and activities share: versions, corrections, voids, histories."""
