@@ -30,6 +30,16 @@ def account_label(account: Account, user) -> str:
     return name if account.owner_id == user.pk else f"{account.owner.username}: {name}"
 
 
+def offer_accounts(form: forms.Form, user) -> None:
+    """Fills the choices of `form`'s account. Without one to choose there is no field: the first is made by booking.
+
+    One that was sent all the same is judged, and refused, for it is another's.
+    """
+    form.fields["account"].choices = accounts_of(user)
+    if not form.fields["account"].choices and not form.data.get("account"):
+        del form.fields["account"]
+
+
 def currency_of(user) -> str:
     """The currency all the user's accounts share, for the heads of columns; nothing where there are several."""
     currencies = Account.objects.visible_to(user).order_by().values_list("currency", flat=True).distinct()[:2]
@@ -118,10 +128,7 @@ class TradeForm(TradeFields):
 
     def __init__(self, *args, user, **kwargs):
         super().__init__(*args, **kwargs)
-        choices = accounts_of(user)
-        self.fields["account"].choices = choices
-        if not choices:  # the first one is made with the first trade
-            del self.fields["account"]
+        offer_accounts(self, user)
         self.fields["key"].initial = lambda: f"desk-{uuid.uuid4().hex}"
         self.fields["executed_at"].help_text = "Empty for now."
 

@@ -12,7 +12,7 @@ from tradeops.core.api import plain
 
 from ..booking.checks import OUTSIDE_NAMES, REQUIRED
 from ..filters import PlainDecimalField, checked
-from ..forms import CorrectionFields, RefusableForm, TickerField, accounts_of, number_input
+from ..forms import CorrectionFields, RefusableForm, TickerField, number_input, offer_accounts
 from ..models import Account, Activity, ActivityKind, PnlMethod
 from .serializers import RatioField, column_values, fields_of
 
@@ -132,10 +132,7 @@ class ActivityForm(ActivityFields):
 
     def __init__(self, *args, user, **kwargs):
         super().__init__(*args, **kwargs)
-        choices = accounts_of(user)
-        self.fields["account"].choices = choices
-        if not choices:  # the first one is made with the first booking
-            del self.fields["account"]
+        offer_accounts(self, user)
         self.fields["key"].initial = lambda: f"desk-{uuid.uuid4().hex}"
 
     def content(self, account: Account) -> dict:

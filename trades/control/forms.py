@@ -111,6 +111,11 @@ class StatementForm(RefusableForm):
         self.statement = Statement(read.cash if cash is None else cash, read.positions)
 
     def moment(self, account: Account, now: datetime) -> datetime:
-        """The end of the day stated, as `account` ends it."""
+        """The end of the day stated, as `account` ends it. Raises ValidationError for a day the calendar cannot end."""
         day = self.cleaned_data["day"]
-        return now if day is None else account.day_start(day + timedelta(days=1)) - timedelta(microseconds=1)
+        if day is None:
+            return now
+        try:
+            return account.day_start(day + timedelta(days=1)) - timedelta(microseconds=1)
+        except OverflowError as error:
+            raise ValidationError({"day": ValidationError("Enter a valid date.", code="invalid")}) from error

@@ -132,8 +132,9 @@ def approval_page(request: HttpRequest, proposal_id: int) -> HttpResponse:
     form = DecisionForm(request.POST if request.method == "POST" else None)
     if form.is_bound:
         require(request.user, Action.BOOK, proposal.account)
-    if form.is_bound and form.is_valid() and was_decided(request, proposal, form):
-        return redirect("trades:approvals")
+        if form.is_valid() and was_decided(request, proposal, form):
+            return redirect("trades:approvals")
+        proposal = proposals_seen(request.user).get(pk=proposal_id)  # another may have decided meanwhile
     user, account = request.user, proposal.account
     is_own = proposal.proposed_by_id == user.pk
     context = {
@@ -188,8 +189,9 @@ def reconciliations_page(request: HttpRequest) -> HttpResponse:
 def reconciled(request: HttpRequest, form: StatementForm) -> Reconciliation | None:
     """What was kept, or None with the refusal written into the form."""
     account = account_seen(request, form.cleaned_data["account"])
-    at, note = form.moment(account, timezone.now()), form.cleaned_data["note"]
+    note = form.cleaned_data["note"]
     try:
+        at = form.moment(account, timezone.now())
         return reconcile(account, at, form.statement, actor=request.user, note=note)
     except (ValidationError, APIException) as error:
         form.add_refusal(error)

@@ -7,7 +7,7 @@ from rest_framework.exceptions import ValidationError as ApiValidationError
 from tradeops.core.api import flat_errors
 from tradeops.core.users.forms import time_zone_choices
 
-from ..forms import accounts_of
+from ..forms import offer_accounts
 from .heads import ACTIVITY_COLUMNS, OTHER_COLUMNS, TRADE_COLUMNS
 from .numerals import NumberFormat
 from .reading import IMPORT, NEGATIVE, POSITIVE, SKIP
@@ -74,10 +74,7 @@ class UploadForm(OptionsForm):
 
     def __init__(self, *args, user, **kwargs):
         super().__init__(*args, initial={"timezone": user.time_zone}, **kwargs)
-        choices = accounts_of(user)
-        self.fields["account"].choices = choices
-        if not choices:  # the first one is made with the first import
-            del self.fields["account"]
+        offer_accounts(self, user)
 
 
 class ReadingForm(OptionsForm):
