@@ -5,7 +5,10 @@ Every window is summed from its own values only, never as a difference of runnin
 never changes when bars are cut off behind it, to the last bit.
 """
 
+from itertools import accumulate
+
 import numpy as np
+from numpy.lib.stride_tricks import sliding_window_view
 
 
 def window_sums(values: np.ndarray, window: int) -> np.ndarray:
@@ -45,3 +48,115 @@ def simple_moving_average(values: np.ndarray, window: int) -> np.ndarray:
     average = np.full(len(values), np.nan)
     average[window - 1 :] = window_sums(values, window) / window
     return average
+
+
+def exponential_moving_average(values: np.ndarray, window: int) -> np.ndarray:
+    """Average whose weights fall by 1 - 2 / (window + 1) a value, begun at the first value.
+
+    values   float64[n]
+    ->       float64[n]   NaN in places 0 .. window-2, as for the simple average
+
+    The convention of pandas' ewm(span=window, adjust=False, min_periods=window).
+    """
+    return _smoothed(values, 2.0 / (window + 1.0), window)
+
+
+def moving_average(kind: str, values: np.ndarray, window: int) -> np.ndarray:
+    """The average named `kind`: "sma" or "ema"."""
+    return MOVING_AVERAGES[kind](values, window)
+
+
+MOVING_AVERAGES = {"sma": simple_moving_average, "ema": exponential_moving_average}
+
+
+def _smoothed(values: np.ndarray, share: float, window: int) -> np.ndarray:
+    """y[i] = y[i-1] + share * (values[i] - y[i-1]), NaN before `window` values."""
+    if window < 1:
+        raise ValueError(f"window is {window}; it must be at least 1")
+    steps = accumulate(values.tolist(), lambda last, value: last + share * (value - last))
+    smooth = np.fromiter(steps, float, len(values))
+    smooth[: window - 1] = np.nan
+    return smooth
+
+
+def relative_strength(close: np.ndarray, window: int) -> np.ndarray:
+    """Wilder's relative strength index, 0 to 100 (New Concepts in Technical Trading Systems, 1978).
+
+    close    float64[n]
+    ->       float64[n]   NaN in places 0 .. window-1; 50 where nothing moved
+
+    The first averages of gains and losses are simple means of `window` changes, later ones keep (window-1)/window.
+    """
+    strength = np.full(len(close), np.nan)
+    if len(close) <= window:
+        return strength
+    changes = np.diff(close)
+    gain, loss = (_wilder(np.maximum(sign * changes, 0.0), window) for sign in (1.0, -1.0))
+    moved = gain + loss
+    strength[window:] = 100.0 * np.divide(gain, moved, out=np.full(len(gain), 0.5), where=moved > 0.0)
+    return strength
+
+
+def _wilder(values: np.ndarray, window: int) -> np.ndarray:
+    """Wilder's average from the first full window on: float64[n - window + 1]."""
+    started = [float(values[:window].sum()) / window, *values[window:].tolist()]
+    steps = accumulate(started, lambda last, value: last + (value - last) / window)
+    return np.fromiter(steps, float, len(started))
+
+
+def deviation(values: np.ndarray, window: int) -> np.ndarray:
+    """Standard deviation (ddof 0, as Bollinger has it) of the last `window` values; NaN before they exist.
+
+    Each window is measured from its own mean: a difference of sums of squares would lose the digits.
+    """
+    found = np.full(len(values), np.nan)
+    if len(values) >= window:
+        found[window - 1 :] = sliding_window_view(values, window).std(axis=1)
+    return found
+
+
+def highest(values: np.ndarray, window: int) -> np.ndarray:
+    """Greatest of the last `window` values, the current one included; NaN before they exist."""
+    return _extreme(np.maximum, values, window)
+
+
+def lowest(values: np.ndarray, window: int) -> np.ndarray:
+    """Least of the last `window` values, the current one included; NaN before they exist."""
+    return _extreme(np.minimum, values, window)
+
+
+def _extreme(pick: np.ufunc, values: np.ndarray, window: int) -> np.ndarray:
+    """Doubles the stretch that is looked at until it is the window; two that overlap make the rest."""
+    if window < 1:
+        raise ValueError(f"window is {window}; it must be at least 1")
+    found = np.full(len(values), np.nan)
+    if len(values) < window:
+        return found
+    spread, reach = values, 1
+    while 2 * reach <= window:
+        spread, reach = pick(spread[reach:], spread[:-reach]), 2 * reach
+    rest = window - reach
+    found[window - 1 :] = pick(spread[rest:], spread[: len(spread) - rest])
+    return found
+
+
+def delayed(values: np.ndarray, bars: int = 1) -> np.ndarray:
+    """The value `bars` before; NaN where there is none."""
+    shifted = np.full(len(values), np.nan)
+    shifted[bars:] = values[: len(values) - bars]
+    return shifted
+
+
+def carried(said: np.ndarray) -> np.ndarray:
+    """`said` with each NaN replaced by what was last said before it, 0.0 where nothing was."""
+    known = np.maximum.accumulate(np.where(np.isnan(said), -1, np.arange(len(said))))
+    return np.where(known >= 0, said[known], 0.0) if len(said) else np.zeros(0)
+
+
+def held_between(entries: np.ndarray, exits: np.ndarray) -> np.ndarray:
+    """A target from events: 1.0 from each entry to the next exit, else 0.0. An exit wins over an entry of its bar.
+
+    entries, exits   bool[n]
+    ->               float64[n]
+    """
+    return carried(np.where(exits, 0.0, np.where(entries, 1.0, np.nan)))

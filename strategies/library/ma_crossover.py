@@ -1,25 +1,28 @@
 """Moving-average crossover: in when the fast average turns above the slow one, out when it turns below.
 
-The rule to the last case: both are simple means of closes, the current close included. The sign of their difference
-counts; a tie (within one part in a thousand million of the slow average) carries the last sign on. A turn needs a sign
-before it, so there is no entry just because fast is above slow on the first bar where both exist.
+The rule to the last case: both are means of closes, the current close included. The sign of their difference counts;
+a tie (within one part in a thousand million of the slow average) carries the last sign on. A turn needs a sign before
+it, so there is no entry just because fast is above slow on the first bar where both exist.
 """
 
 import numpy as np
 
-from strategies.indicators import simple_moving_average, window_sums
+from strategies.indicators import MOVING_AVERAGES, exponential_moving_average, moving_average, window_sums
 from strategies.parameters import Parameter, Problem
 from strategies.prices import Prices
 
 TITLE = "Moving-average crossover"
 DESCRIPTION = (
-    "Buys all in when the fast simple moving average of closes turns above the slow one, "
-    "sells all when it turns below. Long only."
+    "Buys when the fast moving average of closes turns above the slow one, sells when it turns below. "
+    "Where shorts are allowed it is short from a turn down to the next turn up."
 )
 PARAMETERS = (
     Parameter("fast", "integer", 50, "Bars in the fast average; fewer than slow.", 1, 5000, 1, unit="bars"),
     Parameter("slow", "integer", 200, "Bars in the slow average.", 2, 10000, 1, unit="bars"),
-)
+    Parameter(
+        "average", "choice", "sma", "Simple averages, or exponential ones.", choices=tuple(MOVING_AVERAGES)
+    ),
+)  # fmt: skip
 TIE = 1e-9
 
 
@@ -37,31 +40,35 @@ def minimum_bars(parameters: dict) -> int:
 
 
 def signals(prices: Prices, parameters: dict) -> np.ndarray:
-    """Target position per bar, float64[n]: 1.0 from a turn up until the next turn down, else 0.0."""
-    return _target(prices.close, parameters["fast"], parameters["slow"])
+    """Target position per bar, float64[n]: 1.0 from a turn up, -1.0 from a turn down, 0.0 before the first."""
+    fast, slow = parameters["fast"], parameters["slow"]
+    target = np.zeros(len(prices))
+    turns, signs = crossings(prices.close, fast, slow, parameters.get("average", "sma"))
+    for turn, following, sign in zip(turns, [*turns, len(target)][1:], signs, strict=True):
+        target[turn:following] = sign
+    return target
 
 
 def overlays(prices: Prices, parameters: dict) -> dict[str, np.ndarray]:
     """Both averages, NaN before they exist."""
+    kind = parameters.get("average", "sma")
     windows = (parameters["fast"], parameters["slow"])
-    return {f"SMA {window}": simple_moving_average(prices.close, window) for window in windows}
+    return {f"{kind.upper()} {window}": moving_average(kind, prices.close, window) for window in windows}
 
 
-def _target(close: np.ndarray, fast: int, slow: int) -> np.ndarray:
-    target = np.zeros(len(close))
-    turns, signs = crossings(close, fast, slow)
-    for turn, following, sign in zip(turns, [*turns, len(close)][1:], signs, strict=True):
-        if sign > 0:
-            target[turn:following] = 1.0
-    return target
-
-
-def crossings(close: np.ndarray, fast: int, slow: int) -> tuple[list[int], list[int]]:
+def crossings(close: np.ndarray, fast: int, slow: int, average: str = "sma") -> tuple[list[int], list[int]]:
     """Bars where the sign of fast - slow turns, and the new sign (+1 or -1) at each."""
-    slow_average = window_sums(close, slow) / slow
-    gap = window_sums(close, fast)[slow - fast :] / fast - slow_average
+    fast_average, slow_average = _averages(close, fast, slow, average)
+    gap = fast_average - slow_average
     untied = np.flatnonzero(np.abs(gap) > TIE * slow_average)
     is_above = gap[untied] > 0
     changes = np.flatnonzero(is_above[1:] != is_above[:-1]) + 1
     turns = untied[changes] + (slow - 1)
     return turns.tolist(), np.where(is_above[changes], 1, -1).tolist()
+
+
+def _averages(close: np.ndarray, fast: int, slow: int, average: str) -> tuple[np.ndarray, np.ndarray]:
+    """Both averages from the first bar on where both exist."""
+    if average == "sma":
+        return window_sums(close, fast)[slow - fast :] / fast, window_sums(close, slow) / slow
+    return tuple(exponential_moving_average(close, window)[slow - 1 :] for window in (fast, slow))

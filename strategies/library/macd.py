@@ -1,0 +1,52 @@
+"""MACD: in while the difference of two exponential averages is above its own average, from the first time it turns so.
+
+The line is EMA(fast) - EMA(slow) of closes, the signal line the EMA of that line, begun where the line begins.
+"""
+
+import numpy as np
+
+from strategies.indicators import carried, exponential_moving_average
+from strategies.parameters import Parameter, Problem
+from strategies.prices import Prices
+
+TITLE = "MACD"
+DESCRIPTION = (
+    "Buys when the difference of two exponential averages turns above its own average (the signal line), sells when "
+    "it turns below. Where shorts are allowed it is short from a turn down to the next turn up."
+)
+PARAMETERS = (
+    Parameter("fast", "integer", 12, "Bars in the fast average; fewer than slow.", 1, 5000, 1, unit="bars"),
+    Parameter("slow", "integer", 26, "Bars in the slow average.", 2, 10000, 1, unit="bars"),
+    Parameter("signal", "integer", 9, "Bars in the average of their difference.", 1, 5000, 1, unit="bars"),
+)
+
+
+def check(parameters: dict) -> list[Problem]:
+    """fast must be below slow."""
+    fast, slow = parameters["fast"], parameters["slow"]
+    if fast < slow:
+        return []
+    return [Problem("fast", "fast_below_slow", f"fast is {fast} and slow is {slow}: fast must be less than slow.")]
+
+
+def minimum_bars(parameters: dict) -> int:
+    """Bars until the signal line exists, and one before which it can turn."""
+    return parameters["slow"] + parameters["signal"]
+
+
+def signals(prices: Prices, parameters: dict) -> np.ndarray:
+    """Target position per bar, float64[n]: 1.0 from a turn up, -1.0 from a turn down, 0.0 before the first."""
+    start = parameters["slow"] - 1
+    averages = [exponential_moving_average(prices.close, parameters[name])[start:] for name in ("fast", "slow")]
+    line = averages[0] - averages[1]
+    gap = line - exponential_moving_average(line, parameters["signal"])
+    target = np.zeros(len(prices))
+    target[start:] = _since_turns(np.sign(gap))
+    return target
+
+
+def _since_turns(signs: np.ndarray) -> np.ndarray:
+    """The last sign that is not 0, from the first time it turned; 0.0 before."""
+    side = carried(np.where(signs == 0.0, np.nan, signs))
+    turned = np.concatenate(([False], side[1:] * side[:-1] < 0.0))
+    return np.where(np.maximum.accumulate(turned), side, 0.0)
