@@ -17,6 +17,7 @@ from matplotlib.ticker import FuncFormatter
 
 from strategies.backtest import Backtest
 from strategies.engine import Result
+from strategies.library import overlays_of
 from strategies.portfolio import buy_and_hold, combine
 from tradeops.core.statistics import drawdowns
 
@@ -42,7 +43,7 @@ def draw_ticker(backtest: Backtest, result: Result, form: str = "png") -> bytes:
         _equity_panel(lower, result.prices.times, result.equity, buy_and_hold(result))
         spec = backtest.spec
         values = ", ".join(f"{name} {value}" for name, value in spec.parameters.items())
-        note = f"{spec.strategy}, {values}, fill {spec.fill}, fee {spec.fee_bps:g} bps"
+        note = f"{spec.strategy}, {values}, fill {spec.terms.fill}, fee {spec.terms.fee_bps:g} bps"
         _head(figure, upper, result.prices.ticker, note)
         return _written(figure, form)
 
@@ -93,13 +94,15 @@ def _head(figure: Figure, axes: Axes, title: str, note: str) -> None:
 def _price_panel(axes: Axes, backtest: Backtest, result: Result) -> None:
     prices, spec = result.prices, backtest.spec
     axes.plot(prices.times, prices.close, color=PRICE, linewidth=0.8, label="Close")
-    overlays = spec.module.overlays(prices, spec.parameters)
+    overlays = overlays_of(spec.module, prices, spec.parameters)
     for (label, values), color in zip(overlays.items(), AVERAGES, strict=False):
         axes.plot(
             prices.times, values, color=color, linewidth=1.1, label=label, gid=f"average-{label.replace(' ', '-')}"
         )
-    _marks(axes, result, [(t.entry_bar, t.entry_price) for t in result.trades], "^", BUY, "Buy")
-    _marks(axes, result, [(t.exit_bar, t.exit_price) for t in result.closed_trades], "v", SELL, "Sell")
+    entries = [(t.side, t.entry_bar, t.entry_price) for t in result.trades]
+    deals = entries + [(-t.side, t.exit_bar, t.exit_price) for t in result.closed_trades]
+    _marks(axes, result, [deal[1:] for deal in deals if deal[0] > 0], "^", BUY, "Buy")
+    _marks(axes, result, [deal[1:] for deal in deals if deal[0] < 0], "v", SELL, "Sell")
     _settle(axes, prices.close, "Price")
 
 

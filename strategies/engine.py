@@ -1,6 +1,7 @@
 """Prices and a target position become fills, equity and figures. Float vectors; nothing here knows a strategy.
 
-One account: all in or all out, fractional units, no rounding, no interest on cash. A fill happens at the bar's close
+The plain account: long alone, all in or all out, fractional units, no rounding, no interest on cash. Whatever else a
+run's terms may ask for is `broker`'s. A fill happens at the bar's close
 on which the target changes (`close`) or at the next bar's open (`next_open`; a change on the last bar is dropped).
 The fee is a share of each side's notional. What is open at the end is marked at the last close without an exit fee.
 """
@@ -11,9 +12,10 @@ from dataclasses import dataclass
 import numpy as np
 
 from strategies.prices import Prices
+from strategies.terms import CLOSE, FILLS, NEXT_OPEN
 
-CLOSE, NEXT_OPEN = "close", "next_open"
-FILLS = (CLOSE, NEXT_OPEN)
+SIGNAL = "signal"
+NO_NEXT_BAR = "no_next_bar"
 
 
 class RangeError(ValueError):
@@ -22,7 +24,11 @@ class RangeError(ValueError):
 
 @dataclass(frozen=True, slots=True)
 class Trade:
-    """One round trip, or the open one at the end (then `exit_bar` and `exit_price` are None)."""
+    """One round trip, or the open one at the end (then `exit_bar` and `exit_price` are None).
+
+    Where it was dealt in parts, the prices are their averages and `quantity` is all that was entered.
+    side   1 long, -1 short
+    """
 
     entry_bar: int
     entry_price: float
@@ -32,6 +38,8 @@ class Trade:
     fees: float
     profit_loss: float
     return_fraction: float
+    side: int = 1
+    exit_reason: str = SIGNAL
 
     @property
     def is_open(self) -> bool:
@@ -39,14 +47,28 @@ class Trade:
 
 
 @dataclass(frozen=True, slots=True)
+class Unfilled:
+    """An entry that was wanted and could not be dealt: the decision's bar, the side, why."""
+
+    bar: int
+    side: int
+    code: str
+
+
+@dataclass(frozen=True, slots=True)
 class Result:
-    """What one account did: `equity` float64[n] after the fills of each bar, and its trades in order."""
+    """What one account did: `equity` float64[n] after the fills of each bar, and its trades in order.
+
+    quantity   float64[n]   what was held after each bar's fills, below 0 short; None from the plain account
+    """
 
     prices: Prices
     target: np.ndarray
     trades: tuple[Trade, ...]
     equity: np.ndarray
     initial_investment: float
+    unfilled: tuple[Unfilled, ...] = ()
+    quantity: np.ndarray | None = None
 
     @property
     def final_value(self) -> float:
@@ -67,7 +89,7 @@ def run(
     """The account's trades and equity curve.
 
     prices               n bars, n >= 1; opens are needed for `next_open`
-    target               float64[n], 0.0 flat or 1.0 all in, as known at each close
+    target               float64[n], above 0 all in, else flat, as known at each close
     initial_investment   cash at bar 0, > 0
     fee_rate             fraction of notional on each side, >= 0
 
@@ -81,7 +103,7 @@ def run(
     equity = np.empty(len(prices))
     trades, since = [], 0
     for entry, leave in _round_trips(target, fill):
-        _require_in_range(cash)
+        require_in_range(cash)
         equity[since:entry] = cash
         trade, cash = _trade(prices, entry, leave, cash, fee_rate, fill)
         held = slice(entry, leave)
@@ -89,8 +111,14 @@ def run(
         since = len(prices) if leave is None else leave
         trades.append(trade)
     equity[since:] = cash
-    _require_in_range(float(equity.min()), float(equity.max()))
-    return Result(prices, target, tuple(trades), equity, float(initial_investment))
+    require_in_range(float(equity.min()), float(equity.max()))
+    return Result(prices, target, tuple(trades), equity, float(initial_investment), _unfilled(target, fill))
+
+
+def _unfilled(target: np.ndarray, fill: str) -> tuple[Unfilled, ...]:
+    """The entry at the last close, which has no next bar to be dealt on."""
+    is_late = fill == NEXT_OPEN and target[-1] > 0 and (len(target) == 1 or target[-2] <= 0)
+    return (Unfilled(len(target) - 1, 1, NO_NEXT_BAR),) if is_late else ()
 
 
 def _round_trips(target: np.ndarray, fill: str) -> Iterator[tuple[int, int | None]]:
@@ -119,13 +147,11 @@ def _trade(
         exit_price = float(fills[leave])
         proceeds = quantity * exit_price * (1.0 - fee_rate)
         fees += quantity * exit_price * fee_rate
-    return (
-        Trade(entry, entry_price, leave, exit_price, quantity, fees, proceeds - cash, proceeds / cash - 1.0),
-        proceeds,
-    )
+    figures = (quantity, fees, proceeds - cash, proceeds / cash - 1.0)
+    return Trade(entry, entry_price, leave, exit_price, *figures, 1, "" if leave is None else SIGNAL), proceeds
 
 
-def _require_in_range(*values: float) -> None:
+def require_in_range(*values: float) -> None:
     """Far from where doubles underflow or become infinite; prices are bounded, so one trade cannot jump across."""
     if not all(1e-200 < value < 1e200 for value in values):
         raise RangeError("The account's value leaves the range 1e-200 to 1e200.")

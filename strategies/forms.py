@@ -3,33 +3,65 @@
 from django import forms
 from django.core.exceptions import ValidationError
 
-from strategies.backtest import RUN_PARAMETERS, make_spec
+from strategies.backtest import make_spec
 from strategies.library import strategies
 from strategies.parameters import Parameter, ParameterError
+from strategies.terms import CLOSE, NEXT_OPEN, TERMS
 
-LABELS = {"fee_bps": "Fee, basis points", "initial_investment": "Initial investment, each ticker"}
-CHOICE_LABELS = {"close": "Signal bar's close", "next_open": "Next bar's open"}
+LABELS = {
+    "initial_investment": "Initial investment, each ticker",
+    "fill": "Deals at",
+    "fee_bps": "Fee, basis points",
+    "fee_fixed": "Fee for each fill",
+    "spread_bps": "Spread, basis points",
+    "slippage_bps": "Slippage, basis points",
+    "position_percentage": "Fixed fraction, %",
+    "target_volatility_percentage": "Target volatility, %",
+    "stop_loss_percentage": "Stop loss, %",
+    "take_profit_percentage": "Take profit, %",
+    "trailing_stop_percentage": "Trailing stop, %",
+}
+CHOICE_LABELS = {
+    "close": "Signal bar's close", "next_open": "Next bar's open", "sma": "Simple", "ema": "Exponential",
+    "long": "Long only", "both": "Long and short", "short": "Short only",
+    "separate": "One account a ticker", "shared": "One pool of cash",
+    "all_in": "All in", "equal_weight": "Equal weight", "fixed_fraction": "Fixed fraction",
+    "volatility_target": "Volatility target",
+}  # fmt: skip
+# What a desk is asked first; the other terms are folded away, and left as they are where nothing is said.
+FIRST_TERMS = ("initial_investment", "fill", "fee_bps")
+# A signal known at a close can first be dealt at the next open: the form offers the cautious way first.
+OFFERED = {"fill": (NEXT_OPEN, CLOSE)}
 
 
 class ParameterField(forms.Field):
     """One declared parameter. The declaration itself checks the value, the widget repeats its range."""
 
-    def __init__(self, parameter: Parameter):
+    def __init__(self, parameter: Parameter, is_required: bool = True):
         self.parameter = parameter
         super().__init__(
+            required=is_required,
             label=LABELS.get(parameter.name, parameter.name.replace("_", " ").capitalize()),
-            initial=parameter.default if parameter.kind == "choice" else f"{parameter.default:.15g}",
+            initial=_initial(parameter),
             help_text=f"{parameter.help}{_range_text(parameter)}",
             widget=_widget(parameter),
         )
 
     def clean(self, value):
         super().clean(value)
+        if value in self.empty_values:
+            return self.parameter.default
         try:
             return self.parameter.clean(value)
         except ParameterError as error:
             problem = error.problems[0]
             raise ValidationError(problem.message, code=problem.code) from error
+
+
+def _initial(parameter: Parameter) -> str:
+    if parameter.kind == "choice":
+        return OFFERED.get(parameter.name, (parameter.default,))[0]
+    return f"{parameter.default:.15g}"
 
 
 def _range_text(parameter: Parameter) -> str:
@@ -40,7 +72,9 @@ def _range_text(parameter: Parameter) -> str:
 
 def _widget(parameter: Parameter) -> forms.Widget:
     if parameter.kind == "choice":
-        return forms.Select(choices=[(choice, CHOICE_LABELS.get(choice, choice)) for choice in parameter.choices])
+        offered = OFFERED.get(parameter.name, parameter.choices)
+        labels = [(choice, CHOICE_LABELS.get(choice, choice.replace("_", " ").capitalize())) for choice in offered]
+        return forms.Select(choices=labels)
     bounds = {"min": parameter.minimum, "max": f"{parameter.maximum:.15g}", "step": parameter.step or "any"}
     return forms.NumberInput(attrs=bounds | {"class": "number"})
 
@@ -76,17 +110,34 @@ class RunForm(forms.Form):
         self.strategy = strategy
         self.fields["file"].widget.attrs["accept"] = ".csv,text/csv"
         self.fields["file"].required = not self.is_on_sample
-        for parameter in (*strategies()[strategy].PARAMETERS, *RUN_PARAMETERS):
-            self.fields[parameter.name] = ParameterField(parameter)
+        for parameter in strategies()[strategy].PARAMETERS:
+            self.fields[parameter.name] = ParameterField(parameter, is_required=parameter.kind != "choice")
+        for parameter in TERMS:
+            self.fields[parameter.name] = ParameterField(parameter, is_required=parameter.name in FIRST_TERMS)
 
     @property
     def is_on_sample(self) -> bool:
         return self.data.get("data") == "sample"
 
     @property
-    def value_fields(self):
-        """The bound fields of the parameters, in the order of their declaration."""
-        return [self[name] for name, field in self.fields.items() if isinstance(field, ParameterField)]
+    def own_fields(self) -> list:
+        """The bound fields of the strategy's own parameters."""
+        return [self[parameter.name] for parameter in strategies()[self.strategy].PARAMETERS]
+
+    @property
+    def first_terms(self) -> list:
+        return [self[name] for name in FIRST_TERMS]
+
+    @property
+    def more_terms(self) -> list:
+        return [self[parameter.name] for parameter in TERMS if parameter.name not in FIRST_TERMS]
+
+    @property
+    def has_unusual_terms(self) -> bool:
+        """Whether a folded term was changed or refused, so that it must not be hidden."""
+        return any(
+            field.errors or str(field.value() or field.initial) != str(field.initial) for field in self.more_terms
+        )
 
     def clean(self):
         cleaned = super().clean()

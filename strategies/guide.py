@@ -1,8 +1,9 @@
 """What `/algorithm/help` answers: made from the declarations, so that it cannot say something else than the code."""
 
 from strategies import prices
-from strategies.backtest import MAX_TRADES, RUN_PARAMETERS, STRATEGY
-from strategies.library import strategies
+from strategies.backtest import MAX_TRADES, strategy_parameter
+from strategies.library import strategies, takes_panel
+from strategies.terms import TERMS
 
 CSV_FORMS = (
     {
@@ -35,7 +36,7 @@ def described(site: str) -> dict:
     """The help as plain JSON values; `site` is the address examples begin with."""
     return {
         "strategies": [_describe_strategy(name) for name in strategies()],
-        "parameters": [parameter.described() for parameter in (STRATEGY, *RUN_PARAMETERS)],
+        "parameters": [parameter.described() for parameter in (strategy_parameter(), *TERMS)],
         "csv_forms": list(CSV_FORMS),
         "csv_rules": list(CSV_RULES),
         "bounds": {
@@ -56,5 +57,6 @@ def _describe_strategy(name: str) -> dict:
         "name": name,
         "title": module.TITLE,
         "description": module.DESCRIPTION,
+        "tickers": list(module.TICKERS) if takes_panel(module) else None,
         "parameters": [parameter.described() for parameter in module.PARAMETERS],
     }

@@ -12,14 +12,14 @@ from tradeops.core.csvfile import write_rows
 
 TRADE_COLUMNS = (
     "ticker", "entry_date", "entry_price", "exit_date", "exit_price", "quantity", "fees", "profit_loss",
-    "return_percentage", "open",
+    "return_percentage", "open", "side", "exit_reason", "max_adverse_percentage", "max_favorable_percentage",
 )  # fmt: skip
 
 
 def trade_lines(backtest: Backtest) -> Iterator[str]:
     """Every trade, by ticker and then oldest first; empty cells where it is still open."""
     yield from write_rows([TRADE_COLUMNS])
-    for ticker in map(describe_ticker, backtest.results):
+    for ticker in (describe_ticker(result, backtest.spec.terms.fill) for result in backtest.results):
         yield from write_rows(_trade_row(ticker, trade) for trade in ticker["trades"])
 
 

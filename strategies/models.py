@@ -5,7 +5,7 @@ from django.db import models
 from django.db.models import Q
 from django.utils import timezone
 
-from strategies.engine import FILLS
+from strategies.terms import FILLS
 
 
 class PriceData(models.Model):
@@ -48,6 +48,7 @@ class Run(models.Model):
     initial_investment = models.FloatField()
     fee_bps = models.FloatField()
     fill = models.CharField(max_length=16)
+    terms = models.JSONField(default=dict, help_text="Everything else that was asked: sizes, costs, stops.")
     source = models.CharField(max_length=8, choices=Source)
     data = models.ForeignKey(PriceData, on_delete=models.PROTECT, related_name="runs", db_column="data_hash")
     fingerprint = models.CharField(max_length=64, help_text="Hash of code, strategy, parameters, fills, fees and rows.")

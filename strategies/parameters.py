@@ -5,7 +5,7 @@ Form, API, help page and command line are all made from these declarations, so a
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 INTEGER = re.compile(r"-?[0-9]{1,12}", re.ASCII)
 NUMBER = re.compile(r"-?[0-9]{1,15}(\.[0-9]{1,12})?", re.ASCII)
@@ -65,6 +65,15 @@ class Parameter:
 
     def _refusal(self, code: str, message: str) -> ParameterError:
         return ParameterError([Problem(self.name, code, message)])
+
+    def widened(self, other: "Parameter") -> "Parameter":
+        """This declaration, stretched to take what `other` of the same name takes; the first default and help stay."""
+        if self.kind != other.kind:
+            raise ValueError(f"{self.name} is declared as {self.kind} and as {other.kind}: give one another name")
+        if self.kind == "choice":
+            return replace(self, choices=tuple(dict.fromkeys((*self.choices, *other.choices))))
+        bounds = {"minimum": min(self.minimum, other.minimum), "maximum": max(self.maximum, other.maximum)}
+        return replace(self, **bounds, step=min(self.step or 1.0, other.step or 1.0))
 
     def described(self) -> dict:
         """This declaration as plain JSON values, for the help address."""

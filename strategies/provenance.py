@@ -7,9 +7,13 @@ from importlib.metadata import version
 from pathlib import Path
 
 from strategies.backtest import Spec
+from strategies.library import strategies
 
 FOLDER = Path(__file__).parent
-SOURCES = ("engine.py", "indicators.py", "portfolio.py", "results.py", "charts.py", "library/*.py")
+SOURCES = (
+    "backtest.py", "broker.py", "charts.py", "engine.py", "excursions.py", "indicators.py", "panel.py", "portfolio.py",
+    "results.py", "sizing.py", "stops.py", "terms.py",
+)  # fmt: skip
 FORMULAS = ("annualization.py", "statistics.py")
 LIBRARIES = ("numpy", "matplotlib")
 
@@ -17,7 +21,8 @@ LIBRARIES = ("numpy", "matplotlib")
 @cache
 def code_digest() -> str:
     """SHA-256 over the sources that make results and pictures, and the versions of the libraries under them."""
-    paths = [path for pattern in SOURCES for path in sorted(FOLDER.glob(pattern))]
+    paths = [FOLDER / name for name in SOURCES]
+    paths += [Path(module.__file__) for module in strategies().values()]
     paths += [FOLDER.parent / "tradeops" / "core" / name for name in FORMULAS]
     found = hashlib.sha256()
     for path in paths:
@@ -28,5 +33,5 @@ def code_digest() -> str:
 
 def fingerprint(spec: Spec, data_hash: str) -> str:
     """64 hexadecimal digits: equal when code, specification and price rows are equal."""
-    told = [code_digest(), spec.strategy, spec.parameters, spec.initial_investment, spec.fee_bps, spec.fill, data_hash]
+    told = [code_digest(), spec.strategy, spec.parameters, spec.terms.told(), data_hash]
     return hashlib.sha256(json.dumps(told, sort_keys=True).encode()).hexdigest()

@@ -9,13 +9,45 @@ from collections.abc import Sequence
 import numpy as np
 
 from strategies import engine
-from strategies.backtest import Backtest
+from strategies.backtest import Backtest, Spec
+from strategies.excursions import excursions
+from strategies.library import takes_panel
 from strategies.portfolio import Portfolio, combine
 from strategies.prices import iso_times
+from strategies.terms import (
+    ALL_IN,
+    BOTH,
+    CLOSE,
+    EQUAL_WEIGHT,
+    FIXED_FRACTION,
+    LONG,
+    NEVER,
+    NEXT_OPEN,
+    SHORT,
+    VOLATILITY_TARGET,
+    Terms,
+)  # fmt: skip
 from tradeops.core import statistics
 from tradeops.core.annualization import bars_per_year
 
 MICROSECONDS_A_YEAR = 365.25 * 86_400 * 1e6
+SIDES = {1: "long", -1: "short"}
+FILLED = {
+    CLOSE: "at the close of the signal's own bar",
+    NEXT_OPEN: "at the open of the bar after the signal; a signal on the last bar is not filled",
+}
+DIRECTIONS = {LONG: "long only", SHORT: "short only", BOTH: "long and short"}
+SIZED = {
+    ALL_IN: "all in",
+    EQUAL_WEIGHT: "an equal part of the equity for each ticker",
+    FIXED_FRACTION: "{position_percentage:g} % of the equity an entry",
+    VOLATILITY_TARGET: "sized to {target_volatility_percentage:g} % volatility a year over {volatility_window} returns",
+}
+UNFILLED = {
+    engine.NO_NEXT_BAR: "The signal came on the last bar, and there is no next open to deal at.",
+    "no_cash": "Nothing was free: all of the equity was held already, or less was left than the fixed fee.",
+    "no_volatility": "The volatility that sizes the position was not known yet.",
+}
 
 
 def summarize(backtest: Backtest, data_hash: str) -> dict:
@@ -40,7 +72,7 @@ def summarize(backtest: Backtest, data_hash: str) -> dict:
         "overall_profit_loss": final - invested,
         "overall_return_percentage": 100.0 * (final / invested - 1.0),
         "summary": _counts(results),
-        "tickers": [describe_ticker(result) for result in results],
+        "tickers": [describe_ticker(result, spec.terms.fill) for result in results],
         "portfolio": _portfolio_figures(portfolio),
         "metrics": _metrics(results, portfolio),
         "skipped": [{"ticker": s.ticker, "code": s.code, "reason": s.reason} for s in backtest.skipped],
@@ -59,8 +91,8 @@ def _counts(results: Sequence[engine.Result]) -> dict:
     }
 
 
-def describe_ticker(result: engine.Result) -> dict:
-    """One account: its figures and its trades."""
+def describe_ticker(result: engine.Result, fill: str = CLOSE) -> dict:
+    """One account, or one ticker's part of a pool: its figures, its trades, what it could not deal."""
     prices, closed = result.prices, result.closed_trades
     dates = prices.dates()
     won = sum(trade.profit_loss > 0 for trade in closed)
@@ -73,18 +105,32 @@ def describe_ticker(result: engine.Result) -> dict:
         "initial_investment": result.initial_investment,
         "final_value": result.final_value,
         "profit_loss": result.profit_loss,
-        "return_percentage": 100.0 * statistics.total_return(result.equity),
+        "return_percentage": 100.0 * (result.final_value / result.initial_investment - 1.0),
         "buy_and_hold_return_percentage": 100.0 * float(prices.close[-1] / prices.close[0] - 1.0),
         "max_drawdown_percentage": _depth(result.equity),
-        "sharpe_ratio": statistics.sharpe_ratio(statistics.simple_returns(result.equity), periods),
+        "sharpe_ratio": _sharpe(result.equity, periods),
         "bars_per_year": periods,
         "closed_trades": len(closed),
         "win_rate_percentage": _percentage(statistics.win_rate(won, len(closed))),
-        "trades": [_describe_trade(trade, dates) for trade in result.trades],
+        "trades": [
+            _describe_trade(trade, dates, went)
+            for trade, went in zip(result.trades, excursions(result, fill), strict=True)
+        ],
+        "unfilled": [_describe_unfilled(entry, dates) for entry in result.unfilled],
     }
 
 
-def _describe_trade(trade: engine.Trade, dates: list[str]) -> dict:
+def _sharpe(equity: np.ndarray, periods: float) -> float | None:
+    """None besides where a ticker's part of a pool lost more than its share: it has no returns then."""
+    return statistics.sharpe_ratio(statistics.simple_returns(equity), periods) if equity.min() > 0.0 else None
+
+
+def _describe_unfilled(entry: engine.Unfilled, dates: list[str]) -> dict:
+    told = {"date": dates[entry.bar], "side": SIDES[entry.side], "code": entry.code}
+    return told | {"reason": UNFILLED[entry.code]}
+
+
+def _describe_trade(trade: engine.Trade, dates: list[str], went: tuple[float, float]) -> dict:
     return {
         "entry_date": dates[trade.entry_bar],
         "entry_price": trade.entry_price,
@@ -95,6 +141,10 @@ def _describe_trade(trade: engine.Trade, dates: list[str]) -> dict:
         "profit_loss": trade.profit_loss,
         "return_percentage": 100.0 * trade.return_fraction,
         "open": trade.is_open,
+        "side": SIDES[trade.side],
+        "exit_reason": trade.exit_reason or None,
+        "max_adverse_percentage": 100.0 * went[0],
+        "max_favorable_percentage": 100.0 * went[1],
     }
 
 
@@ -165,9 +215,9 @@ def _held(results: Sequence[engine.Result]) -> dict:
     return {"final_value": final, "return_percentage": 100.0 * (final / invested - 1.0)}
 
 
-def _depth(equity: np.ndarray) -> float:
-    """The drawdown as a positive percentage."""
-    return abs(100.0 * statistics.max_drawdown(equity))
+def _depth(equity: np.ndarray) -> float | None:
+    """The drawdown as a positive percentage; None where a ticker's part of a pool lost more than its share."""
+    return abs(100.0 * statistics.max_drawdown(equity)) if equity.min() >= 0.0 else None
 
 
 def _percentage(fraction: float | None) -> float | None:
@@ -176,22 +226,50 @@ def _percentage(fraction: float | None) -> float | None:
 
 def assumptions(backtest: Backtest) -> dict:
     """What the figures rest on, in words that stand beside them."""
-    spec = backtest.spec
-    dealt = {
-        engine.CLOSE: "at the close of the signal's own bar",
-        engine.NEXT_OPEN: "at the open of the bar after the signal; a signal on the last bar is not filled",
-    }
+    spec, terms = backtest.spec, backtest.spec.terms
     factors = sorted({bars_per_year(result.prices.times) for result in backtest.results})
     return {
-        "fill": spec.fill,
-        "fill_price": dealt[spec.fill],
-        "fee_bps": spec.fee_bps,
-        "fees": "on the notional of each side",
-        "initial_investment": spec.initial_investment,
-        "sizing": "long only, all in, fractional units, one account a ticker, nothing moved between accounts",
+        "fill": terms.fill,
+        "fill_price": FILLED[terms.fill],
+        "fee_bps": terms.fee_bps,
+        "fees": "on the notional of each side" + (f", and {terms.fee_fixed:g} a fill" if terms.fee_fixed else ""),
+        "initial_investment": terms.initial_investment,
+        "sizing": _sizing_words(spec),
+        "stops": _stop_words(terms),
         "open_positions": "marked at the last close without an exit fee, listed with open true",
         "annualization": "Sharpe ratio × √" + ", √".join(f"{factor:g}" for factor in factors),
         "risk_free_rate": 0.0,
         "portfolio": "sum of all accounts on the dates that every ticker has",
-        "missing_bars": "not filled in; cash earns nothing; slippage none",
+        "missing_bars": f"not filled in; cash earns nothing; {_cost_words(terms)}",
     }
+
+
+def _sizing_words(spec: Spec) -> str:
+    terms = spec.terms
+    size = "the strategy's own shares" if takes_panel(spec.module) else SIZED[terms.sizing].format(**terms.told())
+    held = (
+        "one pool of cash on the bars that all tickers have; long and short together never above the equity"
+        if spec.is_pooled
+        else "one account a ticker, nothing moved between accounts"
+    )
+    again = "" if terms.rebalance == NEVER else f", put back to size {terms.rebalance}"
+    return f"{DIRECTIONS[terms.direction]}, {size}, fractional units, {held}{again}"
+
+
+def _stop_words(terms: Terms) -> str:
+    names = ("stop_loss", "take_profit", "trailing_stop")
+    stops = {name.replace("_", " "): getattr(terms, f"{name}_percentage") for name in names}
+    told = ", ".join(f"{name} {value:g} %" for name, value in stops.items() if value)
+    if not told:
+        return "none"
+    return (
+        f"{told}; in a bar that touches both a stop and a target the stop counts; a bar that opens beyond deals at its "
+        "open; after it only a new signal enters again"
+    )
+
+
+def _cost_words(terms: Terms) -> str:
+    told = {"slippage": terms.slippage_bps, "half of the spread": terms.spread_bps / 2}
+    return (
+        "; ".join(f"{name} {value:g} basis points a fill" for name, value in told.items() if value) or "slippage none"
+    )

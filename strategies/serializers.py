@@ -9,6 +9,7 @@ from rest_framework import serializers
 from strategies.backtest import declared_parameters
 from strategies.models import Run, Source
 from strategies.parameters import Parameter
+from strategies.terms import SIDES
 
 
 def schema_field(parameter: Parameter) -> serializers.Field:
@@ -47,9 +48,20 @@ class TradeSerializer(serializers.Serializer):
     profit_loss = serializers.FloatField()
     return_percentage = serializers.FloatField()
     open = serializers.BooleanField()
+    side = serializers.ChoiceField(choices=SIDES)
+    exit_reason = serializers.CharField(allow_null=True)
+    max_adverse_percentage = serializers.FloatField()
+    max_favorable_percentage = serializers.FloatField()
 
     class Meta:
         ref_name = "BacktestTrade"
+
+
+class UnfilledSerializer(serializers.Serializer):
+    date = serializers.CharField()
+    side = serializers.ChoiceField(choices=SIDES)
+    code = serializers.CharField()
+    reason = serializers.CharField()
 
 
 class TickerResultSerializer(serializers.Serializer):
@@ -62,12 +74,13 @@ class TickerResultSerializer(serializers.Serializer):
     profit_loss = serializers.FloatField()
     return_percentage = serializers.FloatField()
     buy_and_hold_return_percentage = serializers.FloatField()
-    max_drawdown_percentage = serializers.FloatField()
+    max_drawdown_percentage = serializers.FloatField(allow_null=True)
     sharpe_ratio = serializers.FloatField(allow_null=True)
     bars_per_year = serializers.FloatField()
     closed_trades = serializers.IntegerField()
     win_rate_percentage = serializers.FloatField(allow_null=True)
     trades = TradeSerializer(many=True)
+    unfilled = UnfilledSerializer(many=True)
 
 
 class CountsSerializer(serializers.Serializer):

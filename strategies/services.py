@@ -9,9 +9,11 @@ from django.db import transaction
 from market.samples import as_csv, daily_bars
 from strategies import backtest, pricepack, provenance
 from strategies.backtest import Backtest, Spec
+from strategies.library import strategies, with_defaults
 from strategies.models import PriceData, Run, Source
 from strategies.prices import Prices, read_files
 from strategies.results import summarize
+from strategies.terms import Terms
 
 SAMPLE_TICKERS, SAMPLE_YEARS, SAMPLE_SEED = ("AAPL", "GOOGL", "MSFT", "TSLA"), 10, 12
 
@@ -44,9 +46,10 @@ def _unsaved_run(owner, done: Backtest, data_hash: str) -> Run:
         owner=owner,
         strategy=spec.strategy,
         parameters=spec.parameters,
-        initial_investment=spec.initial_investment,
-        fee_bps=spec.fee_bps,
-        fill=spec.fill,
+        initial_investment=spec.terms.initial_investment,
+        fee_bps=spec.terms.fee_bps,
+        fill=spec.terms.fill,
+        terms=spec.terms.told(),
         fingerprint=provenance.fingerprint(spec, data_hash),
         tickers=[ticker["ticker"] for ticker in summary["tickers"]],
         profit_loss=summary["overall_profit_loss"],
@@ -74,13 +77,18 @@ def sample_prices() -> tuple[list[Prices], str]:
     return all_prices, pricepack.digest(pricepack.pack(all_prices))
 
 
+def spec_of(run: Run) -> Spec:
+    """The specification of a kept run; what was not declared yet when it was kept has its default."""
+    plain = {"initial_investment": run.initial_investment, "fee_bps": run.fee_bps, "fill": run.fill}
+    return Spec(run.strategy, with_defaults(strategies()[run.strategy], run.parameters), Terms(**run.terms | plain))
+
+
 def remake(run: Run) -> Backtest:
     """The kept run with its curves, worked out again from the kept rows. Raises DamagedRun."""
     try:
         packed = pricepack.decompress(bytes(run.data.packed))
         if pricepack.digest(packed) != run.data_id:
             raise ValueError("the rows do not match their hash")
-        spec = Spec(run.strategy, run.parameters, run.initial_investment, run.fee_bps, run.fill)
-        return backtest.run(spec, pricepack.unpack(packed))
+        return backtest.run(spec_of(run), pricepack.unpack(packed))
     except (zlib.error, KeyError, TypeError, AttributeError, ValueError) as error:
         raise DamagedRun(f"Run {run.pk} cannot be worked out again from what was kept.") from error

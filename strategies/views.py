@@ -2,7 +2,7 @@
 
 from django.contrib.auth.decorators import login_required
 from django.core.exceptions import ValidationError
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpRequest, HttpResponse, QueryDict
 from django.shortcuts import get_object_or_404, redirect, render
 from django.views.decorators.http import require_GET, require_http_methods
 from rest_framework.exceptions import ValidationError as ApiValidationError
@@ -10,7 +10,7 @@ from rest_framework.request import Request
 
 from strategies import guide, services
 from strategies.api import RunPagination
-from strategies.backtest import BacktestError
+from strategies.backtest import BacktestError, strategy_parameter
 from strategies.forms import RunForm
 from strategies.library import strategies
 from strategies.models import Run
@@ -32,11 +32,17 @@ class RunPages(RunPagination):
 def strategies_page(request: HttpRequest) -> HttpResponse:
     """The form and the list of runs; a POST runs the backtest and goes to its page."""
     if request.method != "POST":
-        return _show(request, RunForm())
+        return _show(request, RunForm(strategy=_chosen(request.GET)))
     require(request.user, Action.RUN)
-    form = RunForm(request.POST, request.FILES)
+    form = RunForm(request.POST, request.FILES, strategy=_chosen(request.POST))
     run = _started(request, form) if form.is_valid() else None
     return redirect("strategies:run", run.pk) if run else _show(request, form, status=422)
+
+
+def _chosen(given: QueryDict) -> str:
+    """The strategy asked for; one that is not there is the default, which the page then shows."""
+    choice = strategy_parameter()
+    return given["strategy"] if given.get("strategy") in choice.choices else choice.default
 
 
 def _started(request: HttpRequest, form: RunForm) -> Run | None:
@@ -62,6 +68,7 @@ def _show(request: HttpRequest, form: RunForm, status: int = 200) -> HttpRespons
     context = {
         "form": form,
         "strategy": strategies()[form.strategy],
+        "library": strategies(),
         "csv_forms": guide.CSV_FORMS,
         "csv_rules": guide.CSV_RULES,
         "runs": runs,

@@ -25,6 +25,8 @@ WELL_KNOWN_KEYS = ("change", "secret", "django-insecure", "example", "your_", "y
 # Where things are kept -------------------------------------------------------------
 
 VAR_DIR = environment.folder("TRADEOPS_VAR", BASE_DIR / "var")
+# Files of strategies here stand beside those that ship; they are code, and whoever may write here may run it.
+STRATEGIES_DIR = environment.folder("STRATEGIES_DIR", VAR_DIR / "strategies")
 
 PORT = environment.port("PORT", 8000)
 DEBUG = environment.flag("DEBUG")
@@ -353,6 +355,8 @@ SPECTACULAR_SETTINGS = {
         "AccountKindEnum": "trades.models.AccountKind",
         "ActivityKindEnum": "trades.models.ActivityKind",
         "PnlMethodEnum": "trades.models.PnlMethod",
+        "BacktestDirectionEnum": "strategies.terms.DIRECTIONS",
+        "BacktestSideEnum": "strategies.terms.SIDES",
     },
 }
 

@@ -39,7 +39,7 @@ def test_an_uploaded_file_is_run_and_kept(api, alice):
     run = Run.objects.get()
     assert response.status_code == 200
     assert (told["status"], told["run_id"], told["strategy"]) == ("success", run.pk, "ma_crossover")
-    assert told["parameters"] == {"fast": 1, "slow": 2}
+    assert told["parameters"] == {"fast": 1, "slow": 2, "average": "sma"}
     assert told["final_value"] == pytest.approx(10_000 * 1.25 * 0.999 / 1.001)
     assert told["charts"] == {"UP": f"/algorithm/runs/{run.pk}/charts/UP.png"}
     assert told["portfolio"]["dates"][0] == "2024-01-01"
@@ -189,6 +189,22 @@ def test_a_stranger_is_401_and_a_reading_token_may_not_run(api, alice):
     assert run_up(api(alice, "read")).status_code == 403
 
 
+def test_terms_beyond_the_plain_account_are_taken_and_come_again(api, alice):
+    client = api(alice)
+    told = run_up(client, direction="both", spread_bps="20", trailing_stop_percentage="10", accounts="shared").json()
+    (ticker,) = told["tickers"]
+    assert {trade["side"] for trade in ticker["trades"]} == {"long", "short"}
+    assert "half of the spread 10 basis points" in told["assumptions"]["missing_bars"]
+    assert client.get(f"/algorithm/runs/{told['run_id']}").json() == told
+
+
+def test_a_run_that_was_kept_before_there_were_terms_is_made_again(api, alice):
+    client = api(alice)
+    told = run_up(client).json()
+    Run.objects.update(terms={}, parameters={"fast": 1, "slow": 2})
+    assert client.get(f"/algorithm/runs/{told['run_id']}").json()["portfolio"] == told["portfolio"]
+
+
 # Sample and help -------------------------------------------------------------------------
 
 
@@ -231,13 +247,13 @@ def test_the_sample_refuses_wrong_parameters_by_name(api, alice):
 
 def test_help_tells_every_parameter_with_its_range(api, alice):
     told = api(alice).get(HELP).json()
-    (strategy,) = told["strategies"]
-    assert strategy["name"] == "ma_crossover"
-    assert [(p["name"], p["default"], p["minimum"]) for p in strategy["parameters"]] == [
+    strategy = next(strategy for strategy in told["strategies"] if strategy["name"] == "ma_crossover")
+    assert [(p["name"], p["default"], p.get("minimum")) for p in strategy["parameters"]] == [
         ("fast", 50, 1),
         ("slow", 200, 2),
+        ("average", "sma", None),
     ]
-    assert {p["name"] for p in told["parameters"]} == {"strategy", "initial_investment", "fee_bps", "fill"}
+    assert {p["name"] for p in told["parameters"]} >= {"strategy", "initial_investment", "fee_bps", "fill"}
     assert len(told["csv_forms"]) == 3
     assert "/algorithm/run" in told["example"]
 

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from strategies import engine
+from strategies import engine, terms
 from strategies.library import ma_crossover
 from strategies.prices import Prices
 from strategies.results import describe_ticker
@@ -113,7 +113,7 @@ def test_an_account_that_leaves_the_range_of_exact_work_is_refused():
     fast=st.integers(1, 3),
     more=st.integers(1, 3),
     fee=st.sampled_from([0, 10, 250]),
-    fill=st.sampled_from(engine.FILLS),
+    fill=st.sampled_from(terms.FILLS),
 )
 def test_the_account_is_that_of_exact_arithmetic(bars, fast, more, fee, fill):
     closes, opens = zip(*bars, strict=True)

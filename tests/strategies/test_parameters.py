@@ -4,10 +4,11 @@ import pytest
 
 from strategies.backtest import Spec, make_spec
 from strategies.parameters import Parameter, ParameterError
+from strategies.terms import Terms
 
 pytestmark = pytest.mark.pure
 
-DEFAULTS = Spec("ma_crossover", {"fast": 50, "slow": 200}, 10_000.0, 0.0, "close")
+DEFAULTS = Spec("ma_crossover", {"fast": 50, "slow": 200, "average": "sma"}, Terms())
 
 
 def problems(given: dict) -> list[tuple[str, str]]:
@@ -23,9 +24,8 @@ def test_what_is_left_out_has_its_default():
 def test_texts_and_numbers_are_taken_alike():
     told = {"fast": "5", "slow": "20", "initial_investment": "2500.50", "fee_bps": "2.5", "fill": "next_open"}
     numbers = {"fast": 5, "slow": 20.0, "initial_investment": 2500.5, "fee_bps": 2.5, "fill": "next_open"}
-    assert (
-        make_spec(told) == make_spec(numbers) == Spec("ma_crossover", {"fast": 5, "slow": 20}, 2500.5, 2.5, "next_open")
-    )
+    expected = Spec("ma_crossover", {"fast": 5, "slow": 20, "average": "sma"}, Terms(2500.5, "next_open", 2.5))
+    assert make_spec(told) == make_spec(numbers) == expected
 
 
 @pytest.mark.parametrize(

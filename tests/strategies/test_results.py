@@ -38,7 +38,7 @@ def test_the_result_has_the_shape_of_the_contract():
         "assumptions",
     ]  # fmt: skip
     (ticker,) = told["tickers"]
-    assert {key: value for key, value in ticker.items() if key != "trades"} == pytest.approx({
+    assert {key: value for key, value in ticker.items() if key not in ("trades", "unfilled")} == pytest.approx({
         "ticker": "UP", "bars": 7, "first_date": "2024-01-01", "last_date": "2024-01-07", "initial_investment": 10_000,
         "final_value": 12_500, "profit_loss": 2_500, "return_percentage": 25.0,
         "buy_and_hold_return_percentage": 100 * (5 / 9 - 1), "max_drawdown_percentage": 37.5,
@@ -48,6 +48,7 @@ def test_the_result_has_the_shape_of_the_contract():
     assert ticker["trades"] == [{
         "entry_date": "2024-01-04", "entry_price": 4.0, "exit_date": "2024-01-07", "exit_price": 5.0,
         "quantity": 2_500.0, "fees": 0.0, "profit_loss": 2_500.0, "return_percentage": 25.0, "open": False,
+        "side": "long", "exit_reason": "signal", "max_adverse_percentage": 0.0, "max_favorable_percentage": 100.0,
     }]  # fmt: skip
 
 
@@ -161,7 +162,7 @@ def test_logs_hold_every_trade_and_every_bar():
     done = run_on(UP=UP, LATE="date,close\n2024-01-06,3\n2024-01-07,4\n")
     trades = "".join(logs.trade_lines(done)).splitlines()
     assert trades[0].startswith("ticker,entry_date,entry_price,exit_date")
-    assert trades[1] == "UP,2024-01-04,4.0,2024-01-07,5.0,2500.0,0.0,2500.0,25.0,false"
+    assert trades[1] == "UP,2024-01-04,4.0,2024-01-07,5.0,2500.0,0.0,2500.0,25.0,false,long,signal,0.0,100.0"
     equity = "".join(logs.equity_lines(done)).splitlines()
     assert equity[0] == "date,portfolio,LATE,UP"
     assert equity[1] == "2024-01-01,,,10000.0"
@@ -171,7 +172,7 @@ def test_logs_hold_every_trade_and_every_bar():
 
 def test_an_open_trade_has_empty_cells_in_the_log():
     (line,) = list(logs.trade_lines(run_on(UP=UP.removesuffix("2024-01-07,5\n"))))[1:]
-    assert line == "UP,2024-01-04,4.0,,,2500.0,0.0,10000.0,100.0,true\n"
+    assert line == "UP,2024-01-04,4.0,,,2500.0,0.0,10000.0,100.0,true,long,,0.0,100.0\n"
 
 
 def test_the_fingerprint_covers_code_parameters_fills_fees_and_rows(monkeypatch):

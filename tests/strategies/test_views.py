@@ -1,8 +1,11 @@
 """The strategies pages: form, list and one run, without JavaScript."""
 
+from html import unescape
+
 import pytest
 from django.core.files.uploadedfile import SimpleUploadedFile
 
+from strategies.library import strategies
 from strategies.models import Run
 from tests.strategies.test_results import DOWN, UP
 
@@ -151,3 +154,26 @@ def test_the_back_office_can_look_at_runs_and_not_change_them(client, desk, djan
     assert client.get("/admin/strategies/run/add/").status_code == 403
     assert client.post(f"/admin/strategies/run/{run.pk}/delete/", {"post": "yes"}).status_code == 403
     assert Run.objects.count() == 1
+
+
+def test_every_strategy_of_the_library_has_its_form(desk):
+    for name, module in strategies().items():
+        page = desk.get(PAGE, {"strategy": name}).content.decode()
+        assert module.DESCRIPTION in unescape(page)
+        assert all(f'name="{parameter.name}"' in page for parameter in module.PARAMETERS)
+    assert "Moving-average crossover" in desk.get(PAGE, {"strategy": "nope"}).content.decode()
+
+
+def test_the_form_offers_the_next_open_first_and_leaves_the_other_terms_plain(desk):
+    page = desk.get(PAGE)
+    assert page.context["form"]["fill"].field.widget.choices[0][0] == "next_open"
+    assert not page.context["form"].has_unusual_terms
+
+
+def test_a_short_with_a_stop_is_run_from_the_form_and_told_on_its_page(desk):
+    start(desk, direction="both", stop_loss_percentage="5", strategy="macd", fast="1", slow="2", signal="1")
+    run = Run.objects.get()
+    assert (run.strategy, run.terms["stop_loss_percentage"]) == ("macd", 5.0)
+    page = desk.get(f"{PAGE}{run.pk}/").content.decode()
+    assert "stop loss 5 %" in page
+    assert "long and short, all in" in page
