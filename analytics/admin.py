@@ -3,7 +3,7 @@
 from django.contrib import admin
 from django.utils.html import format_html
 
-from analytics.models import ExportRequest, LakeFile
+from analytics.models import ExportRequest, LakeFile, Revision
 from tradeops.core.admin import ReadOnlyAdmin
 
 
@@ -17,6 +17,13 @@ class LakeFileAdmin(ReadOnlyAdmin):
     @admin.display(description="file")
     def download(self, file) -> str:
         return format_html('<a href="/desk/reports/files/{}/">Download</a>', file.pk)
+
+
+@admin.register(Revision)
+class RevisionAdmin(ReadOnlyAdmin):
+    list_display = ["file_key", "number", "rows", "size", "sha256", "made_with", "written_at"]
+    search_fields = ["file_key", "sha256"]
+    date_hierarchy = "written_at"
 
 
 @admin.register(ExportRequest)

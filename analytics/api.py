@@ -10,10 +10,18 @@ from rest_framework.views import APIView
 
 from analytics import lambda_client
 from analytics.models import ExportJob
-from analytics.serializers import ExportJobSerializer, JobAcceptedSerializer, PassedOnParser, ProcessSerializer
+from analytics.reading import read_day
+from analytics.serializers import (
+    DaySerializer,
+    ExportJobSerializer,
+    JobAcceptedSerializer,
+    PassedOnParser,
+    ProcessSerializer,
+)
 from analytics.services import request_export
 from tradeops.core.api import problem
 from tradeops.core.users.roles import Action
+from trades.filters import refuse_unknown
 
 
 class ProcessView(APIView):
@@ -46,6 +54,19 @@ class JobView(APIView):
     def get(self, request, id: int) -> Response:
         job = get_object_or_404(ExportJob.objects.visible_to(request.user), pk=id)
         return Response(ExportJobSerializer(job, context={"request": request}).data)
+
+
+class DayView(APIView):
+    """A day's files in the lake, each with every revision that stood there and the ledger entries it knew.
+
+    For those who see all books; for others there is no such day. `GET /desk/reports/days/2025-01-15/` is the page.
+    """
+
+    @extend_schema(responses=DaySerializer, operation_id="analytics_day")
+    def get(self, request, day: str) -> Response:
+        refuse_unknown(request.query_params, ["format"])
+        date, files = read_day(request.user, day)
+        return Response(DaySerializer({"date": date, "files": files}).data)
 
 
 class MoneyAIView(APIView):

@@ -8,23 +8,24 @@ import base64
 import hashlib
 import os
 import tempfile
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from itertools import batched
 from pathlib import Path
 
 from botocore.exceptions import BotoCoreError, ClientError
 from django.core.files.base import File
 from django.core.files.storage import Storage, storages
 
-from analytics.layout import plain
 from tradeops.core.jobs.runner import TryAgain
 
-CONTENT_TYPES = {"csv": "text/csv; charset=utf-8", "parquet": "application/vnd.apache.parquet"}
-ROWS_A_GROUP = 50_000
+CONTENT_TYPES = {
+    "csv": "text/csv; charset=utf-8",
+    "parquet": "application/vnd.apache.parquet",
+    "json": "application/json",
+    "txt": "text/plain; charset=utf-8",
+}
 READ_BYTES = 1 << 20
-Row = dict[str, object]
 
 
 class LakeError(TryAgain):
@@ -61,6 +62,17 @@ def put(key: str, path: Path, found: Measure) -> None:
             _put_in_folder(Path(storage.path(key)), path)
 
 
+def copy(source: str, target: str) -> None:
+    """Make what stands at `source` stand at `target` too, whole; in S3 without sending it again. Raises LakeError."""
+    with told_apart("take", target):
+        storage = lake()
+        if hasattr(storage, "bucket"):
+            place = {"Bucket": storage.bucket_name, "Key": source}
+            storage.bucket.Object(target).copy_from(CopySource=place, ChecksumAlgorithm="SHA256")
+        else:
+            _put_in_folder(Path(storage.path(target)), Path(storage.path(source)))
+
+
 def read(key: str) -> File | None:
     """The file at `key`, open for reading bytes, or None where there is none. Raises LakeError."""
     with told_apart("give", key):
@@ -68,10 +80,25 @@ def read(key: str) -> File | None:
         return storage.open(key, "rb") if storage.exists(key) else None
 
 
+def measure_kept(key: str) -> Measure | None:
+    """What stands at `key`, read whole; None where nothing does. Raises LakeError."""
+    file = read(key)
+    if file is None:
+        return None
+    digest, size = hashlib.sha256(), 0
+    with file, told_apart("give", key):
+        while chunk := file.read(READ_BYTES):
+            digest.update(chunk)
+            size += len(chunk)
+    return Measure(size, digest.hexdigest())
+
+
 def stands(key: str, size: int) -> bool:
     """Whether a file of that size stands at `key`. Raises LakeError."""
     with told_apart("show", key):
         storage = lake()
+        if hasattr(storage, "bucket"):
+            return _size_in_bucket(storage, key) == size
         return storage.exists(key) and storage.size(key) == size
 
 
@@ -85,6 +112,16 @@ def told_apart(verb: str, key: str) -> Iterator[None]:
         raise LakeError(f"The lake did not {verb} {key}: {code}.") from error
     except (BotoCoreError, OSError) as error:
         raise LakeError(f"The lake did not {verb} {key}: {type(error).__name__}.") from error
+
+
+def _size_in_bucket(storage: Storage, key: str) -> int | None:
+    """One question to the store, where the storage's own two methods would ask twice."""
+    try:
+        return storage.bucket.Object(key).content_length
+    except ClientError as error:
+        if error.response.get("Error", {}).get("Code") in ("404", "NoSuchKey"):
+            return None
+        raise
 
 
 def _put_in_bucket(storage: Storage, key: str, path: Path, found: Measure) -> None:
@@ -110,62 +147,3 @@ def _put_in_folder(target: Path, path: Path) -> None:
         part.replace(target)
     finally:
         part.unlink(missing_ok=True)
-
-
-# --- Parquet
-
-# Decimals as booked: those with at most 12 places as decimal128 with room for sums; notionals and P&L, which may have
-# 24, as text that every reader can cast.
-PARQUET_TYPES = {
-    **dict.fromkeys(("id", "version", "account", "trades", "buys", "sells"), "int64"),
-    **dict.fromkeys(("quantity", "price", "fees", "volume", "buy_volume", "sell_volume"), "decimal"),
-    **dict.fromkeys(("vwap", "open", "high", "low", "close"), "decimal"),
-    **dict.fromkeys(("executed_at", "recorded_at"), "instant"),
-    "date": "day",
-}
-
-
-class ParquetFile:
-    """A Parquet file being written, a group of rows of fixed size at a time.
-
-    Every option is fixed and nothing in the file tells when it was made: the same rows make the same bytes with the
-    pinned pyarrow.
-    """
-
-    def __init__(self, path: Path, columns: tuple[str, ...]):
-        # pyarrow takes 0.3 s and 60 MB to import: only who writes the lake pays it.
-        import pyarrow
-        import pyarrow.parquet
-
-        self.arrow, self.columns = pyarrow, columns
-        self.schema = pyarrow.schema([(name, _arrow_type(pyarrow, name)) for name in columns])
-        options = {"compression": "zstd", "compression_level": 3, "version": "2.6", "use_dictionary": True}
-        self.writer = pyarrow.parquet.ParquetWriter(path, self.schema, **options)
-
-    def passing(self, rows: Iterable[Row]) -> Iterator[Row]:
-        """The same rows, each written here as it passes; the file is whole when they have all passed."""
-        with self.writer:
-            for group in batched(rows, ROWS_A_GROUP):
-                self.write_group(group)
-                yield from group
-
-    def write_group(self, group: tuple[Row, ...]) -> None:
-        rows = [{name: _arrow_value(name, row[name]) for name in self.columns} for row in group]
-        self.writer.write_table(self.arrow.Table.from_pylist(rows, schema=self.schema), row_group_size=ROWS_A_GROUP)
-
-
-def _arrow_type(pyarrow, name: str):
-    types = {
-        "int64": pyarrow.int64(),
-        "decimal": pyarrow.decimal128(38, 12),
-        "instant": pyarrow.timestamp("us", tz="UTC"),
-        "day": pyarrow.date32(),
-        "text": pyarrow.string(),
-    }
-    return types[PARQUET_TYPES.get(name, "text")]
-
-
-def _arrow_value(name: str, value: object) -> object:
-    if name in PARQUET_TYPES or value is None:
-        return value
-    return plain(value) if hasattr(value, "as_tuple") else str(value)

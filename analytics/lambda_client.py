@@ -19,6 +19,8 @@ from urllib3.exceptions import ReadTimeoutError
 
 from analytics import lake, services
 from analytics.lambda_function import StoreError, handler
+from analytics.layout import object_key, parse_key
+from analytics.revisions import keep
 
 logger = logging.getLogger(__name__)
 
@@ -97,9 +99,14 @@ class LakeStore:
             path = Path(folder) / "part"
             path.write_bytes(content)
             try:
-                services.keep(key, path, rows=content.count(b"\n") - 1)
+                keep(key, path, content.count(b"\n") - 1, services.entries_known_by(source_of(key)))
             except lake.LakeError as error:
                 raise StoreError(str(error)) from error
+
+
+def source_of(key: str) -> str:
+    """The trades file that the analysis at `key` was made of."""
+    return object_key("trades", parse_key(key)[1])
 
 
 def invoke_in_process(body: str) -> Answer:

@@ -1,5 +1,7 @@
 """How the lake is laid out: the key of each file, its columns, and the one way its CSV is written and read.
 
+A day's file stands at its key as it is now; each revision of it that ever stood there is kept under `revisions/`.
+
 Standard library only: the AWS handler is deployed with this file beside it, so that the Lambda, the worker and
 the page agree on every name, and the same rows make the same bytes wherever they are written.
 """
@@ -10,8 +12,11 @@ import io
 from collections.abc import Iterable, Iterator, Mapping
 from decimal import Decimal
 
-KINDS = {"trades": "trades", "analytics": "analysis"}
-FORMATS = ("csv", "parquet")
+# kind, which is the folder too -> how its files are called
+KINDS = {"trades": "trades", "analytics": "analysis", "anchors": "anchors", "manifests": "manifest"}
+TABLES = ("csv", "parquet")
+FORMATS = {"trades": TABLES, "analytics": TABLES, "anchors": ("csv",), "manifests": ("json",)}
+FILE_FORMATS = ("csv", "parquet", "json")
 FIRST_DAY = dt.date(1900, 1, 1)
 
 TRADE_COLUMNS = (
@@ -32,6 +37,7 @@ TRADE_COLUMNS = (
     "note",
     "client_trade_id",
 )
+ANCHOR_COLUMNS = ("account", "entry", "digest", "recorded_at")
 ANALYSIS_COLUMNS = (
     "date",
     "ticker",
@@ -56,16 +62,16 @@ ANALYSIS_COLUMNS = (
 def object_key(kind: str, day: dt.date, file_format: str = "csv") -> str:
     """The key of a day's file: `trades/2025/01/15/trades_2025-01-15.csv`.
 
-    kind         "trades" or "analytics"
+    kind         one of KINDS
     day          a UTC day
-    file_format  "csv" or "parquet"
+    file_format  one of the kind's FORMATS
 
     Raises ValueError for another kind or format.
     """
     if kind not in KINDS:
         raise ValueError(f"kind must be one of {', '.join(KINDS)}, not {kind!r}")
-    if file_format not in FORMATS:
-        raise ValueError(f"format must be one of {', '.join(FORMATS)}, not {file_format!r}")
+    if file_format not in FORMATS[kind]:
+        raise ValueError(f"format must be one of {', '.join(FORMATS[kind])}, not {file_format!r}")
     folder = f"{day.year:04}/{day.month:02}/{day.day:02}"
     return f"{kind}/{folder}/{KINDS[kind]}_{day.isoformat()}.{file_format}"
 
@@ -78,9 +84,28 @@ def parse_key(key: str) -> tuple[str, dt.date, str]:
     except (TypeError, ValueError):
         raise ValueError(f"{key} is not a key of the lake") from None
     file_format = rest.rpartition(".")[2]
-    if kind not in KINDS or file_format not in FORMATS or object_key(kind, day, file_format) != key:
+    if kind not in KINDS or file_format not in FORMATS[kind] or object_key(kind, day, file_format) != key:
         raise ValueError(f"{key} is not a key of the lake")
     return kind, day, file_format
+
+
+def revision_key(key: str, number: int) -> str:
+    """Where revision `number` of the file at `key` is kept: `revisions/trades/2025/01/15/trades_2025-01-15.r0001.csv`.
+
+    Raises ValueError for a number below 1.
+    """
+    if number < 1:
+        raise ValueError(f"revisions are numbered from 1, not {number}")
+    stem, _, file_format = key.rpartition(".")
+    return f"revisions/{stem}.r{number:04}.{file_format}"
+
+
+def link_key(kind: str, day: dt.date) -> str:
+    """The key of the day's link: a line with the address of its Parquet file, in a folder of partition columns.
+
+    Athena, Trino and Spark read these as a table; in the day's own folder they would read the CSV as well.
+    """
+    return f"links/{kind}/year={day.year:04}/month={day.month:02}/day={day.day:02}/parquet.txt"
 
 
 def plain(number: Decimal) -> str:
@@ -106,7 +131,7 @@ def write_csv(file: io.TextIOBase, columns: tuple[str, ...], rows: Iterable[Mapp
     writer.writerow(columns)
     count = 0
     for row in rows:
-        writer.writerow([_cell(row[column]) for column in columns])
+        writer.writerow(cells_of(row, columns))
         count += 1
     return count
 
@@ -136,6 +161,11 @@ def read_csv(file: Iterable[str], columns: tuple[str, ...]) -> Iterator[tuple[in
             yield reader.line_num, dict(zip(header, cells, strict=True))
     except csv.Error as error:
         raise ValueError(f"line {reader.line_num}: {error}") from error
+
+
+def cells_of(row: Mapping[str, object], columns: tuple[str, ...]) -> list[str]:
+    """The row as it is written."""
+    return [_cell(row[column]) for column in columns]
 
 
 def _cell(value: object) -> str:

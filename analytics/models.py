@@ -1,4 +1,4 @@
-"""What stands in the lake, and who asked for a day to be made."""
+"""What stands in the lake, what ever stood there, and who asked for a day to be made."""
 
 from datetime import date
 
@@ -7,10 +7,16 @@ from django.db import models
 from django.db.models import Q
 from django.utils import timezone
 
-from analytics.layout import FORMATS, KINDS
+from analytics.layout import FILE_FORMATS, KINDS, revision_key
 from tradeops.core.jobs.models import Job, JobQuerySet
 
 EXPORT = "export"
+
+
+class LakeQuerySet(models.QuerySet):
+    def visible_to(self, user):
+        """A day's files are the whole desk's: for those who see all books."""
+        return self if user.sees_all_books else self.none()
 
 
 class LakeFile(models.Model):
@@ -19,18 +25,21 @@ class LakeFile(models.Model):
     key = models.CharField(max_length=200, unique=True)
     day = models.DateField()
     kind = models.CharField(max_length=16, choices=[(kind, kind) for kind in KINDS])
-    file_format = models.CharField(max_length=8, choices=[(name, name) for name in FORMATS])
+    file_format = models.CharField(max_length=8, choices=[(name, name) for name in FILE_FORMATS])
     rows = models.PositiveBigIntegerField()
     size = models.PositiveBigIntegerField(help_text="Bytes.")
     sha256 = models.CharField(max_length=64)
     revision = models.PositiveIntegerField(default=1, help_text="Counts how often the bytes have changed.")
     written_at = models.DateTimeField(default=timezone.now)
+    made_at = models.DateTimeField(default=timezone.now, help_text="When the book was last asked, changed or not.")
+
+    objects = LakeQuerySet.as_manager()
 
     class Meta:
         ordering = ["-day", "-kind", "file_format"]
         constraints = [
             models.CheckConstraint(condition=Q(kind__in=tuple(KINDS)), name="lakefile_kind_known"),
-            models.CheckConstraint(condition=Q(file_format__in=FORMATS), name="lakefile_format_known"),
+            models.CheckConstraint(condition=Q(file_format__in=FILE_FORMATS), name="lakefile_format_known"),
             models.CheckConstraint(condition=Q(revision__gte=1), name="lakefile_revision_from_1"),
         ]
         indexes = [models.Index(fields=["-day", "-kind", "file_format"], name="lakefile_newest_day")]
@@ -42,6 +51,57 @@ class LakeFile(models.Model):
     def name(self) -> str:
         """The key without its folders."""
         return self.key.rpartition("/")[2]
+
+    @property
+    def revisions(self) -> models.QuerySet:
+        return Revision.objects.filter(file_key=self.key)
+
+
+class Revision(models.Model):
+    """A file as it once stood in the lake, and which entries of its accounts the book had then.
+
+    Noted before its bytes are put, so that whatever was sent can be made again: `known` says from what.
+    """
+
+    file_key = models.CharField(max_length=200)
+    number = models.PositiveIntegerField()
+    rows = models.PositiveBigIntegerField()
+    size = models.PositiveBigIntegerField(help_text="Bytes.")
+    sha256 = models.CharField(max_length=64)
+    known = models.JSONField(default=dict, help_text="By account the number of the last ledger entry it knew.")
+    made_with = models.CharField(max_length=80, help_text="The versions that a file's bytes depend on.")
+    written_at = models.DateTimeField(default=timezone.now)
+
+    objects = LakeQuerySet.as_manager()
+
+    class Meta:
+        ordering = ["file_key", "-number"]
+        constraints = [
+            models.UniqueConstraint(fields=["file_key", "number"], name="revision_once_a_file"),
+            models.CheckConstraint(condition=Q(number__gte=1), name="revision_number_from_1"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.file_key} r{self.number}"
+
+    @property
+    def key(self) -> str:
+        """Where it is kept."""
+        return revision_key(self.file_key, self.number)
+
+    @property
+    def name(self) -> str:
+        return self.key.rpartition("/")[2]
+
+    @property
+    def is_comparable(self) -> bool:
+        """Whether what it says can be held against the book of today, trade by trade."""
+        return self.file_key.startswith("trades/") and self.file_key.endswith(".csv")
+
+    @property
+    def entries(self) -> dict[int, int]:
+        """By account the number of the last entry it knew."""
+        return {int(account): number for account, number in self.known.items()}
 
 
 class ExportJobQuerySet(JobQuerySet):

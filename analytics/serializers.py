@@ -1,7 +1,6 @@
 """Shapes of the analytics API."""
 
 import datetime as dt
-import re
 
 from django.utils import timezone
 from rest_framework import serializers
@@ -9,11 +8,11 @@ from rest_framework.exceptions import ParseError
 from rest_framework.reverse import reverse
 
 from analytics.models import ExportJob
+from analytics.reading import PLAIN_DAY
 from analytics.services import check_exportable
 from tradeops.core.api import StrictSerializer
+from tradeops.core.moments import InstantField
 from tradeops.core.strict_json import StrictJSONParser, parse_json
-
-PLAIN_DAY = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
 
 
 class DayField(serializers.DateField):
@@ -62,6 +61,42 @@ class ExportJobSerializer(JobAcceptedSerializer):
 
     def get_keys(self, job: ExportJob) -> list[str]:
         return (job.result or {}).get("keys", [])
+
+
+class RevisionSerializer(serializers.Serializer):
+    """A file as it once stood in the lake."""
+
+    number = serializers.IntegerField()
+    key = serializers.CharField(help_text="Where it is kept.")
+    rows = serializers.IntegerField()
+    size = serializers.IntegerField(help_text="Bytes.")
+    sha256 = serializers.CharField()
+    entries = serializers.DictField(
+        source="known",
+        child=serializers.IntegerField(),
+        help_text="By account the number of the last ledger entry it knew.",
+    )
+    made_with = serializers.CharField()
+    written_at = InstantField()
+
+
+class LakeFileSerializer(serializers.Serializer):
+    """A file of a day as it stands in the lake, and as it stood."""
+
+    key = serializers.CharField()
+    rows = serializers.IntegerField()
+    size = serializers.IntegerField(help_text="Bytes.")
+    sha256 = serializers.CharField()
+    revision = serializers.IntegerField()
+    written_at = InstantField()
+    revisions = RevisionSerializer(source="shown_revisions", many=True, help_text="The newest first, at most 100.")
+
+
+class DaySerializer(serializers.Serializer):
+    """A UTC day of the lake."""
+
+    date = serializers.DateField()
+    files = LakeFileSerializer(many=True)
 
 
 class PassedOnParser(StrictJSONParser):

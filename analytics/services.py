@@ -1,41 +1,30 @@
-"""Making a day's files: the trades as they stand in the book, and their analysis.
+"""Making a day's files: the trades as they stand in the book, their analysis, and the heads of the accounts' chains.
 
 The key depends on the day alone and the bytes on the book alone, so every service here may be run again at any time:
-what is already there, byte for byte, is not written again.
+what is already there, byte for byte, is not written again, and what has changed becomes the next revision.
 """
 
 import datetime as dt
-import io
 import tempfile
-from collections.abc import Callable, Iterable, Iterator
-from decimal import Decimal
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
+from django.conf import settings
 from django.core.exceptions import ValidationError
 from django.db import transaction
-from django.db.models import OuterRef, Subquery
 from django.utils import timezone
 
 from analytics import lake
-from analytics.layout import ANALYSIS_COLUMNS, FIRST_DAY, FORMATS, TRADE_COLUMNS, object_key, parse_key, write_csv
-from analytics.models import EXPORT, ExportJob, ExportRequest, LakeFile
-from analytics.reports import read_report
-from tradeops.core.csvfile import safe_text
-from tradeops.core.fields import ExactDecimal, ExactSum
+from analytics.anchors import heads_at_end_of
+from analytics.day_files import Made, make_analysis_of, make_anchors, make_manifest, make_trades
+from analytics.day_trades import CurrentTrades
+from analytics.layout import FIRST_DAY, FORMATS, KINDS, TABLES, link_key, object_key
+from analytics.models import EXPORT, ExportJob, ExportRequest, LakeFile, Revision
+from analytics.revisions import keep
 from tradeops.core.jobs.services import owe
-from trades.models import Realization, Trade
 
 DAYS_LOOKED_BACK = 7
-# What each trade realized, gross, by its account's own method.
-REALIZED = Subquery(
-    Realization.objects.filter(closed_by=OuterRef("trade_id"))
-    .order_by()
-    .values("closed_by")
-    .annotate(total=ExactSum("pnl"))
-    .values("total"),
-    output_field=ExactDecimal(max_digits=60, decimal_places=24),
-)
-TEXT_COLUMNS = ("strategy", "tags", "note", "client_trade_id")
 
 
 # --- owing
@@ -82,88 +71,70 @@ def owe_night_exports(today: dt.date) -> list[dt.date]:
 
 
 def make_day(day: dt.date, tell: Callable[[int], None] = lambda percentage: None) -> dict[str, object]:
-    """Export and analyze `day`; `tell` hears the progress in percent. Returns the day and its object keys."""
-    files = export_day(day)
-    tell(60)
-    files += analyze_day(day)
+    """Export, analyze and anchor `day`; `tell` hears the progress in percent. Returns the day and its object keys.
+
+    Raises lake.LakeError.
+    """
+    with working_folder() as folder:
+        trades = make_trades(folder, CurrentTrades(day))
+        tell(40)
+        files = keep_all(trades)
+        tell(60)
+        files += keep_all(make_analysis_of(folder, day, trades))
+    tell(90)
+    files += [*anchor_day(day), list_day(day)]
+    link_day(day)
     return {"date": day.isoformat(), "keys": [file.key for file in files]}
 
 
-def export_day(day: dt.date) -> list[LakeFile]:
-    """Write the trades of a UTC day, as the book has them now, as CSV and Parquet. Raises lake.LakeError."""
-    return write_files("trades", day, TRADE_COLUMNS, trade_rows(day))
+def anchor_day(day: dt.date) -> list[LakeFile]:
+    """Put down the heads of the accounts' chains, once, when the day is over.
 
-
-def analyze_day(day: dt.date) -> list[LakeFile]:
-    """Write the analysis of a day's trades file, as CSV and Parquet.
-
-    Raises lake.LakeError, or ValueError when the trades file is absent or cannot be read.
+    Raises ValueError where they were put down before and the chains are no longer the same.
     """
-    source = lake.read(object_key("trades", day))
-    if source is None:
-        raise ValueError(f"There is no trades file of {day} to analyze.")
-    with source:
-        report = read_report(day, io.TextIOWrapper(source, encoding="utf-8", newline=""))
-    return write_files("analytics", day, ANALYSIS_COLUMNS, report.rows())
+    noted = Revision.objects.filter(file_key=object_key("anchors", day)).first()
+    if noted is None and timezone.now().date() <= day:
+        return []
+    with working_folder() as folder:
+        made = make_anchors(folder, day, noted.entries if noted else heads_at_end_of(day))
+        if noted and noted.sha256 != lake.measure(*made.paths.values()).sha256:
+            raise ValueError(f"The entries of the accounts are not those that were anchored at the end of {day}.")
+        return keep_all(made)
 
 
-def write_files(kind: str, day: dt.date, columns: tuple[str, ...], rows: Iterable[lake.Row]) -> list[LakeFile]:
-    """Have `rows`, read once, stand in the lake as CSV and as Parquet. Memory does not grow with their number."""
+def list_day(day: dt.date) -> LakeFile:
+    """Write the day's manifest: what its files are, and which entries of the book they know."""
+    keys = [object_key(kind, day, name) for kind in KINDS for name in FORMATS[kind] if kind != "manifests"]
+    revisions = [revision for key in keys if (revision := Revision.objects.filter(file_key=key).first())]
+    with working_folder() as folder:
+        return keep_all(make_manifest(folder, day, revisions))[0]
+
+
+def link_day(day: dt.date) -> None:
+    """Lead Athena, Trino and Spark to the day's Parquet files, which they find in S3 alone."""
+    if not settings.S3_BUCKET_NAME:
+        return
+    for kind, formats in FORMATS.items():
+        if formats == TABLES:
+            with working_folder() as folder:
+                path = folder / "link.txt"
+                path.write_text(f"s3://{settings.S3_BUCKET_NAME}/{object_key(kind, day, 'parquet')}\n")
+                found, key = lake.measure(path), link_key(kind, day)
+                if not lake.stands(key, found.size):
+                    lake.put(key, path, found)
+
+
+def entries_known_by(key: str) -> dict[int, int]:
+    """What the book had when the file at `key` was made."""
+    revision = Revision.objects.filter(file_key=key).first()
+    return revision.entries if revision else {}
+
+
+def keep_all(made: Made) -> list[LakeFile]:
+    return [keep(key, path, made.rows, made.entries) for key, path in made.paths.items()]
+
+
+@contextmanager
+def working_folder() -> Iterator[Path]:
     with tempfile.TemporaryDirectory(prefix="tradeops-") as folder:
-        parts = {name: Path(folder) / name for name in FORMATS}
-        passing = lake.ParquetFile(parts["parquet"], columns).passing(rows)
-        with parts["csv"].open("w", encoding="utf-8", newline="") as file:
-            count = write_csv(file, columns, (safe_for_sheets(row) for row in passing))
-        return [keep(object_key(kind, day, name), part, count) for name, part in parts.items()]
-
-
-def safe_for_sheets(row: lake.Row) -> lake.Row:
-    """The row with what people typed made harmless to a spreadsheet. Parquet keeps it as it is."""
-    return row | {name: safe_text(str(row[name])) for name in TEXT_COLUMNS if row.get(name)}
-
-
-def trade_rows(day: dt.date) -> Iterator[lake.Row]:
-    """The current trades executed on a UTC day, by `executed_at` and id, with the columns of the trades file."""
-    start = dt.datetime.combine(day, dt.time(), dt.UTC)
-    trades = Trade.objects.current().filter(executed_at__gte=start, executed_at__lt=start + dt.timedelta(days=1))
-    trades = trades.annotate(realized_pnl=REALIZED).select_related("entry").in_order()
-    for trade in trades.iterator(chunk_size=2000):
-        yield trade_row(trade)
-
-
-def trade_row(trade: Trade) -> lake.Row:
-    """A trade as it was booked; `id` is the trade's own, the same in every version."""
-    return {
-        "id": trade.trade_id,
-        "version": trade.version,
-        "account": trade.account_id,
-        "ticker": trade.ticker,
-        "trade_type": trade.side,
-        "quantity": trade.quantity,
-        "price": trade.price,
-        "notional": trade.notional,
-        "fees": trade.fees,
-        "realized_pnl": trade.realized_pnl or Decimal(0),
-        "executed_at": trade.executed_at,
-        "recorded_at": trade.entry.recorded_at,
-        "strategy": trade.strategy,
-        "tags": ",".join(trade.tag_list),
-        "note": trade.note,
-        "client_trade_id": trade.client_trade_id,
-    }
-
-
-def keep(key: str, path: Path, rows: int) -> LakeFile:
-    """Have the file at `path` stand at `key` and note it; bytes that stand there already are not written again."""
-    found = lake.measure(path)
-    known = LakeFile.objects.filter(key=key).first()
-    if known and known.sha256 == found.sha256 and lake.stands(key, found.size):
-        return known
-    lake.put(key, path, found)
-    kind, day, file_format = parse_key(key)
-    noted = {"rows": rows, "size": found.size, "sha256": found.sha256, "written_at": timezone.now()}
-    if known:
-        noted["revision"] = known.revision + (known.sha256 != found.sha256)
-    named = {"day": day, "kind": kind, "file_format": file_format}
-    file, _ = LakeFile.objects.update_or_create(key=key, defaults=noted, create_defaults=noted | named)
-    return file
+        yield Path(folder)

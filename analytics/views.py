@@ -11,14 +11,17 @@ from django.utils import timezone
 from django.views.decorators.http import require_GET, require_POST
 
 from analytics import lake
+from analytics.archive import differences_today
 from analytics.forms import DayForm
-from analytics.models import ExportJob, LakeFile
+from analytics.models import ExportJob, LakeFile, Revision
+from analytics.reading import read_day
 from analytics.services import request_export
 from tradeops.core.error_pages import error_page
 from tradeops.core.users.roles import Action, require
 
 FILES_SHOWN = 120
 JOBS_SHOWN = 20
+DIFFERENCES_SHOWN, COMPARED_ROWS = 200, 20_000
 
 
 @login_required
@@ -68,15 +71,47 @@ def run_export(request: HttpRequest) -> HttpResponse:
 
 @login_required
 @require_GET
+def day(request: HttpRequest, day: str) -> HttpResponse:
+    """A day's files with their revisions; `?compare=ID` lists what differs from one with what is known today."""
+    date, files = read_day(request.user, day)
+    context = {"day": date, "files": files, "most_rows": COMPARED_ROWS}
+    compared = request.GET.get("compare", "")
+    if compared.isascii() and compared.isdigit():
+        context |= compare(get_object_or_404(Revision.objects.visible_to(request.user), pk=int(compared[:18])))
+    return render(request, "analytics/day.html", context)
+
+
+def compare(revision: Revision) -> dict:
+    """What differs today, for the page; of more rows than it can wait for the command does it."""
+    if not revision.is_comparable or revision.rows > COMPARED_ROWS:
+        return {"compared": revision, "problem": f"Run manage.py lake reproduce {revision.file_key} for it."}
+    try:
+        found = differences_today(revision)
+    except (lake.LakeError, ValueError) as error:
+        return {"compared": revision, "problem": str(error)}
+    return {"compared": revision, "differences": found[:DIFFERENCES_SHOWN], "difference_count": len(found)}
+
+
+@login_required
+@require_GET
+def download_revision(request: HttpRequest, id: int) -> HttpResponse:
+    """A file as it was once sent, to those who see all books."""
+    return send(request, get_object_or_404(Revision.objects.visible_to(request.user), pk=id))
+
+
+@login_required
+@require_GET
 def download_file(request: HttpRequest, id: int) -> HttpResponse:
     """A file of the lake, to those who see all books; for others there is none."""
-    files = LakeFile.objects.all() if request.user.sees_all_books else LakeFile.objects.none()
-    file = get_object_or_404(files, pk=id)
+    return send(request, get_object_or_404(LakeFile.objects.visible_to(request.user), pk=id))
+
+
+def send(request: HttpRequest, file: LakeFile | Revision) -> HttpResponse:
     try:
         content = lake.read(file.key)
     except lake.LakeError as error:
         return error_page(request, 502, str(error))
     if content is None:
         return error_page(request, 404, f"{file.key} is no longer in the lake. Run the day again to have it back.")
-    content_type = lake.CONTENT_TYPES[file.file_format]
+    content_type = lake.CONTENT_TYPES[file.key.rpartition(".")[2]]
     return FileResponse(content, as_attachment=True, filename=file.name, content_type=content_type)

@@ -51,6 +51,8 @@ def test_a_day_is_owed_done_and_reported(api, alice, day_of_trades):
         "trades/2025/01/15/trades_2025-01-15.parquet",
         "analytics/2025/01/15/analysis_2025-01-15.csv",
         "analytics/2025/01/15/analysis_2025-01-15.parquet",
+        "anchors/2025/01/15/anchors_2025-01-15.csv",
+        "manifests/2025/01/15/manifest_2025-01-15.json",
     ]
 
 
@@ -96,7 +98,7 @@ def test_one_who_asks_while_the_night_runs_may_follow_it(api, alice):
 
 
 def test_a_job_that_failed_says_why(api, alice, monkeypatch):
-    monkeypatch.setattr("analytics.services.export_day", raising(ValueError("line 3: price is not a plain decimal")))
+    monkeypatch.setattr("analytics.services.make_trades", raising(ValueError("line 3: price is not a plain decimal")))
     answer = ask(api(alice))
     runner.run_owed()
     told = follow(api(alice), answer).data
@@ -106,7 +108,7 @@ def test_a_job_that_failed_says_why(api, alice, monkeypatch):
 def test_a_job_that_is_tried_again_says_which_attempt(api, alice, monkeypatch):
     from analytics.lake import LakeError
 
-    monkeypatch.setattr("analytics.services.export_day", raising(LakeError("The lake did not take it: SlowDown.")))
+    monkeypatch.setattr("analytics.services.make_trades", raising(LakeError("The lake did not take it: SlowDown.")))
     answer = ask(api(alice))
     runner.run_owed()
     told = follow(api(alice), answer).data

@@ -21,6 +21,7 @@ from trades.models import Trade
 pytestmark = pytest.mark.django_db
 
 KEYS = [object_key(kind, DAY, name) for kind in ("trades", "analytics") for name in ("csv", "parquet")]
+ANCHORS, MANIFEST = object_key("anchors", DAY), object_key("manifests", DAY, "json")
 
 
 def content_of(key: str) -> bytes:
@@ -43,8 +44,8 @@ def names_in(storage, folder: str) -> list[str]:
 def test_a_day_is_four_files_at_their_keys(day_of_trades):
     heard = []
     made = services.make_day(DAY, heard.append)
-    assert made == {"date": "2025-01-15", "keys": KEYS}
-    assert heard == [60]
+    assert made == {"date": "2025-01-15", "keys": [*KEYS, ANCHORS, MANIFEST]}
+    assert heard == [40, 60, 90]
     assert names_in(storages["lake"], "trades/2025/01/15") == ["trades_2025-01-15.csv", "trades_2025-01-15.parquet"]
 
 
@@ -87,7 +88,8 @@ def test_made_again_the_bytes_are_the_same_and_are_not_written_again(day_of_trad
     monkeypatch.setattr(lake, "put", lambda *args: pytest.fail("written again"))
     services.make_day(DAY)
     assert {key: content_of(key) for key in KEYS} == before
-    assert list(LakeFile.objects.values()) == noted
+    made_at = {name: value for name, value in noted[0].items() if name == "made_at"}
+    assert [row | made_at for row in LakeFile.objects.values()] == [row | made_at for row in noted]
 
 
 def test_made_anew_elsewhere_the_bytes_are_the_same(day_of_trades):
@@ -105,7 +107,8 @@ def test_what_stands_there_is_noted_with_its_checksum(day_of_trades):
     for file in LakeFile.objects.all():
         content = content_of(file.key)
         assert (file.size, file.sha256) == (len(content), hashlib.sha256(content).hexdigest())
-    assert dict(LakeFile.objects.values_list("key", "rows")) == dict(zip(KEYS, (3, 3, 2, 2), strict=True))
+    rows = dict(zip([*KEYS, ANCHORS, MANIFEST], (3, 3, 2, 2, 1, 5), strict=True))
+    assert dict(LakeFile.objects.values_list("key", "rows")) == rows
 
 
 def test_a_late_trade_makes_the_next_revision(day_of_trades, book):
@@ -113,14 +116,16 @@ def test_a_late_trade_makes_the_next_revision(day_of_trades, book):
     book("MSFT", "BUY", "1", "400", dt.datetime(2025, 1, 15, 12, tzinfo=dt.UTC), trade_id=99)
     services.make_day(DAY)
     assert [row["id"] for row in rows_of(KEYS[0])] == ["2", "99", "3", "4"]
-    assert set(LakeFile.objects.values_list("revision", flat=True)) == {2}
+    assert dict(LakeFile.objects.values_list("kind", "revision")) == {
+        "trades": 2, "analytics": 2, "anchors": 1, "manifests": 2,
+    }  # fmt: skip
 
 
 def test_equal_times_are_ordered_by_id(book):
     noon = dt.datetime(2025, 1, 15, 12, tzinfo=dt.UTC)
     for trade_id in (30, 4, 200):
         book("A", "BUY", "1", "1", noon, trade_id=trade_id)
-    services.export_day(DAY)
+    services.make_day(DAY)
     assert [row["id"] for row in rows_of(KEYS[0])] == ["4", "30", "200"]
 
 
@@ -140,13 +145,9 @@ def test_a_file_that_was_lost_is_made_again_though_it_is_noted(day_of_trades):
 
 def test_an_export_takes_a_fixed_number_of_queries(day_of_trades, django_assert_num_queries):
     services.make_day(DAY)
-    with django_assert_num_queries(3):  # the trades, and what is noted of two files
-        services.export_day(DAY)
-
-
-def test_a_day_that_was_never_exported_cannot_be_analyzed(db):
-    with pytest.raises(ValueError, match="no trades file of 2025-01-15"):
-        services.analyze_day(DAY)
+    # The accounts' heads, the trades, the anchors; what is noted of six files and of their last revisions.
+    with django_assert_num_queries(27):
+        services.make_day(DAY)
 
 
 @pytest.mark.embedded
@@ -155,8 +156,8 @@ def test_a_write_that_fails_half_way_leaves_what_was_there(day_of_trades, book, 
     before = content_of(KEYS[0])
     book("MSFT", "BUY", "1", "400", dt.datetime(2025, 1, 15, 12, tzinfo=dt.UTC), trade_id=99)
     monkeypatch.setattr(lake.os, "fsync", raising(OSError(28, "No space left on device")))
-    with pytest.raises(lake.LakeError, match="did not take trades/2025/01/15/trades_2025-01-15.csv: OSError"):
-        services.export_day(DAY)
+    with pytest.raises(lake.LakeError, match="did not take revisions/trades/.*r0002.csv: OSError"):
+        services.make_day(DAY)
     assert content_of(KEYS[0]) == before
     assert names_in(storages["lake"], "trades/2025/01/15") == [Path(key).name for key in KEYS[:2]]
 

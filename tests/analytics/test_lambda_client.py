@@ -8,7 +8,7 @@ import pytest
 from django.db import connection
 
 from analytics import lambda_client, services
-from tests.analytics.conftest import DAY
+from tests.analytics.conftest import DAY, export_trades
 
 SECRET = b"nobody should read this"
 
@@ -198,7 +198,7 @@ def test_a_crowd_waiting_for_a_slow_one_is_told_to_come_back(upstream, monkeypat
 @pytest.mark.django_db
 def test_in_process_it_analyzes_the_days_file(api, alice, day_of_trades, settings):
     settings.LAMBDA_API_URL = ""
-    services.export_day(DAY)
+    export_trades(DAY)
     answer = api(alice).post("/moneyai", {"date": "2025-01-15"}, format="json")
     assert (answer.status_code, answer["Content-Type"]) == (200, "application/json")
     body = json.loads(answer.content)
@@ -209,9 +209,9 @@ def test_in_process_it_analyzes_the_days_file(api, alice, day_of_trades, setting
 @pytest.mark.django_db
 def test_in_process_and_night_write_the_same_bytes(api, alice, day_of_trades, settings):
     settings.LAMBDA_API_URL = ""
-    services.export_day(DAY)
+    export_trades(DAY)
     api(alice).post("/moneyai", {"date": "2025-01-15"}, format="json")
-    services.analyze_day(DAY)
+    services.make_day(DAY)
     assert services.LakeFile.objects.get(key__endswith="analysis_2025-01-15.csv").revision == 1
 
 

@@ -9,7 +9,7 @@ from decimal import Decimal
 from django.db import models
 from django.utils import timezone
 
-from analytics.models import ExportJob, LakeFile
+from analytics.models import ExportJob, LakeFile, Revision
 from analytics.services import make_day
 from market.models import Instrument
 from strategies.models import Run
@@ -76,6 +76,8 @@ NAMED = {
     "imports/import_id": Named(ImportBatch, "pk", "account__owner"),
     "new/kind": Word("deposit"),
     "files/id": Named(LakeFile, is_staffs=True),
+    "days/day": Named(LakeFile, "day", is_staffs=True),
+    "revisions/id": Named(Revision, is_staffs=True),
 }
 # What an address asks for before it looks for its row.
 QUERIES = {"/what-if": "?quantity=1&side=sell"}

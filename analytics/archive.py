@@ -1,0 +1,78 @@
+"""What was once sent, made again: a revision from the entries that its accounts had then, and what is known since."""
+
+import datetime as dt
+import io
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from analytics import lake
+from analytics.day_files import Made, make_analysis_of, make_anchors, make_trades, safe_for_sheets
+from analytics.day_trades import CurrentTrades, KnownTrades
+from analytics.differences import Difference, find_differences
+from analytics.layout import TRADE_COLUMNS, cells_of, parse_key, read_csv
+from analytics.models import Revision
+from analytics.revisions import Entries, versions_used
+
+
+@dataclass(frozen=True)
+class Reproduction:
+    """A revision made again, at `path`."""
+
+    revision: Revision
+    path: Path
+    sha256: str
+
+    @property
+    def is_same(self) -> bool:
+        """Whether it is the same to the byte."""
+        return self.sha256 == self.revision.sha256
+
+    @property
+    def reason(self) -> str:
+        """Why it may not be: another version of what writes it."""
+        now = versions_used(self.revision.file_key)
+        return (
+            "" if self.is_same or now == self.revision.made_with else f"made with {self.revision.made_with}, now {now}"
+        )
+
+
+def reproduce(revision: Revision, folder: Path) -> Reproduction:
+    """Make the bytes of `revision` again, in `folder`, from the book as it was known then.
+
+    Raises ValueError for a file that is not made from the book alone.
+    """
+    kind, day, _ = parse_key(revision.file_key)
+    path = make_again(kind, day, revision.entries, folder).paths[revision.file_key]
+    return Reproduction(revision, path, lake.measure(path).sha256)
+
+
+def make_again(kind: str, day: dt.date, entries: Entries, folder: Path) -> Made:
+    if kind == "anchors":
+        return make_anchors(folder, day, entries)
+    if kind not in ("trades", "analytics"):
+        raise ValueError(f"{kind} are lists of other files: reproduce those.")
+    trades = make_trades(folder, KnownTrades(day, entries))
+    return trades if kind == "trades" else make_analysis_of(folder, day, trades)
+
+
+def differences_today(revision: Revision) -> list[Difference]:
+    """What the book says today otherwise than a revision of a day's trades (its CSV) did.
+
+    Raises lake.LakeError, or ValueError where the revision is no longer in the lake or is not of trades.
+    """
+    if not revision.is_comparable:
+        raise ValueError("Only revisions of a day's trades as CSV are compared.")
+    source = lake.read(revision.key)
+    if source is None:
+        raise ValueError(f"{revision.key} is no longer in the lake.")
+    with source:
+        then = read_csv(io.TextIOWrapper(source, encoding="utf-8", newline=""), TRADE_COLUMNS)
+        day = parse_key(revision.file_key)[1]
+        return find_differences((row for _, row in then), rows_today(day))
+
+
+def rows_today(day: dt.date) -> Iterator[dict[str, str]]:
+    """The day's trades as the book stands, spelled as in the file."""
+    for row in CurrentTrades(day).rows():
+        yield dict(zip(TRADE_COLUMNS, cells_of(safe_for_sheets(row), TRADE_COLUMNS), strict=True))

@@ -1,0 +1,96 @@
+"""The lake held against the book: does each file stand as it was noted, and is it what the book says today."""
+
+import datetime as dt
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+
+from django.db.models import Max, Min
+
+from analytics import lake
+from analytics.anchors import broken_anchors
+from analytics.day_files import make_trades
+from analytics.day_trades import CurrentTrades
+from analytics.layout import object_key
+from analytics.models import LakeFile, Revision
+from analytics.services import working_folder
+from trades.models import DayTotal
+
+DAMAGED, BEHIND, ANCHOR = "damaged", "behind", "anchor"
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One thing that is not as it should be. A day that is behind the book only has to be made again."""
+
+    day: dt.date
+    kind: str
+    words: str
+
+    def __str__(self) -> str:
+        return f"{self.day} {self.kind}: {self.words}"
+
+
+def days_to_check(first: dt.date | None = None, last: dt.date | None = None) -> list[dt.date]:
+    """The days that are in the lake or were traded on, oldest first; today's, which is not over, only if asked for."""
+    there = set(LakeFile.objects.values_list("day", flat=True).distinct())
+    traded = set(DayTotal.objects.order_by().values_list("day", flat=True).distinct())
+    days = there | {day for day in traded if last or day < dt.datetime.now(dt.UTC).date()}
+    return sorted(day for day in days if (first or dt.date.min) <= day <= (last or dt.date.max))
+
+
+def check_lake(days: Iterable[dt.date], tell: Callable[[dt.date], object] = lambda day: None) -> Iterator[Finding]:
+    """Every finding of `days`, each file read whole. Raises lake.LakeError where the store does not answer."""
+    for day in days:
+        tell(day)
+        yield from check_files(day)
+        yield from check_against_book(day)
+        yield from check_anchors(day)
+
+
+def check_files(day: dt.date) -> Iterator[Finding]:
+    """Whether what stands in the lake, and what is kept of its past, is what was noted."""
+    for file in LakeFile.objects.filter(day=day).order_by("key"):
+        yield from check_bytes(day, file.key, file.size, file.sha256)
+        for revision in file.revisions.order_by("number"):
+            yield from check_bytes(day, revision.key, revision.size, revision.sha256)
+
+
+def check_bytes(day: dt.date, key: str, size: int, sha256: str) -> Iterator[Finding]:
+    found = lake.measure_kept(key)
+    if found is None:
+        yield Finding(day, DAMAGED, f"{key} is not in the lake")
+    elif found != lake.Measure(size, sha256):
+        yield Finding(day, DAMAGED, f"{key} has other bytes than were written: {found.size} of them, noted are {size}")
+
+
+def check_against_book(day: dt.date) -> Iterator[Finding]:
+    """Whether the day's trades are what the book says today."""
+    key = object_key("trades", day)
+    revision = Revision.objects.filter(file_key=key).first()
+    with working_folder() as folder:
+        made = make_trades(folder, CurrentTrades(day))
+        if revision is None and made.rows:
+            yield Finding(day, BEHIND, f"{made.rows} trades of the book are not in the lake")
+        elif revision and lake.measure(made.paths[key]).sha256 != revision.sha256:
+            yield Finding(day, BEHIND, f"the book has changed since revision {revision.number}: run the day again")
+
+
+def check_anchors(day: dt.date) -> Iterator[Finding]:
+    """Whether the accounts' chains still hold to their heads of that day's end, as the lake kept them."""
+    key = object_key("anchors", day)
+    source = lake.read(key) if Revision.objects.filter(file_key=key).exists() else None
+    if source is None:
+        return
+    with source:
+        content = source.read()
+    try:
+        for words in broken_anchors(content):
+            yield Finding(day, ANCHOR, words)
+    except ValueError as error:
+        yield Finding(day, DAMAGED, f"{key} cannot be read: {error}")
+
+
+def span_of_lake() -> tuple[dt.date | None, dt.date | None]:
+    """The first and the last day that has files."""
+    found = LakeFile.objects.aggregate(first=Min("day"), last=Max("day"))
+    return found["first"], found["last"]

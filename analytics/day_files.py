@@ -1,0 +1,86 @@
+"""Rows → a day's files in a folder, from where they are kept in the lake, or held against what was kept there."""
+
+import datetime as dt
+import json
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from analytics.anchors import anchor_rows
+from analytics.day_trades import CurrentTrades, KnownTrades
+from analytics.layout import (
+    ANALYSIS_COLUMNS,
+    ANCHOR_COLUMNS,
+    TABLES,
+    TRADE_COLUMNS,
+    object_key,
+    write_csv,
+)
+from analytics.models import Revision
+from analytics.parquet import ParquetFile, Row
+from analytics.reports import read_report
+from analytics.revisions import Entries
+from tradeops.core.csvfile import safe_text
+
+TEXT_COLUMNS = ("strategy", "tags", "note", "client_trade_id")
+
+
+@dataclass(frozen=True)
+class Made:
+    """Files that were made of the same rows, by key, and the entries of the accounts that they know."""
+
+    rows: int
+    entries: Entries
+    paths: dict[str, Path] = field(default_factory=dict)
+
+
+def make_trades(folder: Path, trades: CurrentTrades | KnownTrades) -> Made:
+    paths, count = write_tables(folder, "trades", trades.day, TRADE_COLUMNS, trades.rows())
+    return Made(count, trades.entries, paths)
+
+
+def make_analysis_of(folder: Path, day: dt.date, trades: Made) -> Made:
+    """The analysis of a day's trades, read from their file as the Lambda function reads it."""
+    with trades.paths[object_key("trades", day)].open(encoding="utf-8", newline="") as lines:
+        rows = read_report(day, lines).rows()
+    paths, count = write_tables(folder, "analytics", day, ANALYSIS_COLUMNS, rows)
+    return Made(count, trades.entries, paths)
+
+
+def make_anchors(folder: Path, day: dt.date, entries: Entries) -> Made:
+    """The digests of the accounts' `entries`: the heads of their chains at the day's end."""
+    path = folder / "anchors.csv"
+    with path.open("w", encoding="utf-8", newline="") as file:
+        count = write_csv(file, ANCHOR_COLUMNS, anchor_rows(entries))
+    return Made(count, entries, {object_key("anchors", day): path})
+
+
+def make_manifest(folder: Path, day: dt.date, revisions: list[Revision]) -> Made:
+    """What a day's files are: the last one written, so that where it stands the day is whole."""
+    path = folder / "manifest.json"
+    told = {"day": day.isoformat(), "files": [listed(revision) for revision in revisions]}
+    path.write_text(json.dumps(told, indent=1) + "\n")
+    return Made(len(revisions), {}, {object_key("manifests", day, "json"): path})
+
+
+def listed(revision: Revision) -> dict[str, object]:
+    named = {"key": revision.file_key, "revision": revision.number, "kept_as": revision.key}
+    names = ("rows", "size", "sha256", "made_with")
+    return named | {name: getattr(revision, name) for name in names} | {"entries": revision.known}
+
+
+def write_tables(
+    folder: Path, kind: str, day: dt.date, columns: tuple[str, ...], rows: Iterable[Row]
+) -> tuple[dict[str, Path], int]:
+    """Write `rows`, read once, as CSV and as Parquet. Memory does not grow with their number."""
+    paths = {object_key(kind, day, name): folder / f"{kind}.{name}" for name in TABLES}
+    csv_path, parquet_path = paths.values()
+    passing = ParquetFile(parquet_path, columns).passing(rows)
+    with csv_path.open("w", encoding="utf-8", newline="") as file:
+        count = write_csv(file, columns, (safe_for_sheets(row) for row in passing))
+    return paths, count
+
+
+def safe_for_sheets(row: Row) -> Row:
+    """The row with what people typed made harmless to a spreadsheet. Parquet keeps it as it is."""
+    return row | {name: safe_text(str(row[name])) for name in TEXT_COLUMNS if row.get(name)}

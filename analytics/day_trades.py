@@ -1,0 +1,117 @@
+"""The rows of a day's trades file: as the book stands, or as it was known when a revision was made.
+
+Either way they come in order of execution, one at a time. What a trade realized is kept for the book as it stands;
+of a book of the past it is worked out by folding the account's events of then.
+"""
+
+import datetime as dt
+import heapq
+from collections import defaultdict
+from collections.abc import Iterator
+from decimal import Decimal
+
+from django.db.models import OuterRef, QuerySet, Subquery
+
+from analytics.parquet import Row
+from analytics.revisions import Entries
+from tradeops.core.database import snapshot
+from tradeops.core.fields import ExactDecimal, ExactSum
+from trades.folding.choosing import View, book_of, family_of
+from trades.ledger import EXACT, ZERO
+from trades.models import Account, Realization, Trade
+
+# What each trade realized, gross, by its account's own method.
+REALIZED = Subquery(
+    Realization.objects.filter(closed_by=OuterRef("trade_id"))
+    .order_by()
+    .values("closed_by")
+    .annotate(total=ExactSum("pnl"))
+    .values("total"),
+    output_field=ExactDecimal(max_digits=60, decimal_places=24),
+)
+ROWS_AT_ONCE = 2000
+
+
+def day_bounds(day: dt.date) -> tuple[dt.datetime, dt.datetime]:
+    """The first instant of a UTC day, and that of the next."""
+    start = dt.datetime.combine(day, dt.time(), dt.UTC)
+    return start, start + dt.timedelta(days=1)
+
+
+def executed_on(day: dt.date) -> QuerySet:
+    start, end = day_bounds(day)
+    return Trade.objects.filter(executed_at__gte=start, executed_at__lt=end)
+
+
+# As the book stands
+
+
+class CurrentTrades:
+    """A day's trades at one moment. Once the rows have passed, `entries` says what their accounts had booked then."""
+
+    def __init__(self, day: dt.date):
+        self.day = day
+        self.entries: Entries = {}
+
+    def rows(self) -> Iterator[Row]:
+        with snapshot():
+            heads = dict(Account.objects.values_list("pk", "last_number"))
+            trades = executed_on(self.day).current().annotate(realized_pnl=REALIZED).select_related("entry").in_order()
+            for trade in trades.iterator(chunk_size=ROWS_AT_ONCE):
+                self.entries[trade.account_id] = heads[trade.account_id]
+                yield trade_row(trade)
+
+
+# As it was known
+
+
+class KnownTrades:
+    """A day's trades as the accounts knew them after their `entries`; others had none."""
+
+    def __init__(self, day: dt.date, entries: Entries):
+        self.day, self.entries = day, entries
+
+    def rows(self) -> Iterator[Row]:
+        accounts = Account.objects.in_bulk(self.entries)
+        parts = [self.rows_of(accounts[key], number) for key, number in self.entries.items()]
+        yield from heapq.merge(*parts, key=lambda row: (row["executed_at"], row["id"]))
+
+    def rows_of(self, account: Account, number: int) -> Iterator[Row]:
+        trades = executed_on(self.day).filter(account=account).known_at(number)
+        realized = self.realized_by(account, number, set(trades.order_by().values_list("instrument", flat=True)))
+        for trade in trades.select_related("entry").in_order().iterator(chunk_size=ROWS_AT_ONCE):
+            trade.realized_pnl = realized[trade.trade_id]
+            yield trade_row(trade)
+
+    def realized_by(self, account: Account, number: int, tickers: set[str]) -> dict[int, Decimal]:
+        """What each trade realized, of the book of then up to the day's end."""
+        view = View(day_bounds(self.day)[1] - dt.timedelta(microseconds=1), number)
+        family = family_of(account, tickers, view)
+        book = book_of(account, family, view)
+        found: dict[int, Decimal] = defaultdict(lambda: ZERO)
+        for ticker in family:
+            for one in book.of(ticker).realizations:
+                found[one.closed_by] = EXACT.add(found[one.closed_by], one.pnl)
+        return found
+
+
+def trade_row(trade: Trade) -> Row:
+    """A trade as it was booked; `id` is the trade's own, the same in every version."""
+    return {
+        "id": trade.trade_id,
+        "version": trade.version,
+        "account": trade.account_id,
+        "ticker": trade.ticker,
+        "trade_type": trade.side,
+        "quantity": trade.quantity,
+        "price": trade.price,
+        "notional": trade.notional,
+        "fees": trade.fees,
+        "realized_pnl": trade.realized_pnl or ZERO,
+        "executed_at": trade.executed_at,
+        "recorded_at": trade.entry.recorded_at,
+        "strategy": trade.strategy,
+        "tags": ",".join(trade.tag_list),
+        "note": trade.note,
+        "client_trade_id": trade.client_trade_id,
+    }

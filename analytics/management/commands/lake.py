@@ -1,0 +1,146 @@
+"""`manage.py lake`: make days, hold the lake against the book, ask it in SQL, make again what was once sent."""
+
+import csv
+import datetime as dt
+import json
+import tempfile
+from itertools import islice
+from pathlib import Path
+
+from django.core.management.base import BaseCommand, CommandError
+
+from analytics import services
+from analytics.archive import differences_today, reproduce
+from analytics.checking import check_lake, days_to_check
+from analytics.lake import LakeError
+from analytics.layout import plain
+from analytics.models import Revision
+from analytics.query import QueryError, run_query
+
+DIFFERENCES_SHOWN = 100
+CELL_CHARACTERS = 40
+
+
+def parse_day(text: str) -> dt.date:
+    return dt.datetime.strptime(text, "%Y-%m-%d").replace(tzinfo=dt.UTC).date()
+
+
+class Command(BaseCommand):
+    help = "The lake: make a day's files, check them against the book, query them, reproduce what was once sent."
+
+    def add_arguments(self, parser):
+        verbs = parser.add_subparsers(dest="verb", required=True)
+        make = verbs.add_parser("make", help="make the files of days, now")
+        make.add_argument("days", nargs="+", type=parse_day, metavar="DAY", help="a UTC day, such as 2025-01-15")
+        check = verbs.add_parser("check", help="hold every file against its checksum, the book and the chains")
+        check.add_argument("--since", type=parse_day, metavar="DAY", help="the first day to check")
+        check.add_argument("--until", type=parse_day, metavar="DAY", help="the last one")
+        query = verbs.add_parser("query", help="SQL over the tables trades and analytics, for reading")
+        query.add_argument("sql", help='such as "select ticker, sum(quantity) from trades group by 1"')
+        query.add_argument("--format", choices=("table", "csv", "json"), default="table")
+        query.add_argument("--rows", type=int, default=200, help="the most rows of a table (default 200)")
+        again = verbs.add_parser("reproduce", help="make a revision again, to the byte, and list what differs today")
+        again.add_argument("file", help="a day (2025-01-15: its trades) or a file's key")
+        again.add_argument("--revision", type=int, help="its number (default: the first)")
+        again.add_argument("--output", type=Path, metavar="FILE", help="where to leave the bytes")
+
+    def handle(self, *, verb: str, **options):
+        try:
+            getattr(self, verb)(options)
+        except (LakeError, ValueError) as error:
+            raise CommandError(str(error)) from error
+
+    def make(self, options) -> None:
+        for day in options["days"]:
+            services.check_exportable(day)
+            made = services.make_day(day)
+            self.stdout.write(f"{day}: {len(made['keys'])} files")
+
+    # Held against the book
+
+    def check(self, options) -> None:
+        days = days_to_check(options["since"], options["until"])
+        count = 0
+        for finding in check_lake(days):
+            count += 1
+            self.stdout.write(self.style.ERROR(str(finding)))
+        if count:
+            raise CommandError(f"{count} findings in {len(days)} days.", returncode=1)
+        self.stdout.write(f"The lake is whole and says what the book says: {len(days)} days.")
+
+    # Asked
+
+    def query(self, options) -> None:
+        try:
+            answer = run_query(options["sql"])
+            getattr(self, f"write_{options['format']}")(answer, options["rows"])
+        except QueryError as error:
+            raise CommandError(str(error)) from error
+
+    def write_csv(self, answer, _) -> None:
+        writer = csv.writer(self.stdout, lineterminator="\n")
+        writer.writerow(answer.columns)
+        writer.writerows([spelled(value) for value in row] for row in answer.rows)
+
+    def write_json(self, answer, _) -> None:
+        for row in answer.rows:
+            self.stdout.write(json.dumps(dict(zip(answer.columns, map(as_json, row), strict=True))))
+
+    def write_table(self, answer, most: int) -> None:
+        rows = [[spelled(value)[:CELL_CHARACTERS] for value in row] for row in islice(answer.rows, most)]
+        widths = [max(map(len, column)) for column in zip(answer.columns, *rows, strict=True)]
+        for row in [answer.columns, *rows]:
+            cells = (cell.ljust(width) for cell, width in zip(row, widths, strict=True))
+            self.stdout.write("  ".join(cells).rstrip())
+        if next(answer.rows, None) is not None:
+            self.stdout.write(f"The first {most} rows; --rows or --format csv shows more.")
+
+    # Made again
+
+    def reproduce(self, options) -> None:
+        revision = find_revision(options["file"], options["revision"])
+        with tempfile.TemporaryDirectory(prefix="tradeops-") as folder:
+            made = reproduce(revision, Path(folder))
+            if options["output"]:
+                options["output"].write_bytes(made.path.read_bytes())
+        self.stdout.write(
+            f"{revision.file_key} revision {revision.number}, {revision.rows} rows, SHA-256 {made.sha256}"
+        )
+        self.list_differences(revision)
+        if not made.is_same:
+            reason = made.reason or "the book of then is no longer what it was"
+            raise CommandError(f"It is not what was sent, which was {revision.sha256}: {reason}.", returncode=1)
+        self.stdout.write(self.style.SUCCESS("The same to the byte as was sent."))
+
+    def list_differences(self, revision: Revision) -> None:
+        if not revision.is_comparable:
+            return
+        found = differences_today(revision)
+        for difference in found[:DIFFERENCES_SHOWN]:
+            self.stdout.write(f"  {difference}")
+        self.stdout.write(f"{len(found)} trades differ with what is known today.")
+
+
+def find_revision(file: str, number: int | None) -> Revision:
+    """A revision of the file that a day or a key names. Raises ValueError where there is none."""
+    key = file
+    if "/" not in file:
+        key = services.object_key("trades", parse_day(file))
+    revisions = Revision.objects.filter(file_key=key)
+    chosen = revisions.filter(number=number) if number else revisions.order_by("number")
+    revision = chosen.first()
+    if revision is None:
+        kept = ", ".join(map(str, revisions.order_by("number").values_list("number", flat=True)))
+        raise ValueError(f"There is no such revision of {key}; there are {kept or 'none'}.")
+    return revision
+
+
+def spelled(value: object) -> str:
+    """A value as text: decimals plain, nothing as nothing."""
+    if value is None:
+        return ""
+    return plain(value) if hasattr(value, "as_tuple") else str(value)
+
+
+def as_json(value: object) -> object:
+    return value if isinstance(value, int | str | float | None) else spelled(value)

@@ -1,0 +1,67 @@
+"""Having a file stand in the lake: unchanged bytes are left alone, changed ones become the file's next revision.
+
+The order makes every step safe to be cut short: the revision is noted, then put under `revisions/`, then copied to
+the file's key, then the file is noted as standing. What was noted and not put is put when the day is made again.
+"""
+
+from pathlib import Path
+
+from django.conf import settings
+from django.utils import timezone
+
+from analytics import lake
+from analytics.layout import parse_key
+from analytics.models import LakeFile, Revision
+from analytics.parquet import library_version
+
+Entries = dict[int, int]  # by account the number of the last entry that was known
+
+
+def keep(key: str, path: Path, rows: int, entries: Entries) -> LakeFile:
+    """Have the file at `path`, made from what `entries` say, stand at `key`. Raises lake.LakeError."""
+    found = lake.measure(path)
+    file = LakeFile.objects.filter(key=key).first()
+    last = Revision.objects.filter(file_key=key).first()
+    is_known = last is not None and last.sha256 == found.sha256
+    revision = last if is_known else note(key, file, last, rows, found, entries)
+    if not (is_known and lake.stands(revision.key, found.size)):
+        lake.put(revision.key, path, found)
+    if file is None or file.sha256 != found.sha256 or not lake.stands(key, found.size):
+        lake.copy(revision.key, key)
+        file = show(revision)
+    LakeFile.objects.filter(pk=file.pk).update(made_at=timezone.now())
+    return file
+
+
+def note(
+    key: str, file: LakeFile | None, last: Revision | None, rows: int, found: lake.Measure, entries: Entries
+) -> Revision:
+    """The next revision of the file at `key`. Two makers at once: the slower one fails, and tries again."""
+    number = last.number + 1 if last else 1
+    if last is None and file:  # one of before revisions were kept
+        number = file.revision + (file.sha256 != found.sha256)
+    return Revision.objects.create(
+        file_key=key,
+        number=number,
+        rows=rows,
+        size=found.size,
+        sha256=found.sha256,
+        known={str(account): entry for account, entry in sorted(entries.items())},
+        made_with=versions_used(key),
+    )
+
+
+def show(revision: Revision) -> LakeFile:
+    """Note that `revision` is what stands at its file's key."""
+    kind, day, file_format = parse_key(revision.file_key)
+    noted = {name: getattr(revision, name) for name in ("rows", "size", "sha256")}
+    noted |= {"revision": revision.number, "written_at": timezone.now()}
+    named = {"day": day, "kind": kind, "file_format": file_format}
+    file, _ = LakeFile.objects.update_or_create(key=revision.file_key, defaults=noted, create_defaults=noted | named)
+    return file
+
+
+def versions_used(key: str) -> str:
+    """What the bytes of a file depend on besides the book."""
+    version = f"TradeOps {settings.VERSION}"
+    return f"{version}, pyarrow {library_version()}" if key.endswith(".parquet") else version

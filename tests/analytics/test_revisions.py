@@ -1,0 +1,211 @@
+"""What was once sent: kept, made again to the byte from the book of then, and held against the book of today."""
+
+import datetime as dt
+import io
+import json
+from decimal import Decimal
+
+import pytest
+from django.core.files.storage import storages
+from django.core.management import CommandError, call_command
+
+from analytics import services
+from analytics.archive import differences_today, reproduce
+from analytics.checking import check_lake
+from analytics.layout import object_key, revision_key
+from analytics.models import LakeFile, Revision
+from tests.analytics.conftest import DAY
+from tests.factories import act, book, make_account
+from trades.chain.triggers import lifted
+from trades.models import LedgerEntry, Trade
+from trades.services import correct_version, void_version
+
+pytestmark = pytest.mark.django_db
+
+TRADES, ANALYSIS, ANCHORS = (object_key(kind, DAY) for kind in ("trades", "analytics", "anchors"))
+MANIFEST = object_key("manifests", DAY, "json")
+
+
+def at(hour: int, day: dt.date = DAY) -> dt.datetime:
+    return dt.datetime.combine(day, dt.time(hour), dt.UTC)
+
+
+def content_of(key: str) -> bytes:
+    with storages["lake"].open(key) as file:
+        return file.read()
+
+
+def latest(trade: Trade) -> Trade:
+    return Trade.objects.select_related("account").get(trade_id=trade.trade_id, superseded_by=None)
+
+
+def lake(*words: str) -> str:
+    out = io.StringIO()
+    call_command("lake", *words, stdout=out, no_color=True)
+    return out.getvalue()
+
+
+@pytest.fixture
+def sent(alice, bob):
+    """A day that was sent, with two accounts; after it the book learned of five things, and the day was sent again."""
+    mine, other = make_account(alice), make_account(bob, pnl_method="average_cost")
+    book(mine, "BUY", "100", "10", executed_at=at(9, DAY - dt.timedelta(days=3)))
+    act(mine, "split", ticker="AAPL", ratio_new=2, ratio_old=1, effective_at=at(9, DAY - dt.timedelta(days=1)))
+    corrected = book(mine, "SELL", "50", "7", executed_at=at(10), fees="1", note="=1+1")
+    voided = book(mine, "BUY", "1", "8", executed_at=at(12))
+    book(other, "BUY", "3", "9", executed_at=at(10))
+    moved = book(other, "SELL", "2", "9.5", executed_at=at(11), fees="0.25")
+    services.make_day(DAY)
+    first = {key: content_of(key) for key in (TRADES, ANALYSIS, object_key("trades", DAY, "parquet"))}
+    correct_version(latest(corrected), {"price": Decimal("7.5")}, actor=alice, reason="typing mistake")
+    void_version(latest(voided), actor=alice, reason="not ours")
+    correct_version(latest(moved), {"executed_at": at(13)}, actor=bob, reason="the exchange's time")
+    book(other, "BUY", "1", "8", executed_at=at(8), ticker="MSFT")
+    book(
+        mine, "BUY", "10", "4", executed_at=at(8, DAY - dt.timedelta(days=2))
+    )  # moves what the sale realized? FIFO: no
+    services.make_day(DAY)
+    return {"first": first, "corrected": corrected, "voided": voided, "moved": moved, "mine": mine, "other": other}
+
+
+def test_each_revision_is_kept_with_the_entries_it_knew(sent):
+    entries = [revision.entries for revision in Revision.objects.filter(file_key=TRADES).order_by("number")]
+    assert entries == [{sent["mine"].pk: 4, sent["other"].pk: 2}, {sent["mine"].pk: 7, sent["other"].pk: 4}]
+    assert content_of(revision_key(TRADES, 1)) == sent["first"][TRADES]
+    assert content_of(revision_key(TRADES, 2)) == content_of(TRADES) != sent["first"][TRADES]
+    assert LakeFile.objects.get(key=TRADES).revision == 2
+
+
+def test_what_was_sent_is_made_again_to_the_byte(sent, tmp_path):
+    for revision in Revision.objects.exclude(file_key=MANIFEST):
+        folder = tmp_path / revision.name
+        folder.mkdir()
+        made = reproduce(revision, folder)
+        assert made.is_same, revision
+        assert made.path.read_bytes() == content_of(revision.key)
+
+
+def test_what_differs_today_is_listed_by_trade(sent):
+    found = {one.id: one for one in differences_today(Revision.objects.get(file_key=TRADES, number=1))}
+    corrected, voided, moved = (sent[name].trade_id for name in ("corrected", "voided", "moved"))
+    assert {key: one.kind for key, one in found.items() if key in (corrected, voided, moved)} == {
+        corrected: "changed", voided: "removed", moved: "changed",
+    }  # fmt: skip
+    assert found[corrected].changes["price"] == ("7", "7.5")
+    assert found[corrected].changes["realized_pnl"] == ("100", "125")
+    assert found[moved].changes["executed_at"][1] == "2025-01-15T13:00:00.000000Z"
+    assert [one.ticker for one in found.values() if one.kind == "added"] == ["MSFT"]
+    assert differences_today(Revision.objects.get(file_key=TRADES, number=2)) == []
+
+
+def test_the_command_reproduces_and_says_what_differs(sent, tmp_path):
+    told = lake("reproduce", "2025-01-15", "--revision", "1", "--output", str(tmp_path / "then.csv"))
+    assert "The same to the byte" in told and "4 trades differ" in told
+    assert (tmp_path / "then.csv").read_bytes() == sent["first"][TRADES]
+    with pytest.raises(CommandError, match="there are 1, 2"):
+        lake("reproduce", "2025-01-15", "--revision", "9")
+
+
+def test_the_manifest_lists_the_days_files_with_their_checksums(sent):
+    told = json.loads(content_of(MANIFEST))
+    for listed in told["files"]:
+        assert listed["sha256"] == LakeFile.objects.get(key=listed["key"]).sha256
+        assert content_of(listed["kept_as"]) == content_of(listed["key"])
+    assert [listed["key"] for listed in told["files"]][0] == TRADES
+    assert told["files"][0]["entries"] == {str(sent["mine"].pk): 7, str(sent["other"].pk): 4}
+
+
+# --- held against the book
+
+
+def test_a_lake_as_it_was_written_says_what_the_book_says(sent):
+    assert "1 days" in lake("check", "--since", "2025-01-15")
+
+
+def test_a_byte_a_lost_file_and_a_day_behind_are_each_found(sent, alice):
+    storages["lake"].delete(revision_key(TRADES, 1))
+    storages["lake"].delete(ANALYSIS)
+    storages["lake"].save(ANALYSIS, io.BytesIO(b"altered"))
+    correct_version(latest(sent["corrected"]), {"price": Decimal("7.75")}, actor=alice)
+    book(sent["mine"], "BUY", "1", "5", executed_at=at(9, DAY - dt.timedelta(days=40)))
+    found = [str(finding) for finding in check_lake([DAY - dt.timedelta(days=40), DAY])]
+    assert [words.split(":")[0] for words in found] == [
+        "2024-12-06 behind", "2025-01-15 damaged", "2025-01-15 damaged", "2025-01-15 behind",
+    ]  # fmt: skip
+    with pytest.raises(CommandError, match="findings in"):
+        lake("check", "--since", "2025-01-15", "--until", "2025-01-15")
+
+
+def test_entries_that_were_rewritten_are_given_away_by_the_anchors(sent, monkeypatch):
+    monkeypatch.setattr("analytics.services.heads_at_end_of", lambda day: {sent["mine"].pk: 4})
+    day = DAY - dt.timedelta(days=3)
+    services.anchor_day(day)
+    assert list(check_lake([day]))[0].kind == "behind"  # traded on, and not exported
+    with lifted():
+        LedgerEntry.objects.filter(account=sent["mine"], number=4).update(digest="f" * 64)
+    assert [finding.kind for finding in check_lake([day])] == ["behind", "anchor"]
+    with pytest.raises(ValueError, match="not those that were anchored"):
+        services.anchor_day(day)
+
+
+def test_a_day_that_is_not_over_is_not_anchored(sent):
+    today = dt.datetime.now(dt.UTC).date()
+    services.make_day(today)
+    assert not LakeFile.objects.filter(day=today, kind="anchors").exists()
+
+
+# --- asked in SQL
+
+
+def test_the_lake_is_asked_in_sql_where_it_stands(sent):
+    asked = (
+        "select ticker, sum(quantity) as quantity, max(day) as day from trades where year = 2025 group by 1 order by 1"
+    )
+    assert lake("query", asked, "--format", "csv") == "ticker,quantity,day\nAAPL,55,15\nMSFT,1,15\n"
+    assert lake("query", "select count(*) as files from analytics").split() == ["files", "2"]
+    assert json.loads(lake("query", "select vwap from analytics where ticker = 'MSFT'", "--format", "json")) == {
+        "vwap": "8"
+    }
+
+
+@pytest.mark.parametrize(
+    "sql",
+    [
+        "copy trades to '/tmp/stolen.csv'",
+        "select * from read_csv('/etc/passwd')",
+        "attach '/tmp/other.db'",
+        "set enable_external_access = true",
+        "select nothing from trades",
+        "selec",
+    ],
+)
+def test_a_query_reads_the_lake_and_nothing_else(sql):
+    with pytest.raises(CommandError):
+        lake("query", sql)
+
+
+# --- shown
+
+
+def test_the_back_office_sees_a_days_revisions_and_what_differs(sent, api, client, carol):
+    (trades, *_) = [
+        file for file in api(carol).get("/analytics/days/2025-01-15").data["files"] if file["key"] == TRADES
+    ]
+    assert [(one["number"], one["key"]) for one in trades["revisions"]] == [
+        (number, revision_key(TRADES, number)) for number in (2, 1)
+    ]
+    client.force_login(carol, backend="tradeops.core.users.backend.RoleBackend")
+    first = Revision.objects.get(file_key=TRADES, number=1)
+    page = client.get("/desk/reports/days/2025-01-15/", {"compare": first.pk}).content.decode()
+    assert "4 trades differ" in page and "price 7 → 7.5" in page
+    sent_then = client.get(f"/desk/reports/revisions/{first.pk}/")
+    assert b"".join(sent_then.streaming_content) == sent["first"][TRADES]
+
+
+def test_for_others_there_is_no_such_day(sent, api, client, alice, carol):
+    assert api(alice).get("/analytics/days/2025-01-15").status_code == 404
+    client.force_login(alice, backend="tradeops.core.users.backend.RoleBackend")
+    for path in ("days/2025-01-15/", f"revisions/{Revision.objects.first().pk}/"):
+        assert client.get(f"/desk/reports/{path}").status_code == 404
+    for day in ("2025-01-16", "20250115", "2025-13-01", "x"):
+        assert api(carol).get(f"/analytics/days/{day}").status_code == 404
