@@ -54,6 +54,8 @@ class Backtest:
     spec: Spec
     results: tuple[engine.Result, ...]
     skipped: tuple[Skipped, ...]
+    given: tuple[Prices, ...]
+    benchmark: Prices | None = None
 
 
 class BacktestError(ValueError):
@@ -108,13 +110,24 @@ def run(spec: Spec, all_prices: Sequence[Prices]) -> Backtest:
 
     Raises BacktestError if none could be run, or if there are more than MAX_TRADES trades.
     """
-    results, skipped = (_run_pool if spec.is_pooled else _run_apart)(spec, all_prices)
+    benchmark = _benchmark(spec, all_prices)
+    dealt = [prices for prices in all_prices if prices is not benchmark]
+    results, skipped = (_run_pool if spec.is_pooled else _run_apart)(spec, dealt)
     if not results:
         reasons = " ".join(f"{skip.ticker}: {skip.reason}" for skip in skipped[:5])
         raise BacktestError(skipped[0].code if skipped else "no_rows", f"No ticker could be run. {reasons}", skipped)
     if sum(len(result.trades) for result in results) > MAX_TRADES:
         raise BacktestError("too_many_trades", f"There are more than {MAX_TRADES:,} trades; use longer windows.")
-    return Backtest(spec, tuple(results), tuple(skipped))
+    return Backtest(spec, tuple(results), tuple(skipped), tuple(all_prices), benchmark)
+
+
+def _benchmark(spec: Spec, all_prices: Sequence[Prices]) -> Prices | None:
+    """The bars of the chosen benchmark, which is held against and not dealt."""
+    name = spec.terms.benchmark
+    found = next((prices for prices in all_prices if prices.ticker == name), None)
+    if name and (found is None or not len(found)):
+        raise BacktestError("no_benchmark", f"The benchmark {name} is not in the files.")
+    return found
 
 
 def _run_apart(spec: Spec, all_prices: Sequence[Prices]) -> tuple[list[engine.Result], list[Skipped]]:

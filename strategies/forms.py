@@ -59,13 +59,13 @@ class ParameterField(forms.Field):
 
 
 def _initial(parameter: Parameter) -> str:
-    if parameter.kind == "choice":
+    if parameter.minimum is None:
         return OFFERED.get(parameter.name, (parameter.default,))[0]
     return f"{parameter.default:.15g}"
 
 
 def _range_text(parameter: Parameter) -> str:
-    if parameter.kind == "choice":
+    if parameter.minimum is None:
         return ""
     return f" {parameter.minimum:,.15g} to {parameter.maximum:,.15g}."
 
@@ -75,6 +75,8 @@ def _widget(parameter: Parameter) -> forms.Widget:
         offered = OFFERED.get(parameter.name, parameter.choices)
         labels = [(choice, CHOICE_LABELS.get(choice, choice.replace("_", " ").capitalize())) for choice in offered]
         return forms.Select(choices=labels)
+    if parameter.kind == "ticker":
+        return forms.TextInput(attrs={"maxlength": 16})
     bounds = {"min": parameter.minimum, "max": f"{parameter.maximum:.15g}", "step": parameter.step or "any"}
     return forms.NumberInput(attrs=bounds | {"class": "number"})
 

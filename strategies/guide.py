@@ -1,6 +1,6 @@
 """What `/algorithm/help` answers: made from the declarations, so that it cannot say something else than the code."""
 
-from strategies import prices
+from strategies import metrics, prices
 from strategies.backtest import MAX_TRADES, strategy_parameter
 from strategies.library import strategies, takes_panel
 from strategies.terms import TERMS
@@ -37,6 +37,7 @@ def described(site: str) -> dict:
     return {
         "strategies": [_describe_strategy(name) for name in strategies()],
         "parameters": [parameter.described() for parameter in (strategy_parameter(), *TERMS)],
+        "metrics": metrics.described(),
         "csv_forms": list(CSV_FORMS),
         "csv_rules": list(CSV_RULES),
         "bounds": {

@@ -7,6 +7,8 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
+from market.tickers import is_ticker
+
 INTEGER = re.compile(r"-?[0-9]{1,12}", re.ASCII)
 NUMBER = re.compile(r"-?[0-9]{1,15}(\.[0-9]{1,12})?", re.ASCII)
 
@@ -30,7 +32,10 @@ class ParameterError(ValueError):
 
 @dataclass(frozen=True, slots=True)
 class Parameter:
-    """A named value with its type ("integer", "number", "choice"), its range or choices, default, step and help."""
+    """A named value with its type, its range or choices, default, step and help.
+
+    kind   "integer", "number", "choice", or "ticker", which may be empty
+    """
 
     name: str
     kind: str
@@ -47,6 +52,8 @@ class Parameter:
         text = _as_text(value)
         if self.kind == "choice":
             return self._chosen(text)
+        if self.kind == "ticker":
+            return self._ticker(text)
         pattern = INTEGER if self.kind == "integer" else NUMBER
         if not pattern.fullmatch(text):
             wanted = "a whole number" if self.kind == "integer" else "a plain decimal number"
@@ -63,6 +70,11 @@ class Parameter:
             raise self._refusal("invalid_choice", f"{shorten(text)} is not one of {', '.join(self.choices)}.")
         return text
 
+    def _ticker(self, text: str) -> str:
+        if text and not is_ticker(text.upper()):
+            raise self._refusal("invalid", f"{shorten(text)} is not a ticker.")
+        return text.upper()
+
     def _refusal(self, code: str, message: str) -> ParameterError:
         return ParameterError([Problem(self.name, code, message)])
 
@@ -78,6 +90,8 @@ class Parameter:
     def described(self) -> dict:
         """This declaration as plain JSON values, for the help address."""
         named = {"name": self.name, "type": self.kind, "default": self.default, "help": self.help}
+        if self.kind == "ticker":
+            return named
         if self.kind == "choice":
             return named | {"choices": list(self.choices)}
         ranged = {"minimum": self.minimum, "maximum": self.maximum, "step": self.step, "unit": self.unit}

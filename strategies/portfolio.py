@@ -7,6 +7,7 @@ import numpy as np
 
 from strategies.engine import Result
 from strategies.panel import common_times
+from strategies.prices import Prices
 
 
 @dataclass(frozen=True, eq=False)
@@ -31,6 +32,15 @@ def combine(results: Sequence[Result]) -> Portfolio:
         equity += result.equity[places]
         held += buy_and_hold(result)[places]
     return Portfolio(times, equity, held, results[0].prices.is_utc)
+
+
+def benchmark_curve(portfolio: Portfolio, prices: Prices) -> np.ndarray | None:
+    """float64[n]: the same cash in the benchmark, by its last close at or before each time; None if it begins later."""
+    places = np.searchsorted(prices.times, portfolio.times, side="right") - 1
+    if not len(places) or places[0] < 0:
+        return None
+    close = prices.close[places]
+    return portfolio.held[0] * (close / close[0])
 
 
 def buy_and_hold(result: Result) -> np.ndarray:

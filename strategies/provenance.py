@@ -11,8 +11,8 @@ from strategies.library import strategies
 
 FOLDER = Path(__file__).parent
 SOURCES = (
-    "backtest.py", "broker.py", "charts.py", "engine.py", "excursions.py", "indicators.py", "panel.py", "portfolio.py",
-    "results.py", "sizing.py", "stops.py", "terms.py",
+    "backtest.py", "broker.py", "charts.py", "engine.py", "excursions.py", "indicators.py", "look_ahead.py",
+    "metrics.py", "panel.py", "portfolio.py", "quality.py", "results.py", "sizing.py", "stops.py", "terms.py",
 )  # fmt: skip
 FORMULAS = ("annualization.py", "statistics.py")
 LIBRARIES = ("numpy", "matplotlib")

@@ -8,12 +8,14 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from strategies import engine
+from strategies import engine, look_ahead
 from strategies.backtest import Backtest, Spec
 from strategies.excursions import excursions
 from strategies.library import takes_panel
-from strategies.portfolio import Portfolio, combine
-from strategies.prices import iso_times
+from strategies.metrics import Outcome, measured, monthly_returns
+from strategies.portfolio import Portfolio, benchmark_curve, combine
+from strategies.prices import Prices, iso_times
+from strategies.quality import doubts
 from strategies.terms import (
     ALL_IN,
     BOTH,
@@ -30,7 +32,7 @@ from strategies.terms import (
 from tradeops.core import statistics
 from tradeops.core.annualization import bars_per_year
 
-MICROSECONDS_A_YEAR = 365.25 * 86_400 * 1e6
+BOOTSTRAP_DRAWS, BOOTSTRAP_SEED, QUANTILES = 1000, 1, (0.05, 0.25, 0.5, 0.75, 0.95)
 SIDES = {1: "long", -1: "short"}
 FILLED = {
     CLOSE: "at the close of the signal's own bar",
@@ -61,7 +63,7 @@ def summarize(backtest: Backtest, data_hash: str) -> dict:
     invested = math.fsum(result.initial_investment for result in results)
     final = math.fsum(result.final_value for result in results)
     portfolio = combine(results)
-    spec = backtest.spec
+    spec, outcome = backtest.spec, _outcome(backtest, portfolio)
     return {
         "status": "success",
         "strategy": spec.strategy,
@@ -74,7 +76,11 @@ def summarize(backtest: Backtest, data_hash: str) -> dict:
         "summary": _counts(results),
         "tickers": [describe_ticker(result, spec.terms.fill) for result in results],
         "portfolio": _portfolio_figures(portfolio),
-        "metrics": _metrics(results, portfolio),
+        "metrics": _metrics(backtest, outcome),
+        "monthly_returns": monthly_returns(portfolio),
+        "bootstrap": _bootstrap(outcome.profits, invested),
+        "look_ahead": look_ahead.check(backtest).told(),
+        "warnings": [warning.told() for warning in doubts(backtest.given)],
         "skipped": [{"ticker": s.ticker, "code": s.code, "reason": s.reason} for s in backtest.skipped],
         "assumptions": assumptions(backtest),
     }
@@ -173,38 +179,38 @@ def add_curve(portfolio_figures: dict, portfolio: Portfolio) -> dict:
     return portfolio_figures | curve
 
 
-def _metrics(results: Sequence[engine.Result], portfolio: Portfolio) -> dict:
+def _outcome(backtest: Backtest, portfolio: Portfolio) -> Outcome:
+    """What the figures are worked out from. A benchmark that begins too late is none."""
+    chosen = benchmark_curve(portfolio, backtest.benchmark) if backtest.benchmark else None
+    return Outcome(portfolio, portfolio.held if chosen is None else chosen, backtest.results)
+
+
+def _metrics(backtest: Backtest, outcome: Outcome) -> dict:
     """Figures of all accounts together, as fractions; None where undefined."""
-    profits = np.array([trade.profit_loss for result in results for trade in result.closed_trades])
-    held_bars = sum(_bars_held(result) for result in results)
+    held = _held(backtest.results)
+    is_held = outcome.benchmark is outcome.portfolio.held
+    against = {"ticker": None} | held if is_held else _against(backtest.benchmark, outcome.benchmark)
+    return measured(outcome) | {"buy_and_hold": held, "benchmark": against}
+
+
+def _against(prices: Prices, curve: np.ndarray) -> dict:
+    told = {"final_value": float(curve[-1]), "return_percentage": 100.0 * statistics.total_return(curve)}
+    return {"ticker": prices.ticker} | told
+
+
+def _bootstrap(profits: np.ndarray, invested: float) -> dict | None:
+    """How much of the result may be the luck of a few trades; None for fewer than two."""
+    if profits.size < 2:
+        return None
+    totals = statistics.bootstrap_totals(profits, BOOTSTRAP_DRAWS, BOOTSTRAP_SEED)
+    shares = dict(zip(("p05", "p25", "p50", "p75", "p95"), np.quantile(totals, QUANTILES).tolist(), strict=True))
     return {
-        **_curve_metrics(portfolio),
-        "profit_factor": statistics.profit_factor(profits),
-        "expectancy": float(profits.mean()) if profits.size else None,
-        "exposure": held_bars / sum(len(result.prices) for result in results),
-        "buy_and_hold": _held(results),
+        "draws": BOOTSTRAP_DRAWS,
+        "seed": BOOTSTRAP_SEED,
+        "trades": int(profits.size),
+        "return_percentage": {name: 100.0 * value / invested for name, value in shares.items()},
+        "chance_of_loss": float((totals < 0.0).mean()),
     }
-
-
-def _bars_held(result: engine.Result) -> int:
-    """Bars at whose close the account held the ticker."""
-    end = len(result.prices)
-    return sum((end if trade.is_open else trade.exit_bar) - trade.entry_bar for trade in result.trades)
-
-
-def _curve_metrics(portfolio: Portfolio) -> dict:
-    names = ("cagr", "volatility", "sharpe_ratio", "max_drawdown")
-    if not len(portfolio.times):
-        return dict.fromkeys(names)
-    years = float((portfolio.times[-1] - portfolio.times[0]).astype(int)) / MICROSECONDS_A_YEAR
-    returns, periods = statistics.simple_returns(portfolio.equity), bars_per_year(portfolio.times)
-    values = (
-        statistics.annual_growth(portfolio.equity, years),
-        statistics.volatility(returns, periods),
-        statistics.sharpe_ratio(returns, periods),
-        statistics.max_drawdown(portfolio.equity),
-    )
-    return dict(zip(names, values, strict=True))
 
 
 def _held(results: Sequence[engine.Result]) -> dict:

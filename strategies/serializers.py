@@ -14,6 +14,8 @@ from strategies.terms import SIDES
 
 def schema_field(parameter: Parameter) -> serializers.Field:
     about = {"required": False, "default": parameter.default, "help_text": parameter.help}
+    if parameter.kind == "ticker":
+        return serializers.CharField(max_length=16, allow_blank=True, **about)
     if parameter.kind == "choice":
         return serializers.ChoiceField(choices=[(choice, choice) for choice in parameter.choices], **about)
     kind = serializers.IntegerField if parameter.kind == "integer" else serializers.FloatField
@@ -108,6 +110,16 @@ class SkippedSerializer(serializers.Serializer):
     reason = serializers.CharField()
 
 
+class WarningSerializer(serializers.Serializer):
+    """A doubt about a ticker's rows: where it is first seen, and how often."""
+
+    ticker = serializers.CharField()
+    code = serializers.CharField()
+    date = serializers.CharField()
+    count = serializers.IntegerField()
+    message = serializers.CharField()
+
+
 class ResultSerializer(serializers.Serializer):
     """A backtest's result."""
 
@@ -124,6 +136,10 @@ class ResultSerializer(serializers.Serializer):
     tickers = TickerResultSerializer(many=True)
     portfolio = PortfolioSerializer()
     metrics = serializers.DictField(child=serializers.JSONField())
+    monthly_returns = serializers.ListField(child=serializers.DictField())
+    bootstrap = serializers.DictField(allow_null=True)
+    look_ahead = serializers.DictField()
+    warnings = WarningSerializer(many=True)
     charts = serializers.DictField(child=serializers.CharField())
     skipped = SkippedSerializer(many=True)
     assumptions = serializers.DictField(child=serializers.JSONField())

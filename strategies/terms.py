@@ -77,6 +77,9 @@ TERMS = (
         "rebalance", "choice", NEVER, "How often held positions are put back to their size.",
         choices=(NEVER, WEEKLY, MONTHLY, QUARTERLY),
     ),
+    Parameter(
+        "benchmark", "ticker", "", "A ticker of the files that is not dealt but held against; else buying and holding."
+    ),
 )  # fmt: skip
 
 
@@ -100,6 +103,7 @@ class Terms:
     take_profit_percentage: float = 0.0
     trailing_stop_percentage: float = 0.0
     rebalance: str = NEVER
+    benchmark: str = ""
 
     @property
     def fee_rate(self) -> float:

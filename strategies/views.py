@@ -1,5 +1,7 @@
 """The strategies pages: the form with the kept runs, and one run."""
 
+from calendar import month_abbr
+
 from django.contrib.auth.decorators import login_required
 from django.core.exceptions import ValidationError
 from django.http import HttpRequest, HttpResponse, QueryDict
@@ -13,6 +15,7 @@ from strategies.api import RunPagination
 from strategies.backtest import BacktestError, strategy_parameter
 from strategies.forms import RunForm
 from strategies.library import strategies
+from strategies.metrics import METRICS
 from strategies.models import Run
 from strategies.prices import PriceFileError, read_files
 from tradeops.core.error_pages import bad_query_page
@@ -96,9 +99,22 @@ def run_page(request: HttpRequest, run_id: int) -> HttpResponse:
         "trades": trades[:TRADES_SHOWN],
         "trades_left_out": max(0, len(trades) - TRADES_SHOWN),
         "price_places": _price_places(trades),
+        "metric_groups": _metric_groups(run.result.get("metrics")),
+        "months": run.result.get("monthly_returns"),
+        "month_names": month_abbr[1:],
         "strategy": strategies().get(run.strategy),
     }
     return render(request, "strategies/run.html", context)
+
+
+def _metric_groups(values: object) -> dict[str, list[dict]]:
+    """The figures of a kept run with their declarations, by group; none from a run kept before there were any."""
+    known = values if isinstance(values, dict) and "win_rate" in values else {}
+    groups: dict[str, list[dict]] = {}
+    for metric in METRICS:
+        if metric.name in known:
+            groups.setdefault(metric.group, []).append({"metric": metric, "value": known[metric.name]})
+    return groups
 
 
 def _price_places(trades: list[dict]) -> int:

@@ -34,8 +34,8 @@ def test_the_result_has_the_shape_of_the_contract():
     told = summary_of(UP=UP)
     assert list(told) == [
         "status", "strategy", "parameters", "data_hash", "total_initial_investment", "final_value",
-        "overall_profit_loss", "overall_return_percentage", "summary", "tickers", "portfolio", "metrics", "skipped",
-        "assumptions",
+        "overall_profit_loss", "overall_return_percentage", "summary", "tickers", "portfolio", "metrics",
+        "monthly_returns", "bootstrap", "look_ahead", "warnings", "skipped", "assumptions",
     ]  # fmt: skip
     (ticker,) = told["tickers"]
     assert {key: value for key, value in ticker.items() if key not in ("trades", "unfilled")} == pytest.approx({

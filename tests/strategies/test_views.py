@@ -6,6 +6,7 @@ import pytest
 from django.core.files.uploadedfile import SimpleUploadedFile
 
 from strategies.library import strategies
+from strategies.metrics import METRICS
 from strategies.models import Run
 from tests.strategies.test_results import DOWN, UP
 
@@ -50,6 +51,15 @@ def test_an_upload_runs_and_goes_to_its_page(desk):
     assert "12,500.00" in page
     assert run.data_id in page
     assert f"/algorithm/runs/{run.pk}/chart.png" in page
+
+
+def test_the_page_of_a_run_tells_every_figure_with_its_formula_and_how_far_to_believe_it(desk):
+    start(desk, file=[upload(), upload(DOWN.replace("2024-01-05,6", "2024-01-05,2.9"), "DOWN.csv")])
+    page = unescape(desk.get(f"{PAGE}{Run.objects.get().pk}/").content.decode())
+    assert all(metric.formula in page and metric.title in page for metric in METRICS)
+    assert "No look-ahead" in page
+    assert "by a split" in page
+    assert '<th scope="row">2024</th>' in page
 
 
 def test_several_files_are_taken_and_a_ticker_can_be_chosen(desk):
