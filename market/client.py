@@ -1,22 +1,27 @@
 """One live socket as the hub sees it: what it wants, what waits for it, whether it keeps up.
 
+The quick way. Our own server lets frames be written as ready bytes straight to a socket (`write_frame`): a
+frame that thousands want is made once, and costs each of them one call of the kernel. Where that
+may not be (compression was agreed on, or the server is another), ASGI's `send` is the way.
+
 Back-pressure. A server of ASGI either lets `send` wait until the reader keeps up, or, as
 daphne does, takes all and keeps it in memory. For the second kind the scope brings
 `unsent_bytes`, what the server has not yet handed to the kernel; nothing more is sent above
-HIGH_WATER. A client is slow from there until it has nearly nothing unsent, and after 30 s of it is closed.
+HIGH_WATER, but waits in the mailbox. A client is slow from there until it has nearly nothing unsent, and
+after 30 s of it is closed.
 """
 
 import asyncio
 from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import dataclass
 
-from .frames import withheld_frame
+from .frames import wire_of, withheld_frame
 from .mailbox import Mailbox, QuotesFrame
 
 HIGH_WATER = 32_768
 LOW_WATER = 4_096
 SLOW_SECONDS = 30.0
-LOOK_AGAIN_SECONDS = 0.1
+LOOK_AGAIN_SECONDS, LONGEST_LOOK_SECONDS = 0.02, 0.5
 MAX_HELD = 1_000
 
 CHANNELS = frozenset({"quotes", "alerts", "averages", "trades"})
@@ -81,17 +86,20 @@ class Choice:
 class LiveClient:
     """A signed-in socket.
 
-    covered    by stream, the number up to which events are not this connection's: what came after is sent or waits
+    write_frame   takes ready bytes and the most that may be unsent before them; says whether it wrote them
+    covered       by stream, the number up to which events are not this connection's: what came after is sent or waits
     """
 
     def __init__(
         self,
         *,
         send_text: Callable[[str], Awaitable[None]],
-        unsent_bytes: Callable[[], int],
         credential: Credential,
+        unsent_bytes: Callable[[], int] = lambda: 0,
+        write_frame: Callable[[bytes, int], bool] = lambda wire, most_unsent: False,
     ):
         self.send_text, self.unsent_bytes, self.credential = send_text, unsent_bytes, credential
+        self.write_frame = write_frame
         self.mailbox = Mailbox()
         self.wake = asyncio.Event()
         self.drained = asyncio.Event()
@@ -117,8 +125,16 @@ class LiveClient:
 
     # What the hub puts in ---------------------------------------------------------------
 
+    def write_at_once(self, *texts: str) -> bool:
+        """Writes straight to the socket what nothing waits before; False where it must go by the mailbox."""
+        if self.mailbox or self.dismissed is not None:
+            return False
+        return self.write_frame(wire_of(*texts), HIGH_WATER)
+
     def post(self, text: str) -> None:
         """A frame that must arrive. When there is no room the client is closed: it can resume."""
+        if self.write_at_once(text):
+            return
         if not self.mailbox.put(text):
             self.dismiss(TOO_SLOW)
         self.wake.set()
@@ -136,18 +152,23 @@ class LiveClient:
         self.dismissed = self.dismissed or code
         self.wake.set()
 
-    def post_droppable(self, text: str) -> None:
-        self.mailbox.put_droppable(text)
+    def post_droppable(self, *texts: str) -> None:
+        if self.write_at_once(*texts):
+            return
+        for text in texts:
+            self.mailbox.put_droppable(text)
         self.wake.set()
 
     def post_quotes(self, frame: QuotesFrame) -> None:
+        if self.write_at_once(frame.text()):
+            return
         self.mailbox.put_quotes(frame)
         self.wake.set()
 
     # What the writer takes out ------------------------------------------------------------
 
     async def write(self) -> None:
-        """Sends what is posted, for as long as the socket lives. Raises Dismissed."""
+        """Sends what could not be written at once, for as long as the socket lives. Raises Dismissed."""
         while True:
             await self.wake.wait()
             self.wake.clear()
@@ -159,6 +180,8 @@ class LiveClient:
 
     async def send_one(self) -> None:
         text = self.mailbox.take()
+        if self.write_frame(wire_of(text), HIGH_WATER):
+            return
         try:
             async with asyncio.timeout(SLOW_SECONDS):
                 await self.send_text(text)
@@ -166,12 +189,14 @@ class LiveClient:
             raise Dismissed(TOO_SLOW) from None
 
     async def until_writable(self) -> None:
-        """Waits until the server has handed on most of what it was given."""
+        """Waits until the server has handed on most of what it was given, looking less and less often."""
+        seconds = LOOK_AGAIN_SECONDS
         while True:
             self.note_pace()
             if self.unsent_bytes() <= HIGH_WATER:
                 return
-            await asyncio.sleep(LOOK_AGAIN_SECONDS)
+            await asyncio.sleep(seconds)
+            seconds = min(seconds * 2, LONGEST_LOOK_SECONDS)
 
     def note_pace(self) -> None:
         if self.dismissed is not None:

@@ -82,8 +82,9 @@ class LiveConsumer(AsyncWebsocketConsumer):
         """Joins the hub as the user who signed in."""
         if self.deadline is not None:
             self.deadline.cancel()
-        unsent_bytes = self.scope.get("unsent_bytes", lambda: 0)
-        client = LiveClient(send_text=self.send_text, unsent_bytes=unsent_bytes, credential=credential)
+        # What our own server offers besides ASGI; see tradeops/websocket.py.
+        doors = {name: self.scope[name] for name in ("unsent_bytes", "write_frame") if name in self.scope}
+        client = LiveClient(send_text=self.send_text, credential=credential, **doors)
         self.client = client
         try:
             await self.hub.join(client)

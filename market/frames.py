@@ -8,16 +8,34 @@ import json
 import math
 from collections.abc import Iterable
 from decimal import Decimal
+from functools import lru_cache
 
 from .board import QuoteNow
 from .ticks import from_micros
 
 PERCENT_PLACES = 4
+# A text goes to all its readers one after another: a few are enough for each to be made into bytes once.
+WIRES_KEPT = 16
+TEXT_WHOLE = 0x81  # RFC 6455, 5.2: the last fragment of a message, and the first; text
 
 
 def encode(frame: dict) -> str:
     """A frame's text: compact, ASCII alone, so that a character is a byte."""
     return json.dumps(frame, separators=(",", ":"), allow_nan=False)
+
+
+@lru_cache(WIRES_KEPT)
+def wire_of(*texts: str) -> bytes:
+    """The bytes that carry `texts` from a server, a WebSocket frame each: not compressed, not masked."""
+    return b"".join(part for text in texts for part in (_head(len(text)), text.encode("ascii")))
+
+
+def _head(length: int) -> bytes:
+    if length < 126:
+        return bytes((TEXT_WHOLE, length))
+    if length < 65_536:
+        return bytes((TEXT_WHOLE, 126)) + length.to_bytes(2)
+    return bytes((TEXT_WHOLE, 127)) + length.to_bytes(8)
 
 
 def withheld_frame(frame: dict) -> dict:

@@ -43,6 +43,7 @@ SILENT_SECONDS = 3.0
 LISTEN_SECONDS = 2.0
 PAUSE_SECONDS = 1.0
 RESUMED_AT_ONCE = 200
+Groups = dict[frozenset[str] | None, set[LiveClient]]
 OUTAGES = (DatabaseError, InterfaceError)
 LAYER_ERRORS = (OSError, RedisError, TimeoutError)
 
@@ -70,8 +71,8 @@ class Hub:
         self.streams = Streams(self.deliver)
         self.known_tickers: set[str] = set()
         self.clients: set[LiveClient] = set()
-        # Who gets quotes, by the set of tickers wanted; None is all.
-        self.groups: dict[frozenset[str] | None, set[LiveClient]] = {}
+        # Who gets quotes, and who gets averages, by the set of tickers wanted; None is all.
+        self.groups: dict[str, Groups] = {"quotes": {}, "averages": {}}
         self.users: dict[int, set[LiveClient]] = defaultdict(set)
         self.handlers = {
             "live.quotes": self.on_quotes, "live.event": self.on_event, "live.several": self.on_several,
@@ -101,7 +102,8 @@ class Hub:
         """Takes in a signed-in client and posts its welcome and first snapshot."""
         await self.start()
         own = user_stream(client.user_id)
-        positions = await in_database(read_positions)([ALERTS, own])
+        unknown = [stream for stream in (ALERTS, own) if stream not in self.streams.positions]
+        positions = await in_database(read_positions)(unknown) if unknown else {}
         # From here on nothing is awaited: what comes next reaches the client as an event or is in the welcome.
         for stream, number in positions.items():
             self.streams.positions.setdefault(stream, number)
@@ -129,14 +131,16 @@ class Hub:
         self.group(client)
 
     def group(self, client: LiveClient) -> None:
-        if "quotes" in client.channels:
-            self.groups.setdefault(client.choice.tickers, set()).add(client)
+        for channel, groups in self.groups.items():
+            if channel in client.channels:
+                groups.setdefault(client.choice.tickers, set()).add(client)
 
     def ungroup(self, client: LiveClient) -> None:
-        members = self.groups.get(client.choice.tickers, set())
-        members.discard(client)
-        if not members:
-            self.groups.pop(client.choice.tickers, None)
+        for groups in self.groups.values():
+            members = groups.get(client.choice.tickers, set())
+            members.discard(client)
+            if not members:
+                groups.pop(client.choice.tickers, None)
 
     async def unknown_tickers(self, tickers: Iterable[str]) -> list[str]:
         """Those of `tickers` that are no instrument's."""
@@ -147,9 +151,9 @@ class Hub:
 
     # What a client is told of the state of things -----------------------------------------
 
-    def numbers(self, client: LiveClient) -> dict[str, int]:
+    def numbers(self, user_id: int) -> dict[str, int]:
         positions = self.streams.positions
-        return {"alerts": positions.get(ALERTS, 0), "user": positions.get(user_stream(client.user_id), 0)}
+        return {"alerts": positions.get(ALERTS, 0), "user": positions.get(user_stream(user_id), 0)}
 
     def welcome(self, client: LiveClient) -> dict:
         return {
@@ -157,7 +161,7 @@ class Hub:
             "protocol": PROTOCOL,
             "epoch": self.latest.epoch,
             "seq": self.latest.seq,
-            "events": self.numbers(client),
+            "events": self.numbers(client.user_id),
             "tickers": sorted(self.latest.parts),
             "server_time": now_ms(),
             "heartbeat_seconds": HEARTBEAT_SECONDS,
@@ -237,10 +241,16 @@ class Hub:
         self.heard_at = asyncio.get_running_loop().time()
         names = ("epoch", "seq", "ts", "stale_after_ms", "tickers", "times", "parts")
         self.publish(FlushMessage(**{name: message[name] for name in names}))
-        for ticker, text in message.get("averages", ()):
-            for client in self.clients:
-                if "averages" in client.channels and client.choice.wants(ticker):
-                    client.post_droppable(text)
+        if averages := message.get("averages"):
+            self.publish_averages(averages)
+
+    def publish_averages(self, averages: list[list[str]]) -> None:
+        """Sends on pairs of a ticker and its frame: to each client all that it wants, together."""
+        for wanted, members in self.groups["averages"].items():
+            texts = [text for ticker, text in averages if wanted is None or ticker in wanted]
+            if texts:
+                for client in members:
+                    client.post_droppable(*texts)
 
     def publish(self, flush: FlushMessage) -> None:
         """Sends a flush on: one frame for each set of tickers that somebody wants."""
@@ -254,7 +264,7 @@ class Hub:
                 self.post_reset(client)
             return
         parts = dict(zip(flush.tickers, flush.parts, strict=True))
-        for wanted, members in self.groups.items():
+        for wanted, members in self.groups["quotes"].items():
             chosen = parts if wanted is None else {name: parts[name] for name in parts.keys() & wanted}
             if chosen:
                 frame = QuotesFrame(flush.seq, flush.ts, chosen)
@@ -264,7 +274,7 @@ class Hub:
             self.tell_of(ticker, encode({"type": "live", "ticker": ticker, "since": self.latest.times[ticker]}))
 
     def tell_of(self, ticker: str, text: str) -> None:
-        for wanted, members in self.groups.items():
+        for wanted, members in self.groups["quotes"].items():
             if wanted is None or ticker in wanted:
                 for client in members:
                     client.post(text)
@@ -354,10 +364,12 @@ class Hub:
             self.publish(flush)
 
     def beat(self) -> None:
-        age = self.latest.age_ms(now_ms())
-        for client in self.clients:
-            frame = {"type": "heartbeat", "seq": self.latest.seq, "events": self.numbers(client)}
-            client.post_droppable(encode(frame | {"ts": now_ms(), "feed_age_ms": age}))
+        now = now_ms()
+        for user_id, members in self.users.items():
+            frame = {"type": "heartbeat", "seq": self.latest.seq, "events": self.numbers(user_id)}
+            text = encode(frame | {"ts": now, "feed_age_ms": self.latest.age_ms(now)})
+            for client in members:
+                client.post_droppable(text)
 
     async def dismiss_signed_out(self) -> None:
         asked = {client.credential for client in self.clients}

@@ -30,6 +30,7 @@ PURE = [
     "market/rules.py",
     "market/ticks.py",
     "market/board.py",
+    "market/client.py",
     "market/frames.py",
     "market/latest.py",
     "market/mailbox.py",

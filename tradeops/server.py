@@ -47,7 +47,7 @@ class DeskServer(Server):
 
     def create_application(self, protocol, scope: dict):
         if isinstance(protocol, DeskSocket):
-            scope["unsent_bytes"] = protocol.unsent_bytes
+            scope |= {"unsent_bytes": protocol.unsent_bytes, "write_frame": protocol.write_frame}
         return super().create_application(protocol, scope)
 
     def kill_all_applications(self) -> Deferred:

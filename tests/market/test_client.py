@@ -1,0 +1,94 @@
+"""How frames leave for a client: straight to its socket where that may be, else by the mailbox; always in order."""
+
+import asyncio
+import json
+
+import pytest
+from websockets.frames import Frame, Opcode
+from websockets.streams import StreamReader
+
+from market.client import HIGH_WATER, Credential, LiveClient
+from market.frames import wire_of
+from market.mailbox import QuotesFrame
+
+pytestmark = pytest.mark.pure
+
+
+def frames_in(wire: bytes) -> list[str]:
+    """The texts of the frames in `wire`, as another implementation of the protocol reads them."""
+    reader, texts = StreamReader(), []
+    reader.feed_data(wire)
+    while reader.buffer:
+        reading = Frame.parse(reader.read_exact, mask=False, max_size=None)
+        with pytest.raises(StopIteration) as done:
+            next(reading)
+        frame = done.value.value
+        assert (frame.opcode, frame.fin, frame.rsv1) == (Opcode.TEXT, True, False)
+        texts.append(frame.data.decode())
+    return texts
+
+
+@pytest.mark.parametrize("length", [0, 1, 125, 126, 65_535, 65_536])
+def test_ready_bytes_are_frames_of_every_length(length):
+    assert frames_in(wire_of("x" * length, "second")) == ["x" * length, "second"]
+
+
+class Socket:
+    """A socket with room, or none; `said` are the texts in the order in which they went out, and by which way."""
+
+    def __init__(self, *, takes_bytes: bool = True):
+        self.takes_bytes, self.unsent, self.said = takes_bytes, 0, []
+        self.client = LiveClient(
+            send_text=self.send_text,
+            credential=Credential("demo", "", 1),
+            unsent_bytes=lambda: self.unsent,
+            write_frame=self.write_frame,
+        )
+
+    def write_frame(self, wire: bytes, most_unsent: int) -> bool:
+        if not self.takes_bytes or self.unsent > most_unsent:
+            return False
+        self.said += [("bytes", text) for text in frames_in(wire)]
+        return True
+
+    async def send_text(self, text: str) -> None:
+        self.said.append(("send", text))
+
+    async def write_all(self) -> None:
+        writer = asyncio.create_task(self.client.write())
+        await asyncio.wait_for(self.client.until_drained(), 5)
+        writer.cancel()
+
+
+def quotes(seq: int, price: int) -> QuotesFrame:
+    return QuotesFrame(seq, seq, {"A": f'{{"ticker":"A","price":{price}}}'})
+
+
+async def test_what_nothing_waits_before_is_written_at_once():
+    socket = Socket()
+    socket.client.post("first")
+    socket.client.post_droppable("second", "third")
+    assert socket.said == [("bytes", "first"), ("bytes", "second"), ("bytes", "third")]
+
+
+async def test_where_ready_bytes_may_not_be_written_frames_go_by_send():
+    socket = Socket(takes_bytes=False)
+    socket.client.post("first")
+    socket.client.post_quotes(quotes(1, 5))
+    await socket.write_all()
+    assert [way for way, _ in socket.said] == ["send", "send"]
+    assert json.loads(socket.said[1][1])["quotes"] == [{"ticker": "A", "price": 5}]
+
+
+async def test_one_who_is_behind_gets_all_that_must_arrive_in_order_and_the_newest_price():
+    socket = Socket()
+    socket.unsent = HIGH_WATER + 1
+    socket.client.post_quotes(quotes(1, 5))
+    socket.client.post("alert")
+    socket.unsent = 0
+    socket.client.post("later alert")
+    socket.client.post_quotes(quotes(2, 6))
+    await socket.write_all()
+    assert [text for _, text in socket.said[:2]] == ["alert", "later alert"]
+    assert [json.loads(text)["quotes"][0]["price"] for _, text in socket.said[2:]] == [6]
+    assert socket.client.mailbox.conflated == 1
