@@ -2,9 +2,9 @@
 
 import sys
 
-from . import peers_pnl
+from . import feed, peers_pnl
 
-BENCHMARKS = {"pnl": peers_pnl.measure}
+BENCHMARKS = {"feed": feed.measure, "pnl": peers_pnl.measure}
 
 
 def main(names: list[str]) -> int:

@@ -6,27 +6,30 @@ ticker, so that a client that reads slowly loses only the values between.
 
 from collections import deque
 from dataclasses import dataclass
+from functools import cached_property
 
-from .frames import quotes_frame
+from .frames import quotes_frame, wire_of
 
 MAX_BYTES = 262_144
 # What tells nothing new to a client that is behind is not kept for it.
 MAX_WAITING_DROPPABLE = 32
 
 
-@dataclass(slots=True)
+@dataclass
 class QuotesFrame:
     """One flush for one subscription: quotes by ticker, as text, and the frame, encoded once for all."""
 
     seq: int
     ts: int
     parts: dict[str, str]
-    encoded: str | None = None
 
+    @cached_property
     def text(self) -> str:
-        if self.encoded is None:
-            self.encoded = quotes_frame(self.seq, self.ts, self.parts.values())
-        return self.encoded
+        return quotes_frame(self.seq, self.ts, self.parts.values())
+
+    @cached_property
+    def wire(self) -> bytes:
+        return wire_of(self.text)
 
     def followed_by(self, newer: "QuotesFrame") -> "QuotesFrame":
         return QuotesFrame(newer.seq, newer.ts, self.parts | newer.parts)
@@ -76,4 +79,4 @@ class Mailbox:
             self.waiting_bytes -= len(text)
             return text
         waiting, self.quotes = self.quotes, None
-        return waiting.text() if waiting else None
+        return waiting.text if waiting else None

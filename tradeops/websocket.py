@@ -64,23 +64,19 @@ class DeskSocket(WebSocketProtocol):
         transport = self.transport
         if self.state != self.STATE_OPEN or self._perMessageCompress is not None or transport.disconnecting:
             return False
-        unsent = self.unsent_bytes()
-        if unsent > most_unsent:
-            return False
-        if unsent or not transport.connected:
-            transport.write(wire)
-        else:
-            self.write_through(wire)
-        return True
-
-    def write_through(self, wire: bytes) -> None:
-        """Hands `wire` to the kernel now; Twisted would do so later, at three times the cost."""
-        try:
-            taken = self.transport.socket.send(wire)
-        except OSError:  # no room, or the connection is gone: both are Twisted's to find
+        if transport.dataBuffer or transport._tempDataBuffer:
+            if self.unsent_bytes() > most_unsent:
+                return False
             taken = 0
+        else:
+            # Nothing waits: to the kernel now. Twisted would do so later, at three times the cost.
+            try:
+                taken = transport.socket.send(wire)
+            except OSError:  # no room, or the connection is gone: both are Twisted's to find
+                taken = 0
         if taken < len(wire):
-            self.transport.write(wire[taken:])
+            transport.write(wire[taken:])
+        return True
 
     # Coming in ----------------------------------------------------------------------------
 

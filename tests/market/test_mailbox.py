@@ -49,7 +49,7 @@ def test_conflating_for_one_client_leaves_the_frame_of_the_others_alone():
     shared, slow = frame(1, A=5), Mailbox()
     slow.put_quotes(shared)
     slow.put_quotes(frame(2, A=6))
-    assert quotes_in(shared.text()) == (1, {"A": 5})
+    assert quotes_in(shared.text) == (1, {"A": 5})
 
 
 def test_there_is_an_end_to_what_is_kept():
