@@ -1,4 +1,4 @@
-"""Every page in both themes, at a desk and in a hand: nothing for axe, the console or the scrollbar to say."""
+"""Every page in both themes, one at a desk and one in a hand: nothing for axe, the console or the scrollbar to say."""
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
@@ -45,7 +45,7 @@ DESK_PAGES = [
     "/desk/find/?q=s",
 ]
 API_PAGES = ["/trades/", "/trades/stats", "/activities/", "/positions/", "/tickers/", "/algorithm/help"]
-LOOKS = [("light", 1440), ("light", 390), ("dark", 1440), ("dark", 390)]
+LOOKS = [("light", 1440), ("dark", 390)]
 
 
 def faults(page) -> list[str]:
