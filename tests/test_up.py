@@ -98,6 +98,7 @@ def test_a_taken_port_is_said_plainly(tmp_path):
     assert "Traceback" not in done.stderr
 
 
+@pytest.mark.embedded
 @pytest.mark.parametrize("host", ["nowhere.invalid", "192.0.2.1", "999.1.1.1"])
 def test_an_address_that_is_not_this_machines_is_said_plainly(tmp_path, host):
     done = Desk(tmp_path, demo=False).manage("up", "--host", host)
@@ -105,6 +106,7 @@ def test_an_address_that_is_not_this_machines_is_said_plainly(tmp_path, host):
     assert done.stderr.startswith(f"CommandError: TradeOps cannot listen on {host}, port ")
 
 
+@pytest.mark.embedded
 @pytest.mark.parametrize("arguments", [("up", "--demo"), ("serve",)])
 def test_demo_mode_starts_on_no_other_address(tmp_path, arguments):
     done = Desk(tmp_path).manage(*arguments, "--host", "0.0.0.0")
@@ -112,6 +114,7 @@ def test_demo_mode_starts_on_no_other_address(tmp_path, arguments):
     assert "serves this machine alone" in done.stderr
 
 
+@pytest.mark.embedded
 @pytest.mark.parametrize(
     "arguments", [("--speed", "0"), ("--speed", "1e9"), ("--speed", "nan"), ("--port", "0"), ("--seed", "-1")]
 )
