@@ -114,6 +114,7 @@ class TradeFilter(django_filters.FilterSet):
     strategy = django_filters.CharFilter(field_name="strategy", max_length=80, label="Strategy")
     tag = django_filters.CharFilter(method="filter_tag", max_length=40, label="Tag")
     client_trade_id = django_filters.CharFilter(field_name="client_trade_id", max_length=128, label="Client's id")
+    import_id = IdFilter(method="filter_import", label="Import", help_text="What an import booked.")
     min_quantity = DecimalFilter(field_name="quantity", lookup_expr="gte", label="Quantity from")
     max_quantity = DecimalFilter(field_name="quantity", lookup_expr="lte", label="Quantity to")
     min_price = DecimalFilter(field_name="price", lookup_expr="gte", label="Price from")
@@ -122,6 +123,10 @@ class TradeFilter(django_filters.FilterSet):
     class Meta:
         model = Trade
         fields: list[str] = []
+
+    def filter_import(self, queryset, name, import_id):
+        brought = Trade.objects.filter(entry__import_batch=import_id).order_by().values("trade_id")
+        return queryset.filter(trade_id__in=brought)
 
     def filter_tag(self, queryset, name, tag):
         # A comma cannot stand in a tag, and so finds none.

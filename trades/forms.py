@@ -153,6 +153,13 @@ class ReasonForm(RefusableForm):
         if row is None or not row.account.is_closed_at(row.at):
             del self.fields["adjustment"]
 
+    def add_refusal(self, error: ValidationError | APIException) -> None:
+        """A closed day is refused beside the way out of it."""
+        if "adjustment" in self.fields and isinstance(error, APIException) and error.get_codes() == "period_closed":
+            self.add_error("adjustment", f"{error.detail} Tick this to book the difference today.")
+            return
+        super().add_refusal(error)
+
 
 class CorrectionFields(ReasonForm):
     """What every correction asks for besides the fields of what it corrects."""

@@ -25,7 +25,7 @@ from .positions.preview import Preview, preview_of
 from .serializers import BIGGEST_ID
 from .stats import Totals, statistics_of
 from .versions.api import latest_version
-from .versions.views import account_label, adjustments_of, change, filter_form, lots_of, shown_versions, tickers_offered
+from .versions.views import account_label, around, change, filter_form, lots_of, shown_versions, tickers_offered
 
 PAGE_PARAMETERS = ("cursor", "page_size", "ordering")
 MAIN_FILTERS = ("ticker", "trade_type", "account", "executed_after", "executed_before", "strategy", "tag")
@@ -189,7 +189,7 @@ def trade_page(request: HttpRequest, trade_id: int) -> HttpResponse:
     trade = latest_version(request, Trade, trade_id)
     attach_realized([trade])
     context = {"row": trade, "account_name": account_label(request, trade), "versions": shown_versions(trade)}
-    return render(request, "trades/trade.html", context | lots_of(trade_id) | adjustments_of(trade))
+    return render(request, "trades/trade.html", context | lots_of(trade_id) | around(trade))
 
 
 @require_http_methods(["GET", "HEAD", "POST"])

@@ -100,6 +100,7 @@ def account_page(request: HttpRequest, account_id: int) -> HttpResponse:
     context = {
         "account": with_cash([account])[0],
         "form": form,
+        "may_close": request.user.may(Action.CLOSE_BOOKS, account),
         "may_set_approval": request.user.may(Action.SET_APPROVAL, account),
         "method_changes": method_changes(account)[:METHOD_CHANGES_SHOWN],
     }

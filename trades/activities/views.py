@@ -22,7 +22,7 @@ from ..models import Account, Activity, ActivityKind
 from ..versions.api import latest_version
 from ..versions.views import (
     account_label,
-    adjustments_of,
+    around,
     change,
     filter_form,
     lots_of,
@@ -131,7 +131,7 @@ def activity_page(request: HttpRequest, activity_id: int) -> HttpResponse:
         "versions": shown_versions(activity),
         "is_owed": activity.pay_at is not None and activity.pay_at > timezone.now(),
     }
-    return render(request, "trades/activity.html", context | lots_of(activity_id) | adjustments_of(activity))
+    return render(request, "trades/activity.html", context | lots_of(activity_id) | around(activity))
 
 
 @require_http_methods(["GET", "HEAD", "POST"])

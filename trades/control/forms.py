@@ -19,6 +19,10 @@ FAULTS_SHOWN = 20
 class CloseForm(RefusableForm):
     day = forms.DateField(label="Last day to close", widget=forms.DateInput(attrs={"type": "date"}))
     reason = forms.CharField(max_length=500, required=False, label="Reason", help_text="Kept with the ledger's entry.")
+    confirmed = forms.BooleanField(
+        label="It cannot be opened again: close it for good",
+        error_messages={"required": "Tick this: what is closed cannot be opened again."},
+    )
 
 
 class DecisionForm(RefusableForm):

@@ -1,6 +1,7 @@
 """Holds a broker's statement against the book as it was at that time, and keeps what was found."""
 
 from datetime import datetime
+from decimal import Decimal
 
 from django.core.exceptions import ValidationError
 from django.utils import timezone
@@ -48,6 +49,15 @@ def booked_at(account: Account, at: datetime, known_entry: int) -> Statement:
         raise Conflict(str(broken), broken.code, ticker=broken.ticker) from broken
     held = {ticker: folded.holding.quantity for ticker, folded in book.tickers.items() if folded.holding.quantity}
     return Statement(ledger.EXACT.subtract(book.cash, book.receivable(at)), held)
+
+
+def statement_of(reconciliation: Reconciliation) -> Statement:
+    """What was stated, as it was kept."""
+    cash, positions = reconciliation.statement["cash"], reconciliation.statement["positions"]
+    return Statement(
+        None if cash is None else Decimal(cash),
+        None if positions is None else {ticker: Decimal(quantity) for ticker, quantity in positions.items()},
+    )
 
 
 def spelled_statement(statement: Statement) -> dict:

@@ -28,7 +28,7 @@ from .api import proposals_seen, read_params, reconciliations_seen
 from .closes import close_books, closes_of
 from .differences import with_changes
 from .forms import CloseForm, DecisionForm, StateForm, StatementForm
-from .reconciling import reconcile
+from .reconciling import reconcile, statement_of
 from .serializers import ProposalParams
 
 CLOSES_SHOWN = 100
@@ -73,8 +73,7 @@ def closes_page(request: HttpRequest, account_id: int) -> HttpResponse:
     form = CloseForm(request.POST if request.method == "POST" else None)
     if form.is_bound:
         require(request.user, Action.CLOSE_BOOKS, account)
-        if form.is_valid() and was_done(form, lambda: close_books(account, actor=request.user, **form.cleaned_data)):
-            messages.success(request, f"The books of {account.name} are closed through {form.cleaned_data['day']}.")
+        if form.is_valid() and was_closed(request, account, form):
             return redirect("trades:closes", account.pk)
     context = {
         "account": account,
@@ -83,6 +82,14 @@ def closes_page(request: HttpRequest, account_id: int) -> HttpResponse:
         "waiting": Proposal.objects.waiting().filter(account=account).count(),
     }
     return render(request, "trades/closes.html", context, status=422 if form.is_bound else 200)
+
+
+def was_closed(request: HttpRequest, account: Account, form: CloseForm) -> bool:
+    day, reason = form.cleaned_data["day"], form.cleaned_data["reason"]
+    done = was_done(form, lambda: close_books(account, day, actor=request.user, reason=reason))
+    if done:
+        messages.success(request, f"The books of {account.name} are closed through {day}.")
+    return done
 
 
 @require_POST
@@ -198,6 +205,21 @@ def reconciled(request: HttpRequest, form: StatementForm) -> Reconciliation | No
         return None
 
 
+@require_POST
+@login_required
+def reconcile_again(request: HttpRequest, reconciliation_id: int) -> HttpResponse:
+    """Holds the same statement against the book as it is known now."""
+    found = get_object_or_404(reconciliations_seen(request.user), pk=reconciliation_id)
+    account = account_seen(request, found.account_id)
+    require(request.user, Action.RECONCILE, account)
+    try:
+        made = reconcile(account, found.at, statement_of(found), actor=request.user, note=found.note)
+    except APIException as error:
+        messages.error(request, str(error.detail))
+        return redirect("trades:reconciliation", found.pk)
+    return redirect("trades:reconciliation", made.pk)
+
+
 @require_safe
 @never_cache
 @login_required
@@ -207,6 +229,7 @@ def reconciliation_page(request: HttpRequest, reconciliation_id: int) -> HttpRes
     context = {
         "reconciliation": found,
         "account_name": dict(accounts_of(request.user)).get(found.account_id, found.account.name),
+        "may_compare": request.user.may(Action.RECONCILE, found.account),
         "near_from": found.at - NEAR,
         "near_to": found.at + NEAR,
     }

@@ -9,35 +9,48 @@ from tradeops.core.users.forms import time_zone_choices
 
 from ..forms import offer_accounts
 from .heads import ACTIVITY_COLUMNS, OTHER_COLUMNS, TRADE_COLUMNS
+from .manner import DATE_FORMS
 from .numerals import NumberFormat
 from .reading import IMPORT, NEGATIVE, POSITIVE, SKIP
 from .serializers import ImportOptionsSerializer, options_of
 
-DATE_FORMATS = [
-    ("", "2025-01-31 14:30:00"),
-    ("%m/%d/%Y", "01/31/2025 14:30:00"),
-    ("%m/%d/%Y %I:%M:%S %p", "01/31/2025 02:30:00 PM"),
-    ("%m/%d/%y", "01/31/25 14:30:00"),
-    ("%d/%m/%Y", "31/01/2025 14:30:00"),
-    ("%d.%m.%Y", "31.01.2025 14:30:00"),
-    ("%d.%m.%y", "31.01.25 14:30:00"),
-    ("%Y/%m/%d", "2025/01/31 14:30:00"),
-    ("%Y%m%d", "20250131 14:30:00"),
-    ("%Y%m%d;%H%M%S", "20250131;143000"),
-    ("%d %b %Y", "31 Jan 2025 14:30:00"),
-    ("%b %d, %Y", "Jan 31, 2025 14:30:00"),
-]
+DATE_FORMATS = [("", "as the file shows"), *list(DATE_FORMS.items())[1:]]
 NUMBER_FORMATS = [
+    ("", "as the file shows"),
     (NumberFormat.PLAIN.value, "1234.50"),
     (NumberFormat.US.value, "$1,234.50"),
     (NumberFormat.EUROPEAN.value, "1.234,50"),
 ]
+TIMES = ("executed_at", "date", "time")
+FEES_SIGNS = [("", "as the file shows"), (POSITIVE, "above zero"), (NEGATIVE, "below zero")]
+WORDS = {
+    "ticker": "Ticker", "trade_type": "Bought or sold", "quantity": "Quantity", "price": "Price per unit",
+    "executed_at": "Executed: day and time", "date": "Executed: day alone", "time": "Executed: time of day alone",
+    "fees": "Fees, added up", "client_trade_id": "Its own id: told twice, booked once", "strategy": "Strategy",
+    "tags": "Tags", "note": "Note", "type": "Kind of activity, or trade", "amount": "Amount",
+    "amount_per_unit": "Amount per unit", "pay_at": "Paid on", "ratio": "Ratio, such as 4:1",
+    "cash_in_lieu_price": "Price of fractions paid out", "new_ticker": "New ticker", "cost_basis": "Cost basis",
+    "acquired_at": "Acquired on", "pnl_method": "P&L method", "id": "Number in the export",
+    "version": "Version in the export", "account": "Account in the export",
+}  # fmt: skip
 FIELDS = [
     ("", "not used"),
-    ("Trades", [(name, name) for name in (*TRADE_COLUMNS, "date", "time", "type")]),
-    ("Activities", [(name, name) for name in ACTIVITY_COLUMNS if name != "type"]),
-    ("Of an export", [(name, name) for name in OTHER_COLUMNS if name not in ("date", "time")]),
+    ("Trades", [(name, WORDS[name]) for name in (*TRADE_COLUMNS, "date", "time", "type")]),
+    ("Activities", [(name, WORDS[name]) for name in ACTIVITY_COLUMNS if name != "type"]),
+    ("Of an export", [(name, WORDS[name]) for name in OTHER_COLUMNS if name not in ("date", "time")]),
 ]
+
+
+def words_of(options: dict) -> list[str]:
+    """How a file is read, as the page says it."""
+    form, numbers = options.get("date_format"), options.get("number_format")
+    said = {
+        "timezone": f"by the clock of {options.get('timezone')}",
+        "date_format": f"times as {DATE_FORMS.get(form, form)}",
+        "number_format": f"numbers as {dict(NUMBER_FORMATS).get(numbers)}",
+        "fees_sign": f"costs {dict(FEES_SIGNS).get(options.get('fees_sign'))}",
+    }
+    return [words for name, words in said.items() if name in options]
 
 
 class OptionsForm(forms.Form):
@@ -49,14 +62,12 @@ class OptionsForm(forms.Form):
     date_format = forms.ChoiceField(
         choices=DATE_FORMATS, required=False, label="Times are written as", help_text="The time of day may be missing."
     )
-    number_format = forms.ChoiceField(choices=NUMBER_FORMATS, label="Numbers are written as")
-    fees_sign = forms.ChoiceField(
-        choices=[(POSITIVE, "above zero"), (NEGATIVE, "below zero")], label="Costs are written"
-    )
+    number_format = forms.ChoiceField(choices=NUMBER_FORMATS, required=False, label="Numbers are written as")
+    fees_sign = forms.ChoiceField(choices=FEES_SIGNS, required=False, label="Costs are written")
     duplicates = forms.ChoiceField(
         choices=[(SKIP, "left out"), (IMPORT, "booked again")],
-        label="Rows the book holds are",
-        help_text="A client's id is never booked twice.",
+        label="Rows the book holds already are",
+        help_text="The same client_trade_id is never booked twice.",
     )
 
     def options(self) -> dict:
@@ -66,7 +77,8 @@ class OptionsForm(forms.Form):
 class UploadForm(OptionsForm):
     """A file and the account it goes into."""
 
-    field_order = ["file", "account"]
+    field_order = ["file", "account", "timezone"]
+    ABOUT_THE_FILE = ("date_format", "number_format", "fees_sign", "duplicates")
     file = forms.FileField(
         label="CSV file", widget=forms.ClearableFileInput(attrs={"accept": ".csv,text/csv,text/plain"})
     )
@@ -75,6 +87,16 @@ class UploadForm(OptionsForm):
     def __init__(self, *args, user, **kwargs):
         super().__init__(*args, initial={"timezone": user.time_zone}, **kwargs)
         offer_accounts(self, user)
+
+    @property
+    def asked(self) -> list:
+        """The fields that every upload is asked for."""
+        return [field for field in self if field.name not in self.ABOUT_THE_FILE]
+
+    @property
+    def about_the_file(self) -> list:
+        """Those that the file mostly says itself."""
+        return [self[name] for name in self.ABOUT_THE_FILE]
 
 
 class ReadingForm(OptionsForm):

@@ -19,20 +19,19 @@ COLUMNS = (*TRADE_COLUMNS, *ACTIVITY_COLUMNS, *OTHER_COLUMNS)
 SUMMED = ("fees",)  # a commission and a fee may stand in columns of their own
 REQUIRED = ("ticker", "quantity", "price")
 BROKERS_NAMES = {
-    "ticker": "symbol|instrument|ticker symbol|symbol ticker|asset|security|trade symbol",
-    "trade_type": "side|action|buy sell|b s|bs|transaction type|trans code|order side|order action|direction",
-    "quantity": "qty|shares|units|no of shares|number of shares|filled|filled qty|filled quantity|executed quantity|"
-    "share quantity|quantity transacted|volume|contracts",
+    "ticker": "symbol|instrument|ticker symbol|symbol ticker|asset|security|trade symbol|code",
+    "trade_type": "side|action|buy sell|b s|transaction type|trans code|order side|order action|direction",
+    "quantity": "qty|total qty|shares|units|no of shares|number of shares|filled|filled qty|filled quantity|"
+    "executed quantity|share quantity|quantity transacted|volume|contracts",
     "price": "trade price|t price|share price|price share|price per share|unit price|avg price|average price|"
-    "fill price|filled avg price|execution price|price per unit|spot price at transaction|tradeprice",
-    "executed_at": "datetime|date time|timestamp|executed|execution time|executed time|transaction time|trade time|"
-    "filled time|filled at|fill time|time of trade|date and time|trade date time|trade datetime",
-    "date": "trade date|transaction date|run date|activity date|execution date|executed date|filled date|tradedate|"
-    "date of trade",
-    "fees": "fee|commission|commissions|comm|comm fee|fees comm|commission and fees|commissions and fees|ibcommission|"
+    "fill price|filled avg price|execution price|price per unit|spot price at transaction",
+    "executed_at": "date time|timestamp|executed|execution time|executed time|transaction time|trade time|"
+    "filled time|filled at|fill time|time of trade|date and time|trade date time",
+    "date": "trade date|transaction date|run date|activity date|execution date|executed date|filled date|date of trade",
+    "fees": "fee|commission|commissions|comm|comm fee|fees comm|commission and fees|commissions and fees|ib commission|"
     "reg fee|regulatory fee|transaction fee|fees and or spread|other fees|exchange fee|trading fee",
-    "client_trade_id": "trade id|tradeid|order id|transaction id|execution id|exec id|reference|reference number|"
-    "external id",
+    "client_trade_id": "trade id|order id|transaction id|execution id|exec id|ib exec id|ib order id|reference|"
+    "reference number|external id",
     "strategy": "strategy name|model",
     "tags": "tag|labels|label",
     "note": "notes|comment|comments|memo|remark|remarks",
@@ -43,6 +42,15 @@ BROKERS_NAMES = {
     "ratio": "split ratio",
     "new_ticker": "new symbol",
     "acquired_at": "acquired|acquisition date|date acquired",
+}
+# Where several of a line stand in one file, the first is meant: what was filled and not what was ordered, a fill's own
+# id and not that of its order. Of all others none is simply believed.
+PREFERRED = {
+    "ticker": "ticker|symbol|instrument|code",
+    "quantity": "filled|filled qty|filled quantity|executed quantity|quantity|qty|total qty",
+    "client_trade_id": "client trade id|ib exec id|execution id|exec id|trade id|transaction id|ib order id|order id|"
+    "reference",
+    "type": "activity type|type",
 }
 
 
@@ -68,13 +76,14 @@ class Columns:
 
 
 def cleaned(name: str) -> str:
-    """`name` without case, punctuation and a unit in brackets: "Price ($)", "price" and "PRICE_" are one."""
+    """`name` without case, spaces, punctuation and a unit in brackets: "Unit Price ($)" and "unitPrice" are one."""
     bare = re.sub(r"\([^)]*\)|\[[^]]*\]", " ", name.casefold())
-    return " ".join(re.sub(r"[\W_]+", " ", bare).split())
+    return re.sub(r"[\W_]+", "", bare)
 
 
 FIELD_OF = {cleaned(field): field for field in COLUMNS}
-FIELD_OF |= {name: field for field, names in BROKERS_NAMES.items() for name in names.split("|")}
+FIELD_OF |= {cleaned(name): field for field, names in BROKERS_NAMES.items() for name in names.split("|")}
+RANKS = {field: [cleaned(name) for name in names.split("|")] for field, names in PREFERRED.items()}
 
 
 def recognize(names: Sequence[str], chosen: Mapping[str, str] | None = None) -> Columns:
@@ -93,8 +102,15 @@ def recognize(names: Sequence[str], chosen: Mapping[str, str] | None = None) -> 
         field = FIELD_OF.get(cleaned(name))
         if field and name not in chosen and (field not in said or field in SUMMED):
             places.setdefault(field, []).append(place)
+    places |= {field: preferred(names, field, found) for field, found in places.items() if field in RANKS}
     refuse_twins(names, places)
     return settle_times(Columns(list(names), places))
+
+
+def preferred(names: Sequence[str], field: str, found: list[int]) -> list[int]:
+    """Of the places of `field`, the one that goes before the others; all, where one of them has no rank."""
+    ranks = {place: RANKS[field].index(name) for place in found if (name := cleaned(names[place])) in RANKS[field]}
+    return [min(ranks, key=ranks.get)] if len(ranks) == len(found) else found
 
 
 def check_chosen(names: Sequence[str], chosen: Mapping[str, str]) -> None:

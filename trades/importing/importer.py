@@ -25,10 +25,11 @@ from .cells import microseconds
 from .checked import CheckedFile, check_file
 from .faults import Fault, Faults, FileRefused
 from .heads import recognize
+from .manner import recognized
 from .plan import Numbered, Plan, make_plan, number
 from .reading import reading_of, takes_equal
 
-GLIMPSED_BYTES, GLIMPSED_ROWS = 64 * 1024, 3
+GLIMPSED_BYTES, GLIMPSED_ROWS, MANNER_ROWS = 64 * 1024, 3, 400
 Progress = Callable[[float], None]  # told the part that is done, from 0 to 1
 
 
@@ -41,7 +42,9 @@ def check(file: BinaryIO, options: dict, progress: Progress = lambda part: None)
 
 
 def glimpse(file: BinaryIO, options: dict) -> dict:
-    """The names of the columns, the field each is taken for, and the cells of the first rows; {} without a head."""
+    """The names of the columns, the field each is taken for, the cells of the first rows, and what all of it says of
+    how it is written; {} without a head.
+    """
     file.seek(0)
     try:
         source = CsvFile(file, GLIMPSED_BYTES)
@@ -54,8 +57,10 @@ def glimpse(file: BinaryIO, options: dict) -> dict:
     except FileRefused:  # two that may be the same: the user has to say
         places = {}
     fields = {place: field for field, found in places.items() for place in found}
-    cells = [column.slice(0, GLIMPSED_ROWS).to_pylist() for column in block.columns] if block else [[] for _ in names]
-    return {"columns": [[name, fields.get(place, ""), cells[place]] for place, name in enumerate(names)]}
+    cells = [column.slice(0, MANNER_ROWS).to_pylist() for column in block.columns] if block else [[] for _ in names]
+    by_field = {field: [text for place in found for text in cells[place]] for field, found in places.items()}
+    columns = [[name, fields.get(place, ""), cells[place][:GLIMPSED_ROWS]] for place, name in enumerate(names)]
+    return {"columns": columns, "recognized": recognized(by_field, options)}
 
 
 @dataclass(frozen=True, slots=True)

@@ -57,10 +57,15 @@ def forget_old_uploads() -> int:
     old = ImportBatch.objects.filter(created_at__lt=timezone.now() - KEPT).exclude(stored_as="")
     forgotten = list(old)
     for batch in forgotten:
-        drop_file(batch)
-        if batch.state == BatchState.UPLOADED:
-            batch.delete()
+        forget(batch)
     return len(forgotten)
+
+
+def forget(batch: ImportBatch) -> None:
+    """Removes the file, and the batch where nothing of it was booked."""
+    drop_file(batch)
+    if batch.state == BatchState.UPLOADED:
+        batch.delete()
 
 
 def drop_file(batch: ImportBatch) -> None:
@@ -86,6 +91,9 @@ def check_upload(job: Job) -> dict:
     batch = ImportBatch.objects.select_related("account").get(pk=int(job.key))
     with opened(batch) as file:
         seen = imports.glimpse(file, batch.options)
+        if seen.get("recognized"):
+            batch.options |= seen["recognized"]
+            batch.save(update_fields=["options"])
         try:
             outlook = imports.preview(batch.account, file, batch.options, partial(tell_part, job))
         except FileRefused as refusal:
@@ -126,4 +134,5 @@ def refused(refusal: FileRefused) -> dict:
 
 
 def told(fault: Fault) -> dict:
-    return {"row": fault.row, "column": fault.column or fault.field, "message": fault.message, "value": fault.value}
+    named = {"row": fault.row, "column": fault.column or fault.field, "field": fault.field}
+    return named | {"message": fault.message, "value": fault.value}

@@ -17,7 +17,7 @@ from ..forms import account_label
 from ..models import Account, BatchState, ImportBatch
 from . import services as imports
 from . import uploads
-from .forms import ReadingForm, UndoForm, UploadForm
+from .forms import TIMES, ReadingForm, UndoForm, UploadForm, words_of
 
 
 class ImportPages(KeysetPagination):
@@ -98,6 +98,9 @@ def show(request: HttpRequest, batch: ImportBatch, *, undo=None, reading=None, s
         "result": result,
         "samples": list(zip(reading.column_fields, columns, strict=True)) if reading else [],
         "reading": reading,
+        "how_read": words_of(batch.options),
+        "recognized": words_of(result.get("recognized", {})),
+        "times_are_open": any(fault.get("field") in TIMES for fault in result.get("faults", [])),
         "waits": waits,
         "may_book": may_book,
         "undo": (undo or UndoForm()) if may_book and batch.state == BatchState.IMPORTED and batch.entry else None,
@@ -132,6 +135,19 @@ def book_import(request: HttpRequest, import_id: int) -> HttpResponse:
     if batch.state == BatchState.UPLOADED and (job is None or job.is_finished):
         uploads.owe_import(batch, request.user)
     return redirect("trades:import", import_id)
+
+
+@require_POST
+@login_required
+def discard_import(request: HttpRequest, import_id: int) -> HttpResponse:
+    """Forgets a file of which nothing was booked."""
+    batch = waiting_batch(request, import_id)
+    job = uploads.last_job(batch)
+    if batch.state != BatchState.UPLOADED or (job and not job.is_finished):
+        return redirect("trades:import", import_id)
+    uploads.forget(batch)
+    messages.success(request, f"{batch.file_name} is discarded; nothing of it was booked.")
+    return redirect("trades:imports")
 
 
 @require_POST

@@ -21,11 +21,18 @@ _WORDS = {
     "transfer_out": "transfer out|transferred out|acat out",
     "method_change": "method change",
 }
+# A broker's word for the account's kind, and not for the row's, says nothing.
+SAYS_NOTHING = frozenset({"cash", "margin", "shares"})
+# "YOU BOUGHT APPLE INC (AAPL) (Cash)": the word, and then the security's name.
+BEGINNINGS = {"you bought ": BUY, "you sold ": SELL}
 MEANINGS = {word: meaning for meaning, words in _WORDS.items() for word in words.split("|")}
 ACTIVITY_KINDS = frozenset(_WORDS) - {BUY, SELL, TRADE}
 
 
 def meaning_of(text: str) -> str | None:
-    """BUY, SELL, "trade" or an activity's kind; "" for an empty text, None for a word that is not known."""
+    """BUY, SELL, "trade" or an activity's kind; "" for a text that says nothing, None for a word that is not known."""
     words = " ".join(text.replace("_", " ").replace("-", " ").casefold().split())
-    return MEANINGS.get(words) if words else ""
+    if not words or words in SAYS_NOTHING:
+        return ""
+    found = (side for beginning, side in BEGINNINGS.items() if words.startswith(beginning))
+    return MEANINGS.get(words) or next(found, None)

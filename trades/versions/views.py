@@ -14,8 +14,9 @@ from tradeops.core.users.roles import Action, require
 from .. import services
 from ..booking.references import refer
 from ..control.adjusting import adjusted_by
+from ..control.differences import with_changes as with_proposed_changes
 from ..forms import CorrectionFields, ReasonForm
-from ..models import Adjustment, Lot, Realization, Version
+from ..models import Adjustment, ImportBatch, Lot, Proposal, Realization, Version
 from .reading import with_changes
 
 TICKERS_OFFERED = 500
@@ -54,10 +55,17 @@ def shown_versions(row: Version) -> list[Version]:
     return with_changes(list(versions.order_by("version")[:VERSIONS_SHOWN]))[::-1]
 
 
-def adjustments_of(row: Version) -> dict:
-    """What adjusts it, and what it was itself booked to adjust."""
+def around(row: Version) -> dict:
+    """What adjusts it, what it was itself booked to adjust, the file it came with, and what waits for approval."""
     first = type(row).objects.filter(**{row.IDENTITY: row.identity}, version=1).values("entry")
-    return {"adjusted_by": adjusted_by(row), "adjusts": Adjustment.objects.filter(entry__in=first).first()}
+    waiting = Proposal.objects.waiting().about(row).select_related("proposed_by") if row.account.needs_approval else ()
+    return {
+        "adjusted_by": adjusted_by(row),
+        "adjusts": Adjustment.objects.filter(entry__in=first).first(),
+        "imported_with": ImportBatch.objects.filter(entry__in=first).only("file_name").first(),
+        "waiting": with_proposed_changes(list(waiting)),
+        "is_closed": row.account.is_closed_at(row.at),
+    }
 
 
 def lots_of(identity: int) -> dict:

@@ -40,11 +40,12 @@ def text_of(answer) -> str:
 
 def test_the_back_office_closes_on_the_page_and_a_trader_only_looks(desk, account, alice, carol):
     address = f"/desk/accounts/{account.pk}/closes/"
-    done = desk(carol).post(address, {"day": "2025-01-31", "reason": "month end"}, follow=True)
+    done = desk(carol).post(address, {"day": "2025-01-31", "reason": "month end", "confirmed": "on"}, follow=True)
     assert "closed through 2025-01-31" in text_of(done)
-    again = desk(carol).post(address, {"day": "2025-01-31"})
+    again = desk(carol).post(address, {"day": "2025-01-31", "confirmed": "on"})
     assert (again.status_code, "a close goes further" in text_of(again)) == (422, True)
-    ahead = desk(carol).post(address, {"day": "2999-01-01"})
+    assert "Tick this" in text_of(desk(carol).post(address, {"day": "2025-02-01"}))
+    ahead = desk(carol).post(address, {"day": "2999-01-01", "confirmed": "on"})
     assert 'id="id_day_error"' in text_of(ahead)
     seen = text_of(desk(alice).get(address))
     assert "month end" in seen
@@ -170,6 +171,15 @@ def test_what_cannot_be_compared_is_said_and_not_kept(desk, account, alice, fiel
     answer = desk(alice).post("/desk/reconciliations/", {"account": account.pk} | fields)
     assert (answer.status_code, said in text_of(answer)) == (422, True), text_of(answer)
     assert not Reconciliation.objects.exists()
+
+
+def test_a_statement_is_compared_again_after_the_book_was_set_right(desk, account, alice, dave):
+    kept = compared(desk(alice), account, text="ticker,quantity\nAAPL,10\n", day="2025-01-31").redirect_chain[0][0]
+    assert "1 break<" in text_of(desk(alice).get(kept))
+    book(account, "BUY", "10", "100", executed_at=january(10))
+    assert desk(dave).post(f"{kept}again/").status_code == 403
+    assert "agrees with the book" in text_of(desk(alice).post(f"{kept}again/", follow=True))
+    assert "1 break<" in text_of(desk(alice).get(kept))
 
 
 def test_an_auditor_looks_and_compares_nothing(desk, account, dave):

@@ -3,7 +3,7 @@
 import pytest
 
 from trades.importing.faults import FileRefused
-from trades.importing.heads import BROKERS_NAMES, COLUMNS, FIELD_OF, cleaned, recognize, refuse_missing
+from trades.importing.heads import BROKERS_NAMES, COLUMNS, FIELD_OF, recognize, refuse_missing
 
 pytestmark = pytest.mark.pure
 
@@ -62,7 +62,6 @@ def test_a_file_of_our_own_is_recognized_whole():
 
 def test_no_name_means_two_things():
     assert len(FIELD_OF) == len(COLUMNS) + sum(len(names.split("|")) for names in BROKERS_NAMES.values())
-    assert all(cleaned(name) == name for name in FIELD_OF)
 
 
 def test_our_own_name_beside_a_brokers_is_not_simply_believed():
