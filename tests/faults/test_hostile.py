@@ -141,7 +141,8 @@ def check(answer, what: str) -> None:
 
 def test_the_addresses_lead_to_what_is_there(trader):
     found = [route for route in own_routes() if "trade_id" in route or "account_id" in route]
-    assert {trader.get(fill(route)).status_code for route in found} == {200}
+    statuses = {trader.get(fill(route)).status_code for route in found}
+    assert statuses - {405} == {200}  # some take a POST alone
 
 
 def test_hostile_queries(trader):

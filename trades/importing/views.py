@@ -7,12 +7,15 @@ from django.shortcuts import get_object_or_404, redirect, render
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 from rest_framework.exceptions import APIException
+from rest_framework.exceptions import ValidationError as ApiValidationError
 from rest_framework.request import Request
 
 from tradeops.core.api import KeysetPagination
+from tradeops.core.error_pages import bad_query_page
 from tradeops.core.users.roles import Action, require
 
 from .. import services
+from ..filters import refuse_unknown
 from ..forms import account_label
 from ..models import Account, BatchState, ImportBatch
 from . import services as imports
@@ -39,7 +42,11 @@ def imports_page(request: HttpRequest) -> HttpResponse:
             batch = kept(request, form)
             return redirect("trades:import", batch.pk)
     pages = ImportPages()
-    batches = pages.paginate_queryset(batches_of(request), Request(request))
+    try:
+        refuse_unknown(request.GET, ["cursor", "page_size"])
+        batches = pages.paginate_queryset(batches_of(request), Request(request))
+    except ApiValidationError as error:
+        return bad_query_page(request, error)
     context = {
         "form": form if request.user.may(Action.BOOK) else None,
         "batches": batches,
