@@ -3,11 +3,12 @@
 from decimal import Decimal
 
 from drf_spectacular.utils import extend_schema, extend_schema_view
-from rest_framework.renderers import BrowsableAPIRenderer, JSONRenderer
+from rest_framework.renderers import JSONRenderer
 from rest_framework.request import Request
 from rest_framework.response import Response
 
 from tradeops.core.api import KeysetPagination
+from tradeops.core.browsable import BrowsableAPIRenderer
 from tradeops.core.download import CsvRenderer, csv_response
 
 from . import services

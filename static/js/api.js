@@ -1,11 +1,43 @@
-/* The API page's Send form: the chosen method with the body typed, the answer below it as it came. */
+/* The API page's Send form: the fields that are filled, or the body typed; the answer below it as it came. */
+
+/** What stands in a field; lists and objects are typed as JSON. */
+function valueOf(input) {
+  if (input.type === "checkbox") return input.checked;
+  const text = input.value.trim();
+  if (!/^[[{]/.test(text)) return input.value;
+  try {
+    return JSON.parse(text);
+  } catch {
+    return input.value;
+  }
+}
+
+function filled(fields) {
+  const inputs = fields ? [...fields.querySelectorAll("[name]")] : [];
+  return inputs.filter((input) => (input.type === "checkbox" ? input.checked : input.value));
+}
+
+function bodyOf(form, mediaType) {
+  if (form.elements.body.value) return form.elements.body.value;
+  const inputs = filled(form.querySelector(`[data-api-fields="${mediaType}"]`));
+  if (mediaType !== "multipart/form-data") {
+    return JSON.stringify(Object.fromEntries(inputs.map((input) => [input.name, valueOf(input)])));
+  }
+  const parts = new FormData();
+  for (const input of inputs) {
+    if (input.type === "file") for (const file of input.files) parts.append(input.name, file);
+    else parts.append(input.name, input.type === "checkbox" ? "true" : input.value);
+  }
+  return parts;
+}
 
 async function send(form, method) {
   const headers = { Accept: "application/json", "X-CSRFToken": form.elements.csrfmiddlewaretoken.value };
   const request = { method, headers };
   if (method !== "DELETE") {
-    headers["Content-Type"] = form.elements.media_type.value;
-    request.body = form.elements.body.value;
+    const mediaType = form.elements.media_type.value;
+    request.body = bodyOf(form, mediaType);
+    if (!(request.body instanceof FormData)) headers["Content-Type"] = mediaType; // else the browser writes it
   }
   const response = await fetch(form.getAttribute("action"), request);
   return { response, text: await response.text() };
@@ -31,8 +63,18 @@ function show(place, { response, text }) {
   place.replaceChildren(line, body);
 }
 
+/** Shows the fields of the chosen media type; of one without fields the body is typed. */
+function choose(form) {
+  const mediaType = form.elements.media_type.value;
+  const all = [...form.querySelectorAll("[data-api-fields]")];
+  for (const fields of all) fields.hidden = fields.dataset.apiFields !== mediaType;
+  form.querySelector("details").open = all.every((fields) => fields.hidden);
+}
+
 for (const form of document.querySelectorAll("[data-api-form]")) {
   form.hidden = false;
+  choose(form);
+  form.elements.media_type.addEventListener("change", () => choose(form));
   form.addEventListener("submit", async (event) => {
     event.preventDefault();
     const method = event.submitter.value;

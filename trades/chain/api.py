@@ -6,9 +6,10 @@ from itertools import batched
 from django.shortcuts import get_object_or_404
 from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import extend_schema
-from rest_framework.renderers import BrowsableAPIRenderer, JSONRenderer
+from rest_framework.renderers import JSONRenderer
 from rest_framework.request import Request
 
+from tradeops.core.browsable import BrowsableAPIRenderer
 from tradeops.core.download import download
 
 from ..api import BookView

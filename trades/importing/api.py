@@ -37,7 +37,7 @@ def file_refused(refusal: FileRefused) -> Unprocessable:
     faults = refusal.faults
     first = faults.listed[0]
     where = "" if first.row is None else f", the first in row {first.row}"
-    detail = f"Nothing was imported: {faults.count} faults{where}. {first.message}"
+    detail = f"Nothing was imported: {faults.count} fault{'' if faults.count == 1 else 's'}{where}. {first.message}"
     listed = [told(fault) for fault in faults.listed]
     return Unprocessable(detail, "import_refused", listed, error_count=faults.count, bad_rows=faults.bad_rows)
 

@@ -4,12 +4,13 @@ from collections.abc import Iterator
 
 from django.utils import timezone
 from drf_spectacular.utils import extend_schema
-from rest_framework.renderers import BrowsableAPIRenderer, JSONRenderer
+from rest_framework.renderers import JSONRenderer
 from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from tradeops.core.api import plain
+from tradeops.core.browsable import BrowsableAPIRenderer
 from tradeops.core.csvfile import write_rows
 from tradeops.core.download import CsvRenderer, csv_response
 

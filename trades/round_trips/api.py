@@ -2,11 +2,12 @@
 
 from drf_spectacular.utils import extend_schema
 from rest_framework import serializers
-from rest_framework.renderers import BrowsableAPIRenderer, JSONRenderer
+from rest_framework.renderers import JSONRenderer
 from rest_framework.request import Request
 from rest_framework.response import Response
 
 from tradeops.core.api import KeysetPagination
+from tradeops.core.browsable import BrowsableAPIRenderer
 from tradeops.core.download import CsvRenderer, csv_response
 from tradeops.core.moments import InstantField
 
