@@ -24,6 +24,7 @@ class LedgerEntryAdmin(BookAdmin):
     list_select_related = ["account", "actor"]
     search_fields = ["reason", "idempotency_key", "actor__username", "account__name", "account__owner__username"]
     date_hierarchy = "recorded_at"
+    ordering = ["-id"]
 
     @admin.display(description="wrote")
     def wrote(self, entry: LedgerEntry) -> str:
@@ -32,8 +33,9 @@ class LedgerEntryAdmin(BookAdmin):
             return f"closed through {entry.closes_day}"
         if entry.kind == EntryKind.RULES:
             return "-"
-        links = [(reverse(f"admin:trades_{name}_changelist"), entry.pk, name) for name in ("trade", "activity")]
-        return format_html_join(", ", '<a href="{}?entry__id__exact={}">{} versions</a>', links)
+        named = {"trade": "trades", "activity": "activities"}
+        links = [(reverse(f"admin:trades_{name}_changelist"), entry.pk, words) for name, words in named.items()]
+        return format_html_join(" ", '<a href="{}?entry__id__exact={}">{}</a>', links)
 
 
 @admin.register(KeptAnswer)

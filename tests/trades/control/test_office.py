@@ -5,7 +5,7 @@ from decimal import Decimal
 import pytest
 
 from tests.factories import book
-from trades.models import Account, LedgerEntry
+from trades.models import Account, ImportBatch, LedgerEntry
 from trades.services import correct_version, set_approval
 
 from .conftest import closed, january
@@ -41,6 +41,19 @@ def test_the_need_of_approval_is_changed_through_the_ledger(office, account, car
     assert (entry.kind, entry.actor) == ("rules", carol)
     office.post(address, {"name": "Again", "needs_approval": "on"})
     assert (Account.objects.get().name, LedgerEntry.objects.count()) == ("Again", 1)
+
+
+def test_what_waits_is_decided_and_imports_are_undone_from_their_lists(office, client, account, alice, carol, dave):
+    trade = book(set_approval(account, True, actor=carol), executed_at=january(10))
+    proposal = correct_version(trade, {"price": Decimal(1)}, actor=alice).proposal
+    batch = ImportBatch.objects.create(account=account, actor=alice, file_name="a.csv")
+    for name, action, row in (("proposal", "decide", proposal), ("importbatch", "undo", batch)):
+        address, body = f"/admin/trades/{name}/", {"action": action, "_selected_action": [row.pk]}
+        page = {"proposal": "approvals", "importbatch": "trades/import"}[name]
+        assert f"/desk/{page}/{row.pk}/" in office.get(address).content.decode()
+        assert office.post(address, body)["Location"] == f"/desk/{page}/{row.pk}/"
+    client.force_login(dave)
+    assert 'value="decide"' not in client.get("/admin/trades/proposal/").content.decode()
 
 
 def test_an_auditor_looks_at_accounts_and_changes_none(client, account, dave):
