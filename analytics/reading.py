@@ -5,6 +5,7 @@ import re
 
 from django.http import Http404
 
+from analytics.layout import KINDS
 from analytics.models import LakeFile, Revision
 
 REVISIONS_SHOWN = 100
@@ -17,10 +18,10 @@ def read_day(user, text: str) -> tuple[dt.date, list[LakeFile]]:
         day = dt.date.fromisoformat(text) if PLAIN_DAY.fullmatch(text) else None
     except ValueError:
         day = None
-    files = list(LakeFile.objects.visible_to(user).filter(day=day).order_by("-kind", "key")) if day else []
+    files = list(LakeFile.objects.visible_to(user).filter(day=day).order_by("key")) if day else []
     if not files:
         raise Http404
-    return day, with_revisions(files)
+    return day, with_revisions(sorted(files, key=lambda file: list(KINDS).index(file.kind)))
 
 
 def with_revisions(files: list[LakeFile]) -> list[LakeFile]:

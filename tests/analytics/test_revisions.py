@@ -41,7 +41,7 @@ def latest(trade: Trade) -> Trade:
 
 def lake(*words: str) -> str:
     out = io.StringIO()
-    call_command("lake", *words, stdout=out, no_color=True)
+    call_command("lake", *words, stdout=out, no_color=True, skip_checks=False)
     return out.getvalue()
 
 

@@ -46,11 +46,11 @@ class Command(BaseCommand):
 
     def handle(self, *, verb: str, **options):
         try:
-            getattr(self, verb)(options)
+            getattr(self, f"{verb}_files")(options)
         except (LakeError, ValueError) as error:
             raise CommandError(str(error)) from error
 
-    def make(self, options) -> None:
+    def make_files(self, options) -> None:
         for day in options["days"]:
             services.check_exportable(day)
             made = services.make_day(day)
@@ -58,7 +58,7 @@ class Command(BaseCommand):
 
     # Held against the book
 
-    def check(self, options) -> None:
+    def check_files(self, options) -> None:
         days = days_to_check(options["since"], options["until"])
         count = 0
         for finding in check_lake(days):
@@ -70,7 +70,7 @@ class Command(BaseCommand):
 
     # Asked
 
-    def query(self, options) -> None:
+    def query_files(self, options) -> None:
         try:
             answer = run_query(options["sql"])
             getattr(self, f"write_{options['format']}")(answer, options["rows"])
@@ -97,7 +97,7 @@ class Command(BaseCommand):
 
     # Made again
 
-    def reproduce(self, options) -> None:
+    def reproduce_files(self, options) -> None:
         revision = find_revision(options["file"], options["revision"])
         with tempfile.TemporaryDirectory(prefix="tradeops-") as folder:
             made = reproduce(revision, Path(folder))
