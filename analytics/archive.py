@@ -7,12 +7,13 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from analytics import lake
-from analytics.day_files import Made, make_analysis_of, make_anchors, make_trades, safe_for_sheets
+from analytics.day_files import make_analysis_of, make_anchors, make_trades, safe_for_sheets
 from analytics.day_trades import CurrentTrades, KnownTrades
 from analytics.differences import Difference, find_differences
 from analytics.layout import TRADE_COLUMNS, cells_of, parse_key, read_csv
 from analytics.models import Revision
-from analytics.revisions import Entries, versions_used
+from analytics.revisions import Made, versions_used
+from analytics.statements import make_accounts, make_statement, tell_again
 
 
 @dataclass(frozen=True)
@@ -43,16 +44,20 @@ def reproduce(revision: Revision, folder: Path) -> Reproduction:
     Raises ValueError for a file that is not made from the book alone.
     """
     kind, day, _ = parse_key(revision.file_key)
-    path = make_again(kind, day, revision.entries, folder).paths[revision.file_key]
+    path = make_again(kind, day, revision, folder).paths[revision.file_key]
     return Reproduction(revision, path, lake.measure(path).sha256)
 
 
-def make_again(kind: str, day: dt.date, entries: Entries, folder: Path) -> Made:
+def make_again(kind: str, day: dt.date, revision: Revision, folder: Path) -> Made:
+    if kind == "manifests":
+        raise ValueError("A manifest lists other files: reproduce those.")
     if kind == "anchors":
-        return make_anchors(folder, day, entries)
-    if kind not in ("trades", "analytics"):
-        raise ValueError(f"{kind} are lists of other files: reproduce those.")
-    trades = make_trades(folder, KnownTrades(day, entries))
+        return make_anchors(folder, day, revision.entries)
+    if kind == "accounts":
+        return make_accounts(folder, day, list(tell_again(revision, day)))
+    if kind == "statements":
+        return make_statement(folder, *next(tell_again(revision, day)))
+    trades = make_trades(folder, KnownTrades(day, revision.entries))
     return trades if kind == "trades" else make_analysis_of(folder, day, trades)
 
 

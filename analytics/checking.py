@@ -8,11 +8,10 @@ from django.db.models import Max, Min
 
 from analytics import lake
 from analytics.anchors import broken_anchors
-from analytics.day_files import make_trades
+from analytics.day_files import make_trades, working_folder
 from analytics.day_trades import CurrentTrades
 from analytics.layout import object_key
 from analytics.models import LakeFile, Revision
-from analytics.services import working_folder
 from trades.models import DayTotal
 
 DAMAGED, BEHIND, ANCHOR = "damaged", "behind", "anchor"

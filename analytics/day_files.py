@@ -2,8 +2,9 @@
 
 import datetime as dt
 import json
-from collections.abc import Iterable
-from dataclasses import dataclass, field
+import tempfile
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from analytics.anchors import anchor_rows
@@ -19,19 +20,10 @@ from analytics.layout import (
 from analytics.models import Revision
 from analytics.parquet import ParquetFile, Row
 from analytics.reports import read_report
-from analytics.revisions import Entries
+from analytics.revisions import Entries, Made
 from tradeops.core.csvfile import safe_text
 
 TEXT_COLUMNS = ("strategy", "tags", "note", "client_trade_id")
-
-
-@dataclass(frozen=True)
-class Made:
-    """Files that were made of the same rows, by key, and the entries of the accounts that they know."""
-
-    rows: int
-    entries: Entries
-    paths: dict[str, Path] = field(default_factory=dict)
 
 
 def make_trades(folder: Path, trades: CurrentTrades | KnownTrades) -> Made:
@@ -79,6 +71,12 @@ def write_tables(
     with csv_path.open("w", encoding="utf-8", newline="") as file:
         count = write_csv(file, columns, (safe_for_sheets(row) for row in passing))
     return paths, count
+
+
+@contextmanager
+def working_folder() -> Iterator[Path]:
+    with tempfile.TemporaryDirectory(prefix="tradeops-") as folder:
+        yield Path(folder)
 
 
 def safe_for_sheets(row: Row) -> Row:

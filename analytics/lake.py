@@ -23,6 +23,8 @@ CONTENT_TYPES = {
     "csv": "text/csv; charset=utf-8",
     "parquet": "application/vnd.apache.parquet",
     "json": "application/json",
+    "html": "text/html; charset=utf-8",
+    "pdf": "application/pdf",
     "txt": "text/plain; charset=utf-8",
 }
 READ_BYTES = 1 << 20

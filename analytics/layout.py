@@ -13,10 +13,25 @@ from collections.abc import Iterable, Iterator, Mapping
 from decimal import Decimal
 
 # kind, which is the folder too -> how its files are called
-KINDS = {"trades": "trades", "analytics": "analysis", "anchors": "anchors", "manifests": "manifest"}
+KINDS = {
+    "trades": "trades",
+    "analytics": "analysis",
+    "anchors": "anchors",
+    "manifests": "manifest",
+    "accounts": "accounts",
+    "statements": "statement",
+}
 TABLES = ("csv", "parquet")
-FORMATS = {"trades": TABLES, "analytics": TABLES, "anchors": ("csv",), "manifests": ("json",)}
-FILE_FORMATS = ("csv", "parquet", "json")
+FORMATS = {
+    "trades": TABLES,
+    "analytics": TABLES,
+    "anchors": ("csv",),
+    "manifests": ("json",),
+    "accounts": TABLES,
+    "statements": ("html", "pdf"),
+}
+FILE_FORMATS = ("csv", "parquet", "json", "html", "pdf")
+OF_ONE_ACCOUNT = {"statements"}
 FIRST_DAY = dt.date(1900, 1, 1)
 
 TRADE_COLUMNS = (
@@ -36,6 +51,34 @@ TRADE_COLUMNS = (
     "tags",
     "note",
     "client_trade_id",
+)
+ACCOUNT_COLUMNS = (
+    "date",
+    "account",
+    "ticker",
+    "trades",
+    "buys",
+    "sells",
+    "volume",
+    "buy_volume",
+    "sell_volume",
+    "notional",
+    "vwap",
+    "high",
+    "low",
+    "fees",
+    "realized_pnl",
+    "net_pnl",
+    "day_pnl",
+    "quantity",
+    "mark",
+    "change",
+    "exposure",
+    "previous_quantity",
+    "previous_mark",
+    "previous_exposure",
+    "previous_volume",
+    "previous_notional",
 )
 ANCHOR_COLUMNS = ("account", "entry", "digest", "recorded_at")
 ANALYSIS_COLUMNS = (
@@ -59,12 +102,13 @@ ANALYSIS_COLUMNS = (
 )
 
 
-def object_key(kind: str, day: dt.date, file_format: str = "csv") -> str:
+def object_key(kind: str, day: dt.date, file_format: str = "csv", account: int | None = None) -> str:
     """The key of a day's file: `trades/2025/01/15/trades_2025-01-15.csv`.
 
     kind         one of KINDS
     day          a UTC day
     file_format  one of the kind's FORMATS
+    account      whose it is, where it is of one account: `statements/…/statement_2025-01-15_account-7.pdf`
 
     Raises ValueError for another kind or format.
     """
@@ -73,7 +117,8 @@ def object_key(kind: str, day: dt.date, file_format: str = "csv") -> str:
     if file_format not in FORMATS[kind]:
         raise ValueError(f"format must be one of {', '.join(FORMATS[kind])}, not {file_format!r}")
     folder = f"{day.year:04}/{day.month:02}/{day.day:02}"
-    return f"{kind}/{folder}/{KINDS[kind]}_{day.isoformat()}.{file_format}"
+    whose = f"_account-{account}" if kind in OF_ONE_ACCOUNT else ""
+    return f"{kind}/{folder}/{KINDS[kind]}_{day.isoformat()}{whose}.{file_format}"
 
 
 def parse_key(key: str) -> tuple[str, dt.date, str]:
@@ -84,9 +129,17 @@ def parse_key(key: str) -> tuple[str, dt.date, str]:
     except (TypeError, ValueError):
         raise ValueError(f"{key} is not a key of the lake") from None
     file_format = rest.rpartition(".")[2]
-    if kind not in KINDS or file_format not in FORMATS[kind] or object_key(kind, day, file_format) != key:
+    if kind not in KINDS or file_format not in FORMATS[kind]:
+        raise ValueError(f"{key} is not a key of the lake")
+    if object_key(kind, day, file_format, account_of(key)) != key:
         raise ValueError(f"{key} is not a key of the lake")
     return kind, day, file_format
+
+
+def account_of(key: str) -> int | None:
+    """The account whose file stands at `key`; None where it is of the whole desk."""
+    number = key.rpartition("_account-")[2].partition(".")[0] if "_account-" in key else ""
+    return int(number) if number.isascii() and number.isdigit() else None
 
 
 def revision_key(key: str, number: int) -> str:

@@ -9,14 +9,21 @@ from django.utils import timezone
 
 from analytics.layout import FILE_FORMATS, KINDS, revision_key
 from tradeops.core.jobs.models import Job, JobQuerySet
+from trades.models import Account
+from trades.models.accounts import within_reach
 
-EXPORT = "export"
+EXPORT, STATEMENTS = "export", "statements"
 
 
 class LakeQuerySet(models.QuerySet):
     def visible_to(self, user):
-        """A day's files are the whole desk's: for those who see all books."""
-        return self if user.sees_all_books else self.none()
+        """What is of one account, for whoever may see it; the whole desk's, for those who see all books."""
+        return within_reach(self, user, "account__owner", "account_id")
+
+
+class RevisionQuerySet(models.QuerySet):
+    def visible_to(self, user):
+        return self.filter(file_key__in=LakeFile.objects.visible_to(user).order_by().values("key"))
 
 
 class LakeFile(models.Model):
@@ -25,6 +32,7 @@ class LakeFile(models.Model):
     key = models.CharField(max_length=200, unique=True)
     day = models.DateField()
     kind = models.CharField(max_length=16, choices=[(kind, kind) for kind in KINDS])
+    account = models.ForeignKey(Account, null=True, blank=True, on_delete=models.PROTECT, related_name="+")
     file_format = models.CharField(max_length=8, choices=[(name, name) for name in FILE_FORMATS])
     rows = models.PositiveBigIntegerField()
     size = models.PositiveBigIntegerField(help_text="Bytes.")
@@ -69,10 +77,11 @@ class Revision(models.Model):
     size = models.PositiveBigIntegerField(help_text="Bytes.")
     sha256 = models.CharField(max_length=64)
     known = models.JSONField(default=dict, help_text="By account the number of the last ledger entry it knew.")
+    marks = models.JSONField(default=dict, blank=True, help_text="By account the prices that it was made with.")
     made_with = models.CharField(max_length=80, help_text="The versions that a file's bytes depend on.")
     written_at = models.DateTimeField(default=timezone.now)
 
-    objects = LakeQuerySet.as_manager()
+    objects = RevisionQuerySet.as_manager()
 
     class Meta:
         ordering = ["file_key", "-number"]

@@ -1,7 +1,6 @@
 """Parquet files of the lake: columns with types, and the same rows always the same bytes."""
 
 from collections.abc import Iterable, Iterator
-from importlib.metadata import version
 from itertools import batched
 from pathlib import Path
 
@@ -16,6 +15,7 @@ TYPES = {
     **dict.fromkeys(("id", "version", "account", "trades", "buys", "sells"), "int64"),
     **dict.fromkeys(("quantity", "price", "fees", "volume", "buy_volume", "sell_volume"), "decimal"),
     **dict.fromkeys(("vwap", "open", "high", "low", "close"), "decimal"),
+    **dict.fromkeys(("mark", "change", "previous_quantity", "previous_mark", "previous_volume"), "decimal"),
     **dict.fromkeys(("executed_at", "recorded_at"), "instant"),
     "date": "day",
 }
@@ -72,8 +72,3 @@ def _arrow_value(name: str, value: object) -> object:
     if name in TYPES or value is None:
         return value
     return plain(value) if hasattr(value, "as_tuple") else str(value)
-
-
-def library_version() -> str:
-    """The version of the library that writes: another one may write the same rows as other bytes."""
-    return version("pyarrow")

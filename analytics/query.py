@@ -1,7 +1,8 @@
 """SQL over the lake's Parquet files where they stand, in S3 or a local folder: for reading alone.
 
-DuckDB has the tables `trades` and `analytics`, with the columns `year`, `month` and `day` of the files' folders, so
-that a query of some days opens their files alone. It sees nothing else: no other file, no network, no database.
+DuckDB has the tables `trades`, `analytics` and `accounts`, with the columns `year`, `month` and `day` of the files'
+folders, so that a query of some days opens their files alone. It sees nothing else: no other file, no network, no
+database.
 """
 
 from collections.abc import Iterator
@@ -15,11 +16,11 @@ import pyarrow.fs
 from django.conf import settings
 
 from analytics import lake
-from analytics.layout import ANALYSIS_COLUMNS, FORMATS, TABLES, TRADE_COLUMNS
+from analytics.layout import ACCOUNT_COLUMNS, ANALYSIS_COLUMNS, TRADE_COLUMNS
 from analytics.models import LakeFile
 from analytics.parquet import schema_of
 
-COLUMNS = {"trades": TRADE_COLUMNS, "analytics": ANALYSIS_COLUMNS}
+COLUMNS = {"trades": TRADE_COLUMNS, "analytics": ANALYSIS_COLUMNS, "accounts": ACCOUNT_COLUMNS}
 DATE_PARTS = pyarrow.schema([("year", pyarrow.int16()), ("month", pyarrow.int8()), ("day", pyarrow.int8())])
 ROWS_AT_ONCE = 1000
 
@@ -41,9 +42,8 @@ def run_query(sql: str) -> Answer:
     import duckdb  # 70 MB of it: who asks nothing does not load it
 
     connection = duckdb.connect(":memory:", config={"enable_external_access": "false"})
-    for kind, formats in FORMATS.items():
-        if formats == TABLES:
-            connection.register(kind, dataset_of(kind))
+    for kind in COLUMNS:
+        connection.register(kind, dataset_of(kind))
     connection.execute("SET python_enable_replacements = false")
     connection.execute("SET lock_configuration = true")
     try:

@@ -4,26 +4,43 @@ The order makes every step safe to be cut short: the revision is noted, then put
 the file's key, then the file is noted as standing. What was noted and not put is put when the day is made again.
 """
 
+from dataclasses import dataclass, field
+from importlib.metadata import version
 from pathlib import Path
 
 from django.conf import settings
 from django.utils import timezone
 
 from analytics import lake
-from analytics.layout import parse_key
+from analytics.layout import account_of, parse_key
 from analytics.models import LakeFile, Revision
-from analytics.parquet import library_version
 
+LIBRARIES = {"parquet": "pyarrow", "pdf": "matplotlib"}  # that write files of a format
 Entries = dict[int, int]  # by account the number of the last entry that was known
 
 
-def keep(key: str, path: Path, rows: int, entries: Entries) -> LakeFile:
-    """Have the file at `path`, made from what `entries` say, stand at `key`. Raises lake.LakeError."""
+@dataclass(frozen=True)
+class Made:
+    """Files that were made of the same rows, by key, and the entries of the accounts that they know."""
+
+    rows: int
+    entries: Entries
+    paths: dict[str, Path] = field(default_factory=dict)
+    marks: dict = field(default_factory=dict)
+
+
+def keep_all(made: Made) -> list[LakeFile]:
+    """Have files that were made of the same rows stand at their keys. Raises lake.LakeError."""
+    return [keep(key, path, made.rows, made.entries, made.marks) for key, path in made.paths.items()]
+
+
+def keep(key: str, path: Path, rows: int, entries: Entries, marks: dict | None = None) -> LakeFile:
+    """Have the file at `path`, made from what `entries` say (at `marks`), stand at `key`. Raises lake.LakeError."""
     found = lake.measure(path)
     file = LakeFile.objects.filter(key=key).first()
     last = Revision.objects.filter(file_key=key).first()
     is_known = last is not None and last.sha256 == found.sha256
-    revision = last if is_known else note(key, file, last, rows, found, entries)
+    revision = last if is_known else note(key, file, last, rows, found, entries, marks or {})
     if not (is_known and lake.stands(revision.key, found.size)):
         lake.put(revision.key, path, found)
     if file is None or file.sha256 != found.sha256 or not lake.stands(key, found.size):
@@ -34,8 +51,9 @@ def keep(key: str, path: Path, rows: int, entries: Entries) -> LakeFile:
 
 
 def note(
-    key: str, file: LakeFile | None, last: Revision | None, rows: int, found: lake.Measure, entries: Entries
-) -> Revision:
+    key: str, file: LakeFile | None, last: Revision | None, rows: int, found: lake.Measure, entries: Entries,
+    marks: dict,
+) -> Revision:  # fmt: skip
     """The next revision of the file at `key`. Two makers at once: the slower one fails, and tries again."""
     number = last.number + 1 if last else 1
     if last is None and file:  # one of before revisions were kept
@@ -47,6 +65,7 @@ def note(
         size=found.size,
         sha256=found.sha256,
         known={str(account): entry for account, entry in sorted(entries.items())},
+        marks=marks,
         made_with=versions_used(key),
     )
 
@@ -56,12 +75,12 @@ def show(revision: Revision) -> LakeFile:
     kind, day, file_format = parse_key(revision.file_key)
     noted = {name: getattr(revision, name) for name in ("rows", "size", "sha256")}
     noted |= {"revision": revision.number, "written_at": timezone.now()}
-    named = {"day": day, "kind": kind, "file_format": file_format}
+    named = {"day": day, "kind": kind, "file_format": file_format, "account_id": account_of(revision.file_key)}
     file, _ = LakeFile.objects.update_or_create(key=revision.file_key, defaults=noted, create_defaults=noted | named)
     return file
 
 
 def versions_used(key: str) -> str:
     """What the bytes of a file depend on besides the book."""
-    version = f"TradeOps {settings.VERSION}"
-    return f"{version}, pyarrow {library_version()}" if key.endswith(".parquet") else version
+    library = LIBRARIES.get(key.rpartition(".")[2])
+    return f"TradeOps {settings.VERSION}" + (f", {library} {version(library)}" if library else "")

@@ -5,10 +5,7 @@ what is already there, byte for byte, is not written again, and what has changed
 """
 
 import datetime as dt
-import tempfile
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from pathlib import Path
+from collections.abc import Callable
 
 from django.conf import settings
 from django.core.exceptions import ValidationError
@@ -17,14 +14,15 @@ from django.utils import timezone
 
 from analytics import lake
 from analytics.anchors import heads_at_end_of
-from analytics.day_files import Made, make_analysis_of, make_anchors, make_manifest, make_trades
+from analytics.day_files import make_analysis_of, make_anchors, make_manifest, make_trades, working_folder
 from analytics.day_trades import CurrentTrades
-from analytics.layout import FIRST_DAY, FORMATS, KINDS, TABLES, link_key, object_key
+from analytics.layout import FIRST_DAY, FORMATS, TABLES, link_key, object_key
 from analytics.models import EXPORT, ExportJob, ExportRequest, LakeFile, Revision
-from analytics.revisions import keep
+from analytics.revisions import keep_all
 from tradeops.core.jobs.services import owe
 
 DAYS_LOOKED_BACK = 7
+LISTED = ("trades", "analytics", "anchors")
 
 
 # --- owing
@@ -104,7 +102,7 @@ def anchor_day(day: dt.date) -> list[LakeFile]:
 
 def list_day(day: dt.date) -> LakeFile:
     """Write the day's manifest: what its files are, and which entries of the book they know."""
-    keys = [object_key(kind, day, name) for kind in KINDS for name in FORMATS[kind] if kind != "manifests"]
+    keys = [object_key(kind, day, name) for kind in LISTED for name in FORMATS[kind]]
     revisions = [revision for key in keys if (revision := Revision.objects.filter(file_key=key).first())]
     with working_folder() as folder:
         return keep_all(make_manifest(folder, day, revisions))[0]
@@ -114,27 +112,16 @@ def link_day(day: dt.date) -> None:
     """Lead Athena, Trino and Spark to the day's Parquet files, which they find in S3 alone."""
     if not settings.S3_BUCKET_NAME:
         return
-    for kind, formats in FORMATS.items():
-        if formats == TABLES:
-            with working_folder() as folder:
-                path = folder / "link.txt"
-                path.write_text(f"s3://{settings.S3_BUCKET_NAME}/{object_key(kind, day, 'parquet')}\n")
-                found, key = lake.measure(path), link_key(kind, day)
-                if not lake.stands(key, found.size):
-                    lake.put(key, path, found)
+    with working_folder() as folder:
+        for kind in (kind for kind in LISTED if FORMATS[kind] == TABLES):
+            path = folder / f"{kind}.txt"
+            path.write_text(f"s3://{settings.S3_BUCKET_NAME}/{object_key(kind, day, 'parquet')}\n")
+            found, key = lake.measure(path), link_key(kind, day)
+            if not lake.stands(key, found.size):
+                lake.put(key, path, found)
 
 
 def entries_known_by(key: str) -> dict[int, int]:
     """What the book had when the file at `key` was made."""
     revision = Revision.objects.filter(file_key=key).first()
     return revision.entries if revision else {}
-
-
-def keep_all(made: Made) -> list[LakeFile]:
-    return [keep(key, path, made.rows, made.entries) for key, path in made.paths.items()]
-
-
-@contextmanager
-def working_folder() -> Iterator[Path]:
-    with tempfile.TemporaryDirectory(prefix="tradeops-") as folder:
-        yield Path(folder)

@@ -5,17 +5,28 @@ import datetime as dt
 from celery import shared_task
 from django.utils import timezone
 
-from analytics import services
-from analytics.models import EXPORT
+from analytics import services, statements
+from analytics.models import EXPORT, STATEMENTS
 from tradeops.core.jobs.models import Job
 from tradeops.core.jobs.runner import report_progress
-from tradeops.core.jobs.services import register
+from tradeops.core.jobs.services import owe, register
 
 
 @register(EXPORT)
 def export(job: Job) -> dict[str, object]:
     """The job of kind `export`: its key is the day."""
-    return services.make_day(dt.date.fromisoformat(job.key), lambda percentage: report_progress(job, percentage))
+    day = dt.date.fromisoformat(job.key)
+    made = services.make_day(day, lambda percentage: report_progress(job, percentage))
+    if day < timezone.now().date():
+        owe(STATEMENTS, job.key)
+    return made
+
+
+@register(STATEMENTS)
+def make_statements(job: Job) -> dict[str, object]:
+    """The job of kind `statements`: its key is the day, and the day's export owes it."""
+    day = dt.date.fromisoformat(job.key)
+    return statements.make_statements(day, lambda percentage: report_progress(job, percentage))
 
 
 @shared_task(name="analytics.owe_night_exports", ignore_result=True)

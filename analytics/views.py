@@ -16,11 +16,12 @@ from analytics.forms import DayForm
 from analytics.models import ExportJob, LakeFile, Revision
 from analytics.reading import read_day
 from analytics.services import request_export
+from analytics.statements import statements_of
 from tradeops.core.error_pages import error_page
 from tradeops.core.users.roles import Action, require
 
 FILES_SHOWN = 120
-JOBS_SHOWN = 20
+JOBS_SHOWN, STATEMENTS_SHOWN = 20, 40
 DIFFERENCES_SHOWN, COMPARED_ROWS = 200, 20_000
 
 
@@ -36,7 +37,7 @@ def reports(request: HttpRequest) -> HttpResponse:
 
 
 def render_reports(request: HttpRequest, form: DayForm, status: int = 200) -> HttpResponse:
-    files = list(LakeFile.objects.filter(day__lt=_before(request))[: FILES_SHOWN + 1])
+    files = list(LakeFile.objects.filter(day__lt=_before(request)).exclude(kind="statements")[: FILES_SHOWN + 1])
     last_day = files[-1].day if len(files) > FILES_SHOWN else None
     days = [(day, list(of_day)) for day, of_day in groupby(files, key=lambda file: file.day) if day != last_day]
     jobs = list(ExportJob.objects.visible_to(request.user).select_related("owner")[:JOBS_SHOWN])
@@ -45,6 +46,7 @@ def render_reports(request: HttpRequest, form: DayForm, status: int = 200) -> Ht
         "days": days,
         "older": f"?before={days[-1][0]}" if last_day and days else None,
         "jobs": jobs,
+        "statements": statements_of(request.user, STATEMENTS_SHOWN),
         "is_working": not all(job.is_finished for job in jobs),
         "sees_all": request.user.sees_all_books,
     }

@@ -49,6 +49,7 @@ PURE = [
     "trades/insight/what_if.py",
     "trades/folding/tallies.py",
     "tradeops/core/decimals.py",
+    "tradeops/core/drawing.py",
     "trades/importing/faults.py",
     "trades/importing/blocks.py",
     "trades/importing/heads.py",
@@ -89,6 +90,9 @@ PURE = [
     "analytics/layout.py",
     "analytics/reports.py",
     "analytics/differences.py",
+    "analytics/account_day.py",
+    "analytics/statement_words.py",
+    "analytics/statement_pdf.py",
     "analytics/lambda_function.py",
 ]
 DJANGO = {"django", "rest_framework", "channels", "celery", "storages"}

@@ -7,9 +7,9 @@ from decimal import Decimal
 import pytest
 from django.core.files.storage import storages
 
-from analytics import services
-from analytics.day_files import make_trades
+from analytics.day_files import make_trades, working_folder
 from analytics.day_trades import CurrentTrades
+from analytics.revisions import keep_all
 from market.models import Instrument
 from tests.factories import make_user
 from trades.models import Account, LedgerEntry, Realization, Trade
@@ -36,8 +36,8 @@ def lake(request, settings, tmp_path):
 
 def export_trades(day: dt.date) -> None:
     """Puts the day's trades into the lake, and not their analysis."""
-    with services.working_folder() as folder:
-        services.keep_all(make_trades(folder, CurrentTrades(day)))
+    with working_folder() as folder:
+        keep_all(make_trades(folder, CurrentTrades(day)))
 
 
 @pytest.fixture

@@ -152,7 +152,7 @@ def test_what_is_no_day_is_refused_by_its_field(api, alice, body, field, code):
 def test_the_first_day_there_is_can_be_asked_for(api, alice):
     ask(api(alice), {"date": "1900-01-01"})
     runner.run_owed()
-    assert Job.objects.get().state == "succeeded"
+    assert Job.objects.get(kind="export").state == "succeeded"
 
 
 def test_who_may_ask(api, alice, carol, dave):

@@ -8,8 +8,9 @@ from itertools import islice
 from pathlib import Path
 
 from django.core.management.base import BaseCommand, CommandError
+from django.utils import timezone
 
-from analytics import services
+from analytics import services, statements
 from analytics.archive import differences_today, reproduce
 from analytics.checking import check_lake, days_to_check
 from analytics.lake import LakeError
@@ -35,7 +36,7 @@ class Command(BaseCommand):
         check = verbs.add_parser("check", help="hold every file against its checksum, the book and the chains")
         check.add_argument("--since", type=parse_day, metavar="DAY", help="the first day to check")
         check.add_argument("--until", type=parse_day, metavar="DAY", help="the last one")
-        query = verbs.add_parser("query", help="SQL over the tables trades and analytics, for reading")
+        query = verbs.add_parser("query", help="SQL over the tables trades, analytics and accounts, for reading")
         query.add_argument("sql", help='such as "select ticker, sum(quantity) from trades group by 1"')
         query.add_argument("--format", choices=("table", "csv", "json"), default="table")
         query.add_argument("--rows", type=int, default=200, help="the most rows of a table (default 200)")
@@ -53,8 +54,9 @@ class Command(BaseCommand):
     def make_files(self, options) -> None:
         for day in options["days"]:
             services.check_exportable(day)
-            made = services.make_day(day)
-            self.stdout.write(f"{day}: {len(made['keys'])} files")
+            keys = services.make_day(day)["keys"]
+            keys += statements.make_statements(day)["keys"] if day < timezone.now().date() else []
+            self.stdout.write(f"{day}: {', '.join(keys)}")
 
     # Held against the book
 

@@ -1,0 +1,160 @@
+"""A day by account: what is in it, against the day before; statements that are made again to the byte."""
+
+import csv
+import datetime as dt
+import io
+from decimal import Decimal
+
+import pytest
+from django.core.files.storage import storages
+
+from analytics import services, statements
+from analytics.account_day import AccountDay, Line
+from analytics.archive import reproduce
+from analytics.layout import object_key, parse_key
+from analytics.models import LakeFile, Revision
+from analytics.reports import TickerDay
+from analytics.statement_words import percent, units
+from market.models import Instrument, Mark
+from tests.analytics.conftest import DAY
+from tests.factories import act, book, make_account, make_user
+from tradeops.core.jobs import runner
+from tradeops.core.jobs.models import Job
+from trades.models import Trade
+from trades.services import correct_version
+
+BEFORE = DAY - dt.timedelta(days=1)
+
+
+def at(hour: int, day: dt.date = DAY) -> dt.datetime:
+    return dt.datetime.combine(day, dt.time(hour), dt.UTC)
+
+
+def content_of(key: str) -> bytes:
+    with storages["lake"].open(key) as file:
+        return file.read()
+
+
+def price(ticker: str, amount: str, moment: dt.datetime, actor) -> None:
+    Instrument.objects.get_or_create(ticker=ticker)
+    Mark.objects.create(instrument_id=ticker, price=Decimal(amount), at=moment, made_by=actor)
+
+
+@pytest.fixture
+def account(alice):
+    """100 AAPL bought the day before at 10, half of them sold at 13; 10 short of TSLA; worked out by hand below."""
+    account = make_account(alice, name="Möller & <Söhne>")
+    act(account, "deposit", amount=5000, effective_at=at(8, BEFORE))
+    book(account, "BUY", "100", "10", executed_at=at(10, BEFORE), fees="1")
+    price("AAPL", "11", at(20, BEFORE), alice)
+    book(account, "SELL", "50", "13", executed_at=at(10), fees="2")
+    book(account, "SELL", "10", "200", executed_at=at(11), ticker="TSLA")
+    act(account, "withdrawal", amount=100, effective_at=at(12))
+    price("AAPL", "12.1", at(20), alice)
+    price("TSLA", "190", at(20), alice)
+    return account
+
+
+@pytest.mark.django_db
+def test_a_day_is_told_as_worked_out_by_hand(account):
+    ((told, _),) = statements.read_accounts(DAY)
+    # 5000 - 1001 + 100 × 11 = 5099; then + 650 - 2 + 2000 - 100 cash, 50 × 12.1 and -10 × 190.
+    assert (told.opening_equity, told.closing_equity, told.cash_flow) == (5099, Decimal("5252"), -100)
+    assert (told.pnl, told.cash, told.realized_pnl, told.fees) == (253, 6547, 150, 2)
+    apple, tesla = told.lines
+    assert (apple.quantity, apple.previous_quantity, apple.exposure, apple.previous_exposure) == (50, 100, 605, 1100)
+    assert (apple.mark, apple.previous_mark, apple.change) == (Decimal("12.1"), 11, Decimal("0.1"))
+    assert (apple.traded.volume, apple.before.volume, apple.day_pnl) == (50, 100, 153)
+    assert (tesla.exposure, tesla.previous_exposure, tesla.day_pnl, tesla.change) == (-1900, 0, 100, None)
+    assert told.gross_exposure == 2505 and [line.ticker for line in told.movers] == ["AAPL"]
+
+
+@pytest.mark.django_db
+def test_an_export_owes_the_statements_which_stand_beside_it(account, alice):
+    runner.load_handlers()
+    services.request_export(DAY, alice)
+    while runner.run_owed():
+        pass
+    assert dict(Job.objects.values_list("kind", "state")) == {"export": "succeeded", "statements": "succeeded"}
+    rows = list(csv.DictReader(io.StringIO(content_of(object_key("accounts", DAY)).decode(), newline="")))
+    assert [(row["ticker"], row["exposure"], row["previous_volume"], row["change"]) for row in rows] == [
+        ("AAPL", "605", "100", "0.1"), ("TSLA", "-1900", "0", ""),
+    ]  # fmt: skip
+    page = content_of(object_key("statements", DAY, "html", account.pk)).decode()
+    assert "Möller &amp; &lt;Söhne&gt;" in page and "+253.00" in page and "−1,900.00" in page
+    pdf = content_of(object_key("statements", DAY, "pdf", account.pk))
+    assert pdf.startswith(b"%PDF-") and b"CreationDate" not in pdf
+
+
+@pytest.mark.django_db
+def test_a_statement_is_made_again_to_the_byte_whatever_was_learned_since(account, alice, tmp_path):
+    statements.make_statements(DAY)
+    sold = Trade.objects.select_related("account").get(instrument="AAPL", side="SELL")
+    correct_version(sold, {"price": Decimal(14)}, actor=alice)
+    price("AAPL", "12.5", at(21), alice)
+    statements.make_statements(DAY)
+    revisions = Revision.objects.filter(number=1)
+    assert revisions.count() == 4 and Revision.objects.filter(number=2).count() == 4
+    for revision in Revision.objects.all():
+        folder = tmp_path / revision.name
+        folder.mkdir()
+        assert reproduce(revision, folder).is_same, revision
+
+
+@pytest.mark.django_db
+def test_a_trader_reads_own_statements_alone(account, alice, bob, carol, api, client):
+    statements.make_statements(DAY)
+    seen = {user: [file["key"] for file in answer.data["files"]] if answer.status_code == 200 else answer.status_code
+            for user in (alice, bob, carol) for answer in [api(user).get("/analytics/days/2025-01-15")]}  # fmt: skip
+    own = [object_key("statements", DAY, form, account.pk) for form in ("html", "pdf")]
+    assert seen == {alice: own, bob: 404, carol: [object_key("accounts", DAY, f) for f in ("csv", "parquet")] + own}
+    file = LakeFile.objects.get(key=own[1])
+    for user, status in ((alice, 200), (bob, 404)):
+        client.force_login(user, backend="tradeops.core.users.backend.RoleBackend")
+        assert client.get(f"/desk/reports/files/{file.pk}/").status_code == status
+        assert (f"/desk/reports/files/{file.pk}/" in client.get("/desk/reports/").content.decode()) == (status == 200)
+
+
+@pytest.mark.django_db
+def test_a_day_that_is_not_over_and_one_without_anything_tell_nothing(account):
+    with pytest.raises(ValueError, match="not over yet"):
+        statements.make_statements(dt.datetime.now(dt.UTC).date())
+    make_account(make_user("idle"))
+    assert statements.make_statements(BEFORE - dt.timedelta(days=1))["accounts"] == 0
+
+
+@pytest.mark.pure
+def test_money_is_rounded_half_even_to_the_minor_unit_of_its_currency():
+    def told(currency: str) -> AccountDay:
+        none = Decimal(0)
+        return AccountDay(DAY, 1, "Book", "alice", currency, 1, none, none, none, none, none, none)
+
+    shown = [told("USD").money(Decimal(text)) for text in ("0.125", "0.135", "-0.005", "-1234.567")]
+    assert shown == ["0.12", "0.14", "0.00", "−1,234.57"]
+    assert (told("JPY").money(Decimal("2.5")), told("KWD").money(Decimal("1.0005"), sign=True)) == ("2", "+1.000")
+    assert (percent(Decimal("-0.00001")), units(Decimal("-1234.5")), told("USD").money(None)) == (
+        "0.00",
+        "−1,234.5",
+        "–",
+    )
+
+
+@pytest.mark.pure
+def test_the_key_of_a_statement_names_its_account():
+    key = object_key("statements", DAY, "pdf", 7)
+    assert key == "statements/2025/01/15/statement_2025-01-15_account-7.pdf"
+    assert parse_key(key) == ("statements", DAY, "pdf")
+    with pytest.raises(ValueError, match="not a key"):
+        parse_key(key.replace("-7", "-07"))
+
+
+@pytest.mark.pure
+def test_a_long_book_takes_pages_and_the_same_bytes_each_time():
+    from analytics.statement_pdf import draw_statement
+
+    lines = [Line(TickerDay(f"T{n:03}"), TickerDay(f"T{n:03}"), Decimal(n), mark=Decimal(1)) for n in range(1, 91)]
+    zero = Decimal(0)
+    told = AccountDay(DAY, 1, "A $name$ of Łódź", "alice", "USD", 9, zero, zero, zero, zero, zero, zero, lines=lines)
+    pdf = draw_statement(told)
+    assert pdf == draw_statement(told)
+    assert pdf.count(b"/Type /Page ") + pdf.count(b"/Type /Page\n") == 3
