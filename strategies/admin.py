@@ -2,7 +2,7 @@
 
 from django.contrib import admin
 
-from strategies.models import PriceData, Run
+from strategies.models import PriceData, Run, Sweep
 from tradeops.core.admin import ReadOnlyAdmin
 
 
@@ -26,6 +26,16 @@ class RunAdmin(ReadOnlyAdmin):
 
     def get_queryset(self, request):
         return super().get_queryset(request).defer("summary")
+
+
+@admin.register(Sweep)
+class SweepAdmin(ReadOnlyAdmin):
+    list_display = ("id", "owner", "strategy", "grid", "combinations", "cancelled_at", "created_at")
+    list_filter = ("strategy", "source", "created_at")
+    search_fields = ("owner__username", "data__digest")
+    list_select_related = ("owner",)
+    date_hierarchy = "created_at"
+    ordering = ("-id",)
 
 
 @admin.register(PriceData)

@@ -37,10 +37,15 @@ def checked_spec(given: dict) -> Spec:
     try:
         return make_spec(given)
     except ParameterError as error:
-        found: dict[str, list] = {}
-        for problem in error.problems:
-            found.setdefault(problem.field, []).append(ErrorDetail(problem.message, code=problem.code))
-        raise ValidationError(found) from error
+        raise refused_parameters(error) from error
+
+
+def refused_parameters(error: ParameterError) -> ValidationError:
+    """400 that names every value that is wrong."""
+    found: dict[str, list] = {}
+    for problem in error.problems:
+        found.setdefault(problem.field, []).append(ErrorDetail(problem.message, code=problem.code))
+    return ValidationError(found)
 
 
 def refused_file(error: PriceFileError) -> Unprocessable:

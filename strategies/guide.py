@@ -40,6 +40,8 @@ def described(site: str) -> dict:
         "metrics": metrics.described(),
         "csv_forms": list(CSV_FORMS),
         "csv_rules": list(CSV_RULES),
+        "sweep_example": 'curl -F file=@AAPL.csv -F \'grid={"fast": [10, 20], "slow": [100, 200]}\' '
+        + f"{site}/algorithm/sweeps",
         "bounds": {
             "files": prices.MAX_FILES,
             "bytes": prices.MAX_BYTES,

@@ -5,10 +5,45 @@ Every window is summed from its own values only, never as a difference of runnin
 never changes when bars are cut off behind it, to the last bit.
 """
 
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from functools import wraps
 from itertools import accumulate
 
 import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
+
+MOST_REMEMBERED = 64 * 1024 * 1024  # bytes
+_memory: dict[tuple, np.ndarray] | None = None
+
+
+@contextmanager
+def remembering() -> Iterator[None]:
+    """Within it an indicator of the same array and window is worked out once: a grid asks for each many times.
+
+    For one thread alone, and for arrays that nobody writes to and that live as long.
+    """
+    global _memory
+    _memory = {}
+    try:
+        yield
+    finally:
+        _memory = None
+
+
+def _remembered(indicator: Callable[[np.ndarray, int], np.ndarray]) -> Callable[[np.ndarray, int], np.ndarray]:
+    @wraps(indicator)
+    def found(values: np.ndarray, window: int) -> np.ndarray:
+        if _memory is None:
+            return indicator(values, window)
+        key = (indicator.__name__, values.__array_interface__["data"][0], len(values), values.strides, window)
+        if key not in _memory:
+            if sum(array.nbytes for array in _memory.values()) > MOST_REMEMBERED:
+                _memory.clear()
+            _memory[key] = indicator(values, window)
+        return _memory[key]
+
+    return found
 
 
 def window_sums(values: np.ndarray, window: int) -> np.ndarray:
@@ -39,6 +74,7 @@ def window_sums(values: np.ndarray, window: int) -> np.ndarray:
     return sums
 
 
+@_remembered
 def simple_moving_average(values: np.ndarray, window: int) -> np.ndarray:
     """Mean of the last `window` values, the current one included.
 
@@ -50,6 +86,7 @@ def simple_moving_average(values: np.ndarray, window: int) -> np.ndarray:
     return average
 
 
+@_remembered
 def exponential_moving_average(values: np.ndarray, window: int) -> np.ndarray:
     """Average whose weights fall by 1 - 2 / (window + 1) a value, begun at the first value.
 
@@ -79,6 +116,7 @@ def _smoothed(values: np.ndarray, share: float, window: int) -> np.ndarray:
     return smooth
 
 
+@_remembered
 def relative_strength(close: np.ndarray, window: int) -> np.ndarray:
     """Wilder's relative strength index, 0 to 100 (New Concepts in Technical Trading Systems, 1978).
 
@@ -104,6 +142,7 @@ def _wilder(values: np.ndarray, window: int) -> np.ndarray:
     return np.fromiter(steps, float, len(started))
 
 
+@_remembered
 def deviation(values: np.ndarray, window: int) -> np.ndarray:
     """Standard deviation (ddof 0, as Bollinger has it) of the last `window` values; NaN before they exist.
 
@@ -115,11 +154,13 @@ def deviation(values: np.ndarray, window: int) -> np.ndarray:
     return found
 
 
+@_remembered
 def highest(values: np.ndarray, window: int) -> np.ndarray:
     """Greatest of the last `window` values, the current one included; NaN before they exist."""
     return _extreme(np.maximum, values, window)
 
 
+@_remembered
 def lowest(values: np.ndarray, window: int) -> np.ndarray:
     """Least of the last `window` values, the current one included; NaN before they exist."""
     return _extreme(np.minimum, values, window)

@@ -95,3 +95,61 @@ class Run(models.Model):
         return (
             [part for part in parts if isinstance(part, dict) and "ticker" in part] if isinstance(parts, list) else []
         )
+
+
+class SweepQuerySet(models.QuerySet):
+    def visible_to(self, user):
+        return self if user.sees_all_books else self.filter(owner=user)
+
+    def listed(self):
+        return self.select_related("owner").order_by("-id")
+
+
+class Sweep(models.Model):
+    """A parameter grid that is tried, or was: what was asked. Its rows come part by part, each owed as a job."""
+
+    owner = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="sweeps")
+    strategy = models.CharField(max_length=40)
+    parameters = models.JSONField(help_text="The strategy's own parameters; those of the grid vary.")
+    terms = models.JSONField()
+    grid = models.JSONField(help_text="The values tried of each parameter.")
+    source = models.CharField(max_length=8, choices=Source)
+    data = models.ForeignKey(PriceData, on_delete=models.PROTECT, related_name="sweeps", db_column="data_hash")
+    combinations = models.PositiveIntegerField()
+    parts = models.PositiveIntegerField(help_text="How many jobs it is cut into; the rows are equal for any number.")
+    estimated_seconds = models.FloatField(help_text="On one processor.")
+    cancelled_at = models.DateTimeField(null=True, blank=True)
+    created_at = models.DateTimeField(default=timezone.now)
+
+    objects = SweepQuerySet.as_manager()
+
+    class Meta:
+        ordering = ["-id"]
+        constraints = [
+            models.CheckConstraint(condition=Q(combinations__gte=1), name="sweep_has_combinations"),
+            models.CheckConstraint(condition=Q(parts__gte=1), name="sweep_has_parts"),
+            models.CheckConstraint(condition=Q(source__in=Source.values), name="sweep_source_known"),
+        ]
+        indexes = [
+            # The list of one's own sweeps, newest first.
+            models.Index(fields=["owner", "-id"], name="sweep_owner_newest"),
+        ]
+
+    def __str__(self) -> str:
+        return f"Sweep {self.pk}, {self.strategy}"
+
+
+class SweepPart(models.Model):
+    """The rows of one part, written once: a part that is there is never worked out again."""
+
+    sweep = models.ForeignKey(Sweep, on_delete=models.CASCADE, related_name="done_parts")
+    number = models.PositiveIntegerField()
+    rows = models.JSONField()
+    made_at = models.DateTimeField(default=timezone.now)
+
+    class Meta:
+        ordering = ["number"]
+        constraints = [models.UniqueConstraint(fields=["sweep", "number"], name="sweep_part_once")]
+
+    def __str__(self) -> str:
+        return f"{self.sweep}, part {self.number}"

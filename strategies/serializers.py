@@ -7,7 +7,7 @@ from the same declarations, so the schema says the same.
 from rest_framework import serializers
 
 from strategies.backtest import declared_parameters
-from strategies.models import Run, Source
+from strategies.models import Run, Source, Sweep
 from strategies.parameters import Parameter
 from strategies.terms import SIDES
 
@@ -38,6 +38,42 @@ class RunRequestSerializer(SpecSerializer):
             required=False, max_length=16, help_text="The instrument of a single file that names none."
         )
         return {"file": files, "ticker": ticker} | super().get_fields()
+
+
+class SweepRequestSerializer(RunRequestSerializer):
+    """A grid on uploaded files, for the schema."""
+
+    def get_fields(self):
+        grid = serializers.CharField(help_text='A JSON object of lists: {"fast": [10, 20], "slow": [100, 200]}.')
+        dry_run = serializers.BooleanField(required=False, help_text="Tell what it would take and start nothing.")
+        return {"grid": grid, "dry_run": dry_run} | super().get_fields()
+
+
+class SweepStartedSerializer(serializers.Serializer):
+    """What was started, where it can be looked at, and what it takes."""
+
+    id = serializers.IntegerField()
+    status = serializers.CharField()
+    status_url = serializers.CharField()
+    combinations = serializers.IntegerField()
+    left_out = serializers.IntegerField(help_text="Combinations that break a rule of the strategy.")
+    estimated_seconds = serializers.FloatField(help_text="On one processor.")
+    parts = serializers.IntegerField()
+
+
+class SweepSerializer(serializers.ModelSerializer):
+    """A sweep in the list: what was asked."""
+
+    owner = serializers.CharField(source="owner.username")
+    data_hash = serializers.CharField(source="data_id")
+    url = serializers.HyperlinkedIdentityField(view_name="strategies:sweep-detail", lookup_url_kwarg="sweep_id")
+
+    class Meta:
+        model = Sweep
+        fields = (
+            "id", "owner", "strategy", "grid", "combinations", "estimated_seconds", "data_hash", "cancelled_at",
+            "created_at", "url",
+        )  # fmt: skip
 
 
 class TradeSerializer(serializers.Serializer):

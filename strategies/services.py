@@ -26,18 +26,30 @@ def run_backtest(owner, spec: Spec, all_prices: Sequence[Prices], source: str = 
     """Runs `spec` on these prices and keeps the outcome. Raises BacktestError where there is none to keep."""
     done = backtest.run(spec, all_prices)
     packed = pricepack.pack(all_prices)
-    data_hash = pricepack.digest(packed)
-    run = _unsaved_run(owner, done, data_hash)
+    run = _unsaved_run(owner, done, pricepack.digest(packed))
     run.source = source
+    with transaction.atomic():
+        run.data = keep_prices(all_prices, packed)
+        run.save()
+    return run
+
+
+def keep_prices(all_prices: Sequence[Prices], packed: bytes) -> PriceData:
+    """The row of these prices: a new one, or the one that was kept before."""
     kept = {
         "packed": pricepack.compress(packed),
         "bars": sum(map(len, all_prices)),
         "tickers": [prices.ticker for prices in all_prices],
     }
-    with transaction.atomic():
-        run.data, _ = PriceData.objects.defer("packed").get_or_create(digest=data_hash, defaults=kept)
-        run.save()
-    return run
+    return PriceData.objects.defer("packed").get_or_create(digest=pricepack.digest(packed), defaults=kept)[0]
+
+
+def kept_pack(data: PriceData) -> bytes:
+    """The pack of a kept row. Raises ValueError where it is not what its hash says."""
+    packed = pricepack.decompress(bytes(data.packed))
+    if pricepack.digest(packed) != data.pk:
+        raise ValueError("the rows do not match their hash")
+    return packed
 
 
 def _unsaved_run(owner, done: Backtest, data_hash: str) -> Run:
@@ -86,9 +98,6 @@ def spec_of(run: Run) -> Spec:
 def remake(run: Run) -> Backtest:
     """The kept run with its curves, worked out again from the kept rows. Raises DamagedRun."""
     try:
-        packed = pricepack.decompress(bytes(run.data.packed))
-        if pricepack.digest(packed) != run.data_id:
-            raise ValueError("the rows do not match their hash")
-        return backtest.run(spec_of(run), pricepack.unpack(packed))
+        return backtest.run(spec_of(run), pricepack.unpack(kept_pack(run.data)))
     except (zlib.error, KeyError, TypeError, AttributeError, ValueError) as error:
         raise DamagedRun(f"Run {run.pk} cannot be worked out again from what was kept.") from error

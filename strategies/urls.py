@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from strategies import api, views
+from strategies import api, sweep_api, views
 
 CHARTS = "algorithm/runs/<int:run_id>/charts/<str:ticker>"
 
@@ -10,6 +10,8 @@ api_urlpatterns = [
     path("algorithm/run", api.RunBacktest.as_view(), name="run-create"),
     path("algorithm/sample", api.Sample.as_view(), name="sample"),
     path("algorithm/help", api.Help.as_view(), name="help"),
+    path("algorithm/sweeps", sweep_api.SweepList.as_view(), name="sweep-list"),
+    path("algorithm/sweeps/<int:sweep_id>", sweep_api.SweepDetail.as_view(), name="sweep-detail"),
     path("algorithm/runs/", api.RunList.as_view(), name="run-list"),
     path("algorithm/runs/<int:run_id>", api.RunDetail.as_view(), name="run-detail"),
     path("algorithm/runs/<int:run_id>/chart.png", api.OverviewChart.as_view(), name="run-chart"),

@@ -77,6 +77,10 @@ PURE = [
     "strategies/engine.py",
     "strategies/broker.py",
     "strategies/excursions.py",
+    "strategies/grid.py",
+    "strategies/surface.py",
+    "strategies/sweep.py",
+    "strategies/sweep_figures.py",
     "strategies/look_ahead.py",
     "strategies/metrics.py",
     "strategies/quality.py",
@@ -175,6 +179,13 @@ def test_pure_modules_can_be_imported_without_django():
 @pytest.mark.pure
 def test_nothing_draws_with_pyplot():
     assert [path for path in sources() if any("pyplot" in name for name in imports_of(path))] == []
+
+
+@pytest.mark.pure
+def test_what_compiles_is_imported_by_nothing_that_serves_pages():
+    compiled = {module_of(path) for path in sources() if any(name.startswith("numba") for name in imports_of(path))}
+    assert compiled == {"strategies.sweep"}
+    assert [path for path in sources() if imports_of(path) & compiled] == []
 
 
 @pytest.mark.pure

@@ -1,0 +1,206 @@
+"""Sweeps as rows and jobs: asked for, worked out part by part wherever jobs run, told as far as they have come.
+
+A part is one owed job. Its combinations follow from the sweep's row alone and its rows are written once, so a killed
+worker costs that part, and any number of workers on any number of machines may share a sweep. What compiles runs in a
+process of its own: the process that serves pages never imports it.
+"""
+
+import json
+import logging
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from django.conf import settings
+from django.db import transaction
+from django.utils import timezone
+
+from strategies import pricepack, services, surface
+from strategies.backtest import BacktestError, Spec, unfit
+from strategies.grid import Grid, part_told, require_affordable
+from strategies.library import strategies, with_defaults
+from strategies.models import Source, Sweep, SweepPart
+from strategies.prices import Prices
+from strategies.sweep_figures import FIGURES as FIGURES
+from strategies.terms import Terms
+from tradeops.core import statistics
+from tradeops.core.jobs.models import Job, State
+from tradeops.core.jobs.runner import TryAgain
+from tradeops.core.jobs.services import owe
+
+logger = logging.getLogger(__name__)
+
+SWEEP = "sweep"
+LOOK_SECONDS = 1.0
+BUSIEST = (State.RUNNING, State.RETRYING, State.QUEUED)
+
+
+def start_sweep(owner, grid: Grid, all_prices: Sequence[Prices], source: str = Source.UPLOAD) -> Sweep:
+    """Keeps what is asked and owes its parts. Raises ParameterError where it is too much, BacktestError if in vain."""
+    require_affordable(grid, all_prices)
+    _require_a_ticker(grid, all_prices)
+    sweep = Sweep(
+        owner=owner,
+        strategy=grid.base.strategy,
+        parameters=grid.base.parameters,
+        terms=grid.base.terms.told(),
+        grid={name: list(values) for name, values in grid.axes.items()},
+        source=source,
+        combinations=len(grid.combinations),
+        parts=grid.parts(all_prices),
+        estimated_seconds=grid.seconds(all_prices),
+    )
+    with transaction.atomic():
+        sweep.data = services.keep_prices(all_prices, pricepack.pack(all_prices))
+        sweep.save()
+        for number in range(sweep.parts):
+            owe(SWEEP, key_of(sweep, number), owner=owner)
+    return sweep
+
+
+def _require_a_ticker(grid: Grid, all_prices: Sequence[Prices]) -> None:
+    """Refuses at once what would give no row at all."""
+    reasons = {skip.ticker: skip for skip in (unfit(grid.base, prices) for prices in all_prices) if skip}
+    if len(reasons) == len(all_prices) and len(grid.combinations) == 1:
+        skipped = list(reasons.values())
+        raise BacktestError(skipped[0].code, f"No ticker could be run. {skipped[0].reason}", skipped)
+
+
+def key_of(sweep: Sweep, number: int) -> str:
+    return f"{sweep.pk}:{number}"
+
+
+def grid_of(sweep: Sweep) -> Grid:
+    module = strategies()[sweep.strategy]
+    base = Spec(sweep.strategy, with_defaults(module, sweep.parameters), Terms(**sweep.terms))
+    return Grid(base, {name: tuple(values) for name, values in sweep.grid.items()})
+
+
+def cancel(sweep: Sweep) -> None:
+    """Parts that are done stay; the others end without a row."""
+    Sweep.objects.filter(pk=sweep.pk, cancelled_at=None).update(cancelled_at=timezone.now())
+    sweep.refresh_from_db(fields=["cancelled_at"])
+
+
+# --- working a part out
+
+
+def work_out_part(sweep: Sweep, number: int, report: Callable[[int], None]) -> dict[str, object]:
+    """Does one part and keeps its rows; what is done or cancelled is left as it is."""
+    if sweep.done_parts.filter(number=number).exists():
+        return {"rows": "done before"}
+    if is_cancelled(sweep):
+        return {"rows": "cancelled"}
+    grid = grid_of(sweep)
+    combinations = grid.part(number, sweep.parts)
+    told = part_told(grid, combinations, services.kept_pack(sweep.data), str(settings.STRATEGIES_DIR))
+    rows = _computed(told, len(combinations), report, lambda: is_cancelled(sweep))
+    if rows is None:
+        return {"rows": "cancelled"}
+    SweepPart.objects.get_or_create(sweep=sweep, number=number, defaults={"rows": rows})
+    return {"rows": len(rows)}
+
+
+def is_cancelled(sweep: Sweep) -> bool:
+    return Sweep.objects.filter(pk=sweep.pk).exclude(cancelled_at=None).exists()
+
+
+def _computed(told: bytes, count: int, report: Callable[[int], None], is_stopped: Callable[[], bool]) -> list | None:
+    """The rows of a part from a process of its own; None when it was stopped in between."""
+    command = [sys.executable, "-m", "strategies.sweep"]
+    pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "cwd": settings.BASE_DIR}
+    with tempfile.TemporaryFile() as said, subprocess.Popen(command, stderr=said, **pipes) as process:
+        try:
+            _send(process, told)
+            rows = _read_rows(process.stdout, count, report, is_stopped)
+        finally:
+            process.kill()  # nothing to a process that has ended
+        if rows is not None and len(rows) != count:
+            said.seek(0)
+            logger.error("A part of a sweep died: %s", said.read().decode(errors="replace")[-2000:])
+            raise TryAgain("The process that works the part out died.")
+    return rows
+
+
+def _send(process: subprocess.Popen, told: bytes) -> None:
+    try:
+        process.stdin.write(told)
+        process.stdin.close()
+    except BrokenPipeError:  # it died before it had read all; its rows will be short
+        pass
+
+
+def _read_rows(
+    lines: Iterable[bytes], count: int, report: Callable[[int], None], is_stopped: Callable[[], bool]
+) -> list | None:
+    rows, looked_at = [], time.monotonic()
+    for line in lines:
+        rows.append(json.loads(line))
+        if time.monotonic() - looked_at > LOOK_SECONDS:
+            looked_at = time.monotonic()
+            report(100 * len(rows) // count)
+            if is_stopped():
+                return None
+    return rows
+
+
+# --- telling how far it is
+
+
+@dataclass(frozen=True)
+class Standing:
+    """How far a sweep has come, in the words of jobs."""
+
+    status: str
+    progress: int
+    attempt: int = 1
+    reason: str = ""
+
+    @property
+    def is_finished(self) -> bool:
+        return self.status in (State.SUCCEEDED, State.FAILED)
+
+
+def standing(sweep: Sweep) -> Standing:
+    done = sweep.done_parts.count()
+    progress = 100 * done // sweep.parts
+    if done == sweep.parts:
+        return Standing(State.SUCCEEDED, 100)
+    if sweep.cancelled_at:
+        return Standing(State.FAILED, progress, reason="Cancelled.")
+    keys = [key_of(sweep, number) for number in range(sweep.parts)]
+    jobs = list(Job.objects.filter(kind=SWEEP, key__in=keys).order_by("pk"))
+    lasts = {job.key: job for job in jobs}.values()
+    failed = next((job for job in lasts if job.state == State.FAILED), None)
+    if failed:
+        return Standing(State.FAILED, progress, failed.attempts, failed.reason)
+    under_way = sum(job.progress for job in lasts if job.state == State.RUNNING)
+    progress = min(99, (100 * done + under_way) // sweep.parts)
+    status = next((state for state in BUSIEST if any(job.state == state for job in lasts)), State.RUNNING)
+    is_begun = status == State.QUEUED and done
+    return Standing(
+        State.RUNNING if is_begun else status, progress, max((job.attempts for job in lasts), default=1) or 1
+    )
+
+
+def rows_of(sweep: Sweep) -> list[dict]:
+    """The rows of all parts that are done, in the order of the grid."""
+    return [row for rows in sweep.done_parts.values_list("rows", flat=True) for row in rows]
+
+
+def report_of(sweep: Sweep, asked: Mapping[str, str]) -> dict:
+    """Map, best rows and what luck alone would have found; `asked` may name x, y and metric."""
+    rows, axes = rows_of(sweep), sweep.grid
+    metric = surface.chosen_metric(asked.get("metric"))
+    pair = surface.chosen_axes(axes, asked.get("x"), asked.get("y"))
+    ratios = np.array([row["sharpe_ratio"] for row in rows if row["sharpe_ratio"] is not None])
+    return {
+        "rows": rows,
+        "heatmap": surface.heatmap(rows, axes, *pair, metric) if pair else None,
+        "best": surface.best_rows(rows, axes, metric),
+        "luck": {"combinations": len(rows), "expected_best_sharpe_ratio": statistics.expected_best_sharpe(ratios)},
+    }

@@ -1,0 +1,15 @@
+"""Parts of sweeps: owed when the sweep is asked for, done wherever jobs run."""
+
+from strategies.models import Sweep
+from strategies.sweeping import SWEEP, work_out_part
+from tradeops.core.jobs.models import Job
+from tradeops.core.jobs.runner import report_progress
+from tradeops.core.jobs.services import register
+
+
+@register(SWEEP)
+def sweep(job: Job) -> dict[str, object]:
+    """The job of kind `sweep`: its key is the sweep's id and the part's number."""
+    sweep_id, _, number = job.key.partition(":")
+    asked = Sweep.objects.select_related("data").get(pk=sweep_id)
+    return work_out_part(asked, int(number), lambda percentage: report_progress(job, percentage))

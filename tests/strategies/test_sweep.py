@@ -1,0 +1,156 @@
+"""Sweeps: every row is what a single backtest gives, for any split; grids are read strictly; maps and bests by hand."""
+
+import io
+import math
+
+import numpy as np
+import pytest
+
+from strategies import backtest, pricepack, surface, sweep
+from strategies.grid import ACCOUNTS, CROSSOVER, TARGETS, make_grid, part_read, part_told
+from strategies.parameters import ParameterError
+from strategies.prices import Prices
+from strategies.results import summarize
+from tests.strategies.test_trust import wandering
+
+pytestmark = pytest.mark.pure
+
+
+def with_bars(prices: Prices, seed: int) -> Prices:
+    opens = prices.close * np.exp(np.random.default_rng(seed).normal(0, 0.01, len(prices)))
+    return Prices(prices.ticker, prices.times, prices.close, open=opens)
+
+
+ONE = [with_bars(wandering("A", 1), 9)]
+SEVERAL = [*ONE, with_bars(wandering("B", 2), 8), Prices("C", ONE[0].times[40:], ONE[0].close[40:], ONE[0].open[40:])]
+GRIDS = {
+    "crossover": ({"fee_bps": 10}, {"fast": [2, 5, 10], "slow": [8, 20, 50]}, CROSSOVER),
+    "crossover, next open": ({"fill": "next_open"}, {"fast": [1, 3], "slow": [4, 30]}, CROSSOVER),
+    "exponential": ({"average": "ema"}, {"fast": [2, 5], "slow": [8, 20]}, TARGETS),
+    "relative strength": ({"strategy": "rsi_reversion"}, {"window": [3, 14], "oversold": [30.5, 45]}, TARGETS),
+    "stops": ({"fast": 3, "slow": 9}, {"stop_loss_percentage": [0, 3], "direction": ["long", "both"]}, ACCOUNTS),
+    "one pool": ({"accounts": "shared", "sizing": "equal_weight"}, {"fast": [2, 3], "slow": [9]}, ACCOUNTS),
+}
+
+
+def single(grid, values, all_prices) -> dict:
+    """The row as a single backtest tells it."""
+    told = summarize(backtest.run(grid.spec(values), all_prices), "h")
+    closed = sum(ticker["closed_trades"] for ticker in told["tickers"])
+    return dict(values) | {
+        "return_percentage": told["overall_return_percentage"],
+        "closed_trades": closed,
+        "win_rate_percentage": None if not closed else 100 * told["metrics"]["win_rate"],
+        "max_drawdown_percentage": told["portfolio"]["max_drawdown_percentage"],
+        "sharpe_ratio": told["portfolio"]["sharpe_ratio"],
+    }
+
+
+@pytest.mark.parametrize("name", GRIDS)
+@pytest.mark.parametrize("all_prices", [ONE, SEVERAL], ids=["one ticker", "three tickers"])
+def test_a_row_is_what_a_single_backtest_gives(name, all_prices):
+    given, axes, way = GRIDS[name]
+    grid = make_grid(given, axes)
+    assert grid.way == way
+    found = list(sweep.rows(grid, grid.combinations, all_prices))
+    assert len(found) == math.prod(map(len, axes.values())) - (1 if name == "crossover" else 0)
+    assert sum(row["closed_trades"] for row in found) > 0
+    for row, values in zip(found, grid.combinations, strict=True):
+        expected = single(grid, values, all_prices)
+        assert list(row) == list(expected)
+        for name_of, value in expected.items():
+            assert row[name_of] == (pytest.approx(value, rel=1e-9) if isinstance(value, float) else value)
+
+
+def test_rows_are_equal_for_any_split_to_the_last_bit():
+    grid = make_grid({}, {"fast": [2, 3, 5, 9], "slow": [10, 20, 40]})
+    whole = list(sweep.rows(grid, grid.combinations, ONE))
+    for parts in (2, 5, 12):
+        cut = [row for number in range(parts) for row in sweep.rows(grid, grid.part(number, parts), ONE)]
+        assert cut == whole
+
+
+def test_a_combination_with_too_few_bars_has_a_reason_and_no_figures():
+    grid = make_grid({}, {"fast": [5], "slow": [10, 5000]})
+    short, long = sweep.rows(grid, grid.combinations, ONE)
+    assert short["return_percentage"] is not None
+    assert (long["return_percentage"], "needs at least 5,000" in long["reason"]) == (None, True)
+
+
+def test_a_part_reads_as_it_was_told(tmp_path):
+    grid = make_grid({"fee_bps": 5}, {"fast": [2, 3], "slow": [9]})
+    packed = pricepack.pack(ONE)
+    again, combinations, rest = part_read(io.BytesIO(part_told(grid, grid.part(1, 2), packed, str(tmp_path))))
+    assert (again, combinations, rest) == (grid, [{"fast": 3, "slow": 9}], packed)
+
+
+def test_long_files_are_cut_into_parts_and_short_ones_are_not():
+    grid = make_grid({"fast": 3, "slow": 9}, {"stop_loss_percentage": [at / 10 for at in range(500)]})
+    many = [wandering(f"T{at}", at, 50) for at in range(30)]
+    assert grid.parts(ONE) == 1
+    assert 1 < grid.parts(many) <= 64
+    assert sum(len(grid.part(number, 7)) for number in range(7)) == 500
+
+
+# Grids ------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("given", "grid", "expected"),
+    [
+        ({}, "", [("grid", "invalid")]),
+        ({}, "[1]", [("grid", "invalid")]),
+        ({}, "{}", [("grid", "invalid")]),
+        ({}, "[" * 100_000, [("grid", "invalid")]),
+        ({}, {"fast": 5}, [("grid.fast", "invalid")]),
+        ({}, {"fast": []}, [("grid.fast", "invalid")]),
+        ({}, {"fast": [5, 5.0]}, [("grid.fast", "duplicate")]),
+        ({}, {"fast": [5, "x"]}, [("fast", "invalid")]),
+        ({}, {"fast": [[5]]}, [("fast", "invalid")]),
+        ({}, {"moon": [1]}, [("grid.moon", "unknown")]),
+        ({}, {"initial_investment": [1]}, [("grid.initial_investment", "unknown")]),
+        ({"fast": "5"}, {"fast": [5]}, [("grid.fast", "duplicate")]),
+        ({}, {"fast": [300, 400]}, [("fast", "fast_below_slow")]),
+        ({"fee_bps": "x"}, {"fast": [5]}, [("fee_bps", "invalid")]),
+        ({"strategy": "nope"}, {"fast": [5]}, [("strategy", "invalid_choice")]),
+        ({}, {"fast": list(range(1, 201)), "slow": list(range(201, 401))}, [("grid", "too_many_combinations")]),
+    ],
+)
+def test_a_wrong_grid_is_refused_by_name(given, grid, expected):
+    with pytest.raises(ParameterError) as caught:
+        make_grid(given, grid)
+    assert [(problem.field, problem.code) for problem in caught.value.problems] == expected
+
+
+def test_combinations_that_break_a_rule_are_left_out_and_counted():
+    grid = make_grid({}, '{"slow": [10, 20], "fast": [5, 15]}')
+    assert list(grid.axes) == ["fast", "slow"]
+    assert grid.combinations == [{"fast": 5, "slow": 10}, {"fast": 5, "slow": 20}, {"fast": 15, "slow": 20}]
+    assert grid.asked == 4
+
+
+# What the rows say together ----------------------------------------------------------------------
+
+AXES = {"a": [1, 2, 3], "b": [10, 20]}
+ROWS = [
+    {"a": a, "b": b, "return_percentage": value, "max_drawdown_percentage": 5.0}
+    for (a, b), value in zip(
+        [(a, b) for a in AXES["a"] for b in AXES["b"]], [1.0, 2.0, 3.0, 9.0, None, 4.0], strict=True
+    )
+]
+
+
+def test_the_best_rows_stand_beside_the_mean_of_their_neighbors():
+    best = surface.best_rows(ROWS, AXES, "return_percentage")
+    assert [row["return_percentage"] for row in best] == [9.0, 4.0, 3.0, 2.0, 1.0]
+    assert best[0]["neighbors"] == {"count": 4, "mean": 2.5}
+    assert best[1]["neighbors"] == {"count": 2, "mean": 6.0}
+
+
+def test_a_map_has_a_cell_for_each_pair_and_the_mean_over_what_else_varied():
+    told = surface.heatmap(ROWS, AXES, "a", "b", "return_percentage")
+    assert told["cells"] == [[1.0, 3.0, None], [2.0, 9.0, 4.0]]
+    doubled = [row | {"c": c, "return_percentage": c} for row in ROWS for c in (1, 2)]
+    assert surface.heatmap(doubled, AXES | {"c": [1, 2]}, "a", "b", "return_percentage")["cells"][0][0] == 1.5
+    assert surface.chosen_axes({"a": [1], "b": [1, 2], "c": [1, 2]}, None, None) == ("b", "c")
+    assert surface.chosen_axes({"b": [1, 2]}, None, None) is None

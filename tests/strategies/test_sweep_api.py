@@ -1,0 +1,155 @@
+"""Sweeps by address: 202 and a job, rows when it is done, cancelled by DELETE, resumed after a killed process."""
+
+import json
+
+import pytest
+
+from market.samples import as_csv, daily_bars
+from strategies import sweeping
+from strategies.models import PriceData, Sweep, SweepPart
+from strategies.services import SAMPLE_SEED
+from tests.strategies.test_api import fields_of, upload
+from tests.strategies.test_results import UP
+from tradeops.core.jobs import runner
+from tradeops.core.jobs.models import Job
+
+pytestmark = pytest.mark.django_db
+
+SWEEPS = "/algorithm/sweeps"
+GRID = {"fast": [2, 3], "slow": [10, 20, 2]}
+LONG = as_csv(daily_bars("AAPL", 1, SAMPLE_SEED))
+
+
+@pytest.fixture(autouse=True)
+def handlers():
+    runner.load_handlers()
+
+
+def ask(client, grid=GRID, **more):
+    return client.post(SWEEPS, {"file": upload(LONG, "AAPL.csv"), "grid": json.dumps(grid)} | more)
+
+
+@pytest.fixture
+def asked(api, alice) -> Sweep:
+    assert ask(api(alice)).status_code == 202
+    return Sweep.objects.get()
+
+
+def test_a_sweep_is_owed_at_once_and_done_by_the_runner(api, alice):
+    client = api(alice)
+    response = ask(client, fee_bps="5")
+    told = response.json()
+    assert (response.status_code, told["status"]) == (202, "queued")
+    assert (told["combinations"], told["left_out"], told["parts"]) == (4, 2, 1)
+    assert response.headers["Location"] == told["status_url"] == f"{SWEEPS}/{told['id']}"
+    waiting = client.get(told["status_url"]).json()
+    assert (waiting["status"], waiting["progress"], waiting["rows"], waiting["best"]) == ("queued", 0, [], [])
+    runner.run_owed()
+    done = client.get(told["status_url"], {"metric": "sharpe_ratio", "x": "slow", "y": "fast"}).json()
+    assert (done["status"], done["progress"], done.get("reason")) == ("succeeded", 100, None)
+    assert [(row["fast"], row["slow"]) for row in done["rows"]] == [(2, 10), (2, 20), (3, 10), (3, 20)]
+    assert done["heatmap"]["x"] == {"name": "slow", "values": [10, 20, 2]}
+    assert done["heatmap"]["cells"][0][0] == done["rows"][0]["sharpe_ratio"]
+    assert done["best"][0]["sharpe_ratio"] == max(row["sharpe_ratio"] for row in done["rows"])
+    assert done["luck"]["combinations"] == 4
+
+
+def test_a_row_of_the_sweep_is_the_run_of_its_parameters(api, alice, asked):
+    client = api(alice)
+    runner.run_owed()
+    row = client.get(f"{SWEEPS}/{asked.pk}").json()["rows"][1]
+    run = client.post("/algorithm/run", {"file": upload(LONG, "AAPL.csv"), "fast": "2", "slow": "20"}).json()
+    assert row["return_percentage"] == pytest.approx(run["overall_return_percentage"], rel=1e-9)
+    assert row["sharpe_ratio"] == pytest.approx(run["portfolio"]["sharpe_ratio"], rel=1e-9)
+    assert PriceData.objects.count() == 1
+
+
+def test_a_dry_run_tells_what_it_would_take_and_starts_nothing(api, alice):
+    response = ask(api(alice), dry_run="true")
+    assert response.status_code == 200
+    assert response.json()["combinations"] == 4
+    assert not Job.objects.exists() and not Sweep.objects.exists()
+
+
+def test_a_cancelled_sweep_ends_with_its_reason(api, alice, asked):
+    client, address = api(alice), f"{SWEEPS}/{asked.pk}"
+    assert client.delete(address).status_code == 204
+    runner.run_owed()
+    told = client.get(address).json()
+    assert (told["status"], told["reason"], told["rows"]) == ("failed", "Cancelled.", [])
+    assert client.delete(address).status_code == 409
+
+
+def test_parts_are_done_once_and_a_killed_one_again(asked, monkeypatch):
+    Sweep.objects.update(parts=2)
+    asked.refresh_from_db()
+    sweeping.work_out_part(asked, 0, lambda percentage: None)
+    assert sweeping.standing(asked).progress == 50
+    monkeypatch.setattr(sweeping.sys, "executable", "/bin/false")
+    with pytest.raises(runner.TryAgain):
+        sweeping.work_out_part(asked, 1, lambda percentage: None)
+    assert sweeping.work_out_part(asked, 0, lambda percentage: None) == {"rows": "done before"}
+    monkeypatch.undo()
+    sweeping.work_out_part(asked, 1, lambda percentage: None)
+    assert sweeping.standing(asked).status == "succeeded"
+    in_two = sweeping.rows_of(asked)
+    SweepPart.objects.all().delete()
+    Sweep.objects.update(parts=1)
+    asked.refresh_from_db()
+    sweeping.work_out_part(asked, 0, lambda percentage: None)
+    assert sweeping.rows_of(asked) == in_two
+
+
+def test_a_process_is_stopped_when_its_sweep_is_cancelled_in_between(asked, monkeypatch):
+    monkeypatch.setattr(sweeping, "LOOK_SECONDS", 0)
+    seen = []
+    monkeypatch.setattr(sweeping, "is_cancelled", lambda sweep: len(seen) > 1)
+    assert sweeping.work_out_part(asked, 0, seen.append) == {"rows": "cancelled"}
+    assert not SweepPart.objects.exists()
+
+
+@pytest.mark.parametrize(
+    ("more", "field", "status"),
+    [
+        ({"grid": "{"}, "grid", 400),
+        ({"grid": '{"fast": [1], "moon": [2]}'}, "grid", 400),
+        ({"fee_bps": "x"}, "fee_bps", 400),
+        ({"file": "x"}, "file", 400),
+        ({"file": upload("date,close\n2024-01-01,x\n", "A.csv")}, "file", 422),
+    ],
+)
+def test_a_wrong_sweep_is_refused_by_name(api, alice, more, field, status):
+    response = ask(api(alice), **more)
+    assert (response.status_code, fields_of(response)[0][0]) == (status, field)
+    assert not Sweep.objects.exists()
+
+
+def test_a_grid_that_no_bar_can_satisfy_says_so_in_its_rows(api, alice):
+    client = api(alice)
+    client.post(SWEEPS, {"file": upload(UP), "grid": '{"fast": [5], "slow": [10, 20]}'})
+    runner.run_owed()
+    told = client.get(f"{SWEEPS}/{Sweep.objects.get().pk}").json()
+    assert all("needs at least" in row["reason"] for row in told["rows"])
+    assert (told["status"], told["best"]) == ("succeeded", [])
+
+
+def test_a_sweep_belongs_to_its_owner(api, alice, bob, carol, asked):
+    address = f"{SWEEPS}/{asked.pk}"
+    assert [api(user).get(address).status_code for user in (alice, bob, carol)] == [200, 404, 200]
+    assert api(bob).delete(address).status_code == 404
+    assert api().get(address).status_code == 401
+    assert api(alice, "read").delete(address).status_code == 403
+    assert [row["id"] for row in api(alice).get(SWEEPS).json()["results"]] == [asked.pk]
+    assert api(bob).get(SWEEPS).json()["results"] == []
+
+
+@pytest.mark.parametrize("query", ["metric=moon", "x=moon", "y=%00"])
+def test_a_map_of_something_else_is_400(api, alice, asked, query):
+    assert api(alice).get(f"{SWEEPS}/{asked.pk}?{query}").status_code == 400
+
+
+def test_looking_at_a_sweep_costs_few_queries(api, alice, asked, django_assert_max_num_queries):
+    client = api(alice)
+    client.get(f"{SWEEPS}/{asked.pk}")
+    with django_assert_max_num_queries(5):
+        client.get(f"{SWEEPS}/{asked.pk}")
