@@ -49,6 +49,14 @@ class Desk:
             raise RuntimeError(f"{error}\n{self.log.read_text()}") from error
         return self
 
+    def kill(self) -> None:
+        """Ends it by -9, with the processes it serves by, which would else be asked to stop in order."""
+        children = Path(f"/proc/{self.process.pid}/task/{self.process.pid}/children").read_text().split()
+        for pid in [self.process.pid, *map(int, children)]:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
+        self.process.wait()
+
     def stop(self, number: int = signal.SIGTERM) -> int:
         return stop(self.process, number, seconds=30)
 

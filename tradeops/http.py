@@ -1,11 +1,16 @@
-"""An HTTP request of daphne's whose body is bounded while it comes in, and read by Django alone.
+"""An HTTP request of daphne's whose body is bounded while it comes in, and read by Django alone, from the disk.
 
 Twisted keeps whatever a client sends before the application sees a byte of it. And it reads forms
-itself: in memory, on the loop that serves the sockets, with a bare 400 for a broken one.
+itself: in memory, on the loop that serves the sockets, with a bare 400 for a broken one. Daphne then
+puts all of the body into the application's queue at once.
 """
 
+import asyncio
+import io
 import json
+from collections.abc import Awaitable, Callable
 from http import HTTPStatus
+from typing import BinaryIO
 
 from daphne.http_protocol import WebRequest
 from twisted.internet import reactor
@@ -16,6 +21,7 @@ from tradeops.middleware import body_limit
 
 # A client is heard out this long, without keeping what it says, so that it reads why it was refused.
 LINGER_SECONDS = 30
+READ_AT_ONCE = 262_144
 # Twisted calls the newer ones "Unknown Status", 422 among them.
 http.RESPONSES.update({status.value: status.phrase.encode() for status in HTTPStatus})
 
@@ -60,7 +66,8 @@ class DeskRequest(WebRequest):
         """Called with the announced length, or None, when the headers are there."""
         super().gotLength(length)
         kind = (self.requestHeaders.getRawHeaders(b"content-type") or [b""])[0]
-        self.limit = body_limit(kind.decode("latin-1").partition(";")[0].strip().lower())
+        path = self.channel._path.partition(b"?")[0].decode("latin-1")
+        self.limit = body_limit(kind.decode("latin-1").partition(";")[0].strip().lower(), path)
         if length is not None and length > self.limit:
             self.refuse()
 
@@ -88,3 +95,35 @@ class DeskRequest(WebRequest):
         if self.withheld_types is not None:
             self.requestHeaders.setRawHeaders(b"content-type", self.withheld_types)
         return super().process()
+
+    def take_body(self) -> BinaryIO:
+        """The body, in memory or on disk by its length; daphne finds none in its place."""
+        body, self.content = self.content, io.BytesIO()
+        return body
+
+
+def with_bodies_in_pieces(application: Callable) -> Callable:
+    """`application`, which is handed the body of a request, a file in its scope, piece by piece as it asks for it."""
+
+    async def run(scope: dict, receive: Callable, send: Callable) -> None:
+        body = scope.pop("body", None)
+        await application(scope, receive if body is None else pieces_of(body, receive), send)
+
+    return run
+
+
+def pieces_of(body: BinaryIO, receive: Callable) -> Callable[[], Awaitable[dict]]:
+    is_read = False
+
+    async def next_message() -> dict:
+        nonlocal is_read
+        if is_read:
+            while (message := await receive())["type"] == "http.request":
+                pass  # the empty one that daphne made of what `take_body` left
+            return message
+        await asyncio.sleep(0)  # sockets are served between
+        data = body.read(READ_AT_ONCE)
+        is_read = len(data) < READ_AT_ONCE
+        return {"type": "http.request", "body": data, "more_body": not is_read}
+
+    return next_message

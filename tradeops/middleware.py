@@ -48,10 +48,12 @@ def request_id(get_response):
     return async_middleware if iscoroutinefunction(get_response) else middleware
 
 
-def body_limit(content_type: str) -> int:
-    """How many bytes a body of `content_type` may have."""
-    is_upload = content_type in ("multipart/form-data", "text/csv")
-    return settings.UPLOAD_MAX_BYTES if is_upload else settings.JSON_MAX_BYTES
+def body_limit(content_type: str, path: str) -> int:
+    """How many bytes a body of `content_type` may have, sent to `path`."""
+    if content_type not in ("multipart/form-data", "text/csv"):
+        return settings.JSON_MAX_BYTES
+    is_import = path.rstrip("/") in settings.IMPORT_ADDRESSES
+    return settings.IMPORT_MAX_BYTES if is_import else settings.UPLOAD_MAX_BYTES
 
 
 @sync_and_async_middleware
@@ -64,7 +66,7 @@ def guard_body(get_response):
         length = request.META.get("CONTENT_LENGTH") or "0"
         if not (length.isascii() and length.isdigit()):
             return problem_or_page(request, 400, "Content-Length is not a number.")
-        limit = body_limit(request.content_type)
+        limit = body_limit(request.content_type, request.path_info)
         if len(length) > 15 or int(length) > limit:
             return problem_or_page(request, 413, f"The body is larger than the {limit:,} bytes taken here.")
         return None

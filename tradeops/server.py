@@ -13,7 +13,7 @@ from django.conf import settings
 from twisted.internet import reactor
 from twisted.internet.defer import Deferred
 
-from tradeops.http import DeskRequest
+from tradeops.http import DeskRequest, with_bodies_in_pieces
 from tradeops.websocket import DeskSocket
 
 GOING_AWAY = 1001
@@ -34,7 +34,7 @@ class DeskServer(Server):
         http_protocol.WebRequest = DeskRequest
         WebSocketFactory.protocol = DeskSocket
         super().__init__(
-            application,
+            with_bodies_in_pieces(application),
             endpoints=[f"tcp:port={port}:interface={address}"],
             websocket_max_message_size=settings.WEBSOCKET_MAX_BYTES,
             websocket_max_frame_size=settings.WEBSOCKET_MAX_BYTES,
@@ -48,6 +48,8 @@ class DeskServer(Server):
     def create_application(self, protocol, scope: dict):
         if isinstance(protocol, DeskSocket):
             scope |= {"unsent_bytes": protocol.unsent_bytes, "write_frame": protocol.write_frame}
+        elif isinstance(protocol, DeskRequest):
+            scope["body"] = protocol.take_body()
         return super().create_application(protocol, scope)
 
     def kill_all_applications(self) -> Deferred:

@@ -311,6 +311,8 @@ CSRF_TRUSTED_ORIGINS = environment.origins("CSRF_TRUSTED_ORIGINS")
 # Bounds on what a request may bring; `guard_body` refuses before a body is read.
 JSON_MAX_BYTES = 1_048_576
 UPLOAD_MAX_BYTES = 67_108_864
+# A book brought in is read as a stream, in memory a few rows at a time.
+IMPORT_MAX_BYTES, IMPORT_ADDRESSES = 268_435_456, ("/trades/import", "/desk/trades/import")
 DATA_UPLOAD_MAX_MEMORY_SIZE = JSON_MAX_BYTES
 FILE_UPLOAD_MAX_MEMORY_SIZE = 2_621_440
 DATA_UPLOAD_MAX_NUMBER_FIELDS = 500

@@ -8,8 +8,9 @@ from pathlib import Path
 
 import psycopg
 
-from tests.proof.files import ROWS, bring, rows_of
+from tests.proof.files import bring_in
 from tests.proof.ground import Client, Ground, at_once, trader
+from tests.proof.imports import ROWS, file_of
 from tests.proof.register import tries
 from tests.proof.suite import ROOT
 from tests.worlds import find_program
@@ -21,7 +22,7 @@ BODY = {"ticker": "AAPL", "quantity": 1, "price": 1, "trade_type": "BUY"}
 @tries("P36", "pg_dump of 10,000 rows under 8 writers, restored into an empty database", minutes=8)
 def a_dump_restores_whole(ground: Ground) -> str:
     user, account = trader("alice")
-    bring(account, rows_of(ROWS))
+    bring_in(account, file_of(ROWS))
     server, over = ground.serve_http(), threading.Event()
     clients = [Client(user, server.url) for _ in range(WRITERS)]
     dump = ground.folder / "dump"

@@ -1,138 +1,69 @@
-"""Files that come in and go out: imports, exports, price files."""
+"""Files that go out and come in again: exports of the book, price files."""
 
 import csv
 import io
 import random
-import signal
-import subprocess
-import sys
-import time
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 
 from django.test import Client as Browser
 
-from tests.factories import book, make_account, make_user
-from tests.proof.ground import Ground, trader
-from tests.proof.register import EMBEDDED, not_yet, tries
-from tests.proof.suite import ROOT, passed_tests
+from tests.factories import act, book, make_account, make_user
+from tests.proof.ground import Ground
+from tests.proof.register import EMBEDDED, tries
+from tests.proof.suite import passed_tests
 from trades.chain.verification import differences
-from trades.importing.faults import FileRefused
+from trades.export import book_pages
 from trades.importing.services import import_file
-from trades.models import Account, ImportBatch, LedgerEntry, Position, Trade
+from trades.models import Account, Activity, ImportBatch, Position, Trade
 
 START = datetime(2025, 1, 15, 14, 30, tzinfo=UTC)
-HEAD = "ticker,trade_type,quantity,price,executed_at,note\n"
-BAD_LINES, ROWS = (2, 3, 101, 4096, 10_001), 10_000
-KILLED_AFTER = (0.2, 0.5, 0.8, 1.1, 2.0)  # of the time that an import takes
-WRONG = {"quantity": "0", "price": "1_000", "trade_type": "HOLD", "executed_at": "yesterday", "ticker": "a b"}
-LEDGERS, TRADES_EACH, PRICE_FILES = 100, 8, 30
+LEDGERS, TRADES_EACH, ACTIVITIES_EACH, PRICE_FILES = 100, 8, 3, 30
 UNSAFE_STARTS = ("=", "+", "-", "@", "\t", "\r", "\n")
 
 
-def rows_of(count: int, wrong: dict[int, tuple[str, str]] | None = None) -> bytes:
-    """A file of `count` trades; `wrong` puts a text into a column of a line, the head being line 1."""
-    names, lines = HEAD.strip().split(","), [HEAD]
-    for number in range(count):
-        when = (START + timedelta(seconds=number)).isoformat()
-        fields = [f"T{number % 5}", "SELL" if number % 3 == 2 else "BUY", str(number % 7 + 1), "10.25", when, "x"]
-        if wrong and number + 2 in wrong:
-            column, text = wrong[number + 2]
-            fields[names.index(column)] = text
-        lines.append(",".join(fields) + "\n")
-    return "".join(lines).encode()
-
-
-def bring(account: Account, content: bytes) -> ImportBatch:
+def bring_in(account: Account, content: bytes) -> ImportBatch:
     batch = ImportBatch(account=account, actor=account.owner, file_name="rows.csv", options={})
     return import_file(batch, io.BytesIO(content), actor=account.owner).batch
-
-
-# All or nothing ------------------------------------------------------------------------------
-
-
-@tries("P11", "a bad row at line 2 to 10,001 of 10,000; one file twice; 5 kills -9 in mid-import", minutes=10)
-def an_import_is_all_or_nothing(ground: Ground) -> str:
-    _, account = trader("alice")
-    for line in BAD_LINES:
-        for column, text in WRONG.items():
-            refuse_at(account, line, column, text)
-    assert not LedgerEntry.objects.exists(), "a refused file left an entry"
-    begun = time.monotonic()
-    first = bring(account, rows_of(ROWS))
-    took = time.monotonic() - begun
-    second = bring(account, rows_of(ROWS))
-    assert (first.imported_count, second.imported_count, second.duplicate_count) == (ROWS, 0, ROWS)
-    assert (Trade.objects.count(), LedgerEntry.objects.count()) == (ROWS, 1)
-    whole = [kill_in_mid_import(number, part * took) for number, part in enumerate(KILLED_AFTER)]
-    found = list(differences())
-    assert found == [], found[0]
-    refused = len(BAD_LINES) * len(WRONG)
-    return (
-        f"{refused} bad rows named by line and column, nothing imported; the second time {ROWS:,} duplicates; of "
-        f"{len(whole)} killed imports {whole.count(True)} were whole and {whole.count(False)} not there"
-    )
-
-
-def refuse_at(account: Account, line: int, column: str, text: str) -> None:
-    try:
-        bring(account, rows_of(ROWS, {line: (column, text)}))
-    except FileRefused as refusal:
-        (fault,) = refusal.faults.listed
-        assert (fault.row, fault.column) == (line, column), f"line {line}, {column} is named as {fault}"
-        assert fault.message and fault.value == text, f"line {line}: {fault}"
-        return
-    raise AssertionError(f"{column} {text!r} at line {line} was taken")
-
-
-# A process that imports the file on its standard input, says that it begins, and is killed.
-IMPORTER = """
-import io, sys
-import django
-django.setup()
-from tests.proof.files import bring
-from trades.models import Account
-content = sys.stdin.buffer.read()
-print("begins", flush=True)
-bring(Account.objects.get(pk=int(sys.argv[1])), content)
-print("done", flush=True)
-"""
-
-
-def kill_in_mid_import(number: int, seconds: float) -> bool:
-    """Kills an import so long after it began; whether it is there. A half of it is not."""
-    _, account = trader(f"killed-{number}")
-    command = [sys.executable, "-c", IMPORTER, str(account.pk)]
-    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, cwd=ROOT) as process:
-        process.stdin.write(rows_of(ROWS))
-        process.stdin.close()
-        assert process.stdout.readline() == b"begins\n", "the import did not begin"
-        time.sleep(seconds)
-        process.send_signal(signal.SIGKILL)
-    rows = Trade.objects.filter(account=account).count()
-    assert rows in (0, ROWS), f"{rows} of {ROWS} rows are there after a kill"
-    assert Position.objects.filter(account=account).exists() == (rows == ROWS)
-    return rows == ROWS
 
 
 # Out and in again ------------------------------------------------------------------------------
 
 
-@tries("P14", "100 random ledgers with hostile notes, exported, read as a spreadsheet would, imported", minutes=8)
-def exports_come_back(ground: Ground) -> str:
-    source, cells = random.Random(7), 0
+TRIED = "100 random ledgers with hostile notes, exported with and without activities, read as a spreadsheet would, "
+
+
+@tries("P14", TRIED + "imported, on PostgreSQL", minutes=8)
+def exports_come_back_on_postgresql(ground: Ground) -> str:
+    return exports_come_back()
+
+
+@tries("P14", "the same on SQLite", world=EMBEDDED, minutes=8)
+def exports_come_back_on_sqlite(ground: Ground) -> str:
+    return exports_come_back()
+
+
+def exports_come_back() -> str:
+    source, cells, owner = random.Random(7), 0, make_user("alice")
     for number in range(LEDGERS):
-        owner = make_user(f"user-{number}")
-        account, other = make_account(owner, "From"), make_account(owner, "To")
+        account, other = (make_account(owner, f"{name} {number}") for name in ("From", "To"))
         for minute in range(TRADES_EACH):
             hostile_trade(account, source, minute, number)
-        content = exported(account)
+        is_whole_book = bool(number % 2)
+        for _ in range(ACTIVITIES_EACH * is_whole_book):
+            hostile_activity(account, source)
+        content = b"".join(book_pages(account)) if is_whole_book else exported(account)
         cells += check_cells(content)
-        bring(other, content)
-        told, found = told_of(account), told_of(other)
-        assert told == found, first_difference(told, found)
-        assert positions_of(account) == positions_of(other), f"ledger {number}: the positions differ"
-    return f"{LEDGERS} ledgers of {TRADES_EACH} trades came back the same; of {cells:,} cells of text none is a formula"
+        bring_in(other, content)
+        for tell in (trades_of, activities_of, positions_of):
+            told, found = tell(account), tell(other)
+            assert told == found, f"ledger {number}: {first_difference(told, found)}"
+        assert bring_in(other, content).imported_count == 0, f"ledger {number} came in twice"
+    assert list(differences()) == []
+    return (
+        f"{LEDGERS} ledgers of {TRADES_EACH} trades, half with {ACTIVITIES_EACH} activities, came back the same; of "
+        f"{cells:,} cells of text none is a formula"
+    )
 
 
 ALPHABET = [*"=+-@\t'\",;\n|%aZ0 é\u202e😀", "\r\n"]
@@ -163,6 +94,20 @@ def hostile_trade(account: Account, source: random.Random, minute: int, number: 
     )
 
 
+def hostile_activity(account: Account, source: random.Random) -> None:
+    amount = str(Decimal(source.randint(1, 10**9)) / 10**4)
+    kind, values = source.choice(
+        [
+            ("deposit", {"amount": amount}),
+            ("fee", {"amount": amount}),
+            ("dividend", {"ticker": "AAA", "amount_per_unit": "0.1234"}),
+            ("split", {"ticker": "BBB", "ratio_new": 2, "ratio_old": 1}),
+        ]
+    )
+    at = START + timedelta(minutes=source.randint(0, 5))
+    act(account, kind, effective_at=at, note=hostile_text(source, 40), **values)
+
+
 def exported(account: Account) -> bytes:
     browser = Browser(headers={"Host": "127.0.0.1"})
     browser.force_login(account.owner)
@@ -186,8 +131,12 @@ TOLD = (
 )  # fmt: skip
 
 
-def told_of(account: Account) -> list[tuple]:
+def trades_of(account: Account) -> list[tuple]:
     return list(Trade.objects.current().filter(account=account).in_order().values_list(*TOLD))
+
+
+def activities_of(account: Account) -> list[tuple]:
+    return list(Activity.objects.current().filter(account=account).in_order().values_list(*Activity.CONTENT))
 
 
 def first_difference(told: list, found: list) -> str:
@@ -210,6 +159,3 @@ def a_backtest_is_never_quietly_wrong(ground: Ground) -> str:
     passed_tests(ground, "tests/strategies/test_api.py", words="too_few_bars")
     assert twins + hostile >= PRICE_FILES, f"{twins + hostile} files"
     return f"{twins} twins read alike to the last bit, {hostile} files refused with row and column"
-
-
-not_yet("P12", "no upload of 200 MB is sent while the memory of the web process is watched")

@@ -40,6 +40,10 @@ class Ground:
         """The same of the other kind, which answers by threads and has no sockets."""
         return self.start(command="serve_http", demo=False, **settings)
 
+    def bare(self) -> Desk:
+        """A whole desk without demo and feed: in the embedded world one process, which serves and does the jobs."""
+        return self.start("--no-feed", command="up", demo=False)
+
     def start(self, *arguments: str, **options) -> Desk:
         world = {name: os.environ.get(name, "") for name in OUTSIDE_SETTINGS}
         folder = self.folder / f"desk-{next(self.numbers)}"
@@ -71,6 +75,13 @@ class Client(requests.Session):
 
     def call(self, method: str, path: str, **options) -> requests.Response:
         return self.request(method, next(self.addresses) + path, timeout=TIMEOUT_SECONDS, **options)
+
+    def repeat(self, method: str, path: str, **options) -> requests.Response:
+        """The same, and once more where a kept connection was closed first, as a server may close an idle one."""
+        try:
+            return self.call(method, path, **options)
+        except requests.ConnectionError:
+            return self.call(method, path, **options)
 
 
 def trader(name: str = "alice", **account) -> tuple[User, Account]:

@@ -13,6 +13,7 @@ from tests.desk import Desk
 from tests.faults import test_hostile as lists
 from tests.faults.addresses import fill, own_routes
 from tests.proof.ground import Ground
+from tests.proof.memory import resident_bytes, web_process
 from tests.proof.register import tries
 
 SAMPLE, SEED = 1500, 7
@@ -234,15 +235,3 @@ def at_depth(wire: Wire) -> None:
     answers = [wire.send(Attempt("POST", "/trades/", JSON, b"[" * depth + b"]" * depth))[2] for depth in (64, 65)]
     details = [json.loads(answer)["detail"] for answer in answers]
     assert details[0] != details[1] and "deep" in details[1], details
-
-
-def web_process(desk: Desk) -> int:
-    """The process of a desk that serves: the supervisor's child of that name."""
-    children = Path(f"/proc/{desk.process.pid}/task/{desk.process.pid}/children").read_text().split()
-    serving = [int(pid) for pid in children if b"serve" in Path(f"/proc/{pid}/cmdline").read_bytes()]
-    return serving[0] if serving else desk.process.pid
-
-
-def resident_bytes(pid: int) -> int:
-    line = next(line for line in Path(f"/proc/{pid}/status").read_text().splitlines() if line.startswith("VmRSS"))
-    return int(line.split()[1]) * 1024

@@ -94,8 +94,7 @@ def kill_in_turn(ground: Ground, webs: list[Desk]) -> None:
         time.sleep(SECONDS_BETWEEN)
         if name == "web":
             web = webs[number % len(webs)]
-            web.process.kill()
-            web.process.wait()
+            web.kill()
             web.start()
         else:
             ground.services.servers[name].kill()

@@ -8,6 +8,7 @@ from tests.proof import (
     guessing,
     history,
     hostile,
+    imports,
     keys,
     kills,
     numbers,
@@ -20,7 +21,7 @@ from tests.proof import (
 from tests.proof.register import REGISTER
 
 SUBJECTS = (
-    doors, dumps, feed, files, guessing, history, hostile, keys, kills, numbers, old_rows, races,
+    doors, dumps, feed, files, guessing, history, hostile, imports, keys, kills, numbers, old_rows, races,
     replay, upstreams, work
 )  # fmt: skip
 __all__ = ["REGISTER", "SUBJECTS"]

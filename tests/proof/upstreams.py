@@ -9,7 +9,7 @@ import zlib
 from collections.abc import Callable
 
 from tests.proof.ground import Ground, at_once
-from tests.proof.hostile import resident_bytes, web_process
+from tests.proof.memory import resident_bytes, web_process
 from tests.proof.register import tries
 
 LONGEST_SECONDS, GROWTH_BYTES = 40, 60_000_000

@@ -1,5 +1,6 @@
 """The positions an import would make: the book's own fold over what is there and what would be; nothing is written."""
 
+from collections import defaultdict
 from dataclasses import dataclass
 from decimal import Decimal
 
@@ -22,6 +23,7 @@ from .plan import Plan
 
 AHEAD = 2**62  # ids beyond all that are drawn: what is not booked yet comes last among equals
 NUMBERS = ("quantity", "price", "fees")
+FILL = ("executed_at", "ticker", "side", *NUMBERS)
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,7 +84,7 @@ def fold_one_by_one(plan: Plan, tickers: list[str], shorts: set[int] | None) -> 
 def events_ahead(plan: Plan) -> list:
     places = np.flatnonzero(plan.events < len(plan.checked))
     found, start = [], 0
-    for batch in plan.checked.chunks(plan.trades):
+    for batch in plan.checked.chunks(plan.trades, *FILL):
         ids = (AHEAD + places[start : start + len(batch)]).tolist()
         found += [fill_of(identity, row) for identity, row in zip(ids, batch.to_pylist(), strict=True)]
         start += len(batch)
@@ -119,27 +121,27 @@ def fold_in_columns(plan: Plan, shorts: set[int] | None) -> dict[str, Holding] |
 
 def columns_ahead(plan: Plan) -> dict[str, FillColumns]:
     """The trades of the plan by ticker. Raises TooLarge."""
-    places = np.flatnonzero(plan.events < len(plan.checked))
-    names, codes, parts = {}, [], []
-    digits = most_digits(plan)
-    for batch in plan.checked.chunks(plan.trades):
-        encoded = batch["ticker"].dictionary_encode()
-        numbers = np.array([names.setdefault(ticker, len(names)) for ticker in encoded.dictionary.to_pylist()])
-        codes.append(numbers[encoded.indices.to_numpy()])
+    ids = AHEAD + np.flatnonzero(plan.events < len(plan.checked))
+    parts, digits, start = defaultdict(list), most_digits(plan), 0
+    for batch in plan.checked.chunks(plan.trades, *FILL):
         sign = np.where(pc.equal(batch["side"], "BUY").to_numpy(zero_copy_only=False), 1, -1)
         scaled = [scaled_numbers(batch[name], count) for name, count in zip(NUMBERS, digits, strict=True)]
-        parts.append([batch["executed_at"].to_numpy(), sign * scaled[0], *scaled[1:]])
-    codes = np.concatenate(codes)
-    whole = [AHEAD + places, *(np.concatenate(column) for column in zip(*parts, strict=True))]
+        columns = [ids[start : start + len(batch)], batch["executed_at"].to_numpy(), sign * scaled[0], *scaled[1:]]
+        encoded = batch["ticker"].dictionary_encode()
+        codes = encoded.indices.to_numpy()
+        for code, ticker in enumerate(encoded.dictionary.to_pylist()):
+            parts[ticker].append([column[codes == code] for column in columns])
+        start += len(batch)
     return {
-        ticker: FillColumns(*(column[codes == code] for column in whole), *digits) for ticker, code in names.items()
+        ticker: FillColumns(*(np.concatenate(column) for column in zip(*some, strict=True)), *digits)
+        for ticker, some in parts.items()
     }
 
 
 def most_digits(plan: Plan) -> list[int]:
     """How many decimal places the plan's quantities, prices and fees have at most."""
     most = [0, 0, 0]
-    for batch in plan.checked.chunks(plan.trades):
+    for batch in plan.checked.chunks(plan.trades, *NUMBERS):
         for place, name in enumerate(NUMBERS):
             fractions = pc.replace_substring_regex(batch[name], r"^[0-9]*\.?", "")
             most[place] = max(most[place], pc.max(pc.binary_length(fractions)).as_py())

@@ -1,5 +1,7 @@
 """The addresses of imports: a file brought in or looked at, what was brought in before, and its undoing."""
 
+from contextlib import closing
+
 from django.shortcuts import get_object_or_404
 from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import PolymorphicProxySerializer, extend_schema
@@ -91,7 +93,9 @@ class TradeImport(BookView):
         require(request.user, Action.BOOK, account)
         try:
             if said["dry_run"]:
-                return Response(outlook_answer(imports.preview(account, upload.file, options_of(said))))
+                outlook = imports.preview(account, upload.file, options_of(said))
+                with closing(outlook.plan.checked):
+                    return Response(outlook_answer(outlook))
             batch = ImportBatch(
                 account=account, actor=request.user, file_name=(upload.name or "")[:200], options=options_of(said)
             )

@@ -21,7 +21,7 @@ from tradeops.core.csvfile import MAX_COLUMNS, MAX_FIELD_CHARACTERS, MAX_ROWS
 
 from .faults import Fault, refused
 
-BLOCK_BYTES = 4 * 1024 * 1024
+BLOCK_BYTES = 2 * 1024 * 1024
 # A record is never longer: a quote still open after that encloses the rest of the file.
 LONGEST_RECORD_BYTES = 4 * MAX_COLUMNS * MAX_FIELD_CHARACTERS
 BOM = b"\xef\xbb\xbf"

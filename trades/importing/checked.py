@@ -2,6 +2,7 @@
 memory. Nothing of the book is asked or changed here.
 """
 
+import mmap
 import tempfile
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -19,7 +20,7 @@ from .rows import TRADES, ActivityRow, RowReader, Rows
 
 NO_ID = -1
 MOST_ACTIVITIES = 100_000
-ROWS_AT_ONCE = 50_000
+ROWS_AT_ONCE, BYTES_AT_ONCE = 50_000, 4_000_000
 NO_SIDES = "There is no column for trade_type, and no quantity below 0 that would be a sale."
 SEVERAL_ACCOUNTS = "The file holds rows of several accounts: bring in each one's own file, or leave the column out."
 
@@ -43,6 +44,7 @@ class CheckedFile:
     order: np.ndarray
     spool: BinaryIO = field(repr=False)
     batches: list[pa.RecordBatch] = field(repr=False, default_factory=list)
+    pages: mmap.mmap = field(repr=False, default=None)
 
     def __len__(self) -> int:
         """How many trades."""
@@ -50,30 +52,43 @@ class CheckedFile:
 
     def __post_init__(self):
         self.spool.flush()
-        source = pa.ipc.open_stream(pa.memory_map(self.spool.name))
-        self.batches = list(source)
+        self.pages = mmap.mmap(self.spool.fileno(), 0, access=mmap.ACCESS_READ)
+        self.batches = list(pa.ipc.open_stream(pa.py_buffer(self.pages)))
+
+    def close(self) -> None:
+        """Lets go of the trades at once: what looks at them may be held by a cycle for a while."""
+        self.batches.clear()
+        self.spool.close()
+        pa.default_memory_pool().release_unused()
+
+    @property
+    def rows_at_once(self) -> int:
+        """How many trades may be in memory: fewer where they hold long notes."""
+        return max(1, min(ROWS_AT_ONCE, BYTES_AT_ONCE * len(self) // len(self.pages)))
 
     @property
     def trade_order(self) -> np.ndarray:
         """The places of the trades as they are booked."""
         return self.order[self.order < len(self)]
 
-    def trades(self, places: np.ndarray) -> pa.RecordBatch:
-        """The trades at `places` of the file, in that order."""
+    def trades(self, places: np.ndarray, *names: str) -> pa.RecordBatch:
+        """The trades at `places` of the file, in that order; of all columns, or those of `names`."""
+        chosen = list(names or TRADES.names)
         starts = np.cumsum([0, *(len(batch) for batch in self.batches)])
         sources = np.searchsorted(starts, places, side="right") - 1
         gathered = np.argsort(sources, kind="stable")
         parts = [
-            self.batches[source].take(pa.array(places[sources == source] - starts[source]))
+            self.batches[source].select(chosen).take(pa.array(places[sources == source] - starts[source]))
             for source in np.unique(sources).tolist()
         ]
-        joined = pa.Table.from_batches(parts, TRADES).combine_chunks().take(pa.array(np.argsort(gathered)))
+        self.pages.madvise(mmap.MADV_DONTNEED)  # what was read stays on disk, and not in this process
+        joined = pa.Table.from_batches(parts).combine_chunks().take(pa.array(np.argsort(gathered)))
         return joined.to_batches()[0]
 
-    def chunks(self, places: np.ndarray) -> Iterator[pa.RecordBatch]:
+    def chunks(self, places: np.ndarray, *names: str) -> Iterator[pa.RecordBatch]:
         """The trades at `places`, some at a time."""
-        for start in range(0, len(places), ROWS_AT_ONCE):
-            yield self.trades(places[start : start + ROWS_AT_ONCE])
+        for start in range(0, len(places), self.rows_at_once):
+            yield self.trades(places[start : start + self.rows_at_once], *names)
 
 
 def check_file(file: BinaryIO, reading: Reading, earliest: int, latest: int, progress=None) -> CheckedFile:
@@ -121,7 +136,8 @@ class Collected:
         if not self.faults:
             self.lines.append(rows.trades["line"].to_numpy())
             self.moments.append(rows.trades["executed_at"].to_numpy())
-            self.ids.append(rows.trades["id"].fill_null(NO_ID).to_numpy())
+            if "id" in self.columns:
+                self.ids.append(rows.trades["id"].fill_null(NO_ID).to_numpy())
 
     def add_accounts(self, block: Block) -> None:
         for place in self.columns.places.get("account", []):
@@ -143,12 +159,12 @@ class Collected:
 
     def finish(self, source: CsvFile, spool: BinaryIO) -> CheckedFile:
         lines, moments, ids = (joined(arrays) for arrays in (self.lines, self.moments, self.ids))
-        is_export = "id" in self.columns and "version" in self.columns
         events = Events(
-            np.append(lines, [row.line for row in self.activities]).astype(np.int64),
-            np.append(moments, [microseconds(row.activity.effective_at) for row in self.activities]).astype(np.int64),
-            np.append(ids, [NO_ID if row.exported_id is None else row.exported_id for row in self.activities]),
+            with_activities(lines, [row.line for row in self.activities]),
+            with_activities(moments, [microseconds(row.activity.effective_at) for row in self.activities]),
+            with_activities(ids, [NO_ID if row.exported_id is None else row.exported_id for row in self.activities]),
         )
+        is_export = "id" in self.columns and "version" in self.columns
         order = events.in_order(by_id=is_export and bool((events.ids != NO_ID).all()))
         return CheckedFile(self.columns, source.sha256, source.row_count, self.activities, lines, moments, order, spool)
 
@@ -173,4 +189,11 @@ class Events:
 
 
 def joined(arrays: list[np.ndarray]) -> np.ndarray:
-    return np.concatenate([np.empty(0, np.int64), *arrays])
+    """All of them as one; they are let go."""
+    whole = np.concatenate([np.empty(0, np.int64), *arrays])
+    arrays.clear()
+    return whole
+
+
+def with_activities(of_trades: np.ndarray, of_activities: list[int]) -> np.ndarray:
+    return np.append(of_trades, np.array(of_activities, np.int64)) if of_activities else of_trades

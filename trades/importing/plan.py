@@ -74,7 +74,7 @@ class Plan:
     def tickers(self) -> list[str]:
         """Every ticker that a row to be booked speaks of."""
         found = {ticker for activity in self.activities for ticker in activity.tickers}
-        for batch in self.checked.chunks(self.trades):
+        for batch in self.checked.chunks(self.trades, "ticker"):
             found |= set(batch["ticker"].unique().to_pylist())
         return sorted(found)
 

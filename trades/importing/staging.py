@@ -112,9 +112,9 @@ def staged(checked: CheckedFile) -> Iterator[None]:
 
 def staged_columns(checked: CheckedFile) -> Iterator[list[pa.Array]]:
     start = 0
-    for batch in checked.chunks(checked.trade_order):
+    names = ("ticker", "side", *DECIMALS, "client_trade_id")
+    for batch in checked.chunks(checked.trade_order, "executed_at", *names):
         places = spelling.integers(np.arange(start, start + len(batch)))
-        names = ("ticker", "side", *DECIMALS, "client_trade_id")
         yield [places, spelling.moments(batch["executed_at"]), *(batch[name] for name in names)]
         start += len(batch)
 

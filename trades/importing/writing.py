@@ -10,7 +10,7 @@ from django.db import connection
 from ..chain import links
 from ..models import Activity, LedgerEntry, Trade
 from . import spelling
-from .checked import ROWS_AT_ONCE, CheckedFile
+from .checked import CheckedFile
 from .plan import Numbered
 
 USER_TEXT = ("strategy", "tags", "note", "client_trade_id")
@@ -23,8 +23,8 @@ Progress = Callable[[int], None]
 
 def chunks(checked: CheckedFile, numbered: Numbered, account_id: int) -> Iterator[dict[str, pa.Array]]:
     """The trades to write, in the order of their ids, as columns of text by the names of Trade's fields."""
-    for start in range(0, len(numbered), ROWS_AT_ONCE):
-        end = min(start + ROWS_AT_ONCE, len(numbered))
+    for start in range(0, len(numbered), checked.rows_at_once):
+        end = min(start + checked.rows_at_once, len(numbered))
         columns = spelling.with_notional(checked.trades(numbered.places[start:end]))
         yield columns | {
             "id": spelling.integers(numbered.keys[start:end]),
