@@ -49,10 +49,16 @@ def test_a_broken_form_is_refused_as_a_problem(desk, path, body):
 
 
 def test_a_body_that_announces_too_much_is_refused_before_it_comes(desk):
-    head = "POST /trades/ HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Type: {kind}\r\nContent-Length: {length}\r\n\r\n"
-    for kind, length in (("application/json", 1_048_577), ("text/csv", 67_108_865), ("text/csv", 10**12)):
-        line = first_line(desk, head.format(kind=kind, length=length).encode())
-        assert line == "HTTP/1.1 413 Content Too Large"
+    head = "POST {path} HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Type: {kind}\r\nContent-Length: {length}\r\n\r\n"
+    for path, kind, length in (
+        ("/trades/", "application/json", 1_048_577),
+        ("/trades/", "text/csv", 67_108_865),
+        ("/trades/import?account=1", "text/csv", 268_435_457),
+        ("/trades/import/", "application/json", 1_048_577),
+        ("/desk/trades/import/", "multipart/form-data", 10**12),
+    ):
+        line = first_line(desk, head.format(path=path, kind=kind, length=length).encode())
+        assert line == "HTTP/1.1 413 Content Too Large", path
 
 
 @pytest.mark.parametrize(
@@ -90,6 +96,16 @@ def test_a_form_with_a_file_still_arrives_whole(desk):
     answer = desk.post("/algorithm/run", files={"file": ("KO.csv", "date,close\n" + rows)}, data={"slow": "60"})
     assert answer.status_code == 200, answer.text
     assert answer.json()["tickers"][0]["bars"] == 12 * 28
+
+
+def test_a_body_of_many_pieces_arrives_whole_and_in_order(desk):
+    """Half a megabyte is handed over in pieces; what is refused is its last row."""
+    rows = "KO,BUY,1,60,2025-01-15T14:30:00Z\n" * 16_000
+    head = "ticker,trade_type,quantity,price,executed_at\n"
+    answer = desk.post(
+        "/trades/import", data=head + rows + "KO,BUY,0,60,2025-01-15T14:30:00Z\n", headers={"Content-Type": "text/csv"}
+    )
+    assert [(fault["row"], fault["column"]) for fault in answer.json()["errors"]] == [(16_002, "quantity")]
 
 
 def test_every_status_bears_its_name(desk):

@@ -120,10 +120,10 @@ def make_rows(ground: Ground) -> None:
 
 
 def signed_in() -> Browser:
-    make_user("root", Role.ADMINISTRATOR, is_superuser=True)
+    root = make_user("root", Role.ADMINISTRATOR, is_superuser=True)
     browser = Browser(raise_request_exception=False, headers={"Host": "127.0.0.1"})
     browser.login(username="root", password=PASSWORD)
-    browser.program = Browser(raise_request_exception=False, headers={"Host": "127.0.0.1"} | bearer(demo_trader()))
+    browser.program = Browser(raise_request_exception=False, headers={"Host": "127.0.0.1"} | bearer(root))
     return browser
 
 

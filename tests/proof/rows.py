@@ -59,6 +59,18 @@ class Word:
         return self.word
 
 
+@dataclass(frozen=True)
+class TickerOfRun:
+    """A ticker of the newest run."""
+
+    owner: None = None
+    is_staffs: bool = False
+
+    def of(self, owner: User | None = None) -> str | None:
+        run = Run.objects.filter(**({"owner": owner} if owner else {})).order_by("-pk").first()
+        return run and run.ticker_names[0]
+
+
 # The path's part before a parameter, and the parameter -> what it names.
 NAMED = {
     "trades/trade_id": Named(Trade, "trade_id", "account__owner", where=CURRENT),
@@ -69,11 +81,12 @@ NAMED = {
     "tokens/token_id": Named(ApiToken, "pk", "user"),
     "runs/run_id": Named(Run, "pk", "owner"),
     "strategies/run_id": Named(Run, "pk", "owner"),
-    "charts/ticker": Named(Instrument, "ticker"),
+    "charts/ticker": TickerOfRun(),
     "jobs/id": Named(ExportJob, "pk", "requests__user"),
     "approvals/proposal_id": Named(Proposal, "pk", "account__owner"),
     "reconciliations/reconciliation_id": Named(Reconciliation, "pk", "account__owner"),
     "imports/import_id": Named(ImportBatch, "pk", "account__owner"),
+    "import/import_id": Named(ImportBatch, "pk", "account__owner"),
     "new/kind": Word("deposit"),
     "files/id": Named(LakeFile, is_staffs=True),
     "days/day": Named(LakeFile, "day", is_staffs=True),
@@ -84,7 +97,7 @@ QUERIES = {"/what-if": "?quantity=1&side=sell"}
 PARAMETER = re.compile(r"([^/<]*)/<(?:\w+:)?(\w+)>")
 
 
-def parameters_of(route: str) -> list[Named | Word]:
+def parameters_of(route: str) -> list[Named | Word | TickerOfRun]:
     """What the parameters of a route name. Raises AssertionError for one that stands in no list here."""
     names = [f"{before}/{name}" for before, name in PARAMETER.findall(route)]
     unknown = [name for name in names if name not in NAMED]

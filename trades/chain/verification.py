@@ -13,6 +13,7 @@ from tradeops.core.database import snapshot
 
 from .. import ledger
 from ..accounts.cash import cash_by_account
+from ..control import adjusting
 from ..folding import derived
 from ..folding.account_book import AccountBook
 from ..folding.choosing import events_of, family_of
@@ -26,6 +27,7 @@ from ..models import (
     Account,
     Activity,
     DayTotal,
+    EntryKind,
     Income,
     LedgerEntry,
     Lot,
@@ -75,6 +77,7 @@ def account_differences(account: Account) -> Iterator[str]:
     yield from chain_differences(account)
     yield from supersession_differences(account)
     yield from close_differences(account)
+    yield from adjustment_differences(account)
     money = money_of(account)
     for family in families_of(account):
         events = events_of(account, family)
@@ -93,6 +96,16 @@ def close_differences(account: Account) -> Iterator[str]:
     if account.closed_through != day:
         kept = account.closed_through
         yield f"Account {account.pk}: its books are kept as closed through {kept}, its entries say {day}."
+
+
+def adjustment_differences(account: Account) -> Iterator[str]:
+    """What each adjustment is kept as adjusting, against the notes of the rows it booked, which the chain holds."""
+    entries = LedgerEntry.objects.filter(account=account, kind=EntryKind.ADJUSTMENT).order_by("number")
+    for entry in entries.select_related("adjustment"):
+        notes = [row.note for name in ("trade", "activity") for row in getattr(entry, f"{name}_versions").all()]
+        kept = getattr(entry, "adjustment", None)
+        if kept is None or not all(note.startswith(adjusting.opening(kept.target_name)) for note in notes):
+            yield f"Account {account.pk}: entry {entry.number} is not kept as adjusting what its rows say."
 
 
 def tickers_of(account: Account) -> list[str]:

@@ -151,4 +151,9 @@ def money(latest: Activity, kind: str, amount: Decimal, words: str, now: datetim
 
 def said(latest: Version, words: str, note: str = "") -> str:
     """What the note of an adjusting row says, before the note that it bears itself."""
-    return f"Adjustment of {latest.name.lower()}: {words}.\n{note}".strip()[:NOTE_CHARACTERS]
+    return f"{opening(latest.name)} {words}.\n{note}".strip()[:NOTE_CHARACTERS]
+
+
+def opening(name: str) -> str:
+    """How the note of every row begins that adjusts what is called `name`."""
+    return f"Adjustment of {name.lower()}:"

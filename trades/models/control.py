@@ -158,7 +158,11 @@ class Adjustment(models.Model):
         indexes = [models.Index(fields=["target", "target_id"], name="adjustment_of_a_target")]
 
     def __str__(self) -> str:
-        return f"{self.entry_id} adjusts {self.target} {self.target_id}"
+        return f"{self.entry_id} adjusts {self.target_name}"
+
+    @property
+    def target_name(self) -> str:
+        return f"{self.target} {self.target_id}"
 
 
 class Reconciliation(models.Model):

@@ -12,10 +12,10 @@ from tests.factories import act, book, make_account, make_user
 from tests.trades.conftest import problems, send
 from tradeops.core.api import Conflict, PreconditionFailed
 from trades.accounts.cash import cash_by_account
-from trades.chain import verification
+from trades.chain import triggers, verification
 from trades.folding.choosing import View, book_of
 from trades.ledger import Method
-from trades.models import Account, Activity, LedgerEntry, Position, Trade
+from trades.models import Account, Activity, Adjustment, LedgerEntry, Position, Trade
 from trades.services import correct_version, void_version
 
 from .conftest import closed, february, january
@@ -68,6 +68,16 @@ def test_a_correction_is_taken_back_and_booked_right(shut, alice):
     assert standing_of(account) == (D(440) - 1010 - 3, {"AAPL": D(6)})
     assert Position.objects.get(account=account).fees == D(3)
     assert list(verification.differences()) == []
+
+
+def test_what_an_adjustment_adjusts_is_held_against_its_rows(shut, alice):
+    account, trade = shut
+    correct_version(trade, {"price": D(101)}, actor=alice, is_adjustment=True)
+    with triggers.lifted():
+        Adjustment.objects.update(target_id=trade.trade_id + 1)
+    assert list(verification.differences()) == [
+        f"Account {account.pk}: entry 4 is not kept as adjusting what its rows say."
+    ]
 
 
 @pytest.mark.parametrize(("fees", "kind", "amount"), [("5", "fee", "3"), ("0.5", "interest", "1.5")])
