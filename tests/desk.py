@@ -13,7 +13,7 @@ from urllib.parse import urlsplit
 import psycopg
 import requests
 
-from tests.worlds import OUTSIDE_SETTINGS, environment_of, free_port, make_bucket, stop, wait_for_port
+from tests.worlds import OUTSIDE_SETTINGS, environment_of, free_port, make_bucket, stop, wait_for_port, wait_for_silence
 
 ROOT = Path(__file__).resolve().parent.parent
 # Numbers below 8 are the suite's own; of the rest each desk takes the next, so that two that run do not meet.
@@ -51,11 +51,11 @@ class Desk:
 
     def kill(self) -> None:
         """Ends it by -9, with the processes it serves by, which would else be asked to stop in order."""
-        children = Path(f"/proc/{self.process.pid}/task/{self.process.pid}/children").read_text().split()
-        for pid in [self.process.pid, *map(int, children)]:
+        for pid in family_of(self.process.pid):
             with contextlib.suppress(ProcessLookupError):
                 os.kill(pid, signal.SIGKILL)
         self.process.wait()
+        wait_for_silence(self.port)
 
     def stop(self, number: int = signal.SIGTERM) -> int:
         return stop(self.process, number, seconds=30)
@@ -83,6 +83,12 @@ class Desk:
     def __exit__(self, *_) -> None:
         if self.process is not None:
             self.stop()
+
+
+def family_of(pid: int) -> list[int]:
+    """A process and all that descend from it."""
+    children = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
+    return [pid, *(one for child in children for one in family_of(int(child)))]
 
 
 def world_of_its_own() -> dict[str, str]:

@@ -86,6 +86,17 @@ def wait_for_port(port: int, process: subprocess.Popen | None = None, seconds: f
     raise RuntimeError(f"Nothing listens on port {port} after {seconds:.0f} s.")
 
 
+def wait_for_silence(port: int, seconds: float = 30) -> None:
+    """Until nothing listens there: what was killed may take a moment to be gone."""
+    deadline = time.monotonic() + seconds
+    while time.monotonic() < deadline:
+        with socket.socket() as probe:
+            if probe.connect_ex(("127.0.0.1", port)):
+                return
+        time.sleep(0.05)
+    raise RuntimeError(f"Something still listens on port {port} after {seconds:.0f} s.")
+
+
 def stop(process: subprocess.Popen, number: int = signal.SIGTERM, seconds: float = 20) -> int:
     """Ends a process and returns its status; one that will not go is killed."""
     if process.poll() is None:

@@ -182,7 +182,8 @@ def kill_in_mid_import(desk: Desk, number: int, seconds: float) -> tuple[bool, b
     desk.start()
     is_whole = check_none_or_all(account)
     assert is_whole or not answers, "an import that was answered is not there"
-    again = bring(Client(user, desk.url), account, content, key="again-and-again")
+    asked = request_of(desk, account, content)
+    again = client.repeat("POST", asked["url"].removeprefix(desk.url), data=content, headers=asked["headers"])
     assert again.status_code == 200, f"sent again: {again.status_code} {again.text[:200]}"
     check_there_once(account)
     return is_whole, bool(answers)

@@ -15,6 +15,7 @@ from tests.proof import (
     old_rows,
     races,
     replay,
+    secrets,
     upstreams,
     work,
 )
@@ -22,6 +23,6 @@ from tests.proof.register import REGISTER
 
 SUBJECTS = (
     doors, dumps, feed, files, guessing, history, hostile, imports, keys, kills, numbers, old_rows, races,
-    replay, upstreams, work
+    replay, secrets, upstreams, work
 )  # fmt: skip
 __all__ = ["REGISTER", "SUBJECTS"]

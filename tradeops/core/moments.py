@@ -1,7 +1,8 @@
 """Moments as the API takes and gives them: RFC 3339 with an offset in, UTC out."""
 
 import re
-from datetime import MAXYEAR, MINYEAR, UTC, date, datetime
+from datetime import MAXYEAR, MINYEAR, UTC, date, datetime, tzinfo
+from zoneinfo import ZoneInfo
 
 from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
@@ -67,3 +68,11 @@ class DayOrInstantField(InstantField):
         if day.year in (MINYEAR, MAXYEAR):  # it might begin outside of the calendar
             self.fail("invalid")
         return day
+
+
+def zone_named(name: str) -> tzinfo:
+    """The time zone of that name; UTC for a name that is none, which only SQL can have put there."""
+    try:
+        return ZoneInfo(name)
+    except (KeyError, ValueError, OSError):
+        return UTC

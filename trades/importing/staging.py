@@ -36,19 +36,23 @@ BOOKED_UNDER_ID = f"""
     JOIN {TRADES} AS latest ON latest.trade_id = first.trade_id AND latest.superseded_by_id IS NULL
     JOIN {ENTRIES} AS entry ON entry.id = latest.entry_id
 """  # noqa: S608 - names of ours
-# The k-th row of one content is the k-th trade that has, or once had, this content.
+# The k-th row of one content is the k-th trade that has, or once had, this content. Both are put together and
+# grouped: SQLite would join them by comparing each with each.
 EQUAL = f"""
     WITH contents AS (
         SELECT DISTINCT trade_id, {CONTENT} FROM {TRADES}
         WHERE account_id = %(account)s AND {{in_book}} AND trade_id NOT IN ({UNDONE})
           AND executed_at BETWEEN (SELECT min(executed_at) FROM {TABLE}) AND (SELECT max(executed_at) FROM {TABLE})
     ), booked AS (
-        SELECT *, row_number() OVER (PARTITION BY {CONTENT} ORDER BY trade_id) AS occurrence FROM contents
+        SELECT CAST(NULL AS integer) AS place, trade_id, {CONTENT},
+               row_number() OVER (PARTITION BY {CONTENT} ORDER BY trade_id) AS occurrence FROM contents
     ), given AS (
-        SELECT place, {CONTENT}, row_number() OVER (PARTITION BY {CONTENT} ORDER BY place) AS occurrence
+        SELECT place, CAST(NULL AS bigint) AS trade_id, {CONTENT},
+               row_number() OVER (PARTITION BY {CONTENT} ORDER BY place) AS occurrence
         FROM {TABLE} AS staged WHERE {{in_file}}
     )
-    SELECT given.place, booked.trade_id FROM given JOIN booked USING ({CONTENT}, occurrence)
+    SELECT max(place), max(trade_id) FROM (SELECT * FROM booked UNION ALL SELECT * FROM given) AS told
+    GROUP BY {CONTENT}, occurrence HAVING count(*) = 2
 """  # noqa: S608 - names of ours
 NAMELESS = "client_trade_id IS NULL"
 NEWLY_NAMED = f"""

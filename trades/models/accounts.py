@@ -1,7 +1,6 @@
 """Accounts: whose book it is, by which rules it is kept, and up to which day it is closed."""
 
 from datetime import UTC, date, datetime, time, timedelta, tzinfo
-from zoneinfo import ZoneInfo
 
 from django.conf import settings
 from django.core.validators import RegexValidator
@@ -9,6 +8,7 @@ from django.db import models
 from django.db.models import Q
 from django.utils import timezone
 
+from tradeops.core.moments import zone_named
 from tradeops.core.users.models import validate_time_zone
 from tradeops.core.users.roles import Action, Reach, reach_of
 
@@ -122,14 +122,6 @@ class Account(models.Model):
 
     def is_closed_at(self, at: datetime) -> bool:
         return self.closed_through is not None and self.trade_date(at) <= self.closed_through
-
-
-def zone_named(name: str) -> tzinfo:
-    """The time zone of that name; UTC for a name that is none, which only SQL can have put there."""
-    try:
-        return ZoneInfo(name)
-    except (KeyError, ValueError, OSError):
-        return UTC
 
 
 def trade_date_of(at: datetime, time_zone: str, day_cutoff: time) -> date:

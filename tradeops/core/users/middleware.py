@@ -1,9 +1,9 @@
 """Shows times in the user's own zone."""
 
-import zoneinfo
-
 from django.utils import timezone
 from django.utils.deprecation import MiddlewareMixin
+
+from tradeops.core.moments import zone_named
 
 
 class user_time_zone(MiddlewareMixin):  # noqa: N801 - named as the other middleware functions are
@@ -12,4 +12,4 @@ class user_time_zone(MiddlewareMixin):  # noqa: N801 - named as the other middle
     def process_request(self, request):
         timezone.deactivate()
         if request.path_info.startswith(("/desk/", "/admin/")) and request.user.is_authenticated:
-            timezone.activate(zoneinfo.ZoneInfo(request.user.time_zone))
+            timezone.activate(zone_named(request.user.time_zone))
