@@ -26,6 +26,7 @@ def test_the_audit_log_leads_to_what_each_entry_wrote(office, account, alice, ca
     link = f"/admin/trades/trade/?entry__id__exact={entry.pk}"
     assert link in page
     assert "closed through 2025-01-31" in page
+    assert f"{entry.recorded_at:%Y-%m-%d %H:%M:%S}" in page
     shown = office.get(link).content.decode()
     assert shown.count('name="_selected_action"') == 1
     found = office.get("/admin/trades/ledgerentry/?q=typing&kind__exact=correction").content.decode()

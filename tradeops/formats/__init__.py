@@ -1,0 +1,1 @@
+"""How days and times are written where a template or the back office does not say."""
