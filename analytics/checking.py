@@ -4,16 +4,16 @@ import datetime as dt
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 
-from django.db.models import Max, Min
-
 from analytics import lake
 from analytics.anchors import broken_anchors
 from analytics.day_files import make_trades, working_folder
 from analytics.day_trades import CurrentTrades
 from analytics.layout import object_key
-from analytics.models import LakeFile, Revision
+from analytics.models import EXPORT, LakeFile, Revision
+from tradeops.core.jobs.services import owe
 from trades.models import DayTotal
 
+DAYS_RECONCILED, FINDINGS_KEPT = 31, 100
 DAMAGED, BEHIND, ANCHOR = "damaged", "behind", "anchor"
 
 
@@ -89,7 +89,12 @@ def check_anchors(day: dt.date) -> Iterator[Finding]:
         yield Finding(day, DAMAGED, f"{key} cannot be read: {error}")
 
 
-def span_of_lake() -> tuple[dt.date | None, dt.date | None]:
-    """The first and the last day that has files."""
-    found = LakeFile.objects.aggregate(first=Min("day"), last=Max("day"))
-    return found["first"], found["last"]
+def reconcile(tell: Callable[[int], object]) -> dict[str, object]:
+    """Check the latest days and owe those that are behind the book; what was found, as plain values."""
+    days = days_to_check()[-DAYS_RECONCILED:]
+    findings = list(check_lake(days, lambda day: tell(100 * days.index(day) // len(days))))
+    behind = sorted({finding.day for finding in findings if finding.kind == BEHIND})
+    for day in behind:
+        owe(EXPORT, day.isoformat())
+    told = [str(finding) for finding in findings[:FINDINGS_KEPT]]
+    return {"days": len(days), "finding_count": len(findings), "findings": told, "owed": list(map(str, behind))}

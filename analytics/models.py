@@ -12,7 +12,7 @@ from tradeops.core.jobs.models import Job, JobQuerySet
 from trades.models import Account
 from trades.models.accounts import within_reach
 
-EXPORT, STATEMENTS = "export", "statements"
+EXPORT, STATEMENTS, RECONCILE = "export", "statements", "reconcile_lake"
 
 
 class LakeQuerySet(models.QuerySet):

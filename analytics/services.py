@@ -16,6 +16,7 @@ from analytics import lake
 from analytics.anchors import heads_at_end_of
 from analytics.day_files import make_analysis_of, make_anchors, make_manifest, make_trades, working_folder
 from analytics.day_trades import CurrentTrades
+from analytics.late import late_days
 from analytics.layout import FIRST_DAY, FORMATS, TABLES, link_key, object_key
 from analytics.models import EXPORT, ExportJob, ExportRequest, LakeFile, Revision
 from analytics.revisions import keep_all
@@ -51,15 +52,16 @@ def request_export(day: dt.date, user) -> ExportJob:
 
 
 def owe_night_exports(today: dt.date) -> list[dt.date]:
-    """Owe yesterday's export and that of each day of the last week that was missed; returns those days.
+    """Owe yesterday's export, each day of the last week that was missed, and those that a late booking overtook.
 
-    A day already owed since midnight is left alone, so that two schedules make one run.
+    Returns those days. A day already owed since midnight is left alone, so that two schedules make one run.
     """
     midnight = dt.datetime.combine(today, dt.time(), dt.UTC)
     days = [today - dt.timedelta(days=back) for back in range(1, DAYS_LOOKED_BACK + 1)]
     there = set(LakeFile.objects.filter(day__in=days[1:], kind="analytics").values_list("day", flat=True))
     tried = set(ExportJob.objects.filter(created_at__gte=midnight).values_list("key", flat=True))
-    wanted = [day for day in days if day not in there and day.isoformat() not in tried]
+    missed = {day for day in days if day not in there}
+    wanted = sorted((day for day in missed | late_days() if day.isoformat() not in tried), reverse=True)
     for day in reversed(wanted):
         owe(EXPORT, day.isoformat())
     return wanted

@@ -5,8 +5,8 @@ import datetime as dt
 from celery import shared_task
 from django.utils import timezone
 
-from analytics import services, statements
-from analytics.models import EXPORT, STATEMENTS
+from analytics import checking, services, statements
+from analytics.models import EXPORT, RECONCILE, STATEMENTS
 from tradeops.core.jobs.models import Job
 from tradeops.core.jobs.runner import report_progress
 from tradeops.core.jobs.services import owe, register
@@ -27,6 +27,18 @@ def make_statements(job: Job) -> dict[str, object]:
     """The job of kind `statements`: its key is the day, and the day's export owes it."""
     day = dt.date.fromisoformat(job.key)
     return statements.make_statements(day, lambda percentage: report_progress(job, percentage))
+
+
+@register(RECONCILE)
+def reconcile_lake(job: Job) -> dict[str, object]:
+    """The job of kind `reconcile_lake`: what it found is its result; days that are behind are owed."""
+    return checking.reconcile(lambda percentage: report_progress(job, percentage))
+
+
+@shared_task(name="analytics.owe_reconciliation", ignore_result=True)
+def owe_reconciliation() -> None:
+    """Called by the schedule each night, after the exports."""
+    owe(RECONCILE, "lake")
 
 
 @shared_task(name="analytics.owe_night_exports", ignore_result=True)

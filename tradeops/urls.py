@@ -10,6 +10,7 @@ import market.urls
 import strategies.urls
 import trades.urls
 from tradeops import health, views
+from tradeops.core.jobs import urls as jobs_urls
 from tradeops.core.users import urls as users_urls
 
 
@@ -30,6 +31,7 @@ urlpatterns = [
     path("favicon.ico", RedirectView.as_view(url="/static/favicon.svg")),
     path("admin/", admin.site.urls),
     addresses(users_urls, "users"),
+    addresses(jobs_urls, "jobs"),
     addresses(market.urls, "market"),
     addresses(trades.urls, "trades"),
     addresses(strategies.urls, "strategies"),

@@ -8,14 +8,19 @@ from decimal import Decimal
 import pytest
 from django.core.files.storage import storages
 from django.core.management import CommandError, call_command
+from django.utils import timezone
 
 from analytics import services
 from analytics.archive import differences_today, reproduce
 from analytics.checking import check_lake
+from analytics.late import late_days
 from analytics.layout import object_key, revision_key
 from analytics.models import LakeFile, Revision
 from tests.analytics.conftest import DAY
 from tests.factories import act, book, make_account
+from tradeops.core.jobs import runner
+from tradeops.core.jobs.models import Job
+from tradeops.core.jobs.services import owe
 from trades.chain.triggers import lifted
 from trades.models import LedgerEntry, Trade
 from trades.services import correct_version, void_version
@@ -152,6 +157,41 @@ def test_a_day_that_is_not_over_is_not_anchored(sent):
     today = dt.datetime.now(dt.UTC).date()
     services.make_day(today)
     assert not LakeFile.objects.filter(day=today, kind="anchors").exists()
+
+
+# --- the night
+
+
+def test_a_late_booking_owes_its_day_and_the_later_ones_it_moves(sent, alice):
+    later = DAY + dt.timedelta(days=2)
+    for day in (DAY - dt.timedelta(days=3), later):
+        book(sent["mine"], "SELL", "1", "9", executed_at=at(15, later))
+        services.make_day(day)
+    LakeFile.objects.update(made_at=timezone.now() + dt.timedelta(hours=2))
+    assert late_days() == set()
+    LakeFile.objects.filter(day=later).update(made_at=timezone.now() - dt.timedelta(hours=2))
+    assert late_days() == {later}
+    LakeFile.objects.update(made_at=timezone.now() - dt.timedelta(hours=2))
+    assert late_days() == {DAY - dt.timedelta(days=3), DAY, later}
+    assert {DAY - dt.timedelta(days=3), DAY, later} <= set(services.owe_night_exports(later + dt.timedelta(days=1)))
+
+
+def test_what_was_long_known_is_not_looked_at_again(sent):
+    LakeFile.objects.update(made_at=timezone.now() - dt.timedelta(hours=2))
+    assert late_days(timezone.now() + dt.timedelta(days=30)) == set()
+
+
+def test_a_reconciliation_says_what_it_found_and_owes_what_is_behind(sent):
+    runner.load_handlers()
+    owe("reconcile_lake", "lake")
+    runner.run_owed(limit=1)
+    job = Job.objects.get(kind="reconcile_lake")
+    assert (job.state, job.result["finding_count"], job.result["owed"]) == (
+        "succeeded",
+        2,
+        ["2025-01-12", "2025-01-13"],
+    )
+    assert set(Job.objects.filter(kind="export").values_list("key", flat=True)) == {"2025-01-12", "2025-01-13"}
 
 
 # --- asked in SQL

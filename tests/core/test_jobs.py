@@ -344,7 +344,10 @@ def test_the_sweep_is_on_the_schedule():
     assert (row.interval.every, row.interval.period) == (15, "seconds")
 
 
-@pytest.mark.parametrize("task", ["jobs.sweep", "events.owe_clean_up", "analytics.owe_night_exports"])
+SCHEDULED = ["jobs.sweep", "events.owe_clean_up", "analytics.owe_night_exports", "analytics.owe_reconciliation"]
+
+
+@pytest.mark.parametrize("task", SCHEDULED)
 def test_every_scheduled_task_is_there_to_be_called(task):
     runner.load_handlers()
     assert PeriodicTask.objects.filter(task=task, enabled=True).count() == 1
@@ -379,3 +382,34 @@ def test_a_thread_of_the_desk_outlives_a_step_that_stumbles(monkeypatch, caplog)
     clumsy.run()
     assert clumsy.steps == 2
     assert "stumbled" in caplog.text
+
+
+# --- the page
+
+
+def test_a_dead_job_is_owed_again_by_a_person_and_only_by_one_who_sees_it(kind, client, alice, bob, dave):
+    job = owe(kind(raising(ValueError("no such day"))), "a", owner=alice)
+    runner.run_owed()
+    again = f"/desk/jobs/{job.pk}/again/"
+
+    def as_user(user):
+        client.force_login(user, backend="tradeops.core.users.backend.RoleBackend")
+        return client
+
+    assert as_user(bob).post(again).status_code == 404
+    assert "no such day" not in as_user(bob).get("/desk/jobs/").content.decode()
+    assert as_user(dave).post(again).status_code == 403
+    page = as_user(alice).get("/desk/jobs/?state=failed").content.decode()
+    assert "no such day" in page and again in page
+    as_user(alice).post(again)
+    assert list(Job.objects.values_list("state", flat=True)) == ["queued", "failed"]
+    as_user(alice).post(f"/desk/jobs/{job.pk + 1}/again/")
+    assert Job.objects.count() == 2  # what is unfinished is left as it is
+
+
+@pytest.mark.parametrize(
+    "query", ["?state=x", "?before=x", "?before=99999999999999999999999", "?state=failed&before=1"]
+)
+def test_odd_addresses_of_the_page_are_pages(client, carol, query):
+    client.force_login(carol, backend="tradeops.core.users.backend.RoleBackend")
+    assert client.get(f"/desk/jobs/{query}").status_code == 200
