@@ -53,7 +53,7 @@ def booked_at(account: Account, at: datetime, known_entry: int) -> Statement:
 
 def statement_of(reconciliation: Reconciliation) -> Statement:
     """What was stated, as it was kept."""
-    cash, positions = reconciliation.statement["cash"], reconciliation.statement["positions"]
+    cash, positions = reconciliation.statement.get("cash"), reconciliation.statement.get("positions")
     return Statement(
         None if cash is None else Decimal(cash),
         None if positions is None else {ticker: Decimal(quantity) for ticker, quantity in positions.items()},
