@@ -1,9 +1,13 @@
-"""The form that starts a backtest, made from the declared parameters."""
+"""The forms that start a backtest and a sweep, made from the declared parameters."""
+
+import re
+from decimal import Decimal
 
 from django import forms
 from django.core.exceptions import ValidationError
 
 from strategies.backtest import make_spec
+from strategies.grid import MAX_VALUES, make_grid
 from strategies.library import strategies
 from strategies.parameters import Parameter, ParameterError
 from strategies.terms import CLOSE, NEXT_OPEN, TERMS
@@ -28,6 +32,7 @@ CHOICE_LABELS = {
     "all_in": "All in", "equal_weight": "Equal weight", "fixed_fraction": "Fixed fraction",
     "volatility_target": "Volatility target",
 }  # fmt: skip
+RANGE = re.compile(r"([0-9]{1,9}(?:\.[0-9]{1,6})?)\.\.([0-9]{1,9}(?:\.[0-9]{1,6})?)(?:/([0-9]{1,9}(?:\.[0-9]{1,6})?))?")
 # What a desk is asked first; the other terms are folded away, and left as they are where nothing is said.
 FIRST_TERMS = ("initial_investment", "fill", "fee_bps")
 # A signal known at a close can first be dealt at the next open: the form offers the cautious way first.
@@ -154,3 +159,63 @@ class RunForm(forms.Form):
         except ParameterError as error:
             for problem in error.problems:
                 self.add_error(problem.field, ValidationError(problem.message, code=problem.code))
+
+
+class AxisField(forms.CharField):
+    """The values of one parameter that are tried: `10, 20, 50`, `10..100/10`, or one value that stays."""
+
+    def __init__(self, parameter: Parameter):
+        self.parameter = parameter
+        what = ", ".join(parameter.choices) if parameter.choices else "10, 20, 50 or 10..100/10"
+        super().__init__(
+            label=LABELS.get(parameter.name, parameter.name.replace("_", " ").capitalize()),
+            initial=_initial(parameter),
+            help_text=f"{parameter.help} Values such as {what}.",
+            max_length=2000,
+        )
+
+    def clean(self, value) -> list:
+        text = super().clean(value)
+        try:
+            values = [found for part in text.split(",") for found in _values_of(part.strip())]
+            return [self.parameter.clean(found) for found in values]
+        except ParameterError as error:
+            raise ValidationError(error.problems[0].message, code=error.problems[0].code) from error
+
+
+def _values_of(part: str) -> list[str]:
+    """One value, or those of a range `first..last/step`, exactly as decimals."""
+    found = RANGE.fullmatch(part)
+    if not found:
+        return [part]
+    first, last, step = map(Decimal, found.groups(default="1"))
+    if step <= 0 or first > last or (last - first) / step >= MAX_VALUES:
+        raise ValidationError(f"{part} is not a range of 1 to {MAX_VALUES} values.", code="invalid")
+    return [f"{first + at * step:f}" for at in range(int((last - first) / step) + 1)]
+
+
+class SweepForm(RunForm):
+    """The values tried of each of the strategy's parameters, the terms, and the price files or the sample."""
+
+    def __init__(self, *args, **kwargs):
+        super().__init__(*args, **kwargs)
+        for parameter in strategies()[self.strategy].PARAMETERS:
+            self.fields[parameter.name] = AxisField(parameter)
+
+    def clean(self):
+        cleaned = forms.Form.clean(self)
+        own = [parameter.name for parameter in strategies()[self.strategy].PARAMETERS]
+        if all(name in cleaned for name in (*own, *(parameter.name for parameter in TERMS))):
+            self._make_grid(cleaned, own)
+        return cleaned
+
+    def _make_grid(self, cleaned: dict, own: list[str]) -> None:
+        fixed = {parameter.name: cleaned[parameter.name] for parameter in TERMS} | {"strategy": self.strategy}
+        fixed |= {name: cleaned[name][0] for name in own if len(cleaned[name]) == 1}
+        axes = {name: cleaned[name] for name in own if len(cleaned[name]) > 1}
+        try:
+            self.grid = make_grid(fixed, axes)
+        except ParameterError as error:
+            for problem in error.problems:
+                field = problem.field.removeprefix("grid.")
+                self.add_error(field if field in self.fields else None, ValidationError(problem.message))

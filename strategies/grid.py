@@ -110,7 +110,10 @@ def _as_object(grid: object) -> dict:
         except (ValueError, RecursionError):
             raise _refusal("invalid", "grid is not JSON.") from None
     if not isinstance(grid, dict) or not grid:
-        raise _refusal("invalid", 'grid must be an object of lists, such as {"fast": [10, 20], "slow": [100, 200]}.')
+        raise _refusal(
+            "no_grid",
+            'Nothing varies: grid must be an object of lists, such as {"fast": [10, 20], "slow": [100, 200]}.',
+        )
     return grid
 
 

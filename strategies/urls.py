@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from strategies import api, sweep_api, views
+from strategies import api, sweep_api, sweep_views, views
 
 CHARTS = "algorithm/runs/<int:run_id>/charts/<str:ticker>"
 
@@ -22,5 +22,8 @@ api_urlpatterns = [
 ]
 page_urlpatterns = [
     path("strategies/", views.strategies_page, name="strategies"),
+    path("strategies/sweeps/", sweep_views.sweeps_page, name="sweeps"),
+    path("strategies/sweeps/<int:sweep_id>/", sweep_views.sweep_page, name="sweep"),
+    path("strategies/sweeps/<int:sweep_id>/cancel/", sweep_views.cancel_sweep, name="sweep-cancel"),
     path("strategies/<int:run_id>/", views.run_page, name="run"),
 ]

@@ -35,14 +35,14 @@ class RunPages(RunPagination):
 def strategies_page(request: HttpRequest) -> HttpResponse:
     """The form and the list of runs; a POST runs the backtest and goes to its page."""
     if request.method != "POST":
-        return _show(request, RunForm(strategy=_chosen(request.GET)))
+        return _show(request, RunForm(strategy=chosen_strategy(request.GET), initial=request.GET.dict()))
     require(request.user, Action.RUN)
-    form = RunForm(request.POST, request.FILES, strategy=_chosen(request.POST))
+    form = RunForm(request.POST, request.FILES, strategy=chosen_strategy(request.POST))
     run = _started(request, form) if form.is_valid() else None
     return redirect("strategies:run", run.pk) if run else _show(request, form, status=422)
 
 
-def _chosen(given: QueryDict) -> str:
+def chosen_strategy(given: QueryDict) -> str:
     """The strategy asked for; one that is not there is the default, which the page then shows."""
     choice = strategy_parameter()
     return given["strategy"] if given.get("strategy") in choice.choices else choice.default

@@ -88,6 +88,7 @@ PURE = [
     "strategies/sizing.py",
     "strategies/stops.py",
     "strategies/terms.py",
+    "strategies/walk_forward.py",
     "strategies/guide.py",
     "strategies/charts.py",
     "strategies/library/*.py",

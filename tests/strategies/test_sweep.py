@@ -99,8 +99,8 @@ def test_long_files_are_cut_into_parts_and_short_ones_are_not():
     ("given", "grid", "expected"),
     [
         ({}, "", [("grid", "invalid")]),
-        ({}, "[1]", [("grid", "invalid")]),
-        ({}, "{}", [("grid", "invalid")]),
+        ({}, "[1]", [("grid", "no_grid")]),
+        ({}, "{}", [("grid", "no_grid")]),
         ({}, "[" * 100_000, [("grid", "invalid")]),
         ({}, {"fast": 5}, [("grid.fast", "invalid")]),
         ({}, {"fast": []}, [("grid.fast", "invalid")]),

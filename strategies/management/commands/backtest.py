@@ -8,8 +8,9 @@ from pathlib import Path
 from django.core.management.base import BaseCommand, CommandError
 
 from strategies import backtest, pricepack
-from strategies.backtest import Backtest, BacktestError, declared_parameters
+from strategies.backtest import Backtest, BacktestError
 from strategies.logs import trade_lines
+from strategies.management.arguments import add_value_flags, given_values, known
 from strategies.parameters import ParameterError
 from strategies.portfolio import combine
 from strategies.prices import PriceFileError, read_files
@@ -27,10 +28,7 @@ class Command(BaseCommand):
 
     def add_arguments(self, parser: argparse.ArgumentParser) -> None:
         parser.add_argument("files", nargs="+", type=Path, metavar="CSV")
-        for parameter in declared_parameters():
-            flag = "--" + parameter.name.replace("_", "-")
-            about = f"{parameter.help} Default {parameter.default}.".replace("%", "%%")
-            parser.add_argument(flag, dest=parameter.name, metavar=parameter.kind.upper(), help=about)
+        add_value_flags(parser)
         parser.add_argument(
             "--ticker", default="", help="The instrument of a single file whose name is not its ticker."
         )
@@ -53,8 +51,7 @@ class Command(BaseCommand):
 
     def run(self, options: dict) -> tuple[Backtest, dict]:
         """The finished backtest and its result in the shape the API answers, without a kept run."""
-        names = [parameter.name for parameter in declared_parameters()]
-        spec = backtest.make_spec({name: options[name] for name in names if options[name] is not None})
+        spec = backtest.make_spec(given_values(options))
         all_prices = read_files([(path.name, path.read_bytes()) for path in options["files"]], options["ticker"])
         done = backtest.run(spec, all_prices)
         summary = summarize(done, pricepack.digest(pricepack.pack(all_prices)))
@@ -94,10 +91,6 @@ def row(ticker: dict, width: int) -> str:
     )  # fmt: skip
     sized = (f"{cell:>{size}}" for cell, (_, size) in zip(cells, COLUMNS[1:], strict=True))
     return "  ".join([f"{ticker['ticker']:<{width}}", *sized])
-
-
-def known(value: float | None, places: int) -> str:
-    return "-" if value is None else f"{value:.{places}f}"
 
 
 def totals(result: dict) -> list[str]:

@@ -1,0 +1,92 @@
+"""A parameter grid on CSV files, in the terminal: needs no database; compiles what it works out with."""
+
+import argparse
+import json
+from importlib import import_module
+from pathlib import Path
+
+from django.core.management.base import BaseCommand, CommandError
+
+from strategies import surface
+from strategies.backtest import BacktestError
+from strategies.grid import Grid, make_grid, require_affordable
+from strategies.management.arguments import add_value_flags, given_values, known
+from strategies.parameters import ParameterError
+from strategies.prices import PriceFileError, Prices, read_files
+from strategies.sweep_figures import FIGURES
+from tradeops.core.progress_bar import ProgressBar
+
+
+class Command(BaseCommand):
+    help = "Tries every combination of the values of --grid on CSV files of prices, and tells the best."
+    requires_system_checks = []
+
+    def add_arguments(self, parser: argparse.ArgumentParser) -> None:
+        parser.add_argument("files", nargs="+", type=Path, metavar="CSV")
+        parser.add_argument("--grid", required=True, metavar="JSON", help='Such as {"fast": [10, 20], "slow": [100]}.')
+        parser.add_argument("--metric", choices=FIGURES, default=FIGURES[0], help="What the best are by.")
+        parser.add_argument(
+            "--ticker", default="", help="The instrument of a single file whose name is not its ticker."
+        )
+        parser.add_argument("--json", action="store_true", help="Print all rows, map and best as JSON.")
+        add_value_flags(parser)
+
+    def handle(self, *args, **options) -> None:
+        try:
+            grid = make_grid(given_values(options), options["grid"])
+            files = [(path.name, path.read_bytes()) for path in options["files"]]
+            all_prices = read_files(files, options["ticker"])
+            require_affordable(grid, all_prices)
+            rows = self.rows(grid, all_prices)
+        except (ParameterError, PriceFileError, BacktestError) as error:
+            raise CommandError(str(error)) from error
+        except OSError as error:
+            raise CommandError(f"{error.filename}: {error.strerror}.") from error
+        self.stdout.write(
+            told(grid, rows, options["metric"]) if options["json"] else table(grid, rows, options["metric"])
+        )
+
+    def rows(self, grid: Grid, all_prices: list[Prices]) -> list[dict]:
+        count = len(grid.combinations)
+        self.stderr.write(f"{count:,} combinations, about {grid.seconds(all_prices):,.0f} s of one processor.")
+        # Imported here: it compiles, which nothing else in this process needs.
+        sweep, bar, rows = import_module("strategies.sweep"), ProgressBar(self.stderr, "Trying"), []
+        for row in sweep.rows(grid, grid.combinations, all_prices):
+            rows.append(row)
+            bar(len(rows) / count)
+        bar.close()
+        return rows
+
+
+def told(grid: Grid, rows: list[dict], metric: str) -> str:
+    pair = surface.chosen_axes(grid.axes, None, None)
+    answer = {
+        "grid": {name: list(values) for name, values in grid.axes.items()},
+        "rows": rows,
+        "best": surface.best_rows(rows, grid.axes, metric),
+        "heatmap": surface.heatmap(rows, grid.axes, *pair, metric) if pair else None,
+    }
+    return json.dumps(answer, allow_nan=False)
+
+
+def table(grid: Grid, rows: list[dict], metric: str) -> str:
+    """The best rows as lines for the terminal."""
+    heads = [*grid.axes, "Return %", "Trades", "Won %", "Drawdown %", "Sharpe", "Neighbors"]
+    best = surface.best_rows(rows, grid.axes, metric)
+    lines = [
+        [
+            *(str(row[name]) for name in grid.axes),
+            *(known(row[name], 1 if name.startswith("win") else 2) for name in FIGURES),
+            f"{known(row['neighbors']['mean'], 2)} of {row['neighbors']['count']}",
+        ]
+        for row in best
+    ]
+    widths = [max(len(line[at]) for line in [heads, *lines]) for at in range(len(heads))]
+    spelled = [
+        "  ".join(f"{cell:>{width}}" for cell, width in zip(line, widths, strict=True)) for line in [heads, *lines]
+    ]
+    failed = sum("reason" in row for row in rows)
+    tail = [
+        f"{failed:,} combinations could not be run." if failed else f"Best {len(best)} of {len(rows):,} by {metric}."
+    ]
+    return "\n".join([spelled[0], "-" * len(spelled[0]), *spelled[1:], "", *tail])

@@ -1,0 +1,125 @@
+"""The pages of sweeps: the form with what it would take, the list, one sweep with its map and best rows."""
+
+from urllib.parse import urlencode
+
+from django.contrib.auth.decorators import login_required
+from django.core.exceptions import ValidationError
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import get_object_or_404, redirect, render
+from django.views.decorators.http import require_GET, require_http_methods, require_POST
+
+from strategies import services, sweeping
+from strategies.backtest import BacktestError
+from strategies.forms import SweepForm
+from strategies.library import strategies
+from strategies.models import Source, Sweep
+from strategies.parameters import ParameterError
+from strategies.prices import PriceFileError, Prices, read_files
+from strategies.sweep_api import outlook
+from strategies.sweep_figures import FIGURES, LESS_IS_BETTER
+from strategies.views import chosen_strategy
+from tradeops.core.users.roles import Action, require
+
+SWEEPS_SHOWN, SHADES, CELLS_SHOWN = 50, 8, 3000
+
+
+@login_required
+@require_http_methods(["GET", "HEAD", "POST"])
+def sweeps_page(request: HttpRequest) -> HttpResponse:
+    """The form and the latest sweeps. A POST tells what it would take, or starts it and goes to its page."""
+    if request.method != "POST":
+        return _show(request, SweepForm(strategy=chosen_strategy(request.GET)))
+    require(request.user, Action.RUN)
+    form = SweepForm(request.POST, request.FILES, strategy=chosen_strategy(request.POST))
+    if not form.is_valid():
+        return _show(request, form, status=422)
+    try:
+        all_prices, source = _prices(form)
+        if "estimate" in request.POST:
+            takes = outlook(form.grid, form.grid.seconds(all_prices), form.grid.parts(all_prices))
+            return _show(request, form, takes=takes)
+        sweep = sweeping.start_sweep(request.user, form.grid, all_prices, source)
+        return redirect("strategies:sweep", sweep.pk)
+    except PriceFileError as error:
+        form.add_error("file", ValidationError(str(error), code=error.code))
+    except (BacktestError, ParameterError) as error:
+        form.add_error(None, ValidationError(str(error)))
+    return _show(request, form, status=422)
+
+
+def _prices(form: SweepForm) -> tuple[list[Prices], str]:
+    if form.is_on_sample:
+        return services.sample_prices()[0], Source.SAMPLE
+    return read_files(form.cleaned_data["file"], form.cleaned_data["ticker"]), Source.UPLOAD
+
+
+def _show(request: HttpRequest, form: SweepForm, status: int = 200, takes: dict | None = None) -> HttpResponse:
+    sweeps = Sweep.objects.visible_to(request.user).listed()[:SWEEPS_SHOWN]
+    context = {
+        "form": form,
+        "strategy": strategies()[form.strategy],
+        "library": strategies(),
+        "sweeps": sweeps,
+        "takes": takes,
+        "sees_all": request.user.sees_all_books,
+    }
+    return render(request, "strategies/sweeps.html", context, status=status)
+
+
+@login_required
+@require_GET
+def sweep_page(request: HttpRequest, sweep_id: int) -> HttpResponse:
+    """How far the sweep is, its map and its best rows; asks again by itself while it runs."""
+    sweep = get_object_or_404(Sweep.objects.visible_to(request.user).listed(), pk=sweep_id)
+    asked = {name: request.GET[name] for name in ("metric", "x", "y") if name in request.GET}
+    told = sweeping.report_of(sweep, asked)
+    context = {
+        "sweep": sweep,
+        "standing": sweeping.standing(sweep),
+        "strategy": strategies().get(sweep.strategy),
+        "metric": told["heatmap"]["metric"] if told["heatmap"] else sweeping.surface.chosen_metric(asked.get("metric")),
+        "metrics": FIGURES,
+        "map": _shaded(told["heatmap"]),
+        "best": [_best_row(sweep, row) for row in told["best"]],
+        "luck": told["luck"],
+        "axes": list(sweep.grid),
+    }
+    return render(request, "strategies/sweep.html", context)
+
+
+def _best_row(sweep: Sweep, row: dict) -> dict:
+    """A row with its values in order and the address of the form that runs it by itself."""
+    values = {name: row[name] for name in sweep.grid}
+    fixed = sweep.parameters | sweep.terms | values | {"strategy": sweep.strategy}
+    return row | {"values": list(values.values()), "query": urlencode(fixed)}
+
+
+def _shaded(told: dict | None) -> dict | None:
+    """The map with a shade for each cell, 0 worst to 8 best by rank of value; none where there is too much to draw."""
+    if not told or len(told["x"]["values"]) * len(told["y"]["values"]) > CELLS_SHOWN:
+        return None
+    known = [cell for row in told["cells"] for cell in row if cell is not None]
+    low, high = min(known, default=0.0), max(known, default=0.0)
+    is_falling = told["metric"] in LESS_IS_BETTER
+
+    def shade(value: float | None) -> dict:
+        if value is None:
+            return {"value": None, "shade": "none"}
+        share = (value - low) / (high - low) if high > low else 0.5
+        return {"value": value, "shade": round(SHADES * (1.0 - share if is_falling else share))}
+
+    rows = [
+        {"value": up, "cells": [shade(cell) for cell in cells]}
+        for up, cells in zip(told["y"]["values"], told["cells"], strict=True)
+    ]
+    return told | {"rows": rows}
+
+
+@login_required
+@require_POST
+def cancel_sweep(request: HttpRequest, sweep_id: int) -> HttpResponse:
+    require(request.user, Action.RUN)
+    sweep = get_object_or_404(Sweep.objects.visible_to(request.user), pk=sweep_id)
+    if not sweeping.standing(sweep).is_finished:
+        sweeping.cancel(sweep)
+    return redirect("strategies:sweep", sweep.pk)
