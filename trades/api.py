@@ -13,13 +13,13 @@ from tradeops.core.download import CsvRenderer, csv_response
 
 from . import services
 from .export import attach_realized, csv_pages
-from .filters import BookFilterBackend, TradeFilter, checked_filters, filter_trades, read_ordering, refuse_unknown
+from .filters import BookFilterBackend, TradeFilter, checked_filters, filter_rows, read_ordering, refuse_unknown
 from .models import Trade
 from .quick.booking import book_quickly
 from .quick.listing import list_quickly
 from .quick.written import rows_of, written_rows, written_trade
 from .serializers import CorrectionSerializer, StatsSerializer, TradeRequestSerializer, TradeSerializer, field_values
-from .stats import MOST_TICKERS, kept_statistics, statistics_of
+from .stats import MOST_TICKERS, statistics_for
 from .versions.api import (
     IDEMPOTENCY_KEY,
     BookView,
@@ -70,7 +70,7 @@ class TradeList(BookView):
 
     @extend_schema(operation_id="trades_list", responses=TradeSerializer(many=True))
     def get(self, request: Request) -> Response:
-        trades = filter_trades(self.get_queryset(), request.query_params)
+        trades = filter_rows(TradeFilter, self.get_queryset(), request.query_params)
         if request.accepted_renderer.format == "csv":
             return csv_response(request._request, csv_pages(trades, read_ordering(request.query_params)), "trades.csv")
         return self.get_paginated_response(written_rows(self.paginate_queryset(rows_of(trades))))
@@ -131,7 +131,7 @@ class TradeStats(BookView):
     def get(self, request: Request) -> Response:
         trades = Trade.objects.current().visible_to(request.user)
         asked = checked_filters(TradeFilter, trades, request.query_params, known=["format"])
-        statistics = kept_statistics(request.user, asked.form.cleaned_data) or statistics_of(asked.qs)
+        statistics = statistics_for(request.user, asked)
         shown = statistics.total
         shown.by_ticker = statistics.by_ticker[:MOST_TICKERS]
         return Response(StatsSerializer(shown).data)

@@ -212,10 +212,6 @@ def only_filters(filterset_class, names: frozenset[str]):
     return chosen
 
 
-def filter_trades(queryset, given, known=LIST_PARAMETERS):
-    return filter_rows(TradeFilter, queryset, given, known)
-
-
 def read_ordering(given) -> tuple[str, ...]:
     """The columns that `?ordering=` asks for. Raises DRF's ValidationError."""
     raw = given.get("ordering", "-executed_at")

@@ -60,6 +60,12 @@ class Statistics:
     by_ticker: list[Totals]
 
 
+def statistics_for(user, filters) -> Statistics:
+    """The totals of the trades that the checked `filters` leave of what `user` may see; the trades are read only
+    where the totals that are kept do not say it."""
+    return kept_statistics(user, filters.form.cleaned_data) or statistics_of(filters.qs)
+
+
 def kept_statistics(user, asked: dict) -> Statistics | None:
     """The totals of what `user` may see, out of those that are kept; None where the trades must be read.
 

@@ -18,12 +18,12 @@ from tradeops.core.users.roles import Action, require
 
 from . import services
 from .export import attach_realized
-from .filters import ORDERINGS, TradeFilter, filter_trades, read_ordering
+from .filters import ORDERINGS, TradeFilter, checked_filters, read_ordering
 from .forms import CorrectionForm, ReasonForm, TradeForm, accounts_of, currency_of
 from .models import Account, Trade
 from .positions.preview import Preview, preview_of
 from .serializers import BIGGEST_ID
-from .stats import Totals, statistics_of
+from .stats import Totals, statistics_for
 from .versions.api import latest_version
 from .versions.views import account_label, around, change, filter_form, lots_of, shown_versions, tickers_offered
 
@@ -50,9 +50,9 @@ def blotter(request: HttpRequest) -> HttpResponse:
     trades = Trade.objects.current().visible_to(request.user).select_related("entry", "account")
     pages, problems, rows, total = BlotterPages(), [], [], Totals()
     try:
-        matching = filter_trades(trades, request.GET, known=PAGE_PARAMETERS)
-        rows = attach_realized(pages.paginate_queryset(matching, Request(request)))
-        total = statistics_of(matching).total
+        asked = checked_filters(TradeFilter, trades, request.GET, PAGE_PARAMETERS)
+        rows = attach_realized(pages.paginate_queryset(asked.qs, Request(request)))
+        total = statistics_for(request.user, asked).total
     except ApiValidationError as error:
         problems = flat_errors(error.detail)
     accounts = accounts_of(request.user)

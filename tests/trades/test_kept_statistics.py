@@ -63,7 +63,7 @@ def test_they_equal_the_full_scan_after_any_mix_of_writes(api, alice, bob, carol
         "?ticker=NONE",
     ]
     kept = [shown(api, user, query) for query in queries]
-    monkeypatch.setattr("trades.api.kept_statistics", lambda user, asked: None)
+    monkeypatch.setattr("trades.stats.kept_statistics", lambda user, asked: None)
     assert kept == [shown(api, user, query) for query in queries]
     assert kept[0]["trade_count"] == Trade.objects.current().visible_to(user).count()
 
@@ -74,8 +74,8 @@ def test_they_equal_the_full_scan_after_any_mix_of_writes(api, alice, bob, carol
 )
 def test_what_is_not_kept_is_read_from_the_trades(api, alice, monkeypatch, query):
     book(make_account(alice))
-    read = []
-    monkeypatch.setattr("trades.api.statistics_of", lambda trades: read.append(1) or stats.statistics_of(trades))
+    read, statistics_of = [], stats.statistics_of
+    monkeypatch.setattr(stats, "statistics_of", lambda trades: read.append(1) or statistics_of(trades))
     shown(api, alice, query)
     assert read == [1]
 
@@ -83,7 +83,15 @@ def test_what_is_not_kept_is_read_from_the_trades(api, alice, monkeypatch, query
 def test_the_trades_are_not_read_where_totals_are_kept(api, alice, django_assert_num_queries, monkeypatch):
     book(make_account(alice))
     client = api(alice)
-    monkeypatch.setattr("trades.api.statistics_of", lambda trades: pytest.fail("It read the trades."))
+    monkeypatch.setattr(stats, "statistics_of", lambda trades: pytest.fail("It read the trades."))
     client.get("/trades/stats")
     with django_assert_num_queries(2):  # the sign-in, and the totals
         client.get("/trades/stats")
+
+
+def test_the_blotter_takes_its_totals_from_what_is_kept(client, alice, monkeypatch):
+    book(make_account(alice))
+    client.force_login(alice)
+    monkeypatch.setattr(stats, "statistics_of", lambda trades: pytest.fail("It read the trades."))
+    for query in ("", "?ticker=AAPL&strategy=", "?executed_after=2025-01-15"):
+        assert "1 bought, 0 sold" in " ".join(client.get(f"/desk/trades/{query}").content.decode().split())
