@@ -46,11 +46,10 @@ def sell_fraction(
     """Sells what is left over, in the units of before: the proceeds are rounded to the minor unit, as they are paid."""
     kept = scaled(whole, split.old, split.new)
     exact_fraction = EXACT.subtract(holding.quantity, kept)  # in old units; its price is the new one x new / old
-    if exact_fraction * holding.quantity <= 0:
+    if EXACT.multiply(exact_fraction, holding.quantity) <= 0:
         return  # less than the last decimal kept
-    value = DIVIDING.divide(
-        DIVIDING.multiply(exact_fraction, Decimal(split.new) * split.cash_in_lieu_price), Decimal(split.old)
-    )
+    price = EXACT.multiply(Decimal(split.new), split.cash_in_lieu_price)
+    value = DIVIDING.divide(EXACT.multiply(exact_fraction, price), Decimal(split.old))
     proceeds = value.quantize(MINOR_UNIT, ROUND_HALF_EVEN, context=DIVIDING)
     taken = ledger.take_exactly(holding.lots, exact_fraction, method)
     effects.realizations = realizations_of(taken, split, fraction, proceeds)

@@ -1,7 +1,7 @@
 """Splits, dividends, transfers and changes of name: the worked cases of the rules, and the law."""
 
 from datetime import UTC, datetime, timedelta
-from decimal import Decimal
+from decimal import Decimal, localcontext
 
 import pytest
 from hypothesis import given, settings
@@ -73,6 +73,13 @@ def test_the_fraction_of_a_short_is_bought_back():
     book = book_of(fill(1, -10, 30), Split(2, at(2), "AAPL", 1, 3, D(95)))
     holding = book.of("AAPL").holding
     assert (holding.quantity, holding.cost, holding.realized_pnl) == (-3, -270, D("-1.67"))
+
+
+def test_cash_in_lieu_is_the_same_whatever_precision_the_thread_works_at():
+    with localcontext(prec=4):
+        book = book_of(fill(1, 10, 30), Split(2, at(2), "AAPL", 1, 3, D("9500.05")))
+    (sold,) = book.of("AAPL").realizations
+    assert sold.proceeds == D("3166.68")  # 10 become 3 and a third, which is sold at 9500.05
 
 
 def test_a_reverse_split_that_leaves_less_than_one_closes_the_position():
