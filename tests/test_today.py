@@ -20,8 +20,8 @@ MORNING = datetime(2025, 1, 15, 9, 0, tzinfo=UTC)
 YESTERDAY = datetime(2025, 1, 14, 15, 0, tzinfo=UTC)
 
 
-def open_demo_account(user, name="Demo", kind=AccountKind.DEMO, currency="USD") -> Account:
-    return Account.objects.create(owner=user, name=name, kind=kind, currency=currency)
+def open_demo_account(user, name="Demo", kind=AccountKind.DEMO, currency="USD", **rules) -> Account:
+    return Account.objects.create(owner=user, name=name, kind=kind, currency=currency, **rules)
 
 
 def quote(ticker: str, price: str, previous_close: str) -> Quote:
@@ -241,3 +241,26 @@ def test_the_day_of_every_account_is_that_of_its_history(alice):
         book(account, "SELL", f"{number}", "395", MORNING, fees="1", ticker="MSFT")
     act(accounts[1], "transfer_in", ticker="KO", quantity=7, cost_basis=20, effective_at=MORNING)
     assert book_of(alice, NOW).day_pnl == sum(todays_history(account) for account in accounts) != 0
+
+
+@pytest.mark.parametrize("is_folded", [False, True])
+def test_the_day_of_one_account_is_its_own(alice, is_folded):
+    account = open_demo_account(alice, time_zone="America/New_York")
+    close("AAPL", YESTERDAY, "150")
+    quote("AAPL", "155", "150")
+    book(account, "BUY", "10", "140", NOW.replace(hour=3))  # still yesterday in New York
+    book(account, "BUY", "1", "152", MORNING)
+    if is_folded:
+        act(account, "transfer_in", ticker="AAPL", quantity=2, cost_basis=20, effective_at=MORNING)
+    seen = book_of(alice, NOW)
+    assert seen.day_pnl == Decimal(10 * 5 + 3) == todays_history(account)
+    assert seen.day_began_at == NOW.replace(hour=5)
+
+
+def test_several_accounts_share_the_day_of_utc(alice):
+    account = open_demo_account(alice, time_zone="America/New_York")
+    open_demo_account(alice, "Second")
+    quote("AAPL", "155", "150")
+    book(account, "BUY", "10", "140", NOW.replace(hour=3))
+    seen = book_of(alice, NOW)
+    assert (seen.day_pnl, seen.day_began_at) == (Decimal(10 * 15), NOW.replace(hour=0))

@@ -1,7 +1,8 @@
 """What Today shows of the book: equity, the day's P&L and the largest positions at the latest marks.
 
-The day is the market's: it begins at 00:00 UTC. What it made is trades/positions/day_pnl.py's to say,
-and cash trades/accounts/cash.py's. All of it is for reading: nothing of it is booked.
+The day is that of the performance page: one account has its own, several share those of UTC. What it made is
+trades/positions/day_pnl.py's to say, and cash trades/accounts/cash.py's. All of it is for reading: nothing of it
+is booked.
 """
 
 from dataclasses import dataclass, field
@@ -9,7 +10,7 @@ from datetime import datetime, timedelta
 from decimal import Decimal
 
 import numpy as np
-from django.db.models import Count, Min
+from django.db.models import Count, Min, QuerySet
 
 from market.models import TickBlock
 from market.ticks import MICROS, StoredTicks, join
@@ -18,6 +19,8 @@ from tradeops.core.fields import ExactSum
 from trades.accounts.cash import Cash, cash_by
 from trades.ledger import total
 from trades.models import Account, Position
+from trades.performance.history import Books
+from trades.performance.standings import Day
 from trades.positions.day_pnl import day_pnl
 from trades.positions.valuation import value_all
 
@@ -49,6 +52,7 @@ class Book:
     cash: Decimal = ZERO
     receivable: Decimal = ZERO  # announced and not yet paid
     day_pnl: Decimal = ZERO
+    day_began_at: datetime | None = None
     open_positions: list[Position] = field(default_factory=list)
 
     @property
@@ -90,6 +94,7 @@ def book_of(user, now: datetime) -> Book:
     totals = totals_of(user, currency)
     money = cash_by("account__currency", accounts, now).get(currency, Cash())
     positions = value_all(open_positions(user, currency), now)
+    today = day_of(accounts, now)
     return Book(
         currency=currency,
         account_count=account_count,
@@ -97,9 +102,17 @@ def book_of(user, now: datetime) -> Book:
         fees=totals["fees"],
         cash=money.cash,
         receivable=money.receivable,
-        day_pnl=day_pnl(accounts, positions, now.replace(hour=0, minute=0, second=0, microsecond=0), now),
+        day_pnl=day_pnl(accounts, positions, today),
+        day_began_at=today.start,
         open_positions=positions,
     )
+
+
+def day_of(accounts: QuerySet, now: datetime) -> Day:
+    """The day of `accounts`, as far as it has come."""
+    books = Books(list(accounts[:2]))
+    today = books.day_of(now)
+    return Day(today, books.start_of(today), now)
 
 
 def main_currency(user) -> tuple[str, int]:

@@ -6,8 +6,8 @@ in between, that is not so: the few accounts that had one today are folded, as t
 
 from collections import defaultdict
 from collections.abc import Sequence
-from dataclasses import dataclass
-from datetime import datetime, timedelta
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime, time
 from decimal import Decimal
 
 from django.db.models import F, QuerySet
@@ -21,7 +21,7 @@ from ..models import CASH_KINDS, Account, Activity, ActivityKind, Income, Positi
 from ..performance.equity import Equity, carried
 from ..performance.history import BookMarks, Books
 from ..performance.returns import value_pnl
-from ..performance.standings import Day, walk
+from ..performance.standings import MOMENT, Day, walk
 from .valuation import splits_of
 
 OWN_MONEY = {ActivityKind.INTEREST, ActivityKind.FEE}
@@ -53,20 +53,21 @@ class Line:
         return value_pnl(opening, self.closing, self.paid, self.fees, self.income)
 
 
-def day_pnl(accounts: QuerySet, positions: Sequence[Position], start: datetime, now: datetime) -> Decimal:
-    """What `accounts` made since `start`, a midnight of UTC; `positions` are their open ones, valued at `now`.
+def day_pnl(accounts: QuerySet, positions: Sequence[Position], day: Day) -> Decimal:
+    """What `accounts` made of `day`, which is not over; `positions` are their open ones, valued at its end.
 
     What has no price at one of both ends is left out, all but its fees and its income.
     """
+    start = day.start
     activities = Activity.objects.current().filter(account__in=accounts, effective_at__gte=start).order_by()
     moves = list(activities.values_list("account_id", "kind").annotate(moved=ExactSum("amount")))
     folded = {account for account, kind, _ in moves if kind in UNUSUAL}
     held = [position for position in positions if position.account_id not in folded]
     lines = lines_of(accounts.exclude(pk__in=folded), held, start)
-    prices = opening_prices(lines, held, start)
+    prices = opening_prices(lines, held, day)
     own = [signed(kind, moved) for account, kind, moved in moves if kind in OWN_MONEY and account not in folded]
     made = [line.pnl(prices.get(key)) for key, line in lines.items()]
-    return total([*made, *own, *(folded_pnl(account, start, now) for account in Account.objects.filter(pk__in=folded))])
+    return total([*made, *own, *(folded_pnl(account, day) for account in Account.objects.filter(pk__in=folded))])
 
 
 def signed(kind: str, amount: Decimal) -> Decimal:
@@ -99,27 +100,28 @@ def key_of(row: dict) -> Key:
     return Account(kind=row["kind"]).takes_simulated_marks, row["ticker"]
 
 
-def opening_prices(lines: dict[Key, Line], positions: Sequence[Position], start: datetime) -> dict[Key, Decimal]:
-    """The last price before the day, in units of the day; where none is kept, the feed's own close of yesterday."""
-    tickers = {ticker for _, ticker in lines}
+def opening_prices(lines: dict[Key, Line], positions: Sequence[Position], day: Day) -> dict[Key, Decimal]:
+    """The close of the day before, as histories mark it (at 00:00 UTC), in the units of the day's start; where none is
+    kept, the feed's own close of yesterday."""
+    tickers, closed_at = {ticker for _, ticker in lines}, datetime.combine(day.day, time(), UTC)
     quotes = Quote.objects.in_bulk(tickers)
     prices: dict[Key, Decimal] = {}
     for simulated in {kind for kind, _ in lines}:
-        points = prices_at(tickers, start, with_simulated=simulated)
+        points = prices_at(tickers, closed_at, with_simulated=simulated)
         splits = {ticker: events for (_, ticker), events in splits_of(positions, points.values()).items()}
         for ticker in tickers:
             quote = quotes.get(ticker)
             if ticker in points:
-                prices[simulated, ticker] = carried(points[ticker], splits.get(ticker, ()), start)
+                prices[simulated, ticker] = carried(points[ticker], splits.get(ticker, ()), day.start)
             elif quote and (simulated or quote.source != Source.SIMULATED):
                 prices[simulated, ticker] = quote.previous_close
     return prices
 
 
-def folded_pnl(account: Account, start: datetime, now: datetime) -> Decimal:
+def folded_pnl(account: Account, day: Day) -> Decimal:
     """The same of one account, of its whole book."""
     books = Books([account])
-    walked = walk(books.events(), [account.pk], [Day(start.date(), start, max(now, start + timedelta(microseconds=1)))])
-    equity = Equity(walked, BookMarks(books, walked, now))
+    walked = walk(books.events(), [account.pk], [replace(day, end=max(day.end, day.start + MOMENT))])
+    equity = Equity(walked, BookMarks(books, walked, day.end))
     known = [one.pnl if one.pnl is not None else one.income - one.fees for one in equity.by_ticker()]
     return total([*known, walked.money])
