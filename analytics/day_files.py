@@ -58,7 +58,7 @@ def make_manifest(folder: Path, day: dt.date, revisions: list[Revision]) -> Made
 def listed(revision: Revision) -> dict[str, object]:
     named = {"key": revision.file_key, "revision": revision.number, "kept_as": revision.key}
     names = ("rows", "size", "sha256", "made_with")
-    return named | {name: getattr(revision, name) for name in names} | {"entries": revision.known}
+    return named | {name: getattr(revision, name) for name in names} | {"entries": revision.entries}
 
 
 def write_tables(

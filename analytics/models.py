@@ -110,7 +110,8 @@ class Revision(models.Model):
     @property
     def entries(self) -> dict[int, int]:
         """By account the number of the last entry it knew."""
-        return {int(account): number for account, number in self.known.items()}
+        known = self.known if isinstance(self.known, dict) else {}  # SQL may have put anything there
+        return {int(key): n for key, n in known.items() if key.isdecimal() and isinstance(n, int)}
 
 
 class ExportJobQuerySet(JobQuerySet):

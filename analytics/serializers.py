@@ -72,7 +72,6 @@ class RevisionSerializer(serializers.Serializer):
     size = serializers.IntegerField(help_text="Bytes.")
     sha256 = serializers.CharField()
     entries = serializers.DictField(
-        source="known",
         child=serializers.IntegerField(),
         help_text="By account the number of the last ledger entry it knew.",
     )

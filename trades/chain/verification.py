@@ -20,7 +20,7 @@ from ..folding.choosing import events_of, family_of
 from ..folding.events import CashMove, Dividend, Event, ReturnOfCapital, Split, place_of
 from ..folding.refolding import events_in
 from ..folding.tallies import TALLIED
-from ..ledger import EXACT, Fill, Folded, Method
+from ..ledger import EXACT, Fill, Folded
 from ..models import (
     CASH_KINDS,
     FIRST_LINK,
@@ -211,7 +211,7 @@ def content(row, names: list[str]) -> tuple:
 
 def fold_and_count(events: list[Event], account: Account) -> tuple[AccountBook, Decimal]:
     """The book that `events` make, and the money they moved, counted event by event and not from costs."""
-    book, moved = AccountBook(Method(account.opening_method)), ledger.ZERO
+    book, moved = AccountBook(account.first_method), ledger.ZERO
     for event in events:
         before = book.of(event.ticker).holding.quantity if isinstance(event, Dividend | ReturnOfCapital) else None
         effects = book.apply(event)

@@ -23,7 +23,7 @@ from ..versions.api import IDEMPOTENCY_KEY, BookView, account_of, idempotency_ke
 from . import approvals
 from .breaks import Statement
 from .closes import close_books, closes_of
-from .differences import with_changes
+from .differences import with_changes, with_changes_or_404
 from .reconciling import reconcile
 from .serializers import (
     CloseRequestSerializer,
@@ -127,7 +127,7 @@ class ProposalView(BookView):
         return get_object_or_404(proposals_seen(self.request.user), pk=self.kwargs["proposal_id"])
 
     def shown(self) -> Response:
-        return Response(ProposalSerializer(with_changes([self.get_object()])[0]).data)
+        return Response(ProposalSerializer(with_changes_or_404(self.get_object())).data)
 
 
 class ProposalDetail(ProposalView):

@@ -160,7 +160,7 @@ class ReconciliationSerializer(serializers.Serializer):
     at = InstantField()
     known_entry = serializers.IntegerField(help_text="The account's last ledger entry when they were compared.")
     statement = serializers.JSONField()
-    breaks = BreakSerializer(many=True)
+    breaks = BreakSerializer(source="shown_breaks", many=True)
     note = serializers.CharField()
     actor = serializers.CharField(source="actor.username")
     created_at = InstantField()

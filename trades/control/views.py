@@ -1,7 +1,7 @@
 """The back office's pages: closes of an account, its need of approval, approvals, reconciliations."""
 
 from collections.abc import Callable
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from django.contrib import messages
 from django.contrib.auth.decorators import login_required
@@ -26,7 +26,7 @@ from ..models import Account, Proposal, Reconciliation
 from . import approvals
 from .api import proposals_seen, read_params, reconciliations_seen
 from .closes import close_books, closes_of
-from .differences import with_changes
+from .differences import with_changes, with_changes_or_404
 from .forms import CloseForm, DecisionForm, StateForm, StatementForm
 from .reconciling import reconcile, statement_of
 from .serializers import ProposalParams
@@ -145,7 +145,7 @@ def approval_page(request: HttpRequest, proposal_id: int) -> HttpResponse:
     user, account = request.user, proposal.account
     is_own = proposal.proposed_by_id == user.pk
     context = {
-        "proposal": with_changes([proposal])[0],
+        "proposal": with_changes_or_404(proposal),
         "form": form,
         "target": approvals.target_of(proposal),
         "may_decide": not is_own and user.may(Action.APPROVE, account),
@@ -230,7 +230,15 @@ def reconciliation_page(request: HttpRequest, reconciliation_id: int) -> HttpRes
         "reconciliation": found,
         "account_name": dict(accounts_of(request.user)).get(found.account_id, found.account.name),
         "may_compare": request.user.may(Action.RECONCILE, found.account),
-        "near_from": found.at - NEAR,
-        "near_to": found.at + NEAR,
+        "near_from": moved(found.at, -NEAR),
+        "near_to": moved(found.at, NEAR),
     }
     return render(request, "trades/reconciliation.html", context)
+
+
+def moved(at: datetime, by: timedelta) -> datetime:
+    """`at` so much later or earlier, as far as the calendar goes."""
+    try:
+        return at + by
+    except OverflowError:
+        return at

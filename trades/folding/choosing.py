@@ -32,7 +32,7 @@ def book_of(account: Account, tickers=None, view: View = NOW) -> AccountBook:
 
     Raises ledger.RuleBroken where an event cannot have happened.
     """
-    return fold_account(events_of(account, tickers, view), view.method or Method(account.opening_method))
+    return fold_account(events_of(account, tickers, view), view.method or account.first_method)
 
 
 def events_of(account: Account, tickers=None, view: View = NOW) -> list[Event]:

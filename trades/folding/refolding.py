@@ -3,7 +3,6 @@
 from tradeops.core.api import Conflict
 
 from .. import ledger
-from ..ledger import Method
 from ..models import Account, Position, Trade
 from . import bulk_derived, derived
 from .account_book import AccountBook, fold_account
@@ -39,7 +38,7 @@ def refold_one_by_one(account: Account, tickers: list[str], shorts_before: set[i
 
 def folded_or_refused(events: list[Event], account: Account) -> AccountBook:
     try:
-        return fold_account(events, Method(account.opening_method))
+        return fold_account(events, account.first_method)
     except ledger.RuleBroken as broken:
         raise Conflict(str(broken), broken.code, ticker=broken.ticker, activities=[broken.event_id]) from broken
 

@@ -68,7 +68,7 @@ def method_rows(record: Record, ticker: str, mark: Decimal | None) -> list[Metho
 def own_method(record: Record) -> Method | None:
     """The one method the account went by all along; None where it was changed."""
     is_changed = any(isinstance(event, MethodChange) for event in record.events)
-    return None if is_changed else Method(record.account.opening_method)
+    return None if is_changed else record.account.first_method
 
 
 def named(explanation: Explanation) -> Explanation:

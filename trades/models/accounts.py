@@ -96,7 +96,12 @@ class Account(models.Model):
 
     @property
     def method(self) -> ledger.Method:
-        return ledger.Method(self.pnl_method)
+        return method_named(self.pnl_method)
+
+    @property
+    def first_method(self) -> ledger.Method:
+        """The one it began with; dated events change it."""
+        return method_named(self.opening_method)
 
     @property
     def takes_simulated_marks(self) -> bool:
@@ -122,6 +127,11 @@ class Account(models.Model):
 
     def is_closed_at(self, at: datetime) -> bool:
         return self.closed_through is not None and self.trade_date(at) <= self.closed_through
+
+
+def method_named(name: str) -> ledger.Method:
+    """The method of that name; FIFO for a name that is none, which only SQL can have put there."""
+    return ledger.Method(name) if name in ledger.Method else ledger.Method.FIFO
 
 
 def trade_date_of(at: datetime, time_zone: str, day_cutoff: time) -> date:

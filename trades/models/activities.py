@@ -142,9 +142,9 @@ def cash_move(row: Activity) -> events.CashMove:
 
 
 def split(row: Activity) -> events.Split:
-    return events.Split(
-        row.activity_id, row.effective_at, row.instrument_id, row.ratio_new, row.ratio_old, row.cash_in_lieu_price
-    )
+    # A ratio that is none, which only SQL can have put there, moves nothing.
+    new, old = (row.ratio_new, row.ratio_old) if min(row.ratio_new, row.ratio_old) > 0 else (1, 1)
+    return events.Split(row.activity_id, row.effective_at, row.instrument_id, new, old, row.cash_in_lieu_price)
 
 
 def dividend(row: Activity) -> events.Dividend:

@@ -165,6 +165,9 @@ class Adjustment(models.Model):
         return f"{self.target} {self.target_id}"
 
 
+BREAK = {"kind", "ticker", "stated", "booked", "difference"}
+
+
 class Reconciliation(models.Model):
     """A broker's statement held against the book: what was stated, and where the book differs."""
 
@@ -183,4 +186,10 @@ class Reconciliation(models.Model):
         ordering = ["-id"]
 
     def __str__(self) -> str:
-        return f"{self.account_id} at {self.at:%Y-%m-%d}: {len(self.breaks)} breaks"
+        return f"{self.account_id} at {self.at:%Y-%m-%d}: {len(self.shown_breaks)} breaks"
+
+    @property
+    def shown_breaks(self) -> list[dict]:
+        """The breaks; what cannot be read as one, which only SQL can have put there, is passed over."""
+        kept = self.breaks if isinstance(self.breaks, list) else []
+        return [one for one in kept if isinstance(one, dict) and one.keys() >= BREAK]

@@ -99,7 +99,7 @@ class Record:
         method = method or self.view.method
         events = [event for event in self.events if not isinstance(event, MethodChange)] if method else self.events
         try:
-            return fold_account(events, method or Method(self.account.opening_method))
+            return fold_account(events, method or self.account.first_method)
         except ledger.RuleBroken as broken:
             raise Conflict(str(broken), broken.code, ticker=broken.ticker, activities=[broken.event_id]) from broken
 
