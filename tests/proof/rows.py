@@ -12,7 +12,7 @@ from django.utils import timezone
 from analytics.models import ExportJob, LakeFile, Revision
 from analytics.services import make_day
 from market.models import Instrument
-from strategies.models import Run
+from strategies.models import Run, Source, Sweep, SweepPart
 from tests.faults.addresses import own_routes
 from tradeops.core.users.models import ApiToken, User
 from trades.control.breaks import Statement
@@ -80,6 +80,7 @@ NAMED = {
     "tickers/ticker": Named(Instrument, "ticker"),
     "tokens/token_id": Named(ApiToken, "pk", "user"),
     "runs/run_id": Named(Run, "pk", "owner"),
+    "sweeps/sweep_id": Named(Sweep, "pk", "owner"),
     "strategies/run_id": Named(Run, "pk", "owner"),
     "charts/ticker": TickerOfRun(),
     "jobs/id": Named(ExportJob, "pk", "requests__user"),
@@ -143,3 +144,14 @@ def complete_book(owner: User) -> None:
     )  # fmt: skip
     reconcile(Account.objects.get(pk=account.pk), timezone.now(), Statement(Decimal(0), None), actor=owner)
     make_day(timezone.now().date() - timedelta(days=1))
+    keep_sweep(owner)
+
+
+def keep_sweep(owner: User) -> None:
+    """A sweep of one part, done without its workers."""
+    run = Run.objects.filter(owner=owner).order_by("-pk").first()
+    sweep = Sweep.objects.create(
+        owner=owner, strategy=run.strategy, parameters=run.parameters, terms=run.terms, source=Source.SAMPLE,
+        grid={"fast": [10, 20]}, data=run.data, combinations=2, parts=1, estimated_seconds=0.1,
+    )  # fmt: skip
+    SweepPart.objects.create(sweep=sweep, number=0, rows=[])
