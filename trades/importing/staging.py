@@ -27,14 +27,17 @@ UNDONE = f"""
     SELECT trade_id FROM {TRADES} AS version JOIN {ENTRIES} AS entry ON entry.id = version.entry_id
     WHERE entry.account_id = %(account)s AND entry.kind = '{EntryKind.UNDO}' AND version.superseded_by_id IS NULL
 """  # noqa: S608 - names of ours
+# A cross join is one that SQLite begins on its left: each id of the file is looked up, not each trade in the file.
 BOOKED_UNDER_ID = f"""
     SELECT staged.place, first.trade_id, latest.version,
            CASE WHEN latest.is_void AND entry.kind = '{EntryKind.UNDO}' THEN 1 ELSE 0 END
     FROM {TABLE} AS staged
-    JOIN {TRADES} AS first ON first.account_id = %(account)s AND first.client_trade_id = staged.client_trade_id
-                          AND first.version = 1
-    JOIN {TRADES} AS latest ON latest.trade_id = first.trade_id AND latest.superseded_by_id IS NULL
-    JOIN {ENTRIES} AS entry ON entry.id = latest.entry_id
+    CROSS JOIN {TRADES} AS first
+    CROSS JOIN {TRADES} AS latest
+    CROSS JOIN {ENTRIES} AS entry
+    WHERE staged.client_trade_id IS NOT NULL
+      AND first.account_id = %(account)s AND first.client_trade_id = staged.client_trade_id AND first.version = 1
+      AND latest.trade_id = first.trade_id AND latest.superseded_by_id IS NULL AND entry.id = latest.entry_id
 """  # noqa: S608 - names of ours
 # The k-th row of one content is the k-th trade that has, or once had, this content. Both are put together and
 # grouped: SQLite would join them by comparing each with each.
