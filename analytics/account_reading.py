@@ -16,7 +16,7 @@ from analytics.reports import Fill, TickerDay
 from market.history import PricePoint
 from tradeops.core.database import snapshot
 from tradeops.core.decimals import plain
-from trades.folding.choosing import View, events_of
+from trades.folding.reading import View, events_of
 from trades.models import Account
 from trades.performance.equity import Equity
 from trades.performance.history import ANY_METHOD, BookMarks, Books

@@ -16,7 +16,7 @@ from analytics.parquet import Row
 from analytics.revisions import Entries
 from tradeops.core.database import snapshot
 from tradeops.core.fields import ExactDecimal, ExactSum
-from trades.folding.choosing import View, book_of, family_of
+from trades.folding.reading import View, book_of, family_of
 from trades.ledger import EXACT, ZERO
 from trades.models import Account, Realization, Trade
 

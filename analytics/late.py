@@ -15,7 +15,7 @@ from django.db.models.functions import Coalesce, Greatest, TruncDate
 from django.utils import timezone
 
 from analytics.models import LakeFile
-from trades.folding.choosing import family_of
+from trades.folding.reading import family_of
 from trades.models import Account, Activity, DayTotal, LedgerEntry, Trade
 
 LOOKED_BACK = dt.timedelta(days=8)

@@ -31,7 +31,7 @@ from .versions.api import (
     idempotency_key,
     refuse_moves,
 )
-from .versions.reading import TradeVersionSerializer
+from .versions.serializers import TradeVersionSerializer
 
 
 def trade_response(booking: services.Booking, status: int = 200) -> Response:

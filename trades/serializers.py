@@ -40,6 +40,14 @@ def account_id_field(**kwargs) -> serializers.IntegerField:
     return serializers.IntegerField(min_value=1, max_value=BIGGEST_ID, **kwargs)
 
 
+class ReferenceSerializer(serializers.Serializer):
+    """A trade or an activity, with the address where it is read."""
+
+    kind = serializers.ChoiceField(choices=["trade", "activity"])
+    id = serializers.IntegerField()
+    url = serializers.CharField()
+
+
 # Trades ------------------------------------------------------------------------------------
 
 
@@ -131,6 +139,3 @@ class StatsSerializer(TickerStatsSerializer):
 
     ticker = None
     by_ticker = TickerStatsSerializer(many=True)
-
-
-# Accounts -------------------------------------------------------------------------------------

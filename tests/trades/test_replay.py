@@ -17,7 +17,7 @@ from tradeops.core.api import Conflict
 from trades import ledger
 from trades.accounts.cash import Cash, cash_by_account
 from trades.chain import verification
-from trades.folding.choosing import book_of
+from trades.folding.reading import book_of
 from trades.models import Account, Activity, ActivityKind, Position, Trade
 from trades.services import correct_version, void_version
 

@@ -11,7 +11,7 @@ from tradeops.core.api import Conflict, PreconditionFailed, Unprocessable
 from tradeops.core.events.models import Event
 from trades import ledger
 from trades.chain import verification
-from trades.folding.choosing import fills_of
+from trades.folding.reading import fills_of
 from trades.models import Account, LedgerEntry, Lot, Position, Realization, RoundTrip, Trade
 from trades.services import book_trade, correct_version, default_account, open_account, void_version
 

@@ -20,7 +20,7 @@ from ..versions.api import (
     idempotency_key,
     refuse_moves,
 )
-from ..versions.reading import ActivityVersionSerializer
+from ..versions.serializers import ActivityVersionSerializer
 from .reading import with_effects
 from .serializers import ActivityCorrectionSerializer, ActivityRequestSerializer, ActivitySerializer, column_values
 

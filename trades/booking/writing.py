@@ -10,9 +10,9 @@ from .. import ledger
 from ..folding import refolding
 from ..frames import position_frame, trade_frame
 from ..models import CASH_KINDS, Account, Activity, ActivityKind, Position, Realization, Trade, Version
-from ..positions.split_notes import note_splits, places_of
 from . import acts
 from .acts import Act
+from .split_notes import note_splits, places_of
 
 Step = tuple[Version | None, Version]  # the version that stands, if there is one, and the one that follows
 

@@ -12,9 +12,9 @@ from rest_framework.request import Request
 from tradeops.core.browsable import BrowsableAPIRenderer
 from tradeops.core.download import download
 
-from ..api import BookView
 from ..filters import refuse_unknown
 from ..models import Account
+from ..versions.api import BookView
 from .walk import export_lines
 
 LINES_AT_ONCE = 500

@@ -16,8 +16,8 @@ from ..accounts.cash import cash_by_account
 from ..control import adjusting
 from ..folding import derived
 from ..folding.account_book import AccountBook
-from ..folding.choosing import events_of, family_of
 from ..folding.events import CashMove, Dividend, Event, ReturnOfCapital, Split, place_of
+from ..folding.reading import events_of, family_of
 from ..folding.refolding import events_in
 from ..folding.tallies import TALLIED
 from ..ledger import EXACT, Fill, Folded

@@ -5,7 +5,7 @@ from django.http import Http404
 
 from .. import ledger
 from ..models import Proposal, Target, Trade, Version
-from ..versions.reading import spelled_changes
+from ..versions.serializers import spelled_changes
 from .proposals import values_of
 
 # What comes of a proposal that SQL made one of nothing.

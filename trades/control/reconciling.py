@@ -12,7 +12,7 @@ from tradeops.core.users.roles import Action, require
 
 from .. import ledger
 from ..booking.acts import EARLIEST
-from ..folding.choosing import View, book_of
+from ..folding.reading import View, book_of
 from ..models import Account, Reconciliation
 from .breaks import Break, Statement, breaks_between
 

@@ -8,9 +8,9 @@ from tradeops.core.moments import DayOrInstantField, InstantField
 
 from ..activities.serializers import WrittenActivitySerializer
 from ..models import ProposalState, Target
-from ..positions.view_params import AccountParams
+from ..positions.view_params import AccountListParams
 from ..serializers import Money, WrittenTradeSerializer, account_id_field
-from ..versions.reading import ChangeSerializer
+from ..versions.serializers import ChangeSerializer
 from .statements import MOST_POSITIONS
 
 
@@ -62,7 +62,7 @@ class AdjustmentSerializer(serializers.Serializer):
 # Approvals --------------------------------------------------------------------------------------
 
 
-class ProposalParams(AccountParams):
+class ProposalParams(AccountListParams):
     state = serializers.ChoiceField(choices=ProposalState.choices, required=False)
 
 

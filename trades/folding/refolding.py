@@ -7,8 +7,8 @@ from ..models import Account, Position, Trade
 from . import bulk_derived, derived
 from .account_book import AccountBook, fold_account
 from .bulk_fold import TooLarge
-from .choosing import events_of, family_of
 from .events import Event
+from .reading import events_of, family_of
 
 
 def refold(account: Account, tickers, shorts_before: set[int] | None = None) -> list[Position]:

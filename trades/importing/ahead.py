@@ -13,9 +13,9 @@ from tradeops.core.decimals import plain
 from .. import ledger
 from ..folding import bulk_derived, refolding
 from ..folding.bulk_fold import ROOM, FillColumns, TooLarge, fold_columns
-from ..folding.choosing import events_of, family_of
 from ..folding.columns import read_fills
 from ..folding.events import place_of
+from ..folding.reading import events_of, family_of
 from ..ledger import Fill, Holding
 from ..models import Position, Trade
 from .cells import EPOCH, MICROSECOND

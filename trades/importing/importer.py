@@ -14,10 +14,10 @@ from tradeops.core.api import Conflict
 
 from ..booking import acts, checks
 from ..booking.acts import Act
+from ..booking.split_notes import note_splits, places_of
 from ..booking.writing import keep_method
 from ..folding import refolding
 from ..models import Account, ActivityKind, LedgerEntry, Position
-from ..positions.split_notes import note_splits, places_of
 from . import writing
 from .ahead import AHEAD, PositionAhead, positions_ahead
 from .blocks import CsvFile

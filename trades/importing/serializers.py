@@ -10,7 +10,7 @@ from tradeops.core.strict_json import parse_json
 from tradeops.core.users.models import validate_time_zone
 
 from ..models import BatchState, ImportBatch
-from ..positions.view_params import AccountParams
+from ..positions.view_params import AccountListParams
 from ..serializers import Money, account_id_field
 from .heads import COLUMNS
 from .moments import LONGEST_FORM, pattern_of
@@ -115,7 +115,7 @@ def options_of(said: dict) -> dict:
     return {name: said[name] for name in ImportOptionsSerializer().fields if said.get(name)}
 
 
-class ImportListParams(AccountParams):
+class ImportListParams(AccountListParams):
     state = serializers.ChoiceField(choices=BatchState.choices, required=False)
 
 

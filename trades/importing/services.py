@@ -18,12 +18,12 @@ from tradeops.core.users.models import User
 
 from ..booking import acts
 from ..booking.acts import Act
+from ..booking.split_notes import note_splits, places_of
 from ..booking.writing import keep_method
 from ..chain import links
 from ..folding import refolding
 from ..frames import position_frame
 from ..models import Account, Activity, BatchState, EntryKind, ImportBatch, LedgerEntry, Position, Trade, Version
-from ..positions.split_notes import note_splits, places_of
 
 MOST_POSITION_FRAMES = 200  # who has more open reads the page anew
 Progress = Callable[[float], None]

@@ -9,10 +9,10 @@ from tradeops.core.api import ExactDecimalField
 
 from ..models import Position
 from ..positions.reading import one_position
-from ..positions.serializers import InsightSerializer, ProspectSerializer
 from ..positions.view_params import ViewParams, asked_of, query_of
 from ..versions.api import BookView
 from .reading import Insight, insight_of, prospect_of
+from .serializers import InsightSerializer, ProspectSerializer
 
 PARTS, MOST_PARTS = 100, 1000
 LOTS_TAKEN = 100

@@ -5,12 +5,12 @@ from dataclasses import dataclass, replace
 from decimal import Decimal
 from typing import Any
 
-from ..booking.references import Reference, references
 from ..folding.events import MethodChange
 from ..ledger import Fill, Method
 from ..models import Position
 from ..positions.past import Asked, Record, past_position, record_of
 from ..positions.valuation import value_all
+from ..versions.references import Reference, references
 from .explain import LAW, Explanation, MethodRow, Opened, agree, explain
 from .what_if import Outcome, what_if
 

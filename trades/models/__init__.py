@@ -1,7 +1,7 @@
 """The rows of the book: accounts, what happened, what is derived from it, and the back office's own."""
 
 from .accounts import FIRST_LINK, Account, AccountKind, OwnedQuerySet, PnlMethod, trade_date_of
-from .activities import CASH_KINDS, Activity, ActivityKind
+from .activities import CASH_KINDS, SPLIT_KINDS, Activity, ActivityKind
 from .book import BOOKED, CURRENT, MONEY, SUMMED, EntryKind, KeptAnswer, LedgerEntry, Side, Trade, Version
 from .control import Adjustment, BatchState, ImportBatch, Proposal, ProposalState, Reconciliation, Target
 from .derived import DayTotal, Derived, Income, Lot, Position, Realization, RoundTrip
@@ -12,6 +12,7 @@ __all__ = [
     "CURRENT",
     "FIRST_LINK",
     "MONEY",
+    "SPLIT_KINDS",
     "SUMMED",
     "Account",
     "AccountKind",

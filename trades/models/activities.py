@@ -30,6 +30,7 @@ class ActivityKind(models.TextChoices):
     METHOD_CHANGE = "method_change", "Change of P&L method"
 
 
+SPLIT_KINDS = (ActivityKind.SPLIT, ActivityKind.REVERSE_SPLIT)
 CASH_KINDS = {ActivityKind.DEPOSIT: 1, ActivityKind.WITHDRAWAL: -1, ActivityKind.INTEREST: 1, ActivityKind.FEE: -1}
 
 

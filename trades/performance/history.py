@@ -13,8 +13,8 @@ from django.db.models import Count, Min, OuterRef, QuerySet, Subquery
 from market.history import PricePoint, daily_closes, prices_at
 from tradeops.core.fields import ExactSum
 
-from ..folding.choosing import View, events_of
 from ..folding.events import Event, place_of
+from ..folding.reading import View, events_of
 from ..ledger import Method
 from ..models import Account, Activity, Realization, RoundTrip, Trade
 from . import attribution

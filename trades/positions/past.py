@@ -17,8 +17,8 @@ from tradeops.core.api import Conflict
 from .. import ledger
 from ..folding import derived
 from ..folding.account_book import AccountBook, fold_account
-from ..folding.choosing import View, events_of, family_of
 from ..folding.events import Event, MethodChange, Split
+from ..folding.reading import View, events_of, family_of
 from ..folding.tallies import Tally
 from ..ledger import Method
 from ..models import Account, Activity, LedgerEntry, Position, Trade

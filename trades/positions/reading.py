@@ -9,8 +9,8 @@ from rest_framework.exceptions import ErrorDetail, ValidationError
 from market.tickers import is_ticker
 from tradeops.core.api import Conflict
 
-from ..booking.references import refer
 from ..models import Account, Lot, Position
+from ..versions.references import refer
 from .past import Asked, happened, read_past
 from .valuation import value_all
 

@@ -10,12 +10,11 @@ from market.models import Source
 
 from .. import ledger
 from ..folding.events import Split
-from ..models import Activity, ActivityKind, Position
+from ..models import SPLIT_KINDS, Activity, Position
 from ..performance.equity import rescaled
 
 NO_PRICE = "no_price"
 SIMULATED_PRICE = "simulated_price"  # there is one, but it never marks real money
-SPLITS = (ActivityKind.SPLIT, ActivityKind.REVERSE_SPLIT)
 Place = tuple[int, str]  # an account and a ticker in it
 
 
@@ -69,7 +68,7 @@ def splits_of(positions: list[Position], points: Iterable[PricePoint]) -> dict[P
     if oldest is None:
         return {}
     accounts = {position.account_id for position in positions}
-    rows = Activity.objects.current().filter(account__in=accounts, kind__in=SPLITS, effective_at__gte=oldest)
+    rows = Activity.objects.current().filter(account__in=accounts, kind__in=SPLIT_KINDS, effective_at__gte=oldest)
     found: dict[Place, list[Split]] = {}
     for row in rows.in_order():
         found.setdefault((row.account_id, row.ticker), []).append(row.as_event())

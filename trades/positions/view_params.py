@@ -24,6 +24,12 @@ class AccountParams(Params):
     account = account_id_field(required=False)
 
 
+class AccountListParams(AccountParams):
+    """The same, beside the parameters of a list's pages."""
+
+    ALWAYS_KNOWN = ("format", "cursor", "page_size")
+
+
 class ViewParams(AccountParams):
     """The account, and the view of its book."""
 

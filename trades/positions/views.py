@@ -19,15 +19,15 @@ from tradeops.core.fields import ExactSum
 
 from .. import ledger
 from ..activities.reading import concerning, give_effects, with_effects
-from ..booking.references import refer
 from ..export import attach_realized
 from ..filters import refuse_unknown
 from ..folding import derived
-from ..folding.choosing import NOW, View
+from ..folding.reading import NOW, View
 from ..forms import accounts_of, currency_of
 from ..insight.reading import method_rows
 from ..insight.views import methods_context, what_if_context
 from ..models import Activity, PnlMethod, Position, RoundTrip, Trade
+from ..versions.references import refer
 from .api import LOTS_SHOWN
 from .past import Asked, Record, record_of
 from .price_chart import FILLS_DRAWN, price_chart

@@ -13,8 +13,7 @@ from tradeops.core.moments import InstantField
 
 from ..filters import BookFilterBackend, RoundTripFilter, filter_rows
 from ..models import RoundTrip
-from ..positions.serializers import ReferenceSerializer
-from ..serializers import Money
+from ..serializers import Money, ReferenceSerializer
 from ..versions.api import BookView
 from .reading import NEWEST_FIRST, csv_pages, describe
 

@@ -16,10 +16,10 @@ from tradeops.core.download import pages_of
 from tradeops.core.fields import ExactSum
 from tradeops.core.moments import written_time
 
-from ..booking.references import refer
 from ..folding.events import Event, SymbolChange, place_of
 from ..ledger import EXACT, ZERO
 from ..models import Activity, ActivityKind, Realization, RoundTrip, Trade
+from ..versions.references import refer
 from . import excursions
 from .excursions import NO_BARS, Step
 

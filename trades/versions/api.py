@@ -20,7 +20,7 @@ from ..control.serializers import AdjustmentSerializer, ProposalSerializer
 from ..filters import refuse_unknown
 from ..models import Account, Version
 from ..serializers import ADJUSTMENT_HELP
-from .reading import VoidSerializer, with_changes
+from .serializers import VoidSerializer, with_changes
 
 KEY = re.compile(r"[\x21-\x7e]{1,128}")
 VERSION_TAG = re.compile(r'"([1-9][0-9]{0,8})"')

@@ -12,12 +12,12 @@ from market.models import Instrument
 from tradeops.core.users.roles import Action, require
 
 from .. import services
-from ..booking.references import refer
 from ..control.adjusting import adjusted_by
 from ..control.differences import with_changes as with_proposed_changes
 from ..forms import CorrectionFields, ReasonForm
 from ..models import Adjustment, ImportBatch, Lot, Proposal, Realization, Version
-from .reading import with_changes
+from .references import refer
+from .serializers import with_changes
 
 TICKERS_OFFERED = 500
 VERSIONS_SHOWN, LOTS_SHOWN = 200, 200

@@ -9,7 +9,7 @@ from django.utils import timezone
 from tests.factories import act, book, make_account
 from tests.trades.conftest import at
 from trades.accounts.cash import Cash, cash_by_account
-from trades.folding.choosing import book_of
+from trades.folding.reading import book_of
 from trades.services import void_version
 
 pytestmark = pytest.mark.django_db

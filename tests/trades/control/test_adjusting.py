@@ -13,7 +13,7 @@ from tests.trades.conftest import problems, send
 from tradeops.core.api import Conflict, PreconditionFailed
 from trades.accounts.cash import cash_by_account
 from trades.chain import triggers, verification
-from trades.folding.choosing import View, book_of
+from trades.folding.reading import View, book_of
 from trades.ledger import Method
 from trades.models import Account, Activity, Adjustment, LedgerEntry, Position, Trade
 from trades.services import correct_version, void_version

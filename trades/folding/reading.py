@@ -1,4 +1,4 @@
-"""Chooses the events of an account, as they stand or as they were known, and folds them."""
+"""Reads the events of an account, as they stand or as they were known, and folds them."""
 
 from dataclasses import dataclass
 from datetime import datetime

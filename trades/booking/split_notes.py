@@ -5,15 +5,14 @@ from decimal import Decimal
 
 from market.services import forget_split, record_split
 
-from ..models import Activity, ActivityKind, Version
+from ..models import SPLIT_KINDS, Activity, Version
 
-SPLITS = (ActivityKind.SPLIT, ActivityKind.REVERSE_SPLIT)
 Place = tuple[str, date]  # a ticker, and a day of UTC: one split a day
 
 
 def places_of(*rows: Version | None) -> set[Place]:
     """Where the splits among `rows` fall."""
-    splits = [row for row in rows if isinstance(row, Activity) and row.kind in SPLITS]
+    splits = [row for row in rows if isinstance(row, Activity) and row.kind in SPLIT_KINDS]
     return {(split.ticker, split.effective_at.astimezone(UTC).date()) for split in splits}
 
 
@@ -21,7 +20,7 @@ def note_splits(places: set[Place]) -> None:
     """Notes what the books, as they stand, say of each ticker and day: the last to be booked counts."""
     for ticker, day in sorted(places):
         start = datetime.combine(day, time(), UTC)
-        said = Activity.objects.current().filter(instrument=ticker, kind__in=SPLITS)
+        said = Activity.objects.current().filter(instrument=ticker, kind__in=SPLIT_KINDS)
         last = said.filter(effective_at__gte=start, effective_at__lt=start + timedelta(days=1)).order_by("entry").last()
         if last is None:
             forget_split(ticker, start)
