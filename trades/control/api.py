@@ -1,6 +1,6 @@
 """The addresses of closes, approvals and reconciliations."""
 
-from datetime import date, datetime, timedelta
+from datetime import date, datetime
 
 from django.shortcuts import get_object_or_404
 from django.utils import timezone
@@ -18,7 +18,7 @@ from tradeops.core.users.roles import Action
 
 from ..filters import refuse_unknown
 from ..models import Account, LedgerEntry, Proposal, Reconciliation
-from ..positions.view_params import AccountParams
+from ..positions.view_params import AccountListParams
 from ..versions.api import IDEMPOTENCY_KEY, BookView, account_of, idempotency_key
 from . import approvals
 from .breaks import Statement
@@ -37,20 +37,7 @@ from .serializers import (
     ReconciliationSerializer,
     RejectionSerializer,
 )
-from .statements import read_statement
-
-STATEMENT_MAX_BYTES = 4_194_304
-LIST_PARAMETERS = ("cursor", "page_size", "format")
-
-
-def read_params(params_class, request: Request) -> dict:
-    """The query parameters of a list, beside those of its pages."""
-    params = params_class(
-        data={name: value for name, value in request.query_params.items() if name not in LIST_PARAMETERS}
-    )
-    params.is_valid(raise_exception=True)
-    return params.validated_data
-
+from .statements import STATEMENT_MAX_BYTES, read_statement
 
 # Closes ---------------------------------------------------------------------------------------
 
@@ -78,7 +65,7 @@ class AccountCloses(BookView):
 
     @extend_schema(responses=CloseSerializer(many=True))
     def get(self, request: Request, account_id: int) -> Response:
-        refuse_unknown(request.query_params, LIST_PARAMETERS)
+        refuse_unknown(request.query_params, ["cursor", "page_size", "format"])
         page = self.paginate_queryset(closes_of(self.account()))
         return self.get_paginated_response(CloseSerializer(page, many=True).data)
 
@@ -114,7 +101,7 @@ class ProposalList(BookView):
 
     @extend_schema(parameters=[ProposalParams], responses=ProposalSerializer(many=True))
     def get(self, request: Request) -> Response:
-        asked = read_params(ProposalParams, request)
+        asked = ProposalParams.read(request)
         page = with_changes(self.paginate_queryset(proposals_seen(request.user).filter(**asked)))
         return self.get_paginated_response(ProposalSerializer(page, many=True).data)
 
@@ -211,9 +198,9 @@ class ReconciliationList(BookView):
     pagination_class = ReconciliationPagination
     filter_backends: list = []
 
-    @extend_schema(parameters=[AccountParams], responses=ReconciliationSerializer(many=True))
+    @extend_schema(parameters=[AccountListParams], responses=ReconciliationSerializer(many=True))
     def get(self, request: Request) -> Response:
-        asked = read_params(AccountParams, request)
+        asked = AccountListParams.read(request)
         page = self.paginate_queryset(reconciliations_seen(request.user).filter(**asked))
         return self.get_paginated_response(ReconciliationSerializer(page, many=True).data)
 
@@ -282,4 +269,4 @@ def moment_of(account: Account, at: datetime | date | None) -> datetime:
     """The moment a statement speaks of: of a day, the account's last."""
     if at is None or isinstance(at, datetime):
         return at or timezone.now()
-    return account.day_start(at + timedelta(days=1)) - timedelta(microseconds=1)
+    return account.day_end(at)

@@ -1,18 +1,18 @@
 """The forms of the back office's pages. They check shape as the API does; the rules are the services'."""
 
-from datetime import datetime, timedelta
+from datetime import datetime
 
 from django import forms
 from django.core.exceptions import ValidationError
 from rest_framework import exceptions
 
+from ..filters import checked
 from ..forms import RefusableForm, accounts_of, number_input
 from ..models import Account, ProposalState
 from ..serializers import Money
 from .breaks import Statement
-from .statements import read_statement
+from .statements import STATEMENT_MAX_BYTES, read_statement
 
-STATEMENT_MAX_BYTES = 4_194_304
 FAULTS_SHOWN = 20
 
 
@@ -46,10 +46,7 @@ class CashField(forms.CharField):
 
     def clean(self, value):
         text = super().clean(value)
-        try:
-            return Money().run_validation(text) if text else None
-        except exceptions.ValidationError as error:
-            raise ValidationError([ValidationError(str(one), code=one.code) for one in error.detail]) from error
+        return checked(Money(), text) if text else None
 
 
 class StatementForm(RefusableForm):
@@ -120,6 +117,6 @@ class StatementForm(RefusableForm):
         if day is None:
             return now
         try:
-            return account.day_start(day + timedelta(days=1)) - timedelta(microseconds=1)
+            return account.day_end(day)
         except OverflowError as error:
             raise ValidationError({"day": ValidationError("Enter a valid date.", code="invalid")}) from error

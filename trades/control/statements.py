@@ -14,6 +14,7 @@ from ..serializers import Money
 from .breaks import Statement
 
 CASH_ROW = "CASH"
+STATEMENT_MAX_BYTES = 4_194_304
 MOST_POSITIONS = 10_000
 PROBLEMS_LISTED = 100
 HEADS = {"ticker": "ticker", "symbol": "ticker", "quantity": "quantity"}

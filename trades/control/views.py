@@ -24,7 +24,7 @@ from ..filters import refuse_unknown
 from ..forms import RefusableForm, accounts_of
 from ..models import Account, Proposal, Reconciliation
 from . import approvals
-from .api import proposals_seen, read_params, reconciliations_seen
+from .api import proposals_seen, reconciliations_seen
 from .closes import close_books, closes_of
 from .differences import with_changes, with_changes_or_404
 from .forms import CloseForm, DecisionForm, StateForm, StatementForm
@@ -116,7 +116,7 @@ def approvals_page(request: HttpRequest) -> HttpResponse:
     """What waits for somebody's approval, and what was decided; newest first."""
     pages = ControlPages()
     try:
-        asked = read_params(ProposalParams, Request(request))
+        asked = ProposalParams.read(Request(request))
         rows = with_changes(pages.paginate_queryset(proposals_seen(request.user).filter(**asked), Request(request)))
     except ApiValidationError as error:
         return bad_query_page(request, error)

@@ -131,11 +131,7 @@ class ImportList(BookView):
 
     @extend_schema(responses=ImportBatchSerializer(many=True), parameters=[ImportListParams])
     def get(self, request: Request) -> Response:
-        paging = {"cursor", "page_size"}
-        given = {name: value for name, value in request.query_params.items() if name not in {*paging, "format"}}
-        params = ImportListParams(data=given)
-        params.is_valid(raise_exception=True)
-        page = self.paginate_queryset(batches_of(request).filter(**params.validated_data))
+        page = self.paginate_queryset(batches_of(request).filter(**ImportListParams.read(request)))
         return self.get_paginated_response(ImportBatchSerializer(page, many=True).data)
 
 

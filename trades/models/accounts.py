@@ -121,6 +121,10 @@ class Account(models.Model):
         """The instant at which the account's `day` begins, in UTC."""
         return datetime.combine(day, self.day_cutoff, self.zone).astimezone(UTC)
 
+    def day_end(self, day: date) -> datetime:
+        """The last instant of the account's `day`, in UTC. Raises OverflowError for the calendar's last."""
+        return self.day_start(day + timedelta(days=1)) - timedelta(microseconds=1)
+
     def moment_of(self, said: datetime | date) -> datetime:
         """A moment as it is, a day as its beginning in this account."""
         return said if isinstance(said, datetime) else self.day_start(said)
