@@ -59,6 +59,11 @@ def hub_of_this_loop() -> "Hub":
     return _hubs[loop]
 
 
+def hubs() -> list["Hub"]:
+    """Every hub of this process."""
+    return list(_hubs.values())
+
+
 def now_ms() -> int:
     return time.time_ns() // 1_000_000
 

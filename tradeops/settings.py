@@ -100,6 +100,7 @@ INSTALLED_APPS = [
 
 MIDDLEWARE = [
     "tradeops.middleware.request_id",
+    "tradeops.request_metrics.count_requests",
     "corsheaders.middleware.CorsMiddleware",
     "django.middleware.security.SecurityMiddleware",
     "django.middleware.csp.ContentSecurityPolicyMiddleware",
@@ -363,6 +364,16 @@ SPECTACULAR_SETTINGS = {
 }
 
 
+# Sight -------------------------------------------------------------------------------
+
+METRICS_TOKEN = environment.text("METRICS_TOKEN")
+if METRICS_TOKEN and len(METRICS_TOKEN) < 20:
+    raise ImproperlyConfigured("METRICS_TOKEN is too short: use 20 random characters or more.")
+LOG_FORMAT = environment.text("LOG_FORMAT", "line")
+if LOG_FORMAT not in ("line", "json"):
+    raise ImproperlyConfigured(f"LOG_FORMAT must be line or json, not {LOG_FORMAT!r}.")
+
+
 # Time, words, logs ---------------------------------------------------------------------
 
 LANGUAGE_CODE = "en-us"
@@ -378,9 +389,12 @@ LOGGING = {
         "request_id": {"()": "tradeops.core.request_id.RequestIdFilter"},
         "refusal": {"()": "tradeops.core.request_id.RefusalFilter"},
     },
-    "formatters": {"line": {"format": "{asctime} {levelname} {name} [{request_id}] {message}", "style": "{"}},
+    "formatters": {
+        "line": {"format": "{asctime} {levelname} {name} [{request_id}] {message}", "style": "{"},
+        "json": {"()": "tradeops.core.request_id.JsonFormatter"},
+    },
     "handlers": {
-        "console": {"class": "logging.StreamHandler", "formatter": "line", "filters": ["request_id", "refusal"]}
+        "console": {"class": "logging.StreamHandler", "formatter": LOG_FORMAT, "filters": ["request_id", "refusal"]}
     },
     "root": {"handlers": ["console"], "level": "WARNING"},
     "loggers": {

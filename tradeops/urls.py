@@ -9,7 +9,7 @@ import analytics.urls
 import market.urls
 import strategies.urls
 import trades.urls
-from tradeops import health, views
+from tradeops import health, metrics, views
 from tradeops.core.jobs import urls as jobs_urls
 from tradeops.core.users import urls as users_urls
 
@@ -23,6 +23,7 @@ urlpatterns = [
     path("", views.overview, name="overview"),
     path("health", health.health, name="health"),
     path("health/live", health.health_live, name="health-live"),
+    path("metrics", metrics.metrics, name="metrics"),
     path("schema", SpectacularAPIView.as_view(), name="schema"),
     path("docs", SpectacularSwaggerSplitView.as_view(url_name="schema"), name="docs"),
     path("desk/", views.today, name="today"),

@@ -15,6 +15,7 @@ from tradeops.core.events.models import Event
 from tradeops.core.jobs import embedded, nudging, runner, services
 from tradeops.core.jobs.models import LOST_AFTER, Heartbeat, Job, State
 from tradeops.core.jobs.services import owe
+from tradeops.core.request_id import current_request_id, working_for
 
 pytestmark = pytest.mark.django_db
 
@@ -382,6 +383,23 @@ def test_a_thread_of_the_desk_outlives_a_step_that_stumbles(monkeypatch, caplog)
     clumsy.run()
     assert clumsy.steps == 2
     assert "stumbled" in caplog.text
+
+
+def test_a_jobs_log_lines_bear_the_id_of_the_request_that_owed_it(kind, caplog):
+    def handler(job):
+        seen.append(current_request_id.get())
+        if job.key == "again":
+            raise ConnectionError("secret")
+        owe(job.kind, "again")
+
+    seen = []
+    with working_for("request-1"):
+        owe(name := kind(handler), "a")
+    with working_for("-"):  # as where no request is answered
+        owe(name, "b")
+        runner.run_owed()
+        assert current_request_id.get() == "-"
+    assert seen == ["request-1", f"job-{Job.objects.get(key='b').pk}", "request-1"]
 
 
 # --- the page

@@ -14,7 +14,7 @@ class JobAdmin(ReadOnlyAdmin):
     list_display = ["id", "kind", "key", "state", "attempts", "progress", "owner", "due_at", "finished_at", "reason"]
     list_filter = ["state", "kind"]
     list_select_related = ["owner"]
-    search_fields = ["key", "reason", "owner__username"]
+    search_fields = ["key", "reason", "owner__username", "request_id"]
     date_hierarchy = "created_at"
     actions = ["run_again"]
 

@@ -53,6 +53,7 @@ class Job(models.Model):
     progress = models.PositiveSmallIntegerField(default=0, help_text="Percent done.")
     result = models.JSONField(null=True, blank=True)
     reason = models.TextField(blank=True)
+    request_id = models.CharField(max_length=64, blank=True, help_text="Of the request that owed it.")
     created_at = models.DateTimeField(default=timezone.now)
     started_at = models.DateTimeField(null=True, blank=True)
     alive_at = models.DateTimeField(

@@ -20,6 +20,7 @@ from django.utils.module_loading import autodiscover_modules
 
 from tradeops.core.events import relay
 from tradeops.core.events.services import record_event, user_stream
+from tradeops.core.request_id import working_for
 
 from .models import Job, State
 from .services import handlers, note_heartbeat
@@ -92,7 +93,12 @@ def is_worth_trying(job: Job) -> bool:
 
 
 def run_claimed(job: Job) -> None:
-    """Run the handler of a claimed job and write down how it ended."""
+    """Run the handler of a claimed job and write down how it ended; its log lines bear the id of who owed it."""
+    with working_for(job.request_id or f"job-{job.pk}"):
+        run_handler(job)
+
+
+def run_handler(job: Job) -> None:
     tell_progress(job)
     handler = handlers.get(job.kind)
     if handler is None:
@@ -102,7 +108,7 @@ def run_claimed(job: Job) -> None:
         with shown_alive(job):
             result = handler(job)
     except PERMANENT as error:
-        logger.exception("Job %s failed for good.", job.pk)
+        logger.exception("Job %s (%s %s) failed for good.", job.pk, job.kind, job.key)
         end(job, State.FAILED, reason=words_of(error))
     except Exception as error:  # the boundary between a job and its runner: whatever else a handler meets may pass
         logger.exception("Job %s failed at attempt %s.", job.pk, job.attempts)

@@ -5,6 +5,8 @@ from collections.abc import Callable
 from django.db import IntegrityError, transaction
 from django.utils import timezone
 
+from tradeops.core.request_id import current_request_id
+
 from .models import Heartbeat, Job
 
 Handler = Callable[[Job], dict]
@@ -36,7 +38,8 @@ def owe(kind: str, key: str, *, owner=None, due_at=None) -> Job:
 def make_job(kind: str, key: str, owner, due_at) -> Job:
     try:
         with transaction.atomic():
-            return Job.objects.create(kind=kind, key=key, owner=owner, due_at=due_at)
+            request_id = current_request_id.get().removeprefix("-")
+            return Job.objects.create(kind=kind, key=key, owner=owner, due_at=due_at, request_id=request_id)
     except IntegrityError:  # another transaction owed the same at this moment
         return Job.objects.unfinished().get(kind=kind, key=key)
 

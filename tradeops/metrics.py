@@ -1,0 +1,154 @@
+"""`/metrics`: what Prometheus scrapes, for staff or with METRICS_TOKEN.
+
+Two kinds of figures. What this process did (requests, open sockets) is counted in it, so each process is scraped at its
+own port; what the whole desk did is read from the rows, so any process tells it.
+"""
+
+import secrets
+from collections.abc import Iterator
+from datetime import timedelta
+
+from django.conf import settings
+from django.db import DatabaseError
+from django.db.models import Count, F, Min, Sum
+from django.http import HttpRequest, HttpResponse
+from django.utils import timezone
+from django.views.decorators.cache import never_cache
+from django.views.decorators.http import require_safe
+from prometheus_client import CollectorRegistry, ProcessCollector, generate_latest
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
+
+from analytics.models import RECONCILE, LakeFile
+from market.hub import hubs
+from market.models import Alert, FeedState
+from tradeops.core.jobs.models import UNFINISHED, Heartbeat, Job, State
+from tradeops.core.users.roles import Action
+from tradeops.errors import problem_or_page
+from tradeops.request_metrics import REQUEST_METRICS
+from trades.models import Account, Position
+from trades.tasks import VERIFY
+
+CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
+ONE_DAY = timedelta(days=1)
+ALERTS_MEASURED = 1000
+QUANTILES = (0.5, 0.99, 1.0)
+
+
+def gauge(name: str, help: str, value: float) -> Metric:
+    return GaugeMetricFamily(f"tradeops_{name}", help, value=value)
+
+
+class DeskCollector:
+    """What the rows say when they are asked. With the database away it says so, and the process still tells its own."""
+
+    def collect(self) -> Iterator[Metric]:
+        try:
+            found = [metric for read in READERS for metric in read()]
+        except DatabaseError:
+            found = []
+        yield gauge("database_up", "Whether the database answers.", 1 if found else 0)
+        yield from found
+
+
+class HubCollector:
+    """The open sockets of this process."""
+
+    def collect(self) -> Iterator[Metric]:
+        clients = [client for hub in hubs() for client in list(hub.clients)]
+        yield gauge("socket_clients", "Open live sockets of this process.", len(clients))
+        conflated = sum(client.mailbox.conflated for client in clients)
+        yield gauge("socket_conflated_frames", "Frames that clients open now read too slowly to get apart.", conflated)
+
+
+# What the rows say -----------------------------------------------------------------------
+
+
+def book_metrics() -> Iterator[Metric]:
+    entries = Account.objects.aggregate(entries=Sum("last_number"))["entries"] or 0
+    yield CounterMetricFamily("tradeops_ledger_entries", "Acts that were booked: trades, corrections …", value=entries)
+    trades = Position.objects.aggregate(trades=Sum(F("buy_count") + F("sell_count")))["trades"] or 0
+    yield gauge("trades", "Trades of the book as it stands.", trades)
+
+
+def verification_metrics() -> Iterator[Metric]:
+    """The last time the ledger was verified, and the lake held against it."""
+    for kind, name, count in ((VERIFY, "ledger", "difference_count"), (RECONCILE, "lake", "finding_count")):
+        last = Job.objects.filter(kind=kind, state=State.SUCCEEDED).first()
+        if last:
+            found = (last.result or {}).get(count, 0)
+            yield gauge(f"{name}_differences", f"What the last check of the {name} found.", found)
+            moment = last.finished_at.timestamp()
+            yield gauge(f"{name}_checked_timestamp_seconds", f"When the {name} was last checked.", moment)
+
+
+def feed_metrics() -> Iterator[Metric]:
+    state = FeedState.objects.current()
+    yield CounterMetricFamily("tradeops_feed_flushes", "Flushes of prices, of all tickers each.", value=state.seq)
+    if state.flushed_at:
+        yield gauge("feed_age_seconds", "How old the last stored prices are.", seconds_since(state.flushed_at))
+
+
+def alert_metrics() -> Iterator[Metric]:
+    """From the price that made an alert fire to its being handed to open pages, over the last hour."""
+    fired = Alert.objects.filter(tick_at__gte=timezone.now() - timedelta(hours=1), published_at__isnull=False)
+    moments = fired.values_list("tick_at", "published_at")[:ALERTS_MEASURED]
+    waits = sorted((published - tick).total_seconds() for tick, published in moments)
+    family = GaugeMetricFamily("tradeops_alert_latency_seconds", "From the price to the page.", labels=["quantile"])
+    for quantile in QUANTILES if waits else ():
+        family.add_metric([f"{quantile:g}"], waits[min(len(waits) - 1, int(quantile * len(waits)))])
+    yield family
+
+
+def job_metrics() -> Iterator[Metric]:
+    now = timezone.now()
+    family = GaugeMetricFamily("tradeops_jobs", "Jobs: unfinished, or ended in the last day.", labels=["kind", "state"])
+    rows = Job.objects.filter(state__in=UNFINISHED).order_by() | Job.objects.filter(finished_at__gte=now - ONE_DAY)
+    for kind, state, count in rows.order_by().values_list("kind", "state").annotate(count=Count("id")):
+        family.add_metric([kind, state], count)
+    yield family
+    oldest = Job.objects.claimable(now).order_by().aggregate(due_at=Min("due_at"))["due_at"]
+    yield gauge("job_wait_seconds", "How long the longest waiting job is due.", seconds_since(oldest) if oldest else 0)
+    ages = GaugeMetricFamily("tradeops_heartbeat_age_seconds", "Since a part last showed life.", labels=["part"])
+    for part, at in Heartbeat.objects.values_list("part", "at"):
+        ages.add_metric([part], seconds_since(at))
+    yield ages
+
+
+def lake_metrics() -> Iterator[Metric]:
+    newest = LakeFile.objects.filter(kind="trades").order_by("-day").values_list("day", flat=True).first()
+    if newest:
+        behind = (timezone.now().date() - ONE_DAY - newest).days
+        yield gauge("lake_lag_days", "Days that are over and not in the lake, since the newest there.", max(0, behind))
+
+
+def seconds_since(moment) -> float:
+    return max(0.0, (timezone.now() - moment).total_seconds())
+
+
+READERS = (book_metrics, verification_metrics, feed_metrics, alert_metrics, job_metrics, lake_metrics)
+REGISTRY = CollectorRegistry()
+ProcessCollector(registry=REGISTRY)
+for collector in (DeskCollector(), HubCollector(), *REQUEST_METRICS):
+    REGISTRY.register(collector)
+
+
+# The address ----------------------------------------------------------------------------
+
+
+@never_cache
+@require_safe
+def metrics(request: HttpRequest) -> HttpResponse:
+    """The figures in Prometheus' text format."""
+    if has_token(request) or (request.user.is_authenticated and request.user.may(Action.SEE_OFFICE)):
+        return HttpResponse(generate_latest(REGISTRY), content_type=CONTENT_TYPE)
+    if request.user.is_authenticated:
+        return problem_or_page(request, 403, "The metrics are for the back office, auditors and the scrape token.")
+    response = problem_or_page(request, 401, "Sign in as staff, or send METRICS_TOKEN as a bearer token.")
+    response["WWW-Authenticate"] = "Bearer"
+    return response
+
+
+def has_token(request: HttpRequest) -> bool:
+    scheme, _, given = request.headers.get("Authorization", "").partition(" ")
+    token = settings.METRICS_TOKEN
+    return bool(token) and scheme.lower() == "bearer" and secrets.compare_digest(given.encode(), token.encode())
