@@ -124,6 +124,7 @@ class TradeFilter(django_filters.FilterSet):
         model = Trade
         fields: list[str] = []
 
+    @extend_schema_field(OpenApiTypes.INT)
     def filter_import(self, queryset, name, import_id):
         brought = Trade.objects.filter(entry__import_batch=import_id).order_by().values("trade_id")
         return queryset.filter(trade_id__in=brought)
