@@ -17,15 +17,17 @@ from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from strategies import charts, guide, logs, provenance, services
+from strategies.asked import StoredRunSerializer, asked_for
 from strategies.backtest import Backtest, BacktestError, Spec, make_spec
 from strategies.models import Run
 from strategies.parameters import ParameterError
 from strategies.portfolio import combine
-from strategies.prices import PriceFileError, read_files
+from strategies.prices import PriceFileError
 from strategies.results import add_curve
 from strategies.serializers import ResultSerializer, RunListSerializer, RunRequestSerializer, SpecSerializer
 from tradeops.core.api import Conflict, KeysetPagination, Unprocessable
-from tradeops.core.uploads import CsvParser, given_values, uploaded_files
+from tradeops.core.strict_json import StrictJSONParser
+from tradeops.core.uploads import CsvParser, given_values
 from tradeops.core.users.roles import Action
 
 CSV = "text/csv; charset=utf-8"
@@ -52,6 +54,9 @@ def refused_file(error: PriceFileError) -> Unprocessable:
     """422 with file, row and column."""
     told = {"file": error.file, "row": error.row, "column": error.column}
     named = {key: value for key, value in told.items() if value is not None}
+    if error.file == "tickers":  # bars of the desk, and no file
+        problem = {"field": "tickers", "code": error.code, "message": error.message}
+        return Unprocessable(error.message, code=error.code, errors=[problem])
     field = "ticker" if error.code in ("ticker", "ticker_not_used") and error.row is None else "file"
     problem = {"field": field, "code": error.code, "message": error.message} | named
     return Unprocessable(str(error), code=error.code, errors=[problem])
@@ -98,22 +103,26 @@ class AnyAccept(BaseContentNegotiation):
 class RunBacktest(APIView):
     """Runs a strategy on uploaded CSV files of prices and keeps the result.
 
-    Send one or several files in the field `file`, or one file as a `text/csv` body; see `/algorithm/help`.
+    Send one or several files in the field `file`, or one file as a `text/csv` body; see `/algorithm/help`. Or send
+    JSON that names bars of the desk: `{"tickers": ["AAPL"], "start": "2020-01-01", "strategy": "macd"}`.
     """
 
     writes = Action.RUN
-    parser_classes = [MultiPartParser, CsvParser]
+    parser_classes = [StrictJSONParser, MultiPartParser, CsvParser]
 
     @extend_schema(
-        request={"multipart/form-data": RunRequestSerializer, "text/csv": OpenApiTypes.STR}, responses=ResultSerializer
+        request={
+            "multipart/form-data": RunRequestSerializer,
+            "text/csv": OpenApiTypes.STR,
+            "application/json": StoredRunSerializer,
+        },
+        responses=ResultSerializer,
     )
     def post(self, request: Request) -> Response:
-        given = given_values(request)
-        ticker = given.pop("ticker", "")
-        spec = checked_spec(given)
+        asked = asked_for(request)
+        spec = checked_spec(asked.values)
         try:
-            all_prices = read_files(uploaded_files(request), ticker)
-            run = services.run_backtest(request.user, spec, all_prices)
+            run = services.run_backtest(request.user, spec, asked.read(), asked.source)
         except PriceFileError as error:
             raise refused_file(error) from error
         except BacktestError as error:

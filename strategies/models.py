@@ -37,6 +37,7 @@ class RunQuerySet(models.QuerySet):
 class Source(models.TextChoices):
     UPLOAD = "upload", "Uploaded files"
     SAMPLE = "sample", "Sample data, generated"
+    STORED = "stored", "Bars of the desk"
 
 
 class Run(models.Model):

@@ -14,14 +14,16 @@ from rest_framework.views import APIView
 
 from strategies import sweeping
 from strategies.api import RunPagination, refused_backtest, refused_file, refused_parameters
+from strategies.asked import StoredSweepSerializer, asked_for
 from strategies.backtest import BacktestError
 from strategies.grid import Grid, make_grid
 from strategies.models import Sweep
 from strategies.parameters import ParameterError
-from strategies.prices import PriceFileError, read_files
+from strategies.prices import PriceFileError
 from strategies.serializers import SweepRequestSerializer, SweepSerializer, SweepStartedSerializer
 from tradeops.core.api import Conflict
-from tradeops.core.uploads import CsvParser, given_values, uploaded_files
+from tradeops.core.strict_json import StrictJSONParser
+from tradeops.core.uploads import CsvParser
 from tradeops.core.users.roles import Action
 
 MAP_PARAMETERS = [
@@ -58,7 +60,7 @@ class SweepList(ListAPIView):
     """
 
     writes = Action.RUN
-    parser_classes = [MultiPartParser, CsvParser]
+    parser_classes = [StrictJSONParser, MultiPartParser, CsvParser]
     serializer_class = SweepSerializer
     pagination_class = RunPagination
     queryset = Sweep.objects.none()
@@ -67,18 +69,22 @@ class SweepList(ListAPIView):
         return Sweep.objects.visible_to(self.request.user).listed()
 
     @extend_schema(
-        request={"multipart/form-data": SweepRequestSerializer, "text/csv": OpenApiTypes.STR},
+        request={
+            "multipart/form-data": SweepRequestSerializer,
+            "text/csv": OpenApiTypes.STR,
+            "application/json": StoredSweepSerializer,
+        },
         responses={202: SweepStartedSerializer},
     )
     def post(self, request: Request) -> Response:
-        given = given_values(request)
-        ticker, is_dry = given.pop("ticker", ""), given.pop("dry_run", "false") == "true"
-        grid = checked_grid(given)
+        asked = asked_for(request)
+        is_dry = asked.values.pop("dry_run", "false") in ("true", True)
+        grid = checked_grid(asked.values)
         try:
-            all_prices = read_files(uploaded_files(request), ticker)
+            all_prices = asked.read()
             if is_dry:
                 return Response(outlook(grid, grid.seconds(all_prices), grid.parts(all_prices)))
-            sweep = sweeping.start_sweep(request.user, grid, all_prices)
+            sweep = sweeping.start_sweep(request.user, grid, all_prices, asked.source)
         except PriceFileError as error:
             raise refused_file(error) from error
         except BacktestError as error:
