@@ -4,6 +4,7 @@ at the same time share one (group_commit.py)."""
 
 from collections.abc import Callable
 
+from django.core.exceptions import ValidationError
 from django.db import IntegrityError, transaction
 from django.utils import timezone
 
@@ -42,16 +43,27 @@ def default_account(user: User) -> Account:
 
 def open_account(account: Account) -> Account:
     """Saves a new account. Raises ValidationError where the owner has one of that name."""
-    account.full_clean()
-    account.save(force_insert=True)
+    save_named(account, force_insert=True)
     return account
 
 
 def rename_account(account: Account, name: str) -> None:
     """Saves another name. Raises ValidationError where the owner has an account of that name."""
     account.name = name
-    account.full_clean()
-    account.save(update_fields=["name"])
+    save_named(account, update_fields=["name"])
+
+
+def save_named(account: Account, **how) -> None:
+    """Saves `account` under its name. That it is taken is caught, not looked for: two may ask for it at once."""
+    account.full_clean(validate_constraints=False)
+    try:
+        with transaction.atomic():
+            account.save(**how)
+    except IntegrityError as error:
+        if not Account.objects.filter(owner=account.owner, name=account.name).exclude(pk=account.pk).exists():
+            raise
+        taken = ValidationError("There is an account of that name already.", code="unique")
+        raise ValidationError({"name": [taken]}) from error
 
 
 def change_account(

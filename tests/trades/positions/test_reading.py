@@ -242,7 +242,7 @@ def test_the_method_of_an_account_changes_by_a_dated_event_alone(api, alice):
 def test_a_name_that_is_taken_changes_no_method_either(api, alice, account):
     make_account(alice, "Taken")
     body = {"name": "Taken", "pnl_method": "lifo", "effective_at": "2025-01-15"}
-    assert problems(send(api(alice), "patch", f"/accounts/{account.pk}", body)).keys() == {"non_field_errors"}
+    assert problems(send(api(alice), "patch", f"/accounts/{account.pk}", body)).keys() == {"name"}
     assert not Activity.objects.exists()
 
 
