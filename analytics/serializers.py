@@ -8,19 +8,14 @@ from rest_framework.exceptions import ParseError
 from rest_framework.reverse import reverse
 
 from analytics.models import ExportJob
-from analytics.reading import PLAIN_DAY
 from analytics.services import check_exportable
 from tradeops.core.api import StrictSerializer
-from tradeops.core.moments import InstantField
+from tradeops.core.moments import DayField, InstantField
 from tradeops.core.strict_json import StrictJSONParser, parse_json
 
 
-class DayField(serializers.DateField):
-    """A day as YYYY-MM-DD and nothing else: Python also takes 20250115, 2025-W03-3 and digits of other scripts."""
-
+class ExportableDayField(DayField):
     def to_internal_value(self, value):
-        if not isinstance(value, str) or not PLAIN_DAY.fullmatch(value):
-            self.fail("invalid", format="YYYY-MM-DD")
         day = super().to_internal_value(value)
         check_exportable(day)
         return day
@@ -29,7 +24,7 @@ class DayField(serializers.DateField):
 class ProcessSerializer(StrictSerializer):
     """`{"date": "2025-01-15"}`; without a date: yesterday, UTC."""
 
-    date = DayField(required=False)
+    date = ExportableDayField(required=False)
 
     def validate(self, values):
         values.setdefault("date", timezone.now().date() - dt.timedelta(days=1))

@@ -5,7 +5,7 @@ from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 from rest_framework.exceptions import ErrorDetail
 
-from tradeops.core.api import ExactDecimalField, Params, StrictSerializer
+from tradeops.core.api import ExactDecimalField, Params, StrictSerializer, WholeNumberField
 from tradeops.core.moments import InstantField, MomentField
 
 from .bar_files import MOST_BARS, BarValues, fault_of, second_times
@@ -70,7 +70,7 @@ class TickerParams(Params):
 class AverageParams(Params):
     """`GET /tickers/{ticker}/average`."""
 
-    window = serializers.IntegerField(required=False, min_value=60, max_value=86_400, default=300)
+    window = WholeNumberField(required=False, min_value=60, max_value=86_400, default=300)
 
 
 class AverageSerializer(serializers.Serializer):
@@ -179,7 +179,7 @@ class MarkRequestSerializer(StrictSerializer):
     price = ExactDecimalField(above=0, allow_null=True)
     at = InstantField(required=False, help_text="Left out: now.")
     note = serializers.CharField(required=False, allow_blank=True, max_length=500)
-    corrects = serializers.IntegerField(required=False, min_value=1, max_value=2**63 - 1)
+    corrects = WholeNumberField(required=False, min_value=1, max_value=2**63 - 1)
 
 
 class MarkParams(Params):
@@ -199,7 +199,7 @@ class MarkSerializer(serializers.ModelSerializer):
     source = serializers.SerializerMethodField()
     made_by = serializers.CharField(source="made_by.username")
     made_at = InstantField()
-    corrects = serializers.IntegerField(source="corrects_id", allow_null=True)
+    corrects = WholeNumberField(source="corrects_id", allow_null=True)
     corrected_by = serializers.SerializerMethodField()
 
     class Meta:

@@ -7,6 +7,7 @@ import django_filters
 from django import forms
 from django.core.exceptions import ValidationError
 from django.db.models import Q
+from django.http import QueryDict
 from django_filters.rest_framework import DjangoFilterBackend
 from django_filters.utils import translate_validation
 from drf_spectacular.types import OpenApiTypes
@@ -15,7 +16,7 @@ from rest_framework import exceptions
 
 from market.models import validate_ticker
 from tradeops.core import moments
-from tradeops.core.api import ExactDecimalField
+from tradeops.core.api import PLAIN_WHOLE, ExactDecimalField, refuse_repeated
 
 from .models import Activity, ActivityKind, RoundTrip, Side, Trade
 from .serializers import BIGGEST_ID
@@ -97,6 +98,11 @@ class MomentFilter(django_filters.Filter):
 class IdField(forms.IntegerField):
     def __init__(self, **kwargs):
         super().__init__(**{"min_value": 1, "max_value": BIGGEST_ID} | kwargs)
+
+    def to_python(self, value):
+        if isinstance(value, str) and value.strip() and not PLAIN_WHOLE.fullmatch(value.strip(" ")):
+            raise ValidationError(self.error_messages["invalid"], code="invalid")
+        return super().to_python(value)
 
 
 class IdFilter(django_filters.Filter):
@@ -188,6 +194,8 @@ def refuse_unknown(given, known) -> None:
     if unknown:
         detail = exceptions.ErrorDetail("This parameter is not known here.", code="unknown_parameter")
         raise exceptions.ValidationError({name[:80]: [detail] for name in unknown[:20]})
+    if isinstance(given, QueryDict):
+        refuse_repeated(given)
 
 
 def filter_rows(filterset_class, queryset, given, known=LIST_PARAMETERS):

@@ -3,7 +3,7 @@
 from rest_framework import serializers
 
 from market.models import validate_ticker
-from tradeops.core.api import ExactDecimalField, StrictSerializer
+from tradeops.core.api import ExactDecimalField, StrictSerializer, WholeNumberField
 from tradeops.core.moments import InstantField
 
 from .models import Side, Trade
@@ -36,8 +36,8 @@ class TagsField(serializers.ListField):
         return list(dict.fromkeys(tags))
 
 
-def account_id_field(**kwargs) -> serializers.IntegerField:
-    return serializers.IntegerField(min_value=1, max_value=BIGGEST_ID, **kwargs)
+def account_id_field(**kwargs) -> WholeNumberField:
+    return WholeNumberField(min_value=1, max_value=BIGGEST_ID, **kwargs)
 
 
 class ReferenceSerializer(serializers.Serializer):

@@ -90,6 +90,7 @@ def test_cursor_pages_walk_there_and_back(api, alice, blotter, ordering):
         ("ordering=--price", "ordering"),
         ("ticker=" + ",".join(f"T{n}" for n in range(60)), "ticker"), ("as_of=2025-01-15", "as_of"),
         ("strategy=" + "x" * 500, "strategy"),
+        ("account=1_0", "account"), ("account=%EF%BC%91", "account"), ("ticker=AAPL&ticker=MSFT", "ticker"),
     ],
 )  # fmt: skip
 def test_a_bad_parameter_is_refused_by_its_name(api, alice, query, field):
@@ -126,6 +127,14 @@ def test_csv_goes_on_over_the_edge_of_a_page(api, alice, account, monkeypatch):
         book(account, quantity=str(minute + 1), executed_at=at(minute))
     rows = csv_of(api(alice).get("/trades/?format=csv"))
     assert [row.split(",")[5] for row in rows[1:]] == ["5", "4", "3", "2", "1"]
+
+
+def test_csv_that_is_asked_for_by_format_comes_whatever_the_client_says_it_accepts(api, alice, account):
+    book(account)
+    response = api(alice).get("/trades/?format=csv", headers={"Accept": "application/json"})
+    assert response["Content-Type"].startswith("text/csv")
+    assert api(alice).get("/trades/", headers={"Accept": "text/csv, image/png"}).status_code == 200
+    assert api(alice).get("/trades/", headers={"Accept": "image/png"}).status_code == 406
 
 
 def test_a_refusal_of_csv_is_a_problem(api, alice):

@@ -12,7 +12,7 @@ from django.core.exceptions import NON_FIELD_ERRORS, PermissionDenied, RequestDa
 from django.core.exceptions import ValidationError as DjangoValidationError
 from django.db import InterfaceError, OperationalError
 from django.db.models import Q
-from django.http import Http404, HttpResponse
+from django.http import Http404, HttpResponse, QueryDict
 from rest_framework import exceptions, serializers
 from rest_framework.pagination import BasePagination
 from rest_framework.renderers import JSONRenderer
@@ -25,6 +25,7 @@ from .decimals import plain
 CURSOR_FAULTS = (
     ValueError, TypeError, OverflowError, binascii.Error, UnicodeError, RecursionError, DjangoValidationError,
 )  # fmt: skip
+PLAIN_WHOLE = re.compile(r"[+-]?[0-9]+")
 PLAIN_DECIMAL = re.compile(r"[+-]?(?:[0-9]+(?:\.[0-9]*)?|\.[0-9]+)(?:[eE][+-]?[0-9]{1,3})?")
 
 
@@ -161,6 +162,18 @@ def problem_exception_handler(error: Exception, context: dict) -> Response | Non
     return response
 
 
+# Numbers -------------------------------------------------------------------------------
+
+
+class WholeNumberField(serializers.IntegerField):
+    """A whole number in plain digits: Python also takes 1_000 and the digits of other scripts."""
+
+    def to_internal_value(self, data) -> int:
+        if isinstance(data, str) and not PLAIN_WHOLE.fullmatch(data.strip(" ")):
+            self.fail("invalid")
+        return super().to_internal_value(data)
+
+
 # Decimals ------------------------------------------------------------------------------
 
 
@@ -241,10 +254,19 @@ class Params(StrictSerializer):
 
     @classmethod
     def read(cls, request) -> dict:
+        refuse_repeated(request.query_params)
         known = {key: value for key, value in request.query_params.items() if key not in cls.ALWAYS_KNOWN}
         params = cls(data=known, context={"request": request})
         params.is_valid(raise_exception=True)
         return params.validated_data
+
+
+def refuse_repeated(query: QueryDict) -> None:
+    """A parameter given twice could be read in two ways. Raises DRF's ValidationError."""
+    twice = [name for name, texts in query.lists() if len(texts) > 1]
+    if twice:
+        detail = exceptions.ErrorDetail("It is given twice.", code="duplicate")
+        raise exceptions.ValidationError({name[:80]: [detail] for name in twice[:20]})
 
 
 # Lists ---------------------------------------------------------------------------------

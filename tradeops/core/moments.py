@@ -17,6 +17,15 @@ def written_time(at: datetime) -> str:
     return at.isoformat().replace("+00:00", "Z")
 
 
+class DayField(serializers.DateField):
+    """A day as YYYY-MM-DD and nothing else: Python also takes 20250115, 2025-W03-3 and digits of other scripts."""
+
+    def to_internal_value(self, value) -> date:
+        if isinstance(value, str) and not DAY.fullmatch(value):
+            self.fail("invalid", format="YYYY-MM-DD")
+        return super().to_internal_value(value)
+
+
 class InstantField(serializers.DateTimeField):
     """A moment: RFC 3339 with its offset in, UTC out. One without an offset could be any of 38 moments."""
 

@@ -37,7 +37,9 @@ def parse_json(body: bytes, parse_number=Decimal):
     except UnicodeDecodeError as error:
         raise exceptions.ParseError("The body is not UTF-8 text.") from error
     except (ValueError, InvalidOperation, RecursionError) as error:
-        raise exceptions.ParseError(f"The body is not JSON: {error}") from error
+        # Python's own words for a number that is too long say how to lift its limit.
+        fault = "a number has too many digits." if "set_int_max_str_digits" in str(error) else error
+        raise exceptions.ParseError(f"The body is not JSON: {fault}") from error
     if "\\u" in text:
         check_text(value)
     return value

@@ -61,7 +61,7 @@ def uploaded_files(request: Request) -> list[tuple[str, bytes]]:
     refuse_strange_files(request)
     files = [(uploaded.name, uploaded.read()) for uploaded in request.FILES.getlist("file")]
     if not files:
-        raise refusal("file", "Send one or several CSV files of prices.", "required")
+        raise refusal("file", "Send one or several CSV files, in the field file or one as a text/csv body.", "required")
     return files
 
 

@@ -4,7 +4,7 @@ from rest_framework import serializers
 
 from market.models import validate_ticker
 from tradeops.core.api import StrictSerializer
-from tradeops.core.moments import DayOrInstantField, InstantField
+from tradeops.core.moments import DayField, DayOrInstantField, InstantField
 
 from ..activities.serializers import WrittenActivitySerializer
 from ..models import ProposalState, Target
@@ -24,7 +24,7 @@ def reason_field(**kwargs) -> serializers.CharField:
 class CloseRequestSerializer(StrictSerializer):
     """The last of the account's own days to close."""
 
-    day = serializers.DateField()
+    day = DayField()
     reason = reason_field(required=False, allow_blank=True)
 
 

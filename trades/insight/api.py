@@ -5,7 +5,7 @@ from rest_framework import serializers
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from tradeops.core.api import ExactDecimalField
+from tradeops.core.api import ExactDecimalField, WholeNumberField
 
 from ..models import Position
 from ..positions.reading import one_position
@@ -22,12 +22,8 @@ FURTHEST = 10**9
 class ExplainParams(ViewParams):
     """The view, and which parts of each figure are shown."""
 
-    limit = serializers.IntegerField(
-        min_value=1, max_value=MOST_PARTS, default=PARTS, help_text="Parts of each figure."
-    )
-    skip = serializers.IntegerField(
-        min_value=0, max_value=FURTHEST, default=0, help_text="Parts before the first shown."
-    )
+    limit = WholeNumberField(min_value=1, max_value=MOST_PARTS, default=PARTS, help_text="Parts of each figure.")
+    skip = WholeNumberField(min_value=0, max_value=FURTHEST, default=0, help_text="Parts before the first shown.")
 
 
 class PositionExplanation(BookView):

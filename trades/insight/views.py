@@ -11,7 +11,7 @@ from django.views.decorators.http import require_safe
 from rest_framework import serializers
 from rest_framework.exceptions import ValidationError as ApiValidationError
 
-from tradeops.core.api import Conflict, ExactDecimalField, flat_errors
+from tradeops.core.api import Conflict, ExactDecimalField, WholeNumberField, flat_errors
 from tradeops.core.error_pages import bad_query_page, error_page
 
 from ..filters import refuse_unknown
@@ -32,7 +32,7 @@ LOTS_NAMED = 8
 
 
 class PageExplainParams(PageViewParams):
-    skip = serializers.IntegerField(min_value=0, max_value=FURTHEST, default=0)
+    skip = WholeNumberField(min_value=0, max_value=FURTHEST, default=0)
 
 
 @require_safe

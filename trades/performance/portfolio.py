@@ -12,6 +12,7 @@ from rest_framework.exceptions import ValidationError as ApiValidationError
 from market.models import Instrument
 from market.tickers import is_ticker
 from tradeops.core.api import Conflict, Params
+from tradeops.core.moments import DayField
 from tradeops.core.users.models import User
 
 from ..models import Account
@@ -37,8 +38,8 @@ class PortfolioParams(Params):
     currency = serializers.CharField(max_length=3, required=False, help_text="Of all accounts, those kept in it.")
     period = serializers.ChoiceField(choices=list(PERIODS.items()), required=False, help_text="Left out: all.")
     timeframe = serializers.ChoiceField(choices=["1d"], default="1d")
-    start = serializers.DateField(required=False)
-    end = serializers.DateField(required=False)
+    start = DayField(required=False)
+    end = DayField(required=False)
 
     def validate_currency(self, value: str) -> str:
         try:

@@ -8,7 +8,7 @@ from django.utils import timezone
 from rest_framework import serializers
 from rest_framework.exceptions import ErrorDetail
 
-from tradeops.core.api import Params
+from tradeops.core.api import Params, WholeNumberField
 from tradeops.core.moments import MomentField, written_time
 
 from ..ledger import Method
@@ -35,7 +35,7 @@ class ViewParams(AccountParams):
 
     as_of = MomentField(required=False, help_text="Executions and prices up to and including this moment.")
     known_at = MomentField(required=False, help_text="Only what had been recorded by this moment.")
-    known_entry = serializers.IntegerField(
+    known_entry = WholeNumberField(
         required=False, min_value=0, max_value=BIGGEST_ID, help_text="Only what the account's entries up to it say."
     )
     method = serializers.ChoiceField(choices=PnlMethod.choices, required=False, help_text="Another P&L method.")

@@ -53,7 +53,9 @@ def test_a_day_that_is_not_over_is_not_closed(api, account, carol, ahead):
     assert not LedgerEntry.objects.exists()
 
 
-@pytest.mark.parametrize("day", ["", None, "31.1.2025", "2025-02-30", "2025-01-31T00:00:00Z", 20250131, [], "9" * 400])
+@pytest.mark.parametrize(
+    "day", ["", None, "２０２５-01-31", "31.1.2025", "2025-02-30", "2025-01-31T00:00:00Z", 20250131, [], "9" * 400]
+)
 def test_what_is_no_day_is_refused_by_name(api, account, carol, day):
     answer = send(api(carol), "post", f"/accounts/{account.pk}/closes", {"day": day})
     assert answer.status_code == 400
