@@ -9,9 +9,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from .rules import PercentWatch
+from .rules import PERCENT_CHANGE, Hit, Rule, Watch
 from .ticks import StoredTicks, TickBatch
-from .windows import MEAN_SECONDS, Windows, change_percentages, means
+from .windows import Windows, change_percentages, means
 
 DAY_MS = 86_400_000
 
@@ -32,13 +32,22 @@ class QuoteNow:
 
 
 @dataclass(frozen=True, slots=True)
+class Fired:
+    """An alert that is due: the rule, the ticker's price, and its change over the rule's window in percent."""
+
+    rule: Rule
+    quote: QuoteNow
+    change_percentage: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Flush:
-    """What one batch of ticks came to. `fired` are the quotes that an alert is due for."""
+    """What one batch of ticks came to; `fired` are the alerts that are due."""
 
     seq: int
     at_ms: int
     quotes: list[QuoteNow]
-    fired: list[QuoteNow]
+    fired: list[Fired]
     batch: TickBatch
 
 
@@ -57,9 +66,17 @@ class Board:
 
     starts   by ticker; prices in micros
     seq      the number of the last flush
+    rules    what alerts are made by, and `waiting`, where they stand (see rules.py)
     """
 
-    def __init__(self, starts: Mapping[str, Start], seq: int = 0):
+    def __init__(
+        self,
+        starts: Mapping[str, Start],
+        seq: int = 0,
+        *,
+        rules: Sequence[Rule] = (),
+        waiting: Mapping[str, Mapping[str, int]] | None = None,
+    ):
         self.tickers = tuple(starts)
         self.seq = seq
         self.prices, self.closes, self.volumes, self.times = (
@@ -67,21 +84,42 @@ class Board:
             for name in ("price", "previous_close", "volume", "time")
         )
         self.windows = Windows(len(starts))
-        self.watch = PercentWatch(len(starts))
+        self.watch = Watch((), self.tickers, {})
+        self.take_rules(rules, waiting or {})
+
+    def take_rules(self, rules: Sequence[Rule], waiting: Mapping[str, Mapping[str, int]]) -> None:
+        """From now on goes by `rules`; each that `waiting` knows stands as it says there."""
+        self.watch = Watch(rules, self.tickers, waiting)
+        self.windows.keep_changes(self.watch.change_windows)
 
     def advance(self, batch: TickBatch) -> Flush:
         """Takes the next batch. Raises ValueError as `Windows.push` does."""
+        # Before its prices: after a cut the first one that comes must not hide that there was none.
+        silent = [Fired(hit.rule, self._last(hit.place)) for hit in self.watch.check_silence(batch.at_ms, self.times)]
         self.windows.push(batch.indexes, batch.times, batch.prices)
         self._turn_days(batch.indexes, batch.times)
         self.prices[batch.indexes] = batch.prices
         self.volumes[batch.indexes] += batch.volumes
         self.times[batch.indexes] = batch.times
-        references = self.windows.references(batch.indexes)
-        fires = self.watch.check(batch.indexes, batch.times, batch.prices, references)
+        hits = self.watch.check(
+            batch.indexes, batch.times, batch.prices, lambda seconds: self.windows.references(batch.indexes, seconds)
+        )
         self.seq += 1
-        quotes = list(self._quotes(batch.indexes, references))
-        fired = [quotes[place] for place in np.flatnonzero(fires)]
-        return Flush(seq=self.seq, at_ms=batch.at_ms, quotes=quotes, fired=fired, batch=batch)
+        quotes = list(self._quotes(batch.indexes))
+        places = {place: row for row, place in enumerate(batch.indexes.tolist())} if hits else {}
+        fired = [self._fired(hit, quotes[places[hit.place]]) for hit in hits]
+        return Flush(seq=self.seq, at_ms=batch.at_ms, quotes=quotes, fired=silent + fired, batch=batch)
+
+    def _fired(self, hit: Hit, quote: QuoteNow) -> Fired:
+        if hit.rule.kind != PERCENT_CHANGE:
+            return Fired(hit.rule, quote)
+        reference = self.windows.references(np.array([hit.place]), hit.rule.window_seconds)
+        return Fired(hit.rule, quote, float(change_percentages(np.array([quote.price]), reference)[0]))
+
+    def _last(self, place: int) -> QuoteNow:
+        """The quote of a ticker as it was before this batch."""
+        (quote,) = self._quotes(np.array([place], dtype=np.int64))
+        return quote
 
     def rebuild(self, ticks: StoredTicks) -> None:
         """Fills the windows from stored ticks, oldest first; rules are restored from their own state."""
@@ -108,8 +146,8 @@ class Board:
         self.closes[turning] = self.prices[turning]
         self.volumes[turning] = 0
 
-    def _quotes(self, indexes: np.ndarray, references: np.ndarray) -> Iterator[QuoteNow]:
-        prices, closes = self.prices[indexes], self.closes[indexes]
+    def _quotes(self, indexes: np.ndarray) -> Iterator[QuoteNow]:
+        prices, closes, references = self.prices[indexes], self.closes[indexes], self.windows.references(indexes)
         sums, counts = self.windows.sums_and_counts(indexes)
         columns = zip(
             indexes.tolist(), prices.tolist(), closes.tolist(), change_percentages(prices, closes).tolist(),
@@ -128,9 +166,6 @@ class Board:
                 volume=volume,
                 time=time,
             )
-
-
-REBUILD_SECONDS = MEAN_SECONDS
 
 
 def starts_of(tickers: Sequence[str], levels: Mapping[str, int]) -> dict[str, Start]:

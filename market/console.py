@@ -4,11 +4,12 @@ from collections.abc import Callable, Iterable
 
 from channels.db import database_sync_to_async
 
-from .board import Flush, QuoteNow
-from .frames import alert_message
+from .alerting.writing import words_of
+from .board import Fired, Flush, QuoteNow
+from .frames import alert_words
 from .models import Alert, FeedState, Quote
-from .ticks import from_micros
-from .windows import CHANGE_SECONDS
+from .rules import PERCENT_CHANGE
+from .ticks import MICROS, from_micros
 
 AVERAGES_EVERY_MS = 5_000
 AVERAGES_AT_ONCE = 3
@@ -29,8 +30,8 @@ class Console:
 
     def show(self, flush: Flush) -> None:
         self.show_board(flush.quotes)
-        for quote in flush.fired:
-            self.show_alert(alert_message(quote.ticker, quote.change_1m_percentage, CHANGE_SECONDS))
+        for fired in flush.fired:
+            self.show_alert(words_of_fired(fired))
         self.show_averages(flush.at_ms)
 
     def show_board(self, quotes: Iterable[QuoteNow]) -> None:
@@ -67,9 +68,9 @@ class Console:
         quotes = list(Quote.objects.since(self.followed[1]))
         self.followed = (state.epoch, max([quote.seq for quote in quotes], default=self.followed[1]))
         self.show_board(quote.as_now() for quote in quotes if quote.is_sound)
-        for alert in Alert.objects.filter(pk__gt=self.last_alert).order_by("pk")[:100]:
+        for alert in Alert.objects.filter(pk__gt=self.last_alert, owner=None).order_by("pk")[:100]:
             self.last_alert = alert.pk
-            self.show_alert(alert_message(alert.ticker, alert.change_percentage, alert.window_seconds))
+            self.show_alert(words_of(alert))
         self.show_averages(max([quote.time for quote in self.latest.values()], default=0))
 
     def write(self, line: str) -> None:
@@ -78,6 +79,13 @@ class Console:
             self.output.flush()
         except BrokenPipeError:  # `| head` has seen enough
             self.on_hang_up()
+
+
+def words_of_fired(fired: Fired) -> str:
+    rule, quote = fired.rule, fired.quote
+    threshold = rule.threshold / (100 if rule.kind == PERCENT_CHANGE else MICROS)
+    price = from_micros(quote.price)
+    return alert_words(rule.kind, quote.ticker, price, fired.change_percentage, rule.window_seconds, threshold)
 
 
 def board_cell(quote: QuoteNow) -> str:

@@ -11,7 +11,7 @@ import logging
 import os
 import socket
 from collections.abc import Awaitable, Callable
-from datetime import timedelta
+from datetime import datetime, timedelta
 from uuid import uuid4
 
 from django.db import DatabaseError, InterfaceError
@@ -128,12 +128,14 @@ class Feed:
     async def begin(self) -> None:
         now = timezone.now()
         self.resumption = await in_database(feed_store.take_up)(self.holder, self.source_name, self.seed, TICKERS, now)
-        self.board = Board(self.resumption.starts, seq=self.resumption.seq)
+        begun = self.resumption
+        self.board = Board(begun.starts, seq=begun.seq, rules=begun.rules, waiting=begun.waiting)
         for ticks in self.resumption.ticks:
             self.board.rebuild(ticks)
-        self.board.watch.restore(self.board.tickers, self.resumption.waiting)
         self.source = self.open_source()
         self.pending: list[Flush] = []
+        self.seen_at: dict[int, datetime] = {}
+        self.rules_stamp: tuple | None = None
         self.hurry, self.saved, self.closing = asyncio.Event(), asyncio.Event(), False
         self.sure_until, self.last_seq = now + SURE_FOR, self.resumption.seq
         self.folded, self.averaged_slot = now.replace(second=0, microsecond=0), None
@@ -150,6 +152,7 @@ class Feed:
         flush = self.board.advance(batch)
         self.pending.append(flush)
         if flush.fired:
+            self.seen_at[flush.seq] = timezone.now()
             self.hurry.set()
         while not self.is_sure(flush) and not self.closing:
             # Not saved for too long: stand still until it is, or until the lock turns out lost.
@@ -217,14 +220,24 @@ class Feed:
 
     async def save_pending(self) -> None:
         flushes, begun = list(self.pending), timezone.now()
-        waiting = self.board.watch.waiting(self.board.tickers)
-        arguments = (self.holder, self.resumption, self.source_name, self.board.tickers, flushes, waiting)
+        waiting, seen_at = self.board.watch.waiting(), {**self.seen_at}
+        arguments = (self.holder, self.resumption, self.source_name, self.board.tickers, flushes, waiting, seen_at)
         self.last_seq = await in_database(feed_store.save)(*arguments)
         del self.pending[: len(flushes)]
+        for seq in seen_at:
+            del self.seen_at[seq]
         self.sure_until = begun + SURE_FOR
         self.saved.set()
+        await self.heed_rules()
         if begun - self.folded >= MINUTE:
             await self.tidy(begun)
+
+    async def heed_rules(self) -> None:
+        """Goes by rules that were made or changed since it last looked."""
+        stamp, rules = await in_database(feed_store.read_changed_rules)(self.rules_stamp, self.board.tickers)
+        if rules is not None:
+            self.board.take_rules(rules, self.board.watch.waiting())
+        self.rules_stamp = stamp
 
     async def tidy(self, now) -> None:
         """Writes the bars, folds the minute before the one that runs and forgets what is kept no longer."""

@@ -5,6 +5,7 @@ from what was stored as if the lost half second had not been, so that no alert i
 and none is forgotten. Every save renews the lock and fails when somebody else has taken it.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from uuid import uuid4
@@ -13,16 +14,14 @@ from django.db import transaction
 from django.db.models import Q
 from django.utils import timezone
 
-from tradeops.core.events.services import ALERTS, record_event
-
-from .board import REBUILD_SECONDS, Flush, QuoteNow, Start, starts_of
+from .alerting.rules_in_force import rules_in_force, watched_seconds
+from .alerting.writing import record_alerts
+from .board import Flush, QuoteNow, Start, starts_of
 from .feed_bars import bring_bars_up_to_date
-from .frames import alert_message, number, percent
-from .models import Alert, AlertKind, FeedState, Instrument, Quote, TickBlock
-from .rules import SEED_RULE
+from .models import Alert, AlertRule, FeedState, Instrument, Quote, TickBlock
+from .rules import Rule
 from .simulation import DEFAULT_SEED, start_levels
 from .ticks import StoredTicks, from_micros, from_ms, gather, join, pack, to_micros, to_ms
-from .windows import CHANGE_SECONDS
 
 # A feed that was silent for so long is dead and may be replaced.
 LEASE = timedelta(seconds=7)
@@ -49,7 +48,8 @@ class Resumption:
     seed: int
     starts: dict[str, Start]
     ticks: list[StoredTicks]
-    waiting: dict[str, int]
+    rules: list[Rule]
+    waiting: dict[str, dict[str, int]]
 
 
 def claim(holder: str, now: datetime) -> bool:
@@ -70,9 +70,10 @@ def take_up(holder: str, source: str, seed: int | None, tickers, now: datetime) 
     if is_anew:
         return _begin(state, source, DEFAULT_SEED if seed is None else seed, tickers)
     starts = starts_of(tickers, start_levels(tickers)) | _last_starts(source, tickers)
-    recent = TickBlock.objects.filter(epoch=state.epoch).overlapping(now - timedelta(seconds=REBUILD_SECONDS), now)
-    waiting = {ticker: int(since) for ticker, since in state.rules.items()}
-    return Resumption(state.epoch, state.seq, state.seed or 0, starts, list(recent.ticks()), waiting)
+    rules = rules_in_force(tickers, now)
+    since = now - timedelta(seconds=watched_seconds(rules))
+    recent = TickBlock.objects.filter(epoch=state.epoch).overlapping(since, now)
+    return Resumption(state.epoch, state.seq, state.seed or 0, starts, list(recent.ticks()), rules, state.rules)
 
 
 def _locked(holder: str) -> FeedState:
@@ -90,7 +91,8 @@ def _begin(state: FeedState, source: str, seed: int, tickers) -> Resumption:
     state.save(update_fields=["epoch", "seq", "bars_seq", "rules", "source", "seed"])
     # The old prices stay until new ones come, but count as older than any flush to come.
     Quote.objects.update(seq=0)
-    return Resumption(state.epoch, 0, seed, starts_of(tickers, start_levels(tickers)), [], {})
+    starts = starts_of(tickers, start_levels(tickers))
+    return Resumption(state.epoch, 0, seed, starts, [], rules_in_force(tickers, timezone.now()), {})
 
 
 def _last_starts(source: str, tickers) -> dict[str, Start]:
@@ -102,10 +104,19 @@ def _last_starts(source: str, tickers) -> dict[str, Start]:
     }
 
 
-def save(holder: str, resumption: Resumption, source: str, tickers, flushes: list[Flush], waiting: dict) -> int:
+def save(
+    holder: str,
+    resumption: Resumption,
+    source: str,
+    tickers,
+    flushes: list[Flush],
+    waiting: dict,
+    seen_at: Mapping[int, datetime] | None = None,
+) -> int:
     """Stores `flushes` and renews the lock; returns up to which number flushes may be published.
 
     waiting   the rules' state after the last of them
+    seen_at   by number, when the alerts of a flush were seen
 
     Raises LostTheFeed when another process has it; nothing is stored then.
     """
@@ -115,7 +126,7 @@ def save(holder: str, resumption: Resumption, source: str, tickers, flushes: lis
         if flushes:
             _save_quotes(source, flushes)
             _save_block(resumption.epoch, source, tickers, flushes)
-        alerts = [_record_alert(quote, source) for flush in flushes for quote in flush.fired]
+        alerts = record_alerts(flushes, source, seen_at or {})
     # The commit has handed them to the open pages.
     if alerts:
         Alert.objects.filter(pk__in=[alert.pk for alert in alerts]).update(published_at=timezone.now())
@@ -173,36 +184,10 @@ def _block(epoch: str, source: str, ticks: StoredTicks) -> TickBlock:
     )
 
 
-def _record_alert(quote: QuoteNow, source: str) -> Alert:
-    """The alert's row and its event, in the caller's transaction."""
-    alert = Alert.objects.create(
-        instrument_id=quote.ticker,
-        kind=AlertKind.PERCENT_CHANGE,
-        price=from_micros(quote.price),
-        change_percentage=quote.change_1m_percentage,
-        window_seconds=CHANGE_SECONDS,
-        threshold=SEED_RULE.threshold_bps / 100,
-        source=source,
-        tick_at=from_ms(quote.time),
-        detected_at=timezone.now(),
-    )
-    record_event(ALERTS, "alert", alert_payload(alert))
-    return alert
-
-
-def alert_payload(alert: Alert) -> dict:
-    """The `alert` frame without its place in the stream."""
-    return {
-        "id": alert.pk,
-        "ticker": alert.ticker,
-        "kind": alert.kind,
-        "price": number(alert.price),
-        "change_percentage": percent(alert.change_percentage),
-        "window_seconds": alert.window_seconds,
-        "threshold": alert.threshold,
-        "ts": to_ms(alert.tick_at),
-        "message": alert_message(alert.ticker, alert.change_percentage, alert.window_seconds),
-    }
+def read_changed_rules(known: tuple | None, tickers) -> tuple[tuple, list[Rule] | None]:
+    """The rules' stamp, and the rules where it is not `known` any more."""
+    stamp = AlertRule.objects.stamp()
+    return stamp, None if stamp == known else rules_in_force(tickers, timezone.now())
 
 
 @transaction.atomic

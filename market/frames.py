@@ -11,6 +11,7 @@ from decimal import Decimal
 from functools import lru_cache
 
 from .board import QuoteNow
+from .rules import PERCENT_CHANGE, PRICE_ABOVE, STALE
 from .ticks import from_micros
 
 PERCENT_PLACES = 4
@@ -93,3 +94,15 @@ def alert_message(ticker: str, change_percentage: float, window_seconds: int) ->
     """What people read: "TSLA increased by 2.15% in the last minute"."""
     word = "increased" if change_percentage >= 0 else "decreased"
     return f"{ticker} {word} by {abs(change_percentage):.2f}% in the last {span_words(window_seconds)}"
+
+
+def alert_words(
+    kind: str, ticker: str, price: Decimal, change: float | None, window_seconds: int | None, threshold: float | None
+) -> str:
+    """The message of an alert of any kind: "AAPL rose above 150.00: 150.23"."""
+    if kind == PERCENT_CHANGE:
+        return alert_message(ticker, change or 0.0, window_seconds)
+    if kind == STALE:
+        return f"{ticker} has had no price for {span_words(window_seconds)}; the last was {price:,.2f}"
+    word = "rose above" if kind == PRICE_ABOVE else "fell below"
+    return f"{ticker} {word} {threshold:,.2f}: {price:,.2f}"

@@ -298,7 +298,7 @@ class Hub:
 
     def deliver(self, stream: str, number: int, frame: dict) -> None:
         """Passes an event to those whom it concerns."""
-        text, channel = encode(frame), "alerts" if stream == ALERTS else "trades"
+        text, channel = encode(frame), "alerts" if frame["type"] == "alert" else "trades"
         for client in self.audience(stream):
             if channel in client.channels:
                 shown = client.shown(frame)

@@ -1,70 +1,154 @@
-"""When a change becomes an alert: once a breach, and again only after it was over.
+"""When what is watched becomes an alert: once a breach, and again only after it was over.
 
-Armed, it fires when the change is above the threshold (exactly the threshold is not). Then it
-waits to be armed again: until the change has come back to 1.5 %, or has been under the
-threshold for 60 s. A change that cannot be told (no reference) is not above the threshold, so
-it counts as under it. Comparisons are of integers, price x 10,000 against reference x bps.
+A rule watches some tickers, each by itself. Armed, it fires when its condition holds (strictly: exactly the
+threshold does not). Then it waits to be armed again. A price rule is armed again as soon as its condition does
+not hold; a change has to come back to three quarters of its threshold, or to have been under it for the
+length of its window (of 2 % in a minute: 1.5 %, or 60 s). A change that cannot be told (no reference)
+counts as under it. A rule that is new waits until its condition was false once. While it rests
+(cooldown) or is snoozed an armed rule stays armed, and fires when that is over if its condition then still holds.
+
+Comparisons are of integers: prices in micros, price x 10,000 against reference x basis points.
 """
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 
 import numpy as np
 
 ONE = 10_000
-NEVER = -1
+NEVER, FRESH = -1, -2
+LONG_AGO = -(2**62)
+FOR_EVER = 2**62
+# 2**48 micros times ONE and this still fit an int64.
+MOST_BPS = 20_000
+PERCENT_CHANGE, PRICE_ABOVE, PRICE_BELOW, STALE = "percent_change", "price_above", "price_below", "stale"
+
+References = Callable[[int], np.ndarray]
 
 
 @dataclass(frozen=True, slots=True)
-class PercentRule:
-    """A rise above `threshold_bps` basis points over the change's window."""
+class Rule:
+    """What is watched, and until when it is quiet. Times in milliseconds.
 
-    threshold_bps: int = 200
-    rearm_bps: int = 150
-    rearm_seconds: int = 60
+    key              names the rule and what it says; another key is another rule
+    places           the tickers it watches
+    threshold        of a change basis points, below 0 for a fall; of a price micros; 0 where there is no price for long
+    window_seconds   of a change, or how long no price may stay away
+    last_fired       by place, where it has to rest
+    """
+
+    key: str
+    kind: str
+    places: tuple[int, ...]
+    threshold: int = 0
+    window_seconds: int = 60
+    cooldown_ms: int = 0
+    quiet_until: int = LONG_AGO
+    ends_at: int = FOR_EVER
+    last_fired: Mapping[int, int] = field(default_factory=dict)
 
 
-SEED_RULE = PercentRule()
+@dataclass(frozen=True, slots=True)
+class Hit:
+    """A rule that is due to fire for a ticker."""
+
+    rule: Rule
+    place: int
 
 
-class PercentWatch:
-    """One PercentRule over all tickers."""
+class Watch:
+    """Rules over their tickers. `state` is what `waiting` told: of a rule that is not in it nothing is known."""
 
-    def __init__(self, ticker_count: int, rule: PercentRule = SEED_RULE):
-        self.rule = rule
-        self.armed = np.ones(ticker_count, dtype=bool)
-        # Since when a fired ticker has been under the threshold; NEVER where it is not.
-        self.under_since = np.full(ticker_count, NEVER, dtype=np.int64)
+    def __init__(self, rules: Sequence[Rule], tickers: Sequence[str], state: Mapping[str, Mapping[str, int]]):
+        self.tickers, self.rules = tuple(tickers), tuple(rules)
+        self.lanes = [Lane(rule, self.tickers, state.get(rule.key)) for rule in rules]
 
-    def check(self, indexes: np.ndarray, times: np.ndarray, prices: np.ndarray, references: np.ndarray) -> np.ndarray:
-        """bool[k]: which of the ticks fire.
+    @property
+    def change_windows(self) -> set[int]:
+        return {rule.window_seconds for rule in self.rules if rule.kind == PERCENT_CHANGE}
+
+    def check(self, indexes: np.ndarray, times: np.ndarray, prices: np.ndarray, references: References) -> list[Hit]:
+        """The rules that a batch of ticks makes fire.
 
         indexes      int64[k]   each ticker at most once
         times        int64[k]   milliseconds
         prices       int64[k]   micros
-        references   int64[k]   micros, 0 where there is none
+        references   gives for a window int64[k] in micros, 0 where there is none
         """
-        scaled = prices * ONE
-        known = references > 0
-        above = known & (scaled > references * (ONE + self.rule.threshold_bps))
-        under = ~known | (scaled < references * (ONE + self.rule.threshold_bps))
-        back = known & (scaled <= references * (ONE + self.rule.rearm_bps))
-        since = self.under_since[indexes]
-        waited = (since != NEVER) & (times - since >= self.rule.rearm_seconds * 1000)
+        at = np.full(len(self.tickers), -1, dtype=np.int64)
+        at[indexes] = np.arange(len(indexes))
+        return [
+            hit for lane in self.lanes if lane.rule.kind != STALE for hit in lane.check(at, times, prices, references)
+        ]
+
+    def check_silence(self, now: int, latest: np.ndarray) -> list[Hit]:
+        """The rules that fire because a ticker has had no price for long. latest: int64[tickers], 0 for never."""
+        return [hit for lane in self.lanes if lane.rule.kind == STALE for hit in lane.check_silence(now, latest)]
+
+    def waiting(self) -> dict[str, dict[str, int]]:
+        """By rule, the tickers for which it is not armed, with since when they are under it (or NEVER, or FRESH)."""
+        return {lane.rule.key: lane.waiting(self.tickers) for lane in self.lanes}
+
+
+class Lane:
+    """One rule and where it stands, ticker by ticker."""
+
+    def __init__(self, rule: Rule, tickers: Sequence[str], state: Mapping[str, int] | None):
+        self.rule = rule
+        self.places = np.array(rule.places, dtype=np.int64)
+        names = [tickers[place] for place in rule.places]
+        # Since when a ticker that is not armed has been under the threshold; NEVER where it is not.
+        self.under_since = np.array(
+            [FRESH if state is None else state.get(name, NEVER) for name in names], dtype=np.int64
+        )
+        self.armed = np.array([state is not None and name not in state for name in names], dtype=bool)
+        self.fired_at = np.array([rule.last_fired.get(place, LONG_AGO) for place in rule.places], dtype=np.int64)
+
+    def check(self, at: np.ndarray, times: np.ndarray, prices: np.ndarray, references: References) -> list[Hit]:
+        rows = np.flatnonzero(at[self.places] >= 0)
+        if not len(rows):
+            return []
+        ticks = at[self.places[rows]]
+        times, prices = times[ticks], prices[ticks]
+        if self.rule.kind == PERCENT_CHANGE:
+            holds, back, under = self._judge_change(prices, references(self.rule.window_seconds)[ticks])
+        else:
+            holds = prices > self.rule.threshold if self.rule.kind == PRICE_ABOVE else prices < self.rule.threshold
+            back = under = ~holds
+        return self._step(rows, times, holds, back, under)
+
+    def check_silence(self, now: int, latest: np.ndarray) -> list[Hit]:
+        rows = np.flatnonzero(latest[self.places] > 0)
+        holds = now - latest[self.places[rows]] > self.rule.window_seconds * 1000
+        return self._step(rows, np.full(len(rows), now, dtype=np.int64), holds, ~holds, ~holds)
+
+    def _judge_change(self, prices: np.ndarray, references: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        known, bps = references > 0, self.rule.threshold
+        sign = -1 if bps < 0 else 1
+        scaled, limit = prices * ONE * sign, references * (ONE + bps) * sign
+        nearer = references * (ONE + sign * (abs(bps) * 3 // 4)) * sign
+        return known & (scaled > limit), known & (scaled <= nearer), ~known | (scaled < limit)
+
+    def _step(self, rows: np.ndarray, times: np.ndarray, holds, back, under) -> list[Hit]:
+        since, rule = self.under_since[rows], self.rule
+        waited = (since >= 0) & (times - since >= rule.window_seconds * 1000)
+        is_fresh = since == FRESH
         # Whoever waited long enough was armed before this tick, so this very tick may fire.
-        armed = self.armed[indexes] | waited
-        fires = armed & above
-        armed = (armed & ~fires) | back
-        since = np.where(armed | ~under, NEVER, np.where(since == NEVER, times, since))
-        self.armed[indexes], self.under_since[indexes] = armed, since
-        return fires
+        armed = self.armed[rows] | waited | (is_fresh & ~holds)
+        rested = times - self.fired_at[rows] >= rule.cooldown_ms
+        fires = armed & holds & rested & (times >= rule.quiet_until) & (times < rule.ends_at)
+        armed = (armed & ~fires) | (back & ~is_fresh)
+        kept = np.where(since >= 0, since, times)
+        self.under_since[rows] = np.where(is_fresh & ~armed & ~fires, FRESH, np.where(armed | ~under, NEVER, kept))
+        self.armed[rows] = armed
+        self.fired_at[rows] = np.where(fires, times, self.fired_at[rows])
+        return [Hit(rule, int(place)) for place in self.places[rows[fires]]]
 
     def waiting(self, tickers: Sequence[str]) -> dict[str, int]:
-        """Fired tickers that are not armed, with since when they are under the threshold (or NEVER)."""
-        return {tickers[place]: int(self.under_since[place]) for place in np.flatnonzero(~self.armed)}
+        rows = np.flatnonzero(~self.armed)
+        return {tickers[self.places[row]]: int(self.under_since[row]) for row in rows}
 
-    def restore(self, tickers: Sequence[str], waiting: Mapping[str, int]) -> None:
-        """Takes up what `waiting` told."""
-        for place, ticker in enumerate(tickers):
-            self.armed[place] = ticker not in waiting
-            self.under_since[place] = waiting.get(ticker, NEVER)
+
+def seed_rule(tickers: Sequence[str], key: str = "seed") -> Rule:
+    """A rise above 2 % in a minute, of every ticker."""
+    return Rule(key, PERCENT_CHANGE, tuple(range(len(tickers))), threshold=200, window_seconds=60)

@@ -1,10 +1,12 @@
-"""Rolling statistics of all tickers at once: the 1-minute change and the 5-minute mean.
+"""Rolling statistics of all tickers at once: the 5-minute mean, and changes over any window.
 
-Struct of arrays: each ticker has a ring of its last prices, and two marks that only move
-forward, one past what has left the mean's window, one past what is old enough to be the
-change's reference. A tick costs a few array operations however long the windows are, and
-sums of integers never drift.
+Struct of arrays: each ticker has a ring of its last prices, and marks that only move forward: one past
+what has left the mean's window, one past what no window needs, and for each window of a change one past
+what is old enough to be its reference. A tick costs a few array operations however long the windows
+are, and sums of integers never drift.
 """
+
+from collections.abc import Iterable
 
 import numpy as np
 
@@ -12,27 +14,38 @@ from .ticks import MAX_PRICE
 
 MEAN_SECONDS = 300
 CHANGE_SECONDS = 60
-# A reference that is older is none: the market was closed, halted or cut off.
-OLDEST_REFERENCE_SECONDS = 120
+# A reference that is older than so many windows is none: the market was closed, halted or cut off.
+OLDEST_REFERENCE_WINDOWS = 2
+LONGEST_CHANGE_SECONDS = 3_600
 FIRST_CAPACITY = 64
 
 
 class Windows:
-    """The last 300 seconds of `ticker_count` tickers.
+    """The last prices of `ticker_count` tickers: of 300 seconds, or of two windows where a change needs more.
 
-    All that it tells of a ticker is as of that ticker's latest tick: the change is against
-    the last price at or before 60 s earlier, the mean is of the prices after 300 s earlier.
+    All that it tells of a ticker is as of that ticker's latest tick: a change is against the
+    last price at or before its window (60 s) earlier, the mean is of the prices after 300 s earlier.
     """
 
-    def __init__(self, ticker_count: int):
+    def __init__(self, ticker_count: int, change_windows: Iterable[int] = ()):
         self.times = np.zeros((ticker_count, FIRST_CAPACITY), dtype=np.int64)
         self.prices = np.zeros((ticker_count, FIRST_CAPACITY), dtype=np.int64)
         # Places are counted from the first tick ever; modulo the capacity they are columns of the ring.
         self.heads = np.zeros(ticker_count, dtype=np.int64)
-        self.tails = np.zeros(ticker_count, dtype=np.int64)
-        self.marks = np.zeros(ticker_count, dtype=np.int64)
+        self.tails = np.zeros(ticker_count, dtype=np.int64)  # past what has left the mean's window
+        self.floors = np.zeros(ticker_count, dtype=np.int64)  # past what is kept no longer
+        self.marks: dict[int, np.ndarray] = {}  # by window, past what is old enough to be its reference
         self.sums = np.zeros(ticker_count, dtype=np.int64)
         self.latest = np.full(ticker_count, np.iinfo(np.int64).min, dtype=np.int64)
+        self.keep_changes({CHANGE_SECONDS, *change_windows})
+
+    def keep_changes(self, windows: Iterable[int]) -> None:
+        """From now on keeps what changes over `windows` (seconds) need; a new one is told once it has filled."""
+        self.marks = {
+            seconds: self.marks[seconds] if seconds in self.marks else self.floors.copy()
+            for seconds in sorted({CHANGE_SECONDS, *windows})
+        }
+        self.kept_seconds = max(MEAN_SECONDS, OLDEST_REFERENCE_WINDOWS * max(self.marks))
 
     def push(self, indexes: np.ndarray, times: np.ndarray, prices: np.ndarray) -> None:
         """Takes one tick of each ticker in `indexes`.
@@ -48,6 +61,8 @@ class Windows:
         if (times < self.latest[indexes]).any():
             raise ValueError("a tick is older than the one before it")
         self._drop(indexes, times - MEAN_SECONDS * 1000)
+        # A price of exactly that age may still be a reference.
+        self._move(self.floors, self.floors, indexes, times - self.kept_seconds * 1000 - 1)
         self._make_room(indexes)
         columns = self.heads[indexes] % self.capacity
         self.times[indexes, columns] = times
@@ -55,18 +70,22 @@ class Windows:
         self.heads[indexes] += 1
         self.sums[indexes] += prices
         self.latest[indexes] = times
-        self._move_marks(indexes, times - CHANGE_SECONDS * 1000)
+        for seconds, marks in self.marks.items():
+            self._move(marks, self.floors, indexes, times - seconds * 1000)
 
     @property
     def capacity(self) -> int:
         return self.times.shape[1]
 
-    def references(self, indexes: np.ndarray) -> np.ndarray:
-        """int64[k]: the price that each latest price is compared with, in micros; 0 where there is none."""
-        marks = self.marks[indexes]
+    def references(self, indexes: np.ndarray, window_seconds: int = CHANGE_SECONDS) -> np.ndarray:
+        """int64[k]: the price that each latest price is compared with, in micros; 0 where there is none.
+
+        window_seconds   one of those that `keep_changes` was told
+        """
+        marks = self.marks[window_seconds][indexes]
         columns = (marks - 1) % self.capacity
-        oldest = self.latest[indexes] - OLDEST_REFERENCE_SECONDS * 1000
-        known = (marks > self.tails[indexes]) & (self.times[indexes, columns] >= oldest)
+        oldest = self.latest[indexes] - OLDEST_REFERENCE_WINDOWS * window_seconds * 1000
+        known = (marks > self.floors[indexes]) & (self.times[indexes, columns] >= oldest)
         return np.where(known, self.prices[indexes, columns], 0)
 
     def sums_and_counts(self, indexes: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -87,25 +106,26 @@ class Windows:
             self.sums[indexes] -= self.prices[indexes, self.tails[indexes] % self.capacity]
             self.tails[indexes] += 1
 
-    def _move_marks(self, indexes: np.ndarray, until: np.ndarray) -> None:
-        # A mark that the tail has passed points to nothing; it goes on from the tail.
-        self.marks[indexes] = np.maximum(self.marks[indexes], self.tails[indexes])
+    def _move(self, marks: np.ndarray, floors: np.ndarray, indexes: np.ndarray, until: np.ndarray) -> None:
+        """Moves `marks` past what is at or before `until`."""
+        # A mark that the floor has passed points to nothing; it goes on from the floor.
+        marks[indexes] = np.maximum(marks[indexes], floors[indexes])
         while True:
-            old = self._at_or_before(self.marks[indexes], indexes, until)
+            old = self._at_or_before(marks[indexes], indexes, until)
             if not old.any():
                 return
             indexes, until = indexes[old], until[old]
-            self.marks[indexes] += 1
+            marks[indexes] += 1
 
     def _at_or_before(self, places: np.ndarray, indexes: np.ndarray, until: np.ndarray) -> np.ndarray:
         return (places < self.heads[indexes]) & (self.times[indexes, places % self.capacity] <= until)
 
     def _make_room(self, indexes: np.ndarray) -> None:
         """Doubles the rings when one of them is full."""
-        if not len(indexes) or (self.heads[indexes] - self.tails[indexes]).max() < self.capacity:
+        if not len(indexes) or (self.heads[indexes] - self.floors[indexes]).max() < self.capacity:
             return
         old, rows = self.capacity, np.arange(len(self.heads))[:, None]
-        places = self.tails[:, None] + np.arange(old)
+        places = self.floors[:, None] + np.arange(old)
         for name in ("times", "prices"):
             ring = getattr(self, name)
             wider = np.zeros((len(self.heads), old * 2), dtype=np.int64)

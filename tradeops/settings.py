@@ -7,6 +7,7 @@ stops the start with its name, before anything is served.
 import os
 import secrets
 from pathlib import Path
+from urllib.parse import unquote, urlsplit
 
 from django.core.exceptions import ImproperlyConfigured
 from django.utils.csp import CSP
@@ -259,6 +260,20 @@ STATICFILES_DIRS = [BASE_DIR / "static"]
 WHITENOISE_USE_FINDERS = True  # served from the source folders: no collect step before the first start
 
 LAMBDA_API_URL = environment.url("LAMBDA_API_URL", "http", "https")
+
+
+# E-mail: unset, none is sent ------------------------------------------------------------
+
+# smtp:// begins in the clear and changes to TLS where the port is 587; smtps:// is TLS from the start.
+EMAIL_URL = environment.url("EMAIL_URL", "smtp", "smtps")
+if EMAIL_URL:
+    mail = urlsplit(EMAIL_URL)
+    EMAIL_HOST, EMAIL_USE_SSL = mail.hostname, mail.scheme == "smtps"
+    EMAIL_PORT = mail.port or (465 if EMAIL_USE_SSL else 25)
+    EMAIL_USE_TLS = EMAIL_PORT == 587 and not EMAIL_USE_SSL
+    EMAIL_HOST_USER, EMAIL_HOST_PASSWORD = unquote(mail.username or ""), unquote(mail.password or "")
+    EMAIL_TIMEOUT = 10
+    DEFAULT_FROM_EMAIL = EMAIL_HOST_USER if "@" in EMAIL_HOST_USER else f"tradeops@{EMAIL_HOST}"
 
 
 # Sign-in and doors -------------------------------------------------------------------

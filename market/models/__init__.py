@@ -4,12 +4,14 @@ The feed alone writes quotes, ticks and alerts, and its bars. Everything a page 
 shows of the market is read from these rows; the live socket only brings it sooner.
 """
 
+from .alerts import PRICE_KINDS, SAYS, Alert, AlertKind, AlertRule, Direction
 from .bars import BAR_SOURCES, Bar, Mark, Split, Timeframe
 from .feed import FEED_IS_BEHIND, FeedState, TickBlock
 from .instruments import Instrument, Source, validate_ticker
-from .quotes import STALE_AFTER, STALE_AFTER_OTHERWISE, Alert, AlertKind, Quote
+from .quotes import STALE_AFTER, STALE_AFTER_OTHERWISE, Quote
 
 __all__ = [
-    "BAR_SOURCES", "FEED_IS_BEHIND", "STALE_AFTER", "STALE_AFTER_OTHERWISE", "Alert", "AlertKind", "Bar",
-    "FeedState", "Instrument", "Mark", "Quote", "Source", "Split", "TickBlock", "Timeframe", "validate_ticker",
+    "BAR_SOURCES", "FEED_IS_BEHIND", "PRICE_KINDS", "SAYS", "STALE_AFTER", "STALE_AFTER_OTHERWISE", "Alert",
+    "AlertKind", "AlertRule", "Bar", "Direction", "FeedState", "Instrument", "Mark", "Quote", "Source", "Split",
+    "TickBlock", "Timeframe", "validate_ticker",
 ]  # fmt: skip

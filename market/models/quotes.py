@@ -1,4 +1,4 @@
-"""What instruments cost now, and what fired."""
+"""What instruments cost now."""
 
 from datetime import timedelta
 from decimal import Decimal
@@ -83,43 +83,3 @@ class Quote(models.Model):
     def is_stale(self, now) -> bool:
         """Whether no price came for so long that this one is not to be trusted as the present one."""
         return now - self.at > STALE_AFTER.get(self.source, STALE_AFTER_OTHERWISE)
-
-
-class AlertKind(models.TextChoices):
-    PERCENT_CHANGE = "percent_change", "Change in a window"
-
-
-class Alert(models.Model):
-    """A rule that fired, with the price that made it fire."""
-
-    instrument = models.ForeignKey(Instrument, on_delete=models.PROTECT, db_column="ticker", related_name="alerts")
-    kind = models.CharField(max_length=16, choices=AlertKind)
-    price = ExactDecimal(**PRICE)
-    change_percentage = models.FloatField()
-    window_seconds = models.PositiveIntegerField()
-    threshold = models.FloatField(help_text="In percent; the change was above it.")
-    source = models.CharField(max_length=16, choices=Source)
-    tick_at = models.DateTimeField(help_text="When the price was made.")
-    detected_at = models.DateTimeField(help_text="When the rule saw it.")
-    published_at = models.DateTimeField(null=True, help_text="When it was handed to the open pages.")
-
-    class Meta:
-        ordering = ["-tick_at", "-id"]
-        constraints = [
-            models.UniqueConstraint(
-                fields=["instrument", "kind", "window_seconds", "threshold", "tick_at"], name="alert_once_a_tick"
-            ),
-            models.CheckConstraint(condition=Q(price__gt=Decimal(0)), name="alert_price_above_0"),
-        ]
-        # The newest alerts, of all and of one ticker.
-        indexes = [
-            models.Index(fields=["-tick_at", "-id"], name="alert_newest"),
-            models.Index(fields=["instrument", "-tick_at"], name="alert_newest_of_ticker"),
-        ]
-
-    def __str__(self) -> str:
-        return f"{self.instrument_id} {self.change_percentage:+.2f}% in {self.window_seconds} s"
-
-    @property
-    def ticker(self) -> str:
-        return self.instrument_id

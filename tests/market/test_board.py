@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from market.board import DAY_MS, Board, Start, starts_of
+from market.rules import Rule, seed_rule
 from market.simulation import TICKERS, Simulation, start_levels
 from market.ticks import TickBatch, gather
 
@@ -20,7 +21,8 @@ def batch(now: int, **prices: int) -> TickBatch:
 
 
 def two_tickers() -> Board:
-    return Board(starts_of(["A", "B"], {"A": 100_000_000, "B": 50_000_000}))
+    starts = starts_of(["A", "B"], {"A": 100_000_000, "B": 50_000_000})
+    return Board(starts, rules=[seed_rule(["A", "B"])])
 
 
 def test_a_quote_has_the_figures_of_its_ticker():
@@ -46,7 +48,28 @@ def test_a_breach_is_among_the_fired_once():
     board.advance(batch(MIDNIGHT, A=100_000_000, B=50_000_000))
     first = board.advance(batch(MIDNIGHT + 60_000, A=102_000_001, B=51_000_000))
     again = board.advance(batch(MIDNIGHT + 60_500, A=103_000_000))
-    assert ([quote.ticker for quote in first.fired], again.fired) == (["A"], [])
+    assert ([(one.quote.ticker, round(one.change_percentage, 6)) for one in first.fired], again.fired) == (
+        [("A", 2.000001)],
+        [],
+    )
+
+
+def test_rules_may_look_over_other_windows_and_be_changed_on_the_way():
+    board = two_tickers()
+    board.take_rules([Rule("10s", "percent_change", (0,), threshold=100, window_seconds=10)], {"10s": {}})
+    board.advance(batch(MIDNIGHT, A=100_000_000))
+    (one,) = board.advance(batch(MIDNIGHT + 10_000, A=101_000_001)).fired
+    assert (one.rule.key, round(one.change_percentage, 6)) == ("10s", 1.000001)
+    board.take_rules([], board.watch.waiting())
+    assert board.advance(batch(MIDNIGHT + 20_000, A=120_000_000)).fired == []
+
+
+def test_a_cut_is_seen_before_the_price_that_ends_it():
+    board = two_tickers()
+    board.take_rules([Rule("stale", "stale", (0, 1), window_seconds=30)], {"stale": {}})
+    board.advance(batch(MIDNIGHT, A=100_000_000))
+    (one,) = board.advance(batch(MIDNIGHT + 30_001, A=101_000_000)).fired
+    assert (one.quote.ticker, one.quote.price, one.quote.time) == ("A", 100_000_000, MIDNIGHT)
 
 
 def test_the_price_at_midnight_is_the_previous_close_and_volume_begins_anew():
@@ -82,12 +105,12 @@ def simulated(count: int) -> list[TickBatch]:
 @pytest.mark.parametrize("cut", [1, 11, 12, 13, 40, 61, 100, 299])
 def test_a_board_rebuilt_from_its_ticks_goes_on_as_if_it_had_never_stopped(cut):
     batches, starts = simulated(300), starts_of(TICKERS, start_levels(TICKERS))
-    kept = Board(starts)
+    kept = Board(starts, rules=[seed_rule(TICKERS)])
     before = [kept.advance(batch) for batch in batches[:cut]]
     columns = zip(TICKERS, kept.prices, kept.closes, kept.volumes, kept.times, strict=True)
-    again = Board({ticker: Start(*map(int, values)) for ticker, *values in columns}, seq=kept.seq)
+    starts = {ticker: Start(*map(int, values)) for ticker, *values in columns}
+    again = Board(starts, seq=kept.seq, rules=[seed_rule(TICKERS)], waiting=kept.watch.waiting())
     again.rebuild(gather(TICKERS, [(flush.seq, flush.batch) for flush in before[-60:]]))
-    again.watch.restore(TICKERS, kept.watch.waiting(TICKERS))
     for batch_after in batches[cut:]:
         first, second = kept.advance(batch_after), again.advance(batch_after)
         assert (first.seq, first.quotes, first.fired) == (second.seq, second.quotes, second.fired)

@@ -38,10 +38,10 @@ class Feed:
         self.holder = holder
         assert claim(holder, timezone.now())
         self.resumption = take_up(holder, "simulated", seed, TICKERS, now)
-        self.board = Board(self.resumption.starts, seq=self.resumption.seq)
+        begun = self.resumption
+        self.board = Board(begun.starts, seq=begun.seq, rules=begun.rules, waiting=begun.waiting)
         for ticks in self.resumption.ticks:
             self.board.rebuild(ticks)
-        self.board.watch.restore(TICKERS, self.resumption.waiting)
         self.pending = []
 
     def tick(self, seconds: float, aapl: float, tsla: float):
@@ -52,7 +52,7 @@ class Feed:
         return flush
 
     def save(self) -> int:
-        seq = save(self.holder, self.resumption, "simulated", TICKERS, self.pending, self.board.watch.waiting(TICKERS))
+        seq = save(self.holder, self.resumption, "simulated", TICKERS, self.pending, self.board.watch.waiting())
         self.pending = []
         return seq
 
@@ -182,7 +182,7 @@ def test_a_restart_inside_the_window_knows_the_reference_and_misses_no_breach():
     feed.save()
     kill(feed)
     after = Feed("two", now=START + timedelta(seconds=59))
-    assert [quote.ticker for quote in after.tick(60, 102.5, 200).fired] == ["AAPL"]
+    assert [one.quote.ticker for one in after.tick(60, 102.5, 200).fired] == ["AAPL"]
 
 
 def test_a_restart_inside_a_breach_does_not_alert_twice():

@@ -1,4 +1,4 @@
-"""The +2 % alert: when it fires, once, and when it is armed again."""
+"""When rules fire, once a breach, and when they are armed again; the +2 % of the seed word by word."""
 
 from fractions import Fraction
 
@@ -7,23 +7,31 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from market.rules import NEVER, PercentWatch
+from market.rules import FRESH, NEVER, Rule, Watch, seed_rule
 
 pytestmark = pytest.mark.pure
 
 REFERENCE = 100_000_000
+ARMED = {"seed": {}, "rule": {}}
 
 
-def check(watch: PercentWatch, seconds: float, percent: str | None) -> bool:
+def watching(*rules: Rule, state=ARMED) -> Watch:
+    return Watch(rules or [seed_rule(["AAPL"])], ["AAPL"], state)
+
+
+def tick(watch: Watch, now: int, price: int, reference: int = 0) -> bool:
+    hits = watch.check(np.array([0]), np.array([now]), np.array([price]), lambda seconds: np.array([reference]))
+    return bool(hits)
+
+
+def check(watch: Watch, seconds: float, percent: str | None) -> bool:
     """Shows the watch a change at a time; None is a change that cannot be told."""
     price = REFERENCE if percent is None else int(REFERENCE * (1 + Fraction(percent) / 100))
-    reference = 0 if percent is None else REFERENCE
-    arrays = (np.array([value]) for value in (0, int(seconds * 1000), price, reference))
-    return bool(watch.check(*arrays)[0])
+    return tick(watch, int(seconds * 1000), price, 0 if percent is None else REFERENCE)
 
 
-def fired(*steps: tuple[float, str | None]) -> list[float]:
-    watch = PercentWatch(1)
+def fired(*steps: tuple[float, str | None], rule: Rule | None = None) -> list[float]:
+    watch = watching(*([rule] if rule else []))
     return [seconds for seconds, percent in steps if check(watch, seconds, percent)]
 
 
@@ -67,34 +75,94 @@ STEPS = st.lists(
 
 @given(STEPS)
 def test_it_agrees_with_the_rule_read_word_by_word(steps):
-    watch, now, is_armed, under_since = PercentWatch(1), 0, True, None
+    watch, now, is_armed, under_since = watching(), 0, True, None
     for gap, ppm in steps:
         now += gap
-        arrays = (np.array([v]) for v in (0, now, 10**6 + (ppm or 0), 0 if ppm is None else 10**6))
         if under_since is not None and now - under_since >= 60_000:
             is_armed = True
         is_due = is_armed and ppm is not None and ppm > 20_000
         is_armed = (is_armed and not is_due) or (ppm is not None and ppm <= 15_000)
         is_under = ppm is None or ppm < 20_000
         under_since = None if is_armed or not is_under else now if under_since is None else under_since
-        assert bool(watch.check(*arrays)[0]) is is_due
+        assert tick(watch, now, 10**6 + (ppm or 0), 0 if ppm is None else 10**6) is is_due
 
 
 @given(STEPS, st.integers(0, 40))
 def test_a_restored_watch_goes_on_as_if_it_had_never_stopped(steps, cut):
-    kept, now, results = PercentWatch(1), 0, []
-    restored = PercentWatch(1)
+    kept, now, results = watching(state={}), 0, []
+    restored = watching(state={})
     for place, (gap, ppm) in enumerate(steps):
         now += gap
         if place == cut:
-            restored = PercentWatch(1)
-            restored.restore(["AAPL"], kept.waiting(["AAPL"]))
-        arrays = [np.array([v]) for v in (0, now, 10**6 + (ppm or 0), 0 if ppm is None else 10**6)]
-        results.append((bool(kept.check(*arrays)[0]), bool(restored.check(*arrays)[0])))
+            restored = watching(state=kept.waiting())
+        price, reference = 10**6 + (ppm or 0), 0 if ppm is None else 10**6
+        results.append((tick(kept, now, price, reference), tick(restored, now, price, reference)))
     assert all(first == second for first, second in results)
 
 
-def test_what_waits_is_told_by_ticker():
-    watch = PercentWatch(2)
-    watch.check(np.array([1]), np.array([5_000]), np.array([103]), np.array([100]))
-    assert watch.waiting(["AAPL", "TSLA"]) == {"TSLA": NEVER}
+def test_what_waits_is_told_by_rule_and_ticker():
+    tickers = ["AAPL", "TSLA"]
+    watch = Watch([seed_rule(tickers)], tickers, ARMED)
+    watch.check(np.array([1]), np.array([5_000]), np.array([103]), lambda seconds: np.array([100]))
+    assert watch.waiting() == {"seed": {"TSLA": NEVER}}
+
+
+# Other rules ----------------------------------------------------------------------------
+
+
+def test_a_fall_fires_as_a_rise_does():
+    falls = Rule("rule", "percent_change", (0,), threshold=-200)
+    assert fired((0, "-2"), (1, "-2.1"), (2, "-3"), (3, "-1.5"), (4, "-2.1"), rule=falls) == [1, 4]
+
+
+@pytest.mark.parametrize(
+    ("kind", "prices", "fires"),
+    [
+        ("price_above", [99, 100, 101, 102, 100, 101], [2, 5]),
+        ("price_below", [101, 100, 99, 98, 100, 99], [2, 5]),
+    ],
+)
+def test_a_price_fires_strictly_beyond_its_threshold_and_again_after_it_was_back(kind, prices, fires):
+    watch = watching(Rule("rule", kind, (0,), threshold=100))
+    assert [place for place, price in enumerate(prices) if tick(watch, place, price)] == fires
+
+
+def test_a_rule_that_is_true_when_it_is_made_waits_until_it_was_false_once():
+    watch = watching(Rule("rule", "price_above", (0,), threshold=100), state={})
+    assert watch.waiting() == {"rule": {"AAPL": FRESH}}
+    assert [tick(watch, now, price) for now, price in enumerate([101, 102, 100, 101])] == [False, False, False, True]
+
+
+def test_a_new_change_rule_is_armed_by_the_first_change_that_is_not_above():
+    watch = watching(state={})
+    assert [check(watch, now, percent) for now, percent in enumerate(["3", "1.9", "2.1"])] == [False, False, True]
+
+
+def test_a_rule_rests_between_alerts_and_fires_after_it_if_the_breach_lasts():
+    watch = watching(Rule("rule", "price_above", (0,), threshold=100, cooldown_ms=10))
+    steps = [(0, 101), (1, 99), (2, 101), (9, 101), (10, 101), (11, 101)]
+    assert [now for now, price in steps if tick(watch, now, price)] == [0, 10]
+
+
+def test_a_rule_remembers_when_it_last_fired():
+    watch = watching(Rule("rule", "price_above", (0,), threshold=100, cooldown_ms=10, last_fired={0: -5}))
+    assert [now for now in range(7) if tick(watch, now, 101)] == [5]
+
+
+def test_a_snoozed_rule_is_quiet_and_an_expired_one_for_good():
+    snoozed = watching(Rule("rule", "price_above", (0,), threshold=100, quiet_until=3))
+    assert [now for now in range(5) if tick(snoozed, now, 101)] == [3]
+    expired = watching(Rule("rule", "price_above", (0,), threshold=100, ends_at=3))
+    assert [now for now, price in enumerate([99, 101, 99, 101]) if tick(expired, now, price)] == [1]
+
+
+def test_a_ticker_without_a_price_for_long_fires_once_until_it_has_one():
+    watch = watching(Rule("rule", "stale", (0,), window_seconds=10))
+    steps = [(1_000, 1_000), (11_000, 1_000), (11_001, 1_000), (12_000, 1_000), (12_500, 12_400), (23_000, 12_400)]
+    silences = [now for now, latest in steps if watch.check_silence(now, np.array([latest]))]
+    assert silences == [11_001, 23_000]
+
+
+def test_a_ticker_that_never_had_a_price_is_not_missed():
+    watch = watching(Rule("rule", "stale", (0,), window_seconds=10))
+    assert watch.check_silence(10**12, np.array([0])) == []

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from market.board import Board, starts_of
+from market.rules import seed_rule
 from market.simulation import TICKERS, Simulation, start_levels
 from market.sources.simulated import SimulatedSource
 from market.ticks import TickBatch
@@ -45,7 +46,7 @@ def test_it_goes_on_from_the_prices_it_is_given():
 def day():
     """Prices of 12 tickers over three hours, and the alerts they make."""
     simulation = Simulation(seed=3)
-    board, prices, alerts = Board(starts_of(TICKERS, start_levels(TICKERS))), [], 0
+    board, prices, alerts = Board(starts_of(TICKERS, start_levels(TICKERS)), rules=[seed_rule(TICKERS)]), [], 0
     for number in range(3 * 7_200):
         step, now = simulation.step(0.5), 1_700_000_000_000 + number * 500
         times = np.full(len(step.indexes), now, dtype=np.int64)

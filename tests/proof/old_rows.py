@@ -243,10 +243,9 @@ def take_up_the_feed() -> None:
     """What a feed does when it starts, and a web process when it looks for prices."""
     FeedState.objects.update(holder="proof")
     begun = feed_store.take_up("proof", "simulated", None, TICKERS, timezone.now())
-    board = Board(begun.starts, seq=begun.seq)
+    board = Board(begun.starts, seq=begun.seq, rules=begun.rules, waiting=begun.waiting)
     for ticks in begun.ticks:
         board.rebuild(ticks)
-    board.watch.restore(board.tickers, begun.waiting)
     read_flush("", 0)
 
 

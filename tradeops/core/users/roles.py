@@ -42,6 +42,7 @@ class Action(TextChoices):
     OPEN_ACCOUNT = "open_account", "open an account and rename it"
     RUN = "run", "run backtests, days' exports and analyses"
     STATE_PRICE = "state_price", "upload bars and state prices"
+    KEEP_ALERTS = "keep_alerts", "keep watchlists and alert rules; acknowledge alerts"
     CLOSE_BOOKS = "close_books", "close the books through a day"
     APPROVE = "approve", "approve or reject what another proposed"
     SET_APPROVAL = "set_approval", "say whether an account's corrections need approval"
@@ -60,6 +61,7 @@ TABLE: dict[Action, tuple[Scope, Reach, Reach, Reach, Reach]] = {
     Action.OPEN_ACCOUNT: (Scope.TRADE, OWN, ALL, NO, ALL),
     Action.RUN: (Scope.TRADE, OWN, ALL, NO, ALL),
     Action.STATE_PRICE: (Scope.TRADE, OWN, ALL, NO, ALL),
+    Action.KEEP_ALERTS: (Scope.TRADE, OWN, ALL, NO, ALL),
     Action.CLOSE_BOOKS: (Scope.ADMIN, NO, ALL, NO, ALL),
     Action.APPROVE: (Scope.ADMIN, NO, ALL, NO, ALL),
     Action.SET_APPROVAL: (Scope.ADMIN, NO, ALL, NO, ALL),
