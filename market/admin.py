@@ -4,7 +4,7 @@ from django.contrib import admin
 
 from tradeops.core.admin import ReadOnlyAdmin
 
-from .models import Alert, Bar, FeedState, Instrument, Mark, Quote, Split, TickBlock
+from .models import Alert, AlertRule, Bar, FeedState, Instrument, Mark, Quote, Split, TickBlock
 
 
 @admin.register(Instrument)
@@ -63,15 +63,30 @@ class SplitAdmin(ReadOnlyAdmin):
     date_hierarchy = "effective_at"
 
 
+@admin.register(AlertRule)
+class AlertRuleAdmin(ReadOnlyAdmin):
+    """Rules are made and changed on the desk and by the API, where they are checked."""
+
+    list_display = [
+        "id", "instrument", "kind", "threshold", "direction", "window_seconds", "owner", "is_paused", "snoozed_until",
+        "expires_at", "by_email", "made_at",
+    ]  # fmt: skip
+    list_filter = ["kind", "is_paused", "by_email"]
+    list_select_related = ["instrument", "owner"]
+    search_fields = ["instrument__ticker", "owner__username"]
+    date_hierarchy = "made_at"
+    exclude = ["webhook_secret"]
+
+
 @admin.register(Alert)
 class AlertAdmin(ReadOnlyAdmin):
     list_display = [
-        "tick_at", "instrument", "kind", "price", "change_percentage", "window_seconds", "threshold",
-        "detected_at", "published_at", "source",
+        "tick_at", "instrument", "kind", "price", "change_percentage", "window_seconds", "threshold", "owner",
+        "detected_at", "published_at", "acknowledged_at", "acknowledged_by", "source",
     ]  # fmt: skip
     list_filter = ["kind", "source"]
-    list_select_related = ["instrument"]
-    search_fields = ["instrument__ticker"]
+    list_select_related = ["instrument", "owner", "acknowledged_by"]
+    search_fields = ["instrument__ticker", "owner__username"]
     date_hierarchy = "tick_at"
 
 

@@ -2,6 +2,8 @@
 
 from django.urls import path
 
+from .alerting.api import Acknowledgement, AlertRuleDetail, AlertRules, FiredAlerts
+from .alerting.views import acknowledge_alert, alerts_page, change_rule
 from .api import TickerAverage, TickerDetail, TickerList
 from .bar_api import TickerBars, TickerMarks
 
@@ -11,5 +13,13 @@ api_urlpatterns = [
     path("tickers/<str:ticker>/average", TickerAverage.as_view(), name="ticker-average"),
     path("tickers/<str:ticker>/bars", TickerBars.as_view(), name="ticker-bars"),
     path("tickers/<str:ticker>/marks", TickerMarks.as_view(), name="ticker-marks"),
+    path("alerts/", AlertRules.as_view(), name="alert-rule-list"),
+    path("alerts/fired", FiredAlerts.as_view(), name="alert-list"),
+    path("alerts/fired/<int:alert_id>/acknowledge", Acknowledgement.as_view(), name="alert-acknowledge"),
+    path("alerts/<int:rule_id>", AlertRuleDetail.as_view(), name="alert-rule-detail"),
 ]
-page_urlpatterns = []
+page_urlpatterns = [
+    path("alerts/", alerts_page, name="alerts"),
+    path("alerts/rules/<int:rule_id>/", change_rule, name="alert-rule-change"),
+    path("alerts/fired/<int:alert_id>/", acknowledge_alert, name="alert-acknowledge-page"),
+]

@@ -25,6 +25,7 @@ PAGES = {
     "Positions": "/desk/positions/",
     "Round trips": "/desk/round-trips/",
     "Performance": "/desk/performance/",
+    "Alerts": "/desk/alerts/",
     "Strategies": "/desk/strategies/",
     "Reports": "/desk/reports/",
     "Settings": "/desk/settings/",

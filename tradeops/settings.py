@@ -372,6 +372,8 @@ SPECTACULAR_SETTINGS = {
     "COMPONENT_SPLIT_REQUEST": True,
     "ENUM_NAME_OVERRIDES": {
         "AccountKindEnum": "trades.models.AccountKind",
+        "AlertDirectionEnum": "market.models.Direction",
+        "PriceSourceEnum": "market.models.Source",
         "ActivityKindEnum": "trades.models.ActivityKind",
         "PnlMethodEnum": "trades.models.PnlMethod",
         "BacktestDirectionEnum": "strategies.terms.DIRECTIONS",

@@ -1,0 +1,122 @@
+"""Alert rules and what fired. Each user sees their own rules and everybody's; another's is a 404."""
+
+from django.shortcuts import get_object_or_404
+from django.utils import timezone
+from drf_spectacular.utils import extend_schema
+from rest_framework.generics import GenericAPIView
+from rest_framework.request import Request
+from rest_framework.response import Response
+from rest_framework.views import APIView
+
+from tradeops.core.api import KeysetPagination
+from tradeops.core.users.roles import Action
+
+from ..models import Alert, AlertRule
+from .reading import fired_seen
+from .serializers import (
+    AlertRuleRequestSerializer,
+    AlertRuleSerializer,
+    AlertSerializer,
+    FiredParams,
+    PagedParams,
+)
+from .services import acknowledge, delete_rule, save_rule
+
+
+class NewestPagination(KeysetPagination):
+    ordering = ("-id",)
+
+
+class RuleView(GenericAPIView):
+    writes = Action.KEEP_ALERTS
+    queryset = AlertRule.objects.none()
+    serializer_class = AlertRuleSerializer
+    pagination_class = NewestPagination
+    filter_backends: list = []
+
+    def shown(self, rules, *, many: bool = False):
+        context = {"now": timezone.now(), "user": self.request.user}
+        return AlertRuleSerializer(rules, many=many, context=context).data
+
+    def save(self, rule: AlertRule, *, partial: bool = False) -> AlertRule:
+        body = AlertRuleRequestSerializer(data=self.request.data, partial=partial)
+        body.is_valid(raise_exception=True)
+        if rule.pk is None and body.validated_data.get("everybody"):
+            rule.owner = None
+        return save_rule(body.rule(rule), actor=self.request.user)
+
+
+class AlertRules(RuleView):
+    """Alert rules: your own and everybody's, newest first. POST makes one.
+
+    A rule fires once a breach. `percent_change` watches the change over `window_seconds` (5 to 3600) against
+    `threshold` percent, upward or by `direction` downward; `price_above` and `price_below` a price of one ticker;
+    `stale` that no price came for `window_seconds`. All strictly. A rule that is true when it is made waits until it
+    was false once. `cooldown_seconds` pass at least between two alerts of a ticker.
+    """
+
+    @extend_schema(operation_id="alerts_list", responses=AlertRuleSerializer(many=True), parameters=[PagedParams])
+    def get(self, request: Request) -> Response:
+        PagedParams.read(request)
+        page = self.paginate_queryset(AlertRule.objects.visible_to(request.user))
+        return self.get_paginated_response(self.shown(page, many=True))
+
+    @extend_schema(request=AlertRuleRequestSerializer, responses={201: AlertRuleSerializer})
+    def post(self, request: Request) -> Response:
+        return Response(self.shown(self.save(AlertRule(owner=request.user))), status=201)
+
+
+class AlertRuleDetail(RuleView):
+    """One rule. A change of what it says, or a pause, has it wait like a new one."""
+
+    def rule(self) -> AlertRule:
+        return get_object_or_404(AlertRule.objects.visible_to(self.request.user), pk=self.kwargs["rule_id"])
+
+    def get(self, request: Request, rule_id: int) -> Response:
+        return Response(self.shown(self.rule()))
+
+    @extend_schema(request=AlertRuleRequestSerializer)
+    def put(self, request: Request, rule_id: int) -> Response:
+        kept = self.rule()
+        # What is left out is as in a new one.
+        fresh = AlertRule(pk=kept.pk, owner=kept.owner, made_by=kept.made_by, made_at=kept.made_at)
+        fresh.webhook_secret = kept.webhook_secret
+        fresh._state.adding = False
+        return Response(self.shown(self.save(fresh)))
+
+    @extend_schema(request=AlertRuleRequestSerializer)
+    def patch(self, request: Request, rule_id: int) -> Response:
+        return Response(self.shown(self.save(self.rule(), partial=True)))
+
+    @extend_schema(responses={204: None})
+    def delete(self, request: Request, rule_id: int) -> Response:
+        delete_rule(self.rule(), actor=request.user)
+        return Response(status=204)
+
+
+class FiredAlerts(GenericAPIView):
+    """What fired, newest first, each with its times and latency."""
+
+    queryset = Alert.objects.none()
+    serializer_class = AlertSerializer
+    pagination_class = NewestPagination
+    filter_backends: list = []
+
+    @extend_schema(
+        operation_id="alerts_fired_list", responses=AlertSerializer(many=True), parameters=[FiredParams]
+    )
+    def get(self, request: Request) -> Response:
+        params = FiredParams.read(request)
+        page = self.paginate_queryset(fired_seen(request.user, params).in_full())
+        return self.get_paginated_response(AlertSerializer(page, many=True).data)
+
+
+class Acknowledgement(APIView):
+    """POST notes that you have seen to an alert; the first one who does is kept."""
+
+    writes = Action.KEEP_ALERTS
+
+    @extend_schema(request=None, responses=AlertSerializer)
+    def post(self, request: Request, alert_id: int) -> Response:
+        alert = get_object_or_404(Alert.objects.visible_to(request.user), pk=alert_id)
+        return Response(AlertSerializer(acknowledge(alert, actor=request.user)).data)

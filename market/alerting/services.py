@@ -1,0 +1,170 @@
+"""Making, changing and deleting alert rules; acknowledging what fired."""
+
+import secrets
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from decimal import Decimal
+
+from django.core.exceptions import PermissionDenied, ValidationError
+from django.db import transaction
+from django.utils import timezone
+
+from tradeops.core.users.models import User
+from tradeops.core.users.roles import Action, require
+
+from ..models import PRICE_KINDS, SAYS, Alert, AlertKind, AlertRule, Direction, Instrument
+from ..rules import MOST_BPS
+from ..ticks import MAX_PRICE, MICROS
+from ..windows import LONGEST_CHANGE_SECONDS
+from .webhooks import check_address
+
+MOST_RULES = 200
+SHORTEST_SECONDS, LONGEST_SILENCE_SECONDS = 5, 86_400
+LONGEST_COOLDOWN_SECONDS = 7 * 86_400
+LARGEST_PERCENT, PERCENT_STEP = Decimal(MOST_BPS) / 100, Decimal("0.01")
+LARGEST_PRICE, PRICE_STEP = Decimal(MAX_PRICE - 1) / MICROS, Decimal("0.000001")
+# An alert should be on the open pages within so long of its tick.
+OBJECTIVE_MS = 1_000
+LATENCIES_READ = 1_000
+
+
+def refused(field: str, message: str, code: str) -> ValidationError:
+    return ValidationError({field: ValidationError(message, code=code)})
+
+
+# Rules ---------------------------------------------------------------------------------------
+
+
+@transaction.atomic
+def save_rule(rule: AlertRule, *, actor: User) -> AlertRule:
+    """Saves a new or changed rule. Raises ValidationError by field, and PermissionDenied.
+
+    One that says something else from now on, or was paused, waits like a new one.
+    """
+    require_keeping(rule, actor)
+    check_rule(rule)
+    now = timezone.now()
+    if rule.pk is None:
+        check_count(rule)
+        rule.made_by, rule.made_at = actor, now
+    else:
+        before = AlertRule.objects.select_for_update().get(pk=rule.pk)
+        check_new_end(rule, before.expires_at, now)
+        is_same = all(getattr(before, name) == getattr(rule, name) for name in (*SAYS, "is_paused"))
+        rule.version = before.version + (not is_same)
+    if rule.pk is None:
+        check_new_end(rule, None, now)
+    if rule.webhook_url and not rule.webhook_secret:
+        rule.webhook_secret = secrets.token_hex(32)
+    rule.changed_at = now
+    rule.save()
+    return rule
+
+
+def delete_rule(rule: AlertRule, *, actor: User) -> None:
+    """Deletes a rule; what it made fire stays."""
+    require_keeping(rule, actor)
+    rule.delete()
+
+
+def require_keeping(rule: AlertRule, actor: User) -> None:
+    require(actor, Action.KEEP_ALERTS)
+    if not rule.may_be_changed_by(actor):
+        raise PermissionDenied("Rules of everybody are kept by the back office.")
+
+
+def check_rule(rule: AlertRule) -> None:
+    if rule.instrument_id is not None and not Instrument.objects.filter(pk=rule.instrument_id).exists():
+        raise refused("ticker", f"There is no instrument {rule.instrument_id}.", "does_not_exist")
+    if rule.kind in PRICE_KINDS:
+        check_price(rule)
+    elif rule.kind == AlertKind.PERCENT_CHANGE:
+        check_change(rule)
+    else:
+        check_silence(rule)
+    if not 0 <= rule.cooldown_seconds <= LONGEST_COOLDOWN_SECONDS:
+        raise refused("cooldown_seconds", f"It must be 0 to {LONGEST_COOLDOWN_SECONDS:,} s.", "out_of_bounds")
+    if rule.webhook_url:
+        check_address(rule.webhook_url)
+
+
+def check_threshold(rule: AlertRule, most: Decimal, step: Decimal) -> None:
+    if rule.threshold is None:
+        raise refused("threshold", "This kind of rule needs a threshold.", "required")
+    if not step <= rule.threshold <= most or rule.threshold % step:
+        message = f"It must be {step:f} to {most:f}, in steps of {step:f}, not {rule.threshold:f}."
+        raise refused("threshold", message, "out_of_bounds")
+
+
+def check_window(rule: AlertRule, most: int) -> None:
+    if not SHORTEST_SECONDS <= rule.window_seconds <= most:
+        raise refused("window_seconds", f"It must be {SHORTEST_SECONDS} to {most:,} s.", "out_of_bounds")
+
+
+def check_price(rule: AlertRule) -> None:
+    if rule.instrument_id is None:
+        raise refused("ticker", "A price is watched of one ticker.", "required")
+    check_threshold(rule, LARGEST_PRICE, PRICE_STEP)
+
+
+def check_change(rule: AlertRule) -> None:
+    is_fall = rule.direction == Direction.DOWN
+    check_threshold(rule, Decimal(100) - PERCENT_STEP if is_fall else LARGEST_PERCENT, PERCENT_STEP)
+    check_window(rule, LONGEST_CHANGE_SECONDS)
+
+
+def check_silence(rule: AlertRule) -> None:
+    if rule.threshold is not None:
+        raise refused("threshold", "A rule of silence has window_seconds, and no threshold.", "not_used")
+    check_window(rule, LONGEST_SILENCE_SECONDS)
+
+
+def check_new_end(rule: AlertRule, before: datetime | None, now: datetime) -> None:
+    if rule.expires_at is not None and rule.expires_at != before and rule.expires_at <= now:
+        raise refused("expires_at", "It must be in the future.", "in_the_past")
+
+
+def check_count(rule: AlertRule) -> None:
+    if AlertRule.objects.filter(owner=rule.owner).count() >= MOST_RULES:
+        raise refused("non_field_errors", f"There are {MOST_RULES} rules already; delete some.", "too_many")
+
+
+def snooze(rule: AlertRule, hours: int, *, actor: User) -> AlertRule:
+    rule.snoozed_until = timezone.now() + timedelta(hours=hours)
+    return save_rule(rule, actor=actor)
+
+
+# What fired -------------------------------------------------------------------------------------
+
+
+def acknowledge(alert: Alert, *, actor: User) -> Alert:
+    """Notes who has seen to it; the first one counts."""
+    require(actor, Action.KEEP_ALERTS)
+    changes = {"acknowledged_at": timezone.now(), "acknowledged_by": actor}
+    Alert.objects.filter(pk=alert.pk, acknowledged_at=None).update(**changes)
+    alert.refresh_from_db()
+    return alert
+
+
+@dataclass(frozen=True, slots=True)
+class Latency:
+    """From tick to open pages, in milliseconds, of the newest alerts; None where there are none."""
+
+    count: int
+    p50: int | None
+    p99: int | None
+
+    @property
+    def keeps_objective(self) -> bool:
+        return self.p99 is None or self.p99 <= OBJECTIVE_MS
+
+
+def latency_of(alerts) -> Latency:
+    """Of the newest of `alerts`: p is the least value that so many hundredths of them do not exceed."""
+    # One for want of a price is as late as the price is missing: it says nothing of us.
+    newest = alerts.exclude(published_at=None).exclude(kind=AlertKind.STALE).order_by("-id")[:LATENCIES_READ]
+    values = sorted(alert.latency_ms for alert in newest)
+    if not values:
+        return Latency(0, None, None)
+    p50, p99 = (values[-(-len(values) * share // 100) - 1] for share in (50, 99))
+    return Latency(len(values), p50, p99)

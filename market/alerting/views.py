@@ -1,0 +1,103 @@
+"""The alerts page: rules to make, pause, snooze and delete; what fired, and how soon it was told."""
+
+from django.conf import settings
+from django.contrib import messages
+from django.contrib.auth.decorators import login_required
+from django.core.exceptions import BadRequest, ValidationError
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import get_object_or_404, redirect, render
+from django.utils import timezone
+from django.views.decorators.cache import never_cache
+from django.views.decorators.http import require_http_methods, require_POST
+
+from tradeops.core.users.roles import Action
+
+from ..models import Alert, AlertRule
+from .forms import RuleForm
+from .services import MOST_RULES, OBJECTIVE_MS, acknowledge, delete_rule, latency_of, save_rule, snooze
+from .writing import words_of
+
+FIRED_SHOWN = 100
+
+
+@require_http_methods(["GET", "HEAD", "POST"])
+@never_cache
+@login_required
+def alerts_page(request: HttpRequest) -> HttpResponse:
+    """Rules and what fired; POST makes a rule."""
+    form = RuleForm(
+        request.POST or None,
+        may_tell_all=request.user.may_in_all(Action.KEEP_ALERTS),
+        may_email=bool(settings.EMAIL_URL),
+        initial={"threshold": "2"},
+    )
+    if request.method == "POST" and form.is_valid():
+        try:
+            rule = save_rule(form.rule(request.user), actor=request.user)
+        except ValidationError as error:
+            form.add_refusal(error)
+        else:
+            messages.success(request, f"{rule}: watched from now on.")
+            return redirect("market:alerts")
+    context = page_of(request) | {"form": form}
+    return render(request, "market/alerts.html", context, status=422 if form.errors else 200)
+
+
+def page_of(request: HttpRequest) -> dict:
+    now, seen = timezone.now(), Alert.objects.visible_to(request.user)
+    rules = AlertRule.objects.visible_to(request.user)[: 2 * MOST_RULES]
+    listed = [(rule, rule.standing(now), rule.may_be_changed_by(request.user)) for rule in rules]
+    return {
+        "rules": listed,
+        "active_count": sum(standing == "active" for _, standing, _ in listed),
+        "fired": [(alert, words_of(alert)) for alert in seen.in_full()[:FIRED_SHOWN]],
+        "open_count": seen.filter(acknowledged_at=None).count(),
+        "latency": latency_of(seen),
+        "objective_ms": OBJECTIVE_MS,
+        "may_keep": request.user.may(Action.KEEP_ALERTS),
+    }
+
+
+def pause(rule: AlertRule, actor) -> str:
+    rule.is_paused = True
+    save_rule(rule, actor=actor)
+    return "paused"
+
+
+def resume(rule: AlertRule, actor) -> str:
+    rule.is_paused, rule.snoozed_until = False, None
+    save_rule(rule, actor=actor)
+    return "watched again"
+
+
+def snooze_an_hour(rule: AlertRule, actor) -> str:
+    snooze(rule, 1, actor=actor)
+    return "quiet for an hour"
+
+
+def delete(rule: AlertRule, actor) -> str:
+    delete_rule(rule, actor=actor)
+    return "deleted; what it made fire stays"
+
+
+ACTIONS = {"pause": pause, "resume": resume, "snooze": snooze_an_hour, "delete": delete}
+
+
+@require_POST
+@login_required
+def change_rule(request: HttpRequest, rule_id: int) -> HttpResponse:
+    rule = get_object_or_404(AlertRule.objects.visible_to(request.user), pk=rule_id)
+    act = ACTIONS.get(request.POST.get("action", ""))
+    if act is None:
+        raise BadRequest(f"action must be one of {', '.join(ACTIONS)}.")
+    name = str(rule)
+    messages.success(request, f"{name}: {act(rule, request.user)}.")
+    return redirect("market:alerts")
+
+
+@require_POST
+@login_required
+def acknowledge_alert(request: HttpRequest, alert_id: int) -> HttpResponse:
+    alert = get_object_or_404(Alert.objects.visible_to(request.user), pk=alert_id)
+    acknowledge(alert, actor=request.user)
+    return redirect("market:alerts")

@@ -1,0 +1,59 @@
+"""Where a webhook may lead, and how its messages are signed.
+
+A desk that others can reach must not be made to call what only it can reach: there an address must be a public
+one. A desk that serves this machine alone may call this machine.
+"""
+
+import hashlib
+import hmac
+import ipaddress
+import socket
+from urllib.parse import urlsplit
+
+from django.conf import settings
+from django.core.exceptions import ValidationError
+
+MOST_CHARACTERS = 500
+
+
+def check_address(url: str) -> None:
+    """Raises ValidationError for what is no address of http or https with a host, or may not be called."""
+    try:
+        parts = urlsplit(url)
+        port, host = parts.port, parts.hostname or ""
+    except ValueError:
+        port, host, parts = None, "", None
+    is_sound = parts is not None and parts.scheme in ("http", "https") and host and port != 0
+    if not is_sound or parts.username or len(url) > MOST_CHARACTERS or not url.isascii() or " " in url:
+        raise refusal("An address such as https://example.com/hook is required.", "invalid")
+    if is_literal(host) and not may_call(host):
+        raise refusal("This address is not a public one.", "not_public")
+
+
+def refusal(message: str, code: str) -> ValidationError:
+    return ValidationError({"webhook_url": ValidationError(message, code=code)})
+
+
+def is_literal(host: str) -> bool:
+    try:
+        ipaddress.ip_address(host)
+    except ValueError:
+        return False
+    return True
+
+
+def may_call(address: str) -> bool:
+    return not settings.FOREIGN_HOSTS or ipaddress.ip_address(address.partition("%")[0]).is_global
+
+
+def leads_inside(url: str) -> bool:
+    """Whether any address that the host of `url` has now may not be called. Raises OSError where it has none."""
+    parts = urlsplit(url)
+    found = socket.getaddrinfo(parts.hostname, parts.port or 443, type=socket.SOCK_STREAM)
+    return not all(may_call(address[0]) for *_, address in found)
+
+
+def signature(secret: str, moment: int, body: bytes) -> str:
+    """What the receiver works out again: HMAC-SHA256 with the rule's secret over `moment`, a dot and the body."""
+    digest = hmac.new(secret.encode(), f"{moment}.".encode() + body, hashlib.sha256).hexdigest()
+    return f"t={moment},v1={digest}"

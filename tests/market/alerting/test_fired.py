@@ -1,0 +1,262 @@
+"""What fires: from a tick through the feed's save to its row, its event, its deliveries and its page."""
+
+import hashlib
+import hmac
+import http.server
+import json
+import threading
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+
+import pytest
+from django.core import mail
+from django.utils import timezone
+
+from market.alerting.delivery import post_webhook, send_email
+from market.alerting.services import latency_of
+from market.models import Alert, AlertRule, FeedState
+from tests.market.test_feed_store import START, Feed
+from tradeops.core.events.models import Event
+from tradeops.core.jobs.models import Job
+from tradeops.core.jobs.runner import TryAgain
+
+pytestmark = pytest.mark.django_db
+
+
+def rule_of(owner, **values) -> AlertRule:
+    values = {"kind": "price_above", "instrument_id": "AAPL", "threshold": Decimal("150")} | values
+    return AlertRule.objects.create(owner=owner, made_by=owner, **values)
+
+
+def fire(*, first: float = 100, then: float = 151) -> list[Alert]:
+    """Has a feed see AAPL go from one price to another."""
+    feed = Feed()
+    feed.tick(0, first, 200)
+    feed.tick(1, then, 200)
+    feed.save()
+    return list(Alert.objects.order_by("pk"))
+
+
+def make_alert(rule: AlertRule, ms: int = 10, **values) -> Alert:
+    times = {"tick_at": START, "detected_at": START, "published_at": START + timedelta(milliseconds=ms)}
+    row = {"instrument_id": "AAPL", "kind": rule.kind, "price": 151, "threshold": 150, "source": "simulated"}
+    return Alert.objects.create(rule=rule, owner=rule.owner, **row | times | values)
+
+
+def test_a_users_rule_tells_that_user_alone(alice):
+    rule = rule_of(alice)
+    (alert,) = fire()
+    assert (alert.rule, alert.owner, alert.price, alert.threshold) == (rule, alice, Decimal(151), 150.0)
+    assert (alert.change_percentage, alert.window_seconds) == (None, None)
+    assert alert.tick_at <= alert.detected_at <= alert.published_at
+    event = Event.objects.get(kind="alert")
+    assert (event.stream_id, event.payload["message"]) == (f"user:{alice.pk}", "AAPL rose above 150.00: 151.00")
+
+
+def test_paused_expired_and_unknown_rules_and_those_of_people_who_left_do_not_fire(alice, bob):
+    rule_of(alice, is_paused=True)
+    rule_of(alice, expires_at=timezone.now() - timedelta(seconds=1))
+    rule_of(alice, instrument_id="KO")
+    rule_of(bob)
+    bob.is_active = False
+    bob.save()
+    assert fire() == []
+
+
+def test_a_rule_that_is_deleted_before_it_is_saved_makes_no_alert(alice):
+    rule, feed = rule_of(alice), Feed()
+    feed.tick(0, 100, 200)
+    feed.tick(1, 151, 200)
+    rule.delete()
+    feed.save()
+    assert Alert.objects.count() == 0
+
+
+def test_a_restart_within_a_breach_neither_doubles_nor_forgets(alice):
+    rule_of(alice)
+    first = Feed()
+    first.tick(0, 100, 200)
+    first.tick(1, 151, 200)
+    first.save()
+    first.tick(2, 149, 200)  # lost with the process
+    FeedState.objects.update(holder="")
+    second = Feed("two", now=START + timedelta(seconds=3))
+    assert second.tick(3, 152, 200).fired == []
+    second.tick(4, 150, 200)
+    assert len(second.tick(5, 150.01, 200).fired) == 1
+
+
+def test_a_cooldown_is_remembered_across_a_restart(alice):
+    rule_of(alice, cooldown_seconds=60)
+    fire()
+    FeedState.objects.update(holder="")
+    feed = Feed("two", now=START + timedelta(seconds=3))
+    feed.tick(3, 100, 200)
+    assert feed.tick(60.9, 151, 200).fired == []
+    assert len(feed.tick(61, 151, 200).fired) == 1
+
+
+# The API and the page --------------------------------------------------------------------
+
+
+def test_what_fired_is_listed_to_whom_it_concerns(api, alice, bob):
+    own, others = make_alert(rule_of(alice)), make_alert(rule_of(bob))
+    shared = make_alert(rule_of(None))
+    listed = api(alice).get("/alerts/fired").json()["results"]
+    assert [alert["id"] for alert in listed] == [shared.pk, own.pk]
+    assert (listed[1]["latency_ms"], listed[1]["message"]) == (10, "AAPL rose above 150.00: 151.00")
+    assert api(alice).post(f"/alerts/fired/{others.pk}/acknowledge").status_code == 404
+    assert api(alice).get("/alerts/fired?acknowledged=maybe").status_code == 400
+    assert api(alice).get("/alerts/fired?ticker=KO").json()["results"] == []
+
+
+def test_whoever_acknowledges_first_is_kept(api, alice, bob, dave):
+    alert = make_alert(rule_of(None))
+    for who in (alice, bob):
+        answer = api(who).post(f"/alerts/fired/{alert.pk}/acknowledge")
+        assert (answer.status_code, answer.json()["acknowledged_by"]) == (200, "alice")
+    assert api(dave).post(f"/alerts/fired/{alert.pk}/acknowledge").status_code == 403
+    assert api(alice).get("/alerts/fired?acknowledged=false").json()["results"] == []
+
+
+def test_latency_is_the_least_that_so_many_do_not_exceed(alice):
+    rule = rule_of(alice)
+    for place in range(1, 201):
+        at = START + timedelta(seconds=place)
+        make_alert(rule, tick_at=at, published_at=at + timedelta(milliseconds=place))
+    latency = latency_of(Alert.objects.all())
+    assert (latency.count, latency.p50, latency.p99, latency.keeps_objective) == (200, 100, 198, True)
+
+
+def test_the_page_makes_pauses_snoozes_and_deletes_rules(client, alice):
+    client.force_login(alice)
+    form = {"kind": "price_above", "ticker": "aapl", "threshold": "150", "direction": "up", "window_seconds": "60"}
+    form |= {"cooldown_seconds": "0", "lasts": "7", "webhook_url": ""}
+    assert client.post("/desk/alerts/", form).status_code == 302
+    rule = AlertRule.objects.get(owner=alice)
+    assert (rule.ticker, rule.expires_at > timezone.now()) == ("AAPL", True)
+    for action, standing in (("pause", "paused"), ("resume", "active"), ("snooze", "snoozed"), ("resume", "active")):
+        client.post(f"/desk/alerts/rules/{rule.pk}/", {"action": action})
+        assert AlertRule.objects.get(pk=rule.pk).standing(timezone.now()) == standing
+    alert = make_alert(rule)
+    assert b"AAPL rose above 150.00" in client.get("/desk/alerts/").content
+    client.post(f"/desk/alerts/fired/{alert.pk}/")
+    alert.refresh_from_db()
+    assert alert.acknowledged_by == alice
+    client.post(f"/desk/alerts/rules/{rule.pk}/", {"action": "delete"})
+    assert not AlertRule.objects.filter(pk=rule.pk).exists()
+    assert Alert.objects.get(pk=alert.pk).rule is None
+
+
+def test_the_page_says_what_is_wrong_and_keeps_what_was_typed(client, alice):
+    client.force_login(alice)
+    form = {"kind": "price_above", "ticker": "NOPE", "threshold": "150", "direction": "up", "window_seconds": "60"}
+    page = client.post("/desk/alerts/", form | {"cooldown_seconds": "0"})
+    assert (page.status_code, b"There is no instrument NOPE" in page.content) == (422, True)
+    assert client.post("/desk/alerts/", form | {"cooldown_seconds": "x"}).status_code == 422
+
+
+def test_anothers_rule_is_not_there(client, alice, bob):
+    client.force_login(alice)
+    assert client.post(f"/desk/alerts/rules/{rule_of(bob).pk}/", {"action": "delete"}).status_code == 404
+    assert client.post(f"/desk/alerts/rules/{rule_of(alice).pk}/", {"action": "dance"}).status_code == 400
+
+
+# Delivery ----------------------------------------------------------------------------------
+
+
+def test_deliveries_are_owed_with_the_alert(alice, settings):
+    settings.EMAIL_URL = "smtp://mail.example.com"
+    alice.email = "alice@example.com"
+    alice.save()
+    rule_of(alice, by_email=True, webhook_url="https://example.com/", webhook_secret="x")
+    (alert,) = fire()
+    owed = set(Job.objects.values_list("kind", "key", "owner"))
+    assert owed == {(kind, str(alert.pk), alice.pk) for kind in ("alert_email", "alert_webhook")}
+
+
+def test_an_email_says_what_fired(alice, settings):
+    settings.EMAIL_URL, alice.email = "smtp://mail.example.com", "alice@example.com"
+    alice.save()
+    alert = make_alert(rule_of(alice, by_email=True))
+    assert send_email(str(alert.pk)) == {"sent_to": "alice"}
+    assert (mail.outbox[0].subject, mail.outbox[0].to) == ("AAPL rose above 150.00: 151.00", ["alice@example.com"])
+
+
+def test_a_mail_server_that_is_away_is_tried_again(alice, settings, monkeypatch):
+    settings.EMAIL_URL, alice.email = "smtp://mail.example.com", "alice@example.com"
+    alice.save()
+    alert = make_alert(rule_of(alice, by_email=True))
+
+    def refuse(*_):
+        raise ConnectionRefusedError
+
+    monkeypatch.setattr("market.alerting.delivery.send_mail", refuse)
+    with pytest.raises(TryAgain):
+        send_email(str(alert.pk))
+
+
+class Receiver:
+    """A server that keeps what it was posted and answers with `statuses` in turn."""
+
+    def __init__(self, *statuses: int):
+        received = self.received = []
+        answers = list(statuses)
+
+        class Handler(http.server.BaseHTTPRequestHandler):
+            def do_POST(self):
+                body = self.rfile.read(int(self.headers["Content-Length"]))
+                received.append((dict(self.headers), body))
+                self.send_response(answers.pop(0))
+                self.send_header("Location", "/elsewhere")
+                self.end_headers()
+
+            def log_message(self, *_):
+                pass
+
+        self.server = http.server.HTTPServer(("127.0.0.1", 0), Handler)
+        self.url = f"http://127.0.0.1:{self.server.server_port}/hook"
+
+    def __enter__(self):
+        threading.Thread(target=self.server.serve_forever, daemon=True).start()
+        return self
+
+    def __exit__(self, *_):
+        self.server.shutdown()
+        self.server.server_close()
+
+
+def test_a_webhook_is_posted_signed_and_tried_again_until_it_is_taken(alice):
+    with Receiver(503, 302, 200) as receiver:
+        alert = make_alert(rule_of(alice, webhook_url=receiver.url, webhook_secret="s3cret"))
+        for _ in range(2):
+            with pytest.raises(TryAgain):
+                post_webhook(str(alert.pk))
+        assert post_webhook(str(alert.pk)) == {"status": 200}
+    headers, body = receiver.received[-1]
+    told = json.loads(body)
+    assert (told["type"], told["id"], told["message"]) == ("alert", alert.pk, "AAPL rose above 150.00: 151.00")
+    moment, _, digest = headers["X-TradeOps-Signature"].removeprefix("t=").partition(",v1=")
+    assert digest == hmac.new(b"s3cret", f"{moment}.".encode() + body, hashlib.sha256).hexdigest()
+    assert abs(int(moment) - datetime.now(UTC).timestamp()) < 3600
+    assert {headers["X-TradeOps-Alert"] for headers, _ in receiver.received} == {str(alert.pk)}
+    assert len(receiver.received) == 3  # the redirect was not followed
+
+
+def test_a_webhook_that_is_gone_or_leads_inside_is_given_up(alice, settings):
+    with Receiver(410) as receiver:
+        alert = make_alert(rule_of(alice, webhook_url=receiver.url, webhook_secret="x"))
+        with pytest.raises(ValueError, match="410"):
+            post_webhook(str(alert.pk))
+        settings.FOREIGN_HOSTS = ["desk.example.com"]
+        with pytest.raises(ValueError, match="not a public one"):
+            post_webhook(str(alert.pk))
+    assert len(receiver.received) == 1
+
+
+def test_nothing_is_delivered_for_a_rule_that_is_gone(alice):
+    rule = rule_of(alice, webhook_url="https://example.com/")
+    alert = make_alert(rule)
+    rule.delete()
+    assert "skipped" in post_webhook(str(alert.pk))
+    assert "skipped" in send_email("999999")
