@@ -372,6 +372,7 @@ SPECTACULAR_SETTINGS = {
     "COMPONENT_SPLIT_REQUEST": True,
     "ENUM_NAME_OVERRIDES": {
         "AccountKindEnum": "trades.models.AccountKind",
+        "AlertKindEnum": "market.models.AlertKind",
         "AlertDirectionEnum": "market.models.Direction",
         "PriceSourceEnum": "market.models.Source",
         "ActivityKindEnum": "trades.models.ActivityKind",

@@ -102,9 +102,7 @@ class FiredAlerts(GenericAPIView):
     pagination_class = NewestPagination
     filter_backends: list = []
 
-    @extend_schema(
-        operation_id="alerts_fired_list", responses=AlertSerializer(many=True), parameters=[FiredParams]
-    )
+    @extend_schema(operation_id="alerts_fired_list", responses=AlertSerializer(many=True), parameters=[FiredParams])
     def get(self, request: Request) -> Response:
         params = FiredParams.read(request)
         page = self.paginate_queryset(fired_seen(request.user, params).in_full())

@@ -88,10 +88,10 @@ def test_a_restart_within_a_breach_neither_doubles_nor_forgets(alice):
 
 def test_a_cooldown_is_remembered_across_a_restart(alice):
     rule_of(alice, cooldown_seconds=60)
-    fire()
+    fire(first=149)
     FeedState.objects.update(holder="")
     feed = Feed("two", now=START + timedelta(seconds=3))
-    feed.tick(3, 100, 200)
+    feed.tick(3, 149, 200)
     assert feed.tick(60.9, 151, 200).fired == []
     assert len(feed.tick(61, 151, 200).fired) == 1
 
