@@ -13,6 +13,7 @@ DESK_PAGES = [
     "/desk/trades/",
     "/desk/trades/new/",
     "/desk/trades/1/",
+    "/desk/trades/import/",
     "/desk/ledger/",
     "/desk/activities/",
     "/desk/activities/?kind=fee&ticker=NONE",

@@ -56,13 +56,14 @@ def shown_versions(row: Version) -> list[Version]:
 
 
 def around(row: Version) -> dict:
-    """What adjusts it, what it was itself booked to adjust, the file it came with, and what waits for approval."""
-    first = type(row).objects.filter(**{row.IDENTITY: row.identity}, version=1).values("entry")
+    """What adjusts it, what it was itself booked to adjust, the file it last came with, and what waits for approval."""
+    entries = type(row).objects.filter(**{row.IDENTITY: row.identity}).values("entry")
+    first = entries.filter(version=1)
     waiting = Proposal.objects.waiting().about(row).select_related("proposed_by") if row.account.needs_approval else ()
     return {
         "adjusted_by": adjusted_by(row),
         "adjusts": Adjustment.objects.filter(entry__in=first).first(),
-        "imported_with": ImportBatch.objects.filter(entry__in=first).only("file_name").first(),
+        "imported_with": ImportBatch.objects.filter(entry__in=entries).only("file_name").first(),
         "waiting": with_proposed_changes(list(waiting)),
         "is_closed": row.account.is_closed_at(row.at),
     }
