@@ -3,12 +3,13 @@
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: help run test proof lint requirements
+.PHONY: help run test proof bench lint requirements
 
 help:
 	@echo "make run           install, migrate, load the demo and serve the desk on http://127.0.0.1:$${PORT:-8000}"
 	@echo "make test          the whole test suite, its services included"
 	@echo "make proof         the promises, each tried and a row of a table; P=\"P01 P02\" for some"
+	@echo "make bench         the figures, each beside its peers; B=\"lists booking\" for some, SIZE=ci for a quick look"
 	@echo "make lint          ruff, check and format"
 	@echo "make requirements  lock requirements*.in again, with hashes (needs uv)"
 
@@ -34,9 +35,14 @@ test: $(VENV)/installed-test
 proof: $(VENV)/installed-test
 	@exec $(BIN)/python -m tests.proof $(P)
 
+bench: $(VENV)/installed-test
+	@exec $(BIN)/python -m bench --size $(or $(SIZE),full) $(B)
+
 lint: $(VENV)/installed-test
 	@$(BIN)/ruff check . && $(BIN)/ruff format --check .
 
 requirements:
 	uv pip compile --universal --python-version 3.12 --generate-hashes --no-header requirements.in -o requirements.txt
 	uv pip compile --universal --python-version 3.12 --generate-hashes --no-header requirements-test.in -o requirements-test.txt
+	uv pip compile --universal --python-version 3.12 --generate-hashes --no-header bench/requirements.in -o bench/requirements.txt
+	uv pip compile --universal --python-version 3.12 --generate-hashes --no-header bench/requirements-pnl.in -o bench/requirements-pnl.txt

@@ -1,21 +1,47 @@
-"""`python -m bench NAME...`: runs the benchmarks named, or all that are listed, and prints their tables."""
+"""`python -m bench [--size full|ci] [NAME...]`: runs the benchmarks named, or all, and prints their tables."""
 
+import argparse
 import sys
+import time
 
-from . import feed, peers_pnl
+from . import booking, feed, folds, imports, lists, peers_pnl
+from .ground import Ground
+from .machine import noise_line
+from .sizes import SIZES
 
-BENCHMARKS = {"feed": feed.measure, "pnl": peers_pnl.measure}
+BENCHMARKS = {
+    "lists": lists.measure,
+    "booking": booking.measure,
+    "imports": imports.measure,
+    "folds": folds.measure,
+    "feed": feed.measure,
+    "pnl": peers_pnl.measure,
+}
 
 
-def main(names: list[str]) -> int:
-    unknown = [name for name in names if name not in BENCHMARKS]
-    if unknown:
-        print(f"There is no benchmark {unknown[0]}; there are: {', '.join(BENCHMARKS)}.", file=sys.stderr)
-        return 2
-    for name in names or BENCHMARKS:
-        for table in BENCHMARKS[name]():
-            print("\n".join(table.lines()), flush=True)
-    return 0
+def main(arguments: list[str]) -> int:
+    """The exit status: 0 where all is reached, 1 where a figure is missed."""
+    parser = argparse.ArgumentParser(prog="python -m bench", description=__doc__.partition(":")[2].strip())
+    parser.add_argument("names", nargs="*", metavar="NAME", help=", ".join(BENCHMARKS))
+    parser.add_argument("--size", choices=SIZES, default="full")
+    asked = parser.parse_args(arguments)
+    for name in asked.names:
+        if name not in BENCHMARKS:
+            parser.error(f"there is no benchmark {name}; there are {', '.join(BENCHMARKS)}")
+    return run(asked.names or list(BENCHMARKS), asked.size)
+
+
+def run(names: list[str], size: str) -> int:
+    missed = 0
+    print(noise_line(), flush=True)
+    for name in names:
+        began = time.monotonic()
+        with Ground() as ground:
+            for table in BENCHMARKS[name](ground, SIZES[size]):
+                print("", *table.lines(), sep="\n", flush=True)
+                missed += sum(not verdict.is_reached for verdict in table.verdicts)
+        print(f"`{name}` took {time.monotonic() - began:.0f} s. {noise_line()}", flush=True)
+    return 1 if missed else 0
 
 
 if __name__ == "__main__":

@@ -10,57 +10,64 @@ from collections.abc import Iterator
 from .book import TICKERS
 from .ground import Ground
 from .load import Load, post
-from .servers import COLUMNS, Server, Trial, seed_stack, tradeops
+from .servers import COLUMNS, Server, Trial, Trials, seed_stack, tradeops
+from .sizes import Size
 from .tables import Table, Verdict
 
 CONNECTIONS, USERS, TOKENS_EACH = 64, 64, 2
-SECONDS, WARM_UP_SECONDS = 10.0, 3.0
-WARM_UP_REQUESTS, MOST_REQUESTS = 400, 60_000
+WARM_UP_SECONDS, WARM_UP_REQUESTS, MOST_REQUESTS = 2.0, 400, 60_000
 AT_LEAST = 2.0
 
 
-def measure(ground: Ground) -> Iterator[Table]:
+def measure(ground: Ground, size: Size) -> Iterator[Table]:
     table = Table(f"POST /trades/, {CONNECTIONS} connections", COLUMNS)
-    world = ground.new_database()
-    with seed_stack(ground, world) as server:
-        seed = under_bookings(server, plain_requests())
-    many, of_many = book_on(ground, USERS)
-    one, of_one = book_on(ground, 1)
-    table.rows += [
-        seed.row("the seed's stack, no ledger"),
-        many.row(f"TradeOps, {USERS} users' accounts"),
-        one.row("TradeOps, all in one account"),
-    ]
-    table.notes.append(
-        f"One server process each. TradeOps: manage.py serve_http, PostgreSQL and Redis; {of_many:,} and {of_one:,} "
-        "trades stand in the book, as many as were acknowledged. PostgreSQL keeps what it acknowledges (fsync on)."
+    seed, many, one = (
+        Trials("the seed's stack, no ledger"),
+        Trials(f"TradeOps, {USERS} accounts"),
+        Trials("TradeOps, one account"),
     )
-    for name, trial in (("many accounts", many), ("one account", one)):
+    books = [(many, book_of(ground, USERS)), (one, book_of(ground, 1))]
+    for _ in range(size.rounds):
+        with seed_stack(ground, ground.new_database()) as server:
+            seed.add(under_bookings(server, plain_requests(), size))
+        for trials, (world, people) in books:
+            trials.add(trial_on(ground, ground.copy_database(world), people, size))
+    table.rows += [seed.row(), many.row(), one.row()]
+    table.notes.append(
+        f"{size.rounds} rounds in turns, one server process each, an empty book each time. TradeOps: manage.py "
+        "serve_http, PostgreSQL and Redis; each round ended with as many trades in the book as were acknowledged. "
+        "PostgreSQL keeps what it acknowledges (fsync on)."
+    )
+    for trials in (many, one):
         table.verdicts.append(
-            Verdict(f"requests/s against the seed's stack, {name}", trial.outcome.rate / seed.outcome.rate, AT_LEAST)
+            Verdict(f"requests/s against the seed's stack, {trials.name}", trials.rate / seed.rate, AT_LEAST)
         )
-    return iter([table])
+    yield table
 
 
-def book_on(ground: Ground, users: int) -> tuple[Trial, int]:
-    """The trial on a book of its own, and how many trades it then holds. Raises where one is lost or double."""
+def book_of(ground: Ground, users: int) -> tuple[dict[str, str], list[list[str]]]:
+    """An empty book with its users, and the texts of their tokens."""
     world = ground.new_database()
     ground.manage(world, "migrate")
     made = [sys.executable, "-m", "bench.people", str(users), str(USERS * TOKENS_EACH // users)]
-    people = json.loads(ground.run(made, ground.environment(world)))
+    return world, json.loads(ground.run(made, ground.environment(world)))
+
+
+def trial_on(ground: Ground, world: dict[str, str], people: list[list[str]], size: Size) -> Trial:
+    """The trial on a book of its own. Raises where a trade is lost or double."""
     with tradeops(ground, world) as server:
-        trial = under_bookings(server, signed_requests(people))
+        trial = under_bookings(server, signed_requests(people), size)
     acknowledged = sum(trial.outcome.all_statuses.values()) + WARM_UP_REQUESTS
     with ground.connect(world["DB_NAME"]) as connection:
         (booked,) = connection.execute("SELECT COUNT(*) FROM trades_trade").fetchone()
     if booked != acknowledged:
         raise RuntimeError(f"{acknowledged} trades were acknowledged, {booked} are in the book.")
-    return trial, booked
+    return trial
 
 
-def under_bookings(server: Server, requests: list[str]) -> Trial:
-    load = Load(server.port, requests[WARM_UP_REQUESTS:], CONNECTIONS, SECONDS, WARM_UP_SECONDS)
-    return server.under(load, requests[:WARM_UP_REQUESTS]).require("201")
+def under_bookings(server: Server, requests: list[str], size: Size) -> Trial:
+    load = Load(server.port, requests[WARM_UP_REQUESTS:], CONNECTIONS, size.seconds, WARM_UP_SECONDS)
+    return server.under(load, requests[:WARM_UP_REQUESTS], "201")
 
 
 def bodies(seed: int = 7) -> Iterator[dict]:

@@ -33,7 +33,7 @@ COLUMNS = ("server", "clients", "quotes/CPU-s", "delivered", "p50 ms", "p99 ms",
 CONFLATED = "from market.hub import _hubs\nanswer = sum(client.mailbox.conflated for client in _hubs[loop].clients)"
 
 
-def measure() -> Iterator[Table]:
+def measure(ground=None, size=None) -> Iterator[Table]:
     with Ground() as ground:
         yield fan_out(ground)
         yield stalled(ground)

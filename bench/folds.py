@@ -3,44 +3,48 @@
 import statistics
 import time
 from collections import deque
+from collections.abc import Iterator
 from decimal import Decimal
 
 import numpy as np
 
-from bench.tables import Table, Verdict
 from trades.folding.bulk_fold import FillColumns, decimal_of, fold_columns
 
-FILLS, ROUNDS = 1_000_000, 3
+from .ground import Ground
+from .sizes import Size
+from .tables import Table, Verdict
+
+ROUNDS = 3
 QUANTITY_PLACES, PRICE_PLACES, FEE_PLACES = 0, 2, 2
 
 
-def fold_table() -> Table:
-    columns = make_fills(np.random.default_rng(7))
+def measure(ground: Ground, size: Size) -> Iterator[Table]:
+    columns = make_fills(np.random.default_rng(7), size.fills)
     decimals = as_decimals(columns)
     expected, loop_seconds = timed(lambda: plain_fold(decimals))
     found, fold_seconds = timed(lambda: sums_of(columns))
     if found != expected:
         raise AssertionError(f"The folds differ: {found} and {expected}.")
-    table = Table(f"{FILLS:,} fills of one account, first in first out", ["who", "seconds", "fills/s"])
+    table = Table(f"{size.fills:,} fills of one account, first in first out", ["who", "seconds", "fills/s"])
     for who, seconds in (("a plain loop of decimals", loop_seconds), ("trades.folding.bulk_fold", fold_seconds)):
-        table.rows.append([who, f"{seconds:.2f}", f"{FILLS / seconds:,.0f}"])
+        table.rows.append([who, f"{seconds:.2f}", f"{size.fills / seconds:,.0f}"])
     quantity, cost, realized, fees = expected
     table.notes.append(
         f"Both end at the same digits: quantity {quantity}, cost {cost}, realized {realized}, fees {fees}. "
         f"Median of {ROUNDS}. The columns are as they are read from the database; the loop is handed its decimals."
     )
     table.verdicts.append(Verdict("fold against the plain loop", loop_seconds / fold_seconds, 5))
-    return table
+    yield table
 
 
-def make_fills(chance: np.random.Generator) -> FillColumns:
-    sides = np.where(chance.random(FILLS) < 0.5, 1, -1)
+def make_fills(chance: np.random.Generator, count: int) -> FillColumns:
+    sides = np.where(chance.random(count) < 0.5, 1, -1)
     return FillColumns(
-        np.arange(1, FILLS + 1),
-        np.arange(FILLS) * 1_000_000,
-        chance.integers(1, 500, FILLS) * sides,
-        chance.integers(1_000, 20_000, FILLS),
-        chance.integers(0, 100, FILLS),
+        np.arange(1, count + 1),
+        np.arange(count) * 1_000_000,
+        chance.integers(1, 500, count) * sides,
+        chance.integers(1_000, 20_000, count),
+        chance.integers(0, 100, count),
         QUANTITY_PLACES,
         PRICE_PLACES,
         FEE_PLACES,

@@ -14,8 +14,9 @@ from pathlib import Path
 
 import psycopg
 
-from bench.book import PEERS, VALUES
 from tests.worlds import Services, environment_of, stop, wait_for_port
+
+from .book import PEERS, VALUES
 
 ROOT = Path(__file__).resolve().parent.parent
 VAR = Path(os.environ.get("TRADEOPS_VAR") or ROOT / "var").resolve()
@@ -58,10 +59,17 @@ class Ground:
     def new_database(self) -> dict[str, str]:
         """The settings of a world with an empty database of its own."""
         _ = self.services
-        name = f"bench_{uuid.uuid4().hex[:8]}"
+        name = new_name()
         with self.connect("postgres") as connection:
             connection.execute(f"create database {name}")
         return self.world | {"DB_NAME": name}
+
+    def copy_database(self, world: dict[str, str]) -> dict[str, str]:
+        """The same world with a database that is a copy."""
+        copy = new_name()
+        with self.connect("postgres") as connection:
+            connection.execute(f"create database {copy} template {world['DB_NAME']}")
+        return world | {"DB_NAME": copy}
 
     def connect(self, name: str) -> psycopg.Connection:
         port = self.world["DB_PORT"]
@@ -123,6 +131,10 @@ class Ground:
             subprocess.run([*pip, "--require-hashes", "-r", REQUIREMENTS], check=True)
             mark.write_text(wanted)
         return folder / "bin" / "python"
+
+
+def new_name() -> str:
+    return f"bench_{uuid.uuid4().hex[:8]}"
 
 
 # The processor --------------------------------------------------------------------------

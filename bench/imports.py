@@ -1,36 +1,36 @@
 """A million trades brought in and taken out again: against PostgreSQL's own COPY of the same rows into, and out of, the
 same table with its indexes.
 
-`python -m bench.imports` measures in the world that the environment names, and prints the seconds.
+`python -m bench.imports TRADES` measures in the world that the environment names, and prints the seconds.
 """
 
 import json
 import os
 import random
-import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-from .ground import ROOT, Ground
+from .ground import Ground
+from .sizes import Size
 from .tables import Table, Verdict
 
-TRADES, TICKERS = 1_000_000, 200
+TICKERS = 200
 PIECE = 1024 * 1024
 
 
-def import_table(ground: Ground) -> Table:
+def measure(ground: Ground, size: Size) -> Iterator[Table]:
     """What an import and an export of a million trades cost, and what COPY does."""
     world = ground.new_database()
     ground.manage(world, "migrate")
-    command = [sys.executable, "-m", "bench.imports"]
-    done = subprocess.run(command, env=ground.environment(world), cwd=ROOT, check=True, capture_output=True, text=True)
-    told = json.loads(done.stdout)
-    table = Table(f"{TRADES:,} trades in and out of PostgreSQL", ["what", "seconds", "trades/s"])
+    command = [sys.executable, "-m", "bench.imports", str(size.imported)]
+    told = json.loads(ground.run(command, ground.environment(world)))
+    table = Table(f"{size.imported:,} trades in and out of PostgreSQL", ["what", "seconds", "trades/s"])
     for what in ("import", "COPY FROM", "export", "COPY TO"):
-        table.rows.append([what, f"{told[what]:.1f}", f"{TRADES / told[what]:,.0f}"])
+        table.rows.append([what, f"{told[what]:.1f}", f"{size.imported / told[what]:,.0f}"])
     table.notes.append(
         "The import checks every cell, chains the rows' digests, folds the positions and writes what is derived "
         f"({told['realizations']:,} realizations); COPY FROM puts the same rows into the same table, with its indexes "
@@ -38,31 +38,31 @@ def import_table(ground: Ground) -> Table:
     )
     table.verdicts.append(Verdict("import against COPY FROM", told["import"] / told["COPY FROM"], 2, is_ceiling=True))
     table.verdicts.append(Verdict("export against COPY TO", told["export"] / told["COPY TO"], 2, is_ceiling=True))
-    return table
+    yield table
 
 
 # In a process of its own, with Django set up -----------------------------------------------
 
 
-def measure() -> dict[str, float]:
+def seconds_of(trades: int) -> dict[str, float]:
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "tradeops.settings")
     import django
 
     django.setup()
     with tempfile.TemporaryDirectory(prefix="tradeops-bench-") as folder:
         path = Path(folder)
-        write_file(path / "trades.csv")
-        told = measure_import(path / "trades.csv")
+        write_file(path / "trades.csv", trades)
+        told = measure_import(path / "trades.csv", trades)
         told |= measure_export(path / "exported.csv")
         return told | measure_copy(path / "rows.copy")
 
 
-def write_file(path: Path) -> None:
+def write_file(path: Path, trades: int) -> None:
     """A broker's file, always the same one: whole shares, cents, buys and sells that keep positions near flat."""
     chance, at = random.Random(7), datetime(2020, 1, 1, tzinfo=UTC)
     with path.open("w") as file:
         file.write("ticker,trade_type,quantity,price,executed_at,fees,client_trade_id\n")
-        for number in range(TRADES):
+        for number in range(trades):
             at += timedelta(seconds=chance.randint(1, 200))
             file.write(
                 f"T{chance.randrange(TICKERS):03d},{chance.choice(('BUY', 'SELL'))},{chance.randint(1, 500)},"
@@ -71,7 +71,7 @@ def write_file(path: Path) -> None:
             )
 
 
-def measure_import(path: Path) -> dict[str, float]:
+def measure_import(path: Path, trades: int) -> dict[str, float]:
     from tradeops.core.users.models import User
     from trades.importing.services import import_file
     from trades.models import ImportBatch, Realization
@@ -83,8 +83,8 @@ def measure_import(path: Path) -> dict[str, float]:
         began = time.perf_counter()
         import_file(batch, file, actor=user)
         seconds = time.perf_counter() - began
-    if batch.imported_count != TRADES:
-        raise AssertionError(f"{batch.imported_count} trades were imported, and not {TRADES}.")
+    if batch.imported_count != trades:
+        raise AssertionError(f"{batch.imported_count} trades were imported, and not {trades}.")
     return {"import": seconds, "realizations": Realization.objects.count()}
 
 
@@ -126,4 +126,4 @@ def copy_out(cursor, query: str, path: Path) -> None:
 
 
 if __name__ == "__main__":
-    print(json.dumps(measure()))
+    print(json.dumps(seconds_of(int(sys.argv[1]))))

@@ -13,13 +13,13 @@ import requests
 
 from .ground import Ground
 from .load import Load, get
-from .servers import COLUMNS, WARM_UP_SECONDS, Server, Trial, make_plain_table, plain_drf, seed_stack, tradeops
+from .servers import COLUMNS, WARM_UP_SECONDS, Server, Trial, Trials, make_plain_table, plain_drf, seed_stack, tradeops
+from .sizes import Size
 from .tables import Table, Verdict
 
-FEW, MANY = 1_000_000, 5_000_000
-CONNECTIONS, SECONDS, WARM_UP_REQUESTS = 8, 6.0, 60
+CONNECTIONS, WARM_UP_REQUESTS = 8, 60
 PAGE = "/trades/?ticker=AAPL"
-DEEP_ROWS, LARGEST_PAGE = 100_000, 1000
+LARGEST_PAGE = 1000
 STATS_ASKED, AGGREGATES = 200, 3
 # What a plain program would ask: the seed's stack does.
 AGGREGATE = """
@@ -28,78 +28,90 @@ AGGREGATE = """
 """
 
 
-def measure(ground: Ground) -> Iterator[Table]:
+def measure(ground: Ground, size: Size) -> Iterator[Table]:
     world = ground.new_database()
     ground.manage(world, "migrate")
-    tokens = ground.add_trades(world, 1, FEW)
+    tokens = ground.add_trades(world, 1, size.few)
     table = Table("GET /trades/, a page of 50 of one ticker", COLUMNS)
-    few = peers_and_us(ground, world, tokens, table)
-    tokens = ground.add_trades(world, FEW + 1, MANY)
+    few = peers_and_us(ground, world, tokens, table, size)
+    tokens = ground.add_trades(world, size.few + 1, size.many)
+    many, deep = Trials(f"TradeOps, {size.many:,} trades"), Trials(f"TradeOps, {size.many:,}, {size.deep:,} rows deep")
     with tradeops(ground, world) as server:
-        many = pages(server, PAGE, tokens)
-        deep = pages(server, deep_page(server, tokens[0]), tokens)
-        again = pages(server, PAGE, tokens)
-        stats = statistics_table(ground, world, server, tokens[0])
-    table.rows += [
-        many.row(f"TradeOps, {MANY:,} trades"),
-        deep.row(f"TradeOps, {MANY:,}, {DEEP_ROWS:,} rows deep"),
-        again.row(f"TradeOps, {MANY:,}, the first page again"),
-    ]
-    first = (many.outcome.p50 + again.outcome.p50) / 2
+        below = deep_page(server, tokens[0], size.deep)
+        for _ in range(size.rounds):
+            many.add(pages(server, unlike(PAGE), tokens, size))
+            deep.add(pages(server, unlike(below), tokens, size))
+        stats = statistics_table(ground, world, server, tokens[0], size)
+    table.rows += [many.row(), deep.row()]
     table.verdicts += [
-        Verdict(f"median at {MANY:,} against {FEW:,}", first / few.outcome.p50, 1.2, is_ceiling=True),
-        Verdict(
-            f"median {DEEP_ROWS:,} rows deep against the first page", deep.outcome.p50 / first, 1.3, is_ceiling=True
-        ),
+        Verdict(f"median at {size.many:,} against {size.few:,}", many.p50 / few.p50, 1.2, is_ceiling=True),
+        Verdict(f"median {size.deep:,} rows deep against the first page", deep.p50 / many.p50, 1.3, is_ceiling=True),
     ]
     yield table
     yield stats
 
 
-def peers_and_us(ground: Ground, world: dict[str, str], tokens: list[str], table: Table) -> Trial:
-    with seed_stack(ground, world) as server:
-        ground.fill_peer(world, "seed_trades", FEW)
-        seed = pages(server, "/trades/?ticker=AAPL&limit=50", tokens)
+def peers_and_us(ground: Ground, world: dict[str, str], tokens: list[str], table: Table, size: Size) -> Trials:
+    """Rows and verdicts against the peers; our trials of pages that are read each time."""
+    seed, plain = Trials(f"the seed's stack, {size.few:,} trades"), Trials(f"plain DRF, {size.few:,}")
+    same, anew = Trials(f"TradeOps, {size.few:,}, the same page"), Trials(f"TradeOps, {size.few:,}, read each time")
     make_plain_table(ground, world)
-    ground.fill_peer(world, "plain_trades", FEW)
-    with plain_drf(ground, world) as server:
-        plain = pages(server, PAGE, tokens)
-    with tradeops(ground, world) as server:
-        ours = pages(server, PAGE, tokens)
-    table.rows += [
-        seed.row(f"the seed's stack, {FEW:,} trades"),
-        plain.row(f"plain DRF, {FEW:,}"),
-        ours.row(f"TradeOps, {FEW:,}"),
+    ground.fill_peer(world, "plain_trades", size.few)
+    with seed_stack(ground, world):  # which makes its table
+        ground.fill_peer(world, "seed_trades", size.few)
+    for _ in range(size.rounds):
+        with seed_stack(ground, world) as server:
+            seed.add(pages(server, [f"{PAGE}&limit=50"], tokens, size))
+        with plain_drf(ground, world) as server:
+            plain.add(pages(server, [PAGE], tokens, size))
+        with tradeops(ground, world) as server:
+            same.add(pages(server, [PAGE], tokens, size))
+            anew.add(pages(server, unlike(PAGE), tokens, size))
+    table.rows += [trials.row() for trials in (seed, plain, same, anew)]
+    for ours in (same, anew):
+        table.verdicts += [
+            Verdict(f"{ours.name}: requests/s against the seed's stack", ours.rate / seed.rate, 2.5),
+            Verdict(f"{ours.name}: requests/s against plain DRF", ours.rate / plain.rate, 15),
+        ]
+    table.notes.append(
+        f"{size.rounds} rounds in turns, {CONNECTIONS} connections, one server process each. The same page again and "
+        "again is kept while no account has moved; of those read each time, each asks for one row more or fewer."
+    )
+    return anew
+
+
+def unlike(path: str, kinds: int = 300) -> list[str]:
+    """Addresses of pages of about 50, more of them than are kept."""
+    return [f"{path}&page_size={50 + number % 3 - 1}&min_quantity=0.{number + 1}" for number in range(kinds)]
+
+
+def pages(server: Server, paths: list[str], tokens: list[str], size: Size) -> Trial:
+    """Pages again and again, asked for with each of `tokens` in turn."""
+    count = max(len(paths), len(tokens))
+    asked = [
+        get(paths[number % len(paths)], {"Authorization": f"Bearer {tokens[number % len(tokens)]}"})
+        for number in range(count)
     ]
-    table.verdicts += [
-        Verdict("requests/s against the seed's stack", ours.outcome.rate / seed.outcome.rate, 2.5),
-        Verdict("requests/s against plain DRF", ours.outcome.rate / plain.outcome.rate, 15),
-    ]
-    return ours
+    load = Load(server.port, asked, CONNECTIONS, size.seconds, WARM_UP_SECONDS, repeats=True)
+    return server.under(load, asked[:WARM_UP_REQUESTS], "200")
 
 
-def pages(server: Server, path: str, tokens: list[str]) -> Trial:
-    """One page again and again, asked for with each of `tokens` in turn."""
-    asked = [get(path, {"Authorization": f"Bearer {token}"}) for token in tokens]
-    load = Load(server.port, asked, CONNECTIONS, SECONDS, WARM_UP_SECONDS, repeats=True)
-    return server.under(load, asked).require("200")
-
-
-def deep_page(server: Server, token: str) -> str:
-    """The address of the page that begins DEEP_ROWS rows down."""
+def deep_page(server: Server, token: str, rows: int) -> str:
+    """The address of the page that begins `rows` down."""
     address, signed = f"{PAGE}&page_size={LARGEST_PAGE}", {"Authorization": f"Bearer {token}"}
-    for _ in range(DEEP_ROWS // LARGEST_PAGE):
+    for _ in range(rows // LARGEST_PAGE):
         answer = requests.get(f"http://127.0.0.1:{server.port}{address}", headers=signed, timeout=60).json()
-        address = answer["next"].partition(f":{server.port}")[2]
-    return address.replace(f"page_size={LARGEST_PAGE}", "page_size=50")
+        address = answer["next"].partition("/trades/")[2]
+        address = f"/trades/{address}"
+    return address.replace(f"&page_size={LARGEST_PAGE}", "")
 
 
 # Statistics ---------------------------------------------------------------------------------
 
 
-def statistics_table(ground: Ground, world: dict[str, str], server: Server, token: str) -> Table:
-    table = Table(f"GET /trades/stats, {MANY:,} trades", ("who", "median ms"))
-    asked, answer = timed_stats(server, token)
+def statistics_table(ground: Ground, world: dict[str, str], server: Server, token: str, size: Size) -> Table:
+    table = Table(f"GET /trades/stats, {size.many:,} trades", ("who", "median ms"))
+    asked, answer = timed_stats(server, token, size)
     scanned, rows = timed_aggregate(ground, world)
     trades = sum(count for _, _, count, *_ in rows)
     notional = sum(money for *_, money, _ in rows)
@@ -112,10 +124,10 @@ def statistics_table(ground: Ground, world: dict[str, str], server: Server, toke
     return table
 
 
-def timed_stats(server: Server, token: str) -> tuple[float, dict]:
+def timed_stats(server: Server, token: str, size: Size) -> tuple[float, dict]:
     signed = {"Authorization": f"Bearer {token}"}
-    load = Load(server.port, [get("/trades/stats", signed)] * STATS_ASKED, 1, SECONDS, 0.0)
-    outcome = server.under(load, [get("/trades/stats", signed)] * WARM_UP_REQUESTS).require("200").outcome
+    load = Load(server.port, [get("/trades/stats", signed)] * STATS_ASKED, 1, size.seconds, 0.0)
+    outcome = server.under(load, [get("/trades/stats", signed)] * WARM_UP_REQUESTS, "200").outcome
     answer = requests.get(f"http://127.0.0.1:{server.port}/trades/stats", headers=signed, timeout=60).json()
     return outcome.p50, answer
 

@@ -68,6 +68,12 @@ class Outcome:
         """Answers a second."""
         return self.count / self.seconds
 
+    def require(self, status: str) -> "Outcome":
+        """Itself. Raises RuntimeError where another status was answered."""
+        if set(self.all_statuses) != {status}:
+            raise RuntimeError(f"Answers were {self.all_statuses}: {self.sample[:500]}")
+        return self
+
 
 class Connection:
     """One keep-alive connection with one request under way."""

@@ -25,7 +25,7 @@ TOLERANCE = 1e-9  # of the money that changed hands
 PEERS = [("vectorbt", Method.AVERAGE_COST, 0), ("backtesting.py", Method.FIFO, 2)]
 
 
-def measure(ground=None) -> Iterator[Table]:
+def measure(ground=None, size=None) -> Iterator[Table]:
     """One table: how far the peers' books lie from the ledger's. Raises AssertionError beyond TOLERANCE."""
     sequences = random_sequences(random.Random(SEED))
     books = books_of_peers(sequences)

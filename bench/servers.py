@@ -3,14 +3,18 @@
 import contextlib
 import sys
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from statistics import median
 
 from tests.worlds import free_port
 
 from .ground import Ground, processor_seconds
 from .load import PATIENCE_SECONDS, Load, Outcome
 
-COLUMNS = ("stack", "requests/s", "median ms", "99 % ms", "server CPU ms", "database CPU ms", "client's core")
+COLUMNS = (
+    "stack", "requests/s", "lowest to highest", "median ms", "99 % ms", "server CPU ms", "database CPU ms",
+    "client's core",
+)  # fmt: skip
 WARM_UP_SECONDS = 2.0
 
 
@@ -22,12 +26,15 @@ class Server:
     port: int
     process: object
 
-    def under(self, load: Load, warm_up: list[str]) -> "Trial":
-        """What `load` came to, after `warm_up` was answered; with the processor's time for each answer."""
-        Load(self.port, warm_up, load.connections, PATIENCE_SECONDS, 0.0).run()
+    def under(self, load: Load, warm_up: list[str], status: str) -> "Trial":
+        """What `load` came to, after `warm_up` was answered; with the processor's time for each answer.
+
+        Raises RuntimeError where another status than `status` was answered: then the figures mean nothing.
+        """
+        Load(self.port, warm_up, load.connections, PATIENCE_SECONDS, 0.0).run().require(status)
         families = (self.process, self.ground.services.postgres)
         before = [processor_seconds(family) for family in families]
-        outcome = load.run()
+        outcome = load.run().require(status)
         used = [processor_seconds(family) - seconds for family, seconds in zip(families, before, strict=True)]
         answered = max(1, sum(outcome.all_statuses.values()))
         return Trial(outcome, *(1000 * seconds / answered for seconds in used))
@@ -41,23 +48,40 @@ class Trial:
     server_ms: float
     database_ms: float
 
-    def row(self, name: str) -> list[str]:
-        outcome = self.outcome
-        return [
-            name,
-            f"{outcome.rate:,.0f}",
-            f"{outcome.p50:.1f}",
-            f"{outcome.p99:.1f}",
-            f"{self.server_ms:.2f}",
-            f"{self.database_ms:.2f}",
-            f"{100 * outcome.client_share:.0f} %",
-        ]
 
-    def require(self, status: str) -> "Trial":
-        """Itself. Raises RuntimeError where another status was answered: then the figures mean nothing."""
-        if set(self.outcome.all_statuses) != {status}:
-            raise RuntimeError(f"Answers were {self.outcome.all_statuses}: {self.outcome.sample[:500]}")
-        return self
+@dataclass
+class Trials:
+    """A stack's trials, one a round. Each figure is their median."""
+
+    name: str
+    all: list[Trial] = field(default_factory=list)
+
+    def add(self, trial: Trial) -> None:
+        self.all.append(trial)
+
+    @property
+    def rates(self) -> list[float]:
+        return [trial.outcome.rate for trial in self.all]
+
+    @property
+    def rate(self) -> float:
+        return median(self.rates)
+
+    @property
+    def p50(self) -> float:
+        return median(trial.outcome.p50 for trial in self.all)
+
+    def row(self) -> list[str]:
+        return [
+            self.name,
+            f"{self.rate:,.0f}",
+            f"{min(self.rates):,.0f} to {max(self.rates):,.0f}",
+            f"{self.p50:.1f}",
+            f"{median(trial.outcome.p99 for trial in self.all):.1f}",
+            f"{median(trial.server_ms for trial in self.all):.2f}",
+            f"{median(trial.database_ms for trial in self.all):.2f}",
+            f"{100 * median(trial.outcome.client_share for trial in self.all):.0f} %",
+        ]
 
 
 @contextlib.contextmanager

@@ -20,30 +20,34 @@ logger = logging.getLogger(__name__)
 SAFE_REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{8,64}")
 
 
+def give_id(request) -> str:
+    """The request's id: the caller's own where it is a safe one."""
+    given = request.META.get("HTTP_X_REQUEST_ID", "")
+    request.request_id = given if SAFE_REQUEST_ID.fullmatch(given) else uuid.uuid4().hex
+    current_request_id.set(request.request_id)
+    return request.request_id
+
+
+def tell_id(request, response, identity: str):
+    """The answer with the request's id and what is left of the rate limit."""
+    response["X-Request-ID"] = identity
+    if allowance := getattr(request, "allowance", None):
+        for name, value in allowance.headers().items():
+            response[name] = value
+    return response
+
+
 @sync_and_async_middleware
 def request_id(get_response):
-    """Gives each request an id, the caller's own where it is a safe one; answers with it and the rate limit."""
-
-    def begin(request) -> str:
-        given = request.headers.get("X-Request-ID", "")
-        request.request_id = given if SAFE_REQUEST_ID.fullmatch(given) else uuid.uuid4().hex
-        current_request_id.set(request.request_id)
-        return request.request_id
-
-    def end(request, response, identity):
-        response["X-Request-ID"] = identity
-        if allowance := getattr(request, "allowance", None):
-            for name, value in allowance.headers().items():
-                response[name] = value
-        return response
+    """Gives each request an id; answers with it and the rate limit."""
 
     def middleware(request):
-        identity = begin(request)
-        return end(request, get_response(request), identity)
+        identity = give_id(request)
+        return tell_id(request, get_response(request), identity)
 
     async def async_middleware(request):
-        identity = begin(request)
-        return end(request, await get_response(request), identity)
+        identity = give_id(request)
+        return tell_id(request, await get_response(request), identity)
 
     return async_middleware if iscoroutinefunction(get_response) else middleware
 
@@ -56,26 +60,32 @@ def body_limit(content_type: str, path: str) -> int:
     return settings.IMPORT_MAX_BYTES if is_import else settings.UPLOAD_MAX_BYTES
 
 
+def refusal_of_body(request) -> tuple[int, str] | None:
+    """The status and the words that refuse a body by its headers; None for one that may be read."""
+    if request.META.get("HTTP_CONTENT_ENCODING", "identity").strip().lower() not in ("", "identity"):
+        return 415, "Bodies with a Content-Encoding are not read; send it plain."
+    length = request.META.get("CONTENT_LENGTH") or "0"
+    if not (length.isascii() and length.isdigit()):
+        return 400, "Content-Length is not a number."
+    limit = body_limit(request.content_type, request.path_info)
+    if len(length) > 15 or int(length) > limit:
+        return 413, f"The body is larger than the {limit:,} bytes taken here."
+    return None
+
+
 @sync_and_async_middleware
 def guard_body(get_response):
     """Refuses encoded and oversized bodies by their headers, before anything reads them."""
 
-    def refusal(request):
-        if request.headers.get("Content-Encoding", "identity").strip().lower() not in ("", "identity"):
-            return problem_or_page(request, 415, "Bodies with a Content-Encoding are not read; send it plain.")
-        length = request.META.get("CONTENT_LENGTH") or "0"
-        if not (length.isascii() and length.isdigit()):
-            return problem_or_page(request, 400, "Content-Length is not a number.")
-        limit = body_limit(request.content_type, request.path_info)
-        if len(length) > 15 or int(length) > limit:
-            return problem_or_page(request, 413, f"The body is larger than the {limit:,} bytes taken here.")
-        return None
+    def refuse(request):
+        refusal = refusal_of_body(request)
+        return refusal and problem_or_page(request, *refusal)
 
     def middleware(request):
-        return refusal(request) or get_response(request)
+        return refuse(request) or get_response(request)
 
     async def async_middleware(request):
-        return refusal(request) or await get_response(request)
+        return refuse(request) or await get_response(request)
 
     return async_middleware if iscoroutinefunction(get_response) else middleware
 

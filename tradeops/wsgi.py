@@ -2,13 +2,14 @@
 
 import os
 
-from django.core.wsgi import get_wsgi_application
+import django
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "tradeops.settings")
 
 # Django must be set up before its settings are read.
-django_application = get_wsgi_application()
+django.setup(set_prefix=False)
 
+from tradeops.short_ways import ShortWayHandler  # noqa: E402
 from tradeops.wire import application_for  # noqa: E402
 
-application = application_for(django_application)
+application = application_for(ShortWayHandler())

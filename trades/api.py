@@ -17,6 +17,7 @@ from .filters import BookFilterBackend, TradeFilter, checked_filters, filter_row
 from .models import Trade
 from .quick.booking import book_quickly
 from .quick.listing import list_quickly
+from .quick.signing import was_left
 from .quick.written import rows_of, written_rows, written_trade
 from .serializers import CorrectionSerializer, StatsSerializer, TradeRequestSerializer, TradeSerializer, field_values
 from .stats import MOST_TICKERS, statistics_for
@@ -63,7 +64,8 @@ class TradeList(BookView):
     renderer_classes = [JSONRenderer, BrowsableAPIRenderer, CsvRenderer]
 
     def dispatch(self, request, *args, **kwargs):
-        return book_quickly(request) or list_quickly(request) or super().dispatch(request, *args, **kwargs)
+        quick = None if was_left(request) else book_quickly(request) or list_quickly(request)
+        return quick or super().dispatch(request, *args, **kwargs)
 
     def get_queryset(self):
         return Trade.objects.current().visible_to(self.request.user)

@@ -1,12 +1,14 @@
 """Instruments, and what every price here has in common."""
 
+from collections.abc import Callable
+
 from django.core.validators import RegexValidator
 from django.db import models
 from django.db.models import Q
 from django.utils import timezone
 
 from market.tickers import TICKER_CHARACTERS, TICKER_PATTERN
-from tradeops.core.bulk import rows_at
+from tradeops.core.bulk import ask_rows_at
 
 validate_ticker = RegexValidator(TICKER_PATTERN, "A ticker is 1 to 16 of A-Z, 0-9, '.' and '-'.", code="ticker")
 PRICE = {"max_digits": 28, "decimal_places": 12}
@@ -37,10 +39,10 @@ class InstrumentQuerySet(models.QuerySet):
         self.bulk_create(unknown, ignore_conflicts=True)
         return known | {instrument.ticker: instrument for instrument in unknown}
 
-    def make_unknown(self, tickers) -> None:
-        """Makes those of `tickers` that are not there; the quick way, where most are."""
-        known = rows_at(self.model, ("ticker",), ((ticker,) for ticker in tickers), ("ticker",))
-        self.ensure(sorted(set(tickers).difference(*known)))
+    def ask_known(self, tickers) -> Callable[[], set[str]]:
+        """Those of `tickers` that are there, asked for now and there when it is called."""
+        found = ask_rows_at(self.model, ("ticker",), ((ticker,) for ticker in tickers), ("ticker",))
+        return lambda: {ticker for (ticker,) in found()}
 
     def search(self, words: str):
         """Those whose ticker begins with `words` or whose name has them."""

@@ -7,7 +7,8 @@ columns must have been kept before.
 """
 
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from datetime import datetime
 from functools import cache
 
@@ -15,6 +16,7 @@ from django.db import connection, models
 
 Names = tuple[str, ...]
 Rows = Sequence[tuple]
+Asked = Callable[[], list[tuple]]
 
 
 def insert_rows(model: type[models.Model], names: Names, rows: Rows) -> None:
@@ -37,7 +39,7 @@ def update_rows(model: type[models.Model], names: Names, rows: Rows) -> None:
 def delete_rows(model: type[models.Model], key: Names, values: Rows) -> None:
     """Deletes the rows whose fields `key` have together one of `values`. Asks nothing of other tables."""
     if values:
-        with connection.cursor() as cursor:
+        with any_cursor() as cursor:
             where, parameters = found_by(model, key, values)
             cursor.execute(f"DELETE FROM {table_of(model)} WHERE {where}", parameters)  # noqa: S608
 
@@ -46,15 +48,44 @@ def rows_at(
     model: type[models.Model], key: Names, values: Iterable[tuple], names: Names, more: str = ""
 ) -> list[tuple]:
     """The fields `names` of the rows whose fields `key` have together one of `values`. `more` ends the statement."""
+    return ask_rows_at(model, key, values, names, more)()
+
+
+def ask_rows_at(model: type[models.Model], key: Names, values: Iterable[tuple], names: Names, more: str = "") -> Asked:
+    """The same, asked for now and there when it is called."""
     values = list(values)
     if not values:
-        return []
+        return list
     where, parameters = found_by(model, key, values)
     query = f"SELECT {', '.join(columns_of(model, names))} FROM {table_of(model)} WHERE {where} {more}"  # noqa: S608
-    with connection.cursor() as cursor:
-        cursor.execute(query, parameters)
-        rows = cursor.fetchall()
-    return as_python(model, names, rows) if connection.vendor == "sqlite" else rows
+    answer = ask(query, parameters)
+    return (lambda: as_python(model, names, answer())) if connection.vendor == "sqlite" else answer
+
+
+def ask(query: str, parameters: Sequence) -> Asked:
+    """The rows of a query, as they come from the database, asked for now and there when it is called."""
+    cursor = any_cursor()
+    cursor.execute(query, parameters)
+
+    def answer() -> list[tuple]:
+        with connection.wrap_database_errors, cursor:
+            return cursor.fetchall()
+
+    return answer
+
+
+@contextmanager
+def together() -> Iterator[None]:
+    """What the block asks and writes travels to PostgreSQL together: one journey for all, or for each answer awaited.
+
+    A statement that fails is told of when an answer is awaited after it, or at the end of the block.
+    """
+    if connection.vendor == "sqlite":
+        yield
+        return
+    connection.ensure_connection()
+    with connection.wrap_database_errors, connection.connection.pipeline():
+        yield
 
 
 def found_by(model: type[models.Model], key: Names, values: Rows) -> tuple[str, list]:
@@ -117,10 +148,18 @@ def _execute(statement: str, model: type[models.Model], names: Names, rows: Rows
             cursor.execute(statement, [objects(model, names, rows)])
 
 
+def any_cursor():
+    return connection.cursor() if connection.vendor == "sqlite" else prepared_cursor()
+
+
 def prepared_cursor():
-    """A cursor that sends values beside the statement, so that PostgreSQL keeps the statement's plan."""
+    """A cursor that sends values beside the statement, so that PostgreSQL keeps the statement's plan.
+
+    They come back in binary: Django's own way to read a moment from text costs more than the row.
+    """
     connection.ensure_connection()
     cursor = connection.Database.Cursor(connection.connection)
+    cursor.format = connection.Database.pq.Format.BINARY
     return connection.make_debug_cursor(cursor) if connection.queries_logged else connection.make_cursor(cursor)
 
 

@@ -9,7 +9,7 @@ from django.db import IntegrityError, connection
 from django.utils import timezone
 
 from tradeops.core.api import Conflict, Unprocessable
-from tradeops.core.bulk import rows_at
+from tradeops.core.bulk import Asked, ask, ask_rows_at
 from tradeops.core.users.models import User
 from tradeops.core.users.roles import Action, require
 
@@ -51,11 +51,11 @@ def lock(account: Account) -> Account:
     return Account.objects.select_for_update().get(pk=account.pk)
 
 
-def lock_all(accounts: Iterable[int]) -> dict[int, Account]:
+def ask_locked(accounts: Iterable[int]) -> Callable[[], dict[int, Account]]:
     """The accounts that are there of the given ids, locked in the order of their ids: so no two wait for each other."""
     locking = "FOR UPDATE" if connection.features.has_select_for_update else ""
-    found = rows_at(Account, ("id",), ((number,) for number in accounts), ACCOUNT, f"ORDER BY id {locking}")
-    return {row[0]: Account.from_db(connection.alias, ACCOUNT, row) for row in found}
+    found = ask_rows_at(Account, ("id",), ((number,) for number in accounts), ACCOUNT, f"ORDER BY id {locking}")
+    return lambda: {row[0]: Account.from_db(connection.alias, ACCOUNT, row) for row in found()}
 
 
 def write_entry(account: Account, act: Act, versions: Iterable[Version] = (), closes_day=None) -> LedgerEntry:
@@ -135,15 +135,12 @@ def refuse_closed(account: Account, *instants: datetime) -> None:
 
 def reserve_identity() -> int:
     """The next number of the one sequence of trades and activities, taken before the row that bears it."""
-    return reserve_identities(1)[0][0]
+    return ask_identities(1)()[0][0]
 
 
-def reserve_identities(count: int) -> list[tuple[int, int]]:
+def ask_identities(count: int) -> Asked:
     """The next numbers of trades and activities, rising, each with the next number of the entries' own."""
-    with connection.cursor() as cursor:
-        if connection.vendor == "sqlite":  # the transaction holds the only write lock
-            cursor.execute(NEXT_NUMBERS)
-            identity, entry = cursor.fetchone()
-            return [(identity + step, entry + step) for step in range(count)]
-        cursor.execute(DRAWN_NUMBERS, [count])
-        return cursor.fetchall()
+    if connection.vendor == "sqlite":  # the transaction holds the only write lock
+        ((identity, entry),) = ask(NEXT_NUMBERS, [])()
+        return lambda: [(identity + step, entry + step) for step in range(count)]
+    return ask(DRAWN_NUMBERS, [count])

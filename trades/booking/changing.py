@@ -124,7 +124,7 @@ def adjust(account: Account, change: Change, act: Act) -> Booking:
     """Books, dated now and under one entry, what takes it back and what should have stood."""
     latest = latest_of(change.row, account)
     rows = adjusting.rows_for(latest, change.values, timezone.now())
-    for row, (identity, _) in zip(rows, acts.reserve_identities(len(rows)), strict=True):
+    for row, (identity, _) in zip(rows, acts.ask_identities(len(rows))(), strict=True):
         check(row)
         setattr(row, row.IDENTITY, identity)
     entry = acts.write_entry(account, act, rows)  # first: a repeat of the same key must not get further

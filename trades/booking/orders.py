@@ -15,11 +15,11 @@ from django.utils import timezone
 
 from market.models import Instrument
 from tradeops.core.api import Conflict
-from tradeops.core.bulk import insert_rows, update_rows
+from tradeops.core.bulk import insert_rows, together, update_rows
 from tradeops.core.events.services import record_events, user_stream
 
 from ..chain import links
-from ..folding.moving_on import Place, Standing, read_standings, save_standings
+from ..folding.moving_on import Place, Standing, ask_positions, read_standings, save_standings
 from ..frames import position_frame, trade_frame
 from ..models import Account, KeptAnswer, LedgerEntry, Position, Trade
 from . import acts
@@ -92,21 +92,31 @@ class Group:
 
     def book(self) -> list[Order]:
         """Books what can be, and returns it."""
-        self.accounts = acts.lock_all({order.trade.account_id for order in self.orders})
+        trades = [order.trade for order in self.orders]
+        tickers = {trade.ticker for trade in trades}
+        with together():
+            accounts = acts.ask_locked({trade.account_id for trade in trades})  # first: the rest is as it then stands
+            known = Instrument.objects.ask_known(tickers)
+            positions = ask_positions(trades)
+            identities = acts.ask_identities(len(trades))
+            self.accounts = accounts()
+        Instrument.objects.ensure(sorted(tickers - known()))
+        self.settle_times()
+        self.standings = read_standings(self.accounts, trades, positions())
+        for order, numbers in zip(self.orders, identities(), strict=True):
+            self.take(order, *numbers)
+        self.let_repeats_pass()
+        with together():
+            self.save()
+        return self.booked
+
+    def settle_times(self) -> None:
+        """Has what is executed now executed now. What came out of order on its way here is not late for that."""
         now = timezone.now()
         for order in self.orders:
             order.trade.account = self.accounts[order.trade.account_id]
             order.trade.executed_at = order.trade.executed_at or now
-        # What came out of order on its way here is not late for that.
         self.orders.sort(key=lambda order: order.trade.executed_at)
-        trades = [order.trade for order in self.orders]
-        Instrument.objects.make_unknown({trade.ticker for trade in trades})
-        self.standings = read_standings(self.accounts, trades)
-        for order, identities in zip(self.orders, acts.reserve_identities(len(trades)), strict=True):
-            self.take(order, *identities)
-        self.let_repeats_pass()
-        self.save()
-        return self.booked
 
     def take(self, order: Order, trade_id: int, entry_id: int) -> None:
         """Books one order in memory, unless it is refused or late."""

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, date
 from operator import attrgetter
 
-from tradeops.core.bulk import delete_rows, insert_rows, rows_at, upsert_rows
+from tradeops.core.bulk import Asked, Rows, ask_rows_at, delete_rows, insert_rows, rows_at, together, upsert_rows
 
 from .. import ledger
 from ..ledger import Holding, Method
@@ -83,24 +83,34 @@ def day_of(trade: Trade) -> date:
 # Reading -------------------------------------------------------------------------------------
 
 
-def read_standings(accounts: dict[int, Account], trades: list[Trade]) -> dict[Place, Standing]:
+def ask_positions(trades: list[Trade]) -> Asked:
+    """The positions that `trades` move, where there are any yet: asked for now, and there when it is called."""
+    places = {(trade.account_id, trade.instrument_id) for trade in trades}
+    return ask_rows_at(Position, PLACE, places, (*PLACE, *POSITION))
+
+
+def read_standings(accounts: dict[int, Account], trades: list[Trade], positions: Rows) -> dict[Place, Standing]:
     """Where the accounts, which must be locked, stand in the tickers of `trades`."""
     by_place: dict[Place, list[Trade]] = defaultdict(list)
     for trade in trades:
         by_place[trade.account_id, trade.instrument_id].append(trade)
     standings = {place: Standing(Position(account=accounts[place[0]], instrument_id=place[1])) for place in by_place}
-    for row in rows_at(Position, PLACE, by_place, (*PLACE, *POSITION)):
+    for row in positions:
         position = standings[row[:2]].position
         for name, value in zip(POSITION, row[2:], strict=True):
             setattr(position, name, value)
-    lots = read_lots(place for place, standing in standings.items() if touches_lots(standing.position, by_place[place]))
+    days = {(*place, day_of(trade)) for place, some in by_place.items() for trade in some}
+    with together():
+        totals = ask_rows_at(DayTotal, (*PLACE, "day"), days, (*PLACE, "day", *TALLIED))
+        lots = read_lots(
+            place for place, standing in standings.items() if touches_lots(standing.position, by_place[place])
+        )
+        for row in totals():
+            standings[row[:2]].days[row[2]] = Tally(*row[3:])
     for place, standing in standings.items():
         standing.lots_before = {lot.opened_by: lot for lot in lots[place]}
         standing.holding = derived.holding_of(standing.position, lots[place])
         standing.tally = standing.position.tally
-    days = {(*place, day_of(trade)) for place, some in by_place.items() for trade in some}
-    for row in rows_at(DayTotal, (*PLACE, "day"), days, (*PLACE, "day", *TALLIED)):
-        standings[row[:2]].days[row[2]] = Tally(*row[3:])
     return standings
 
 

@@ -43,9 +43,14 @@ def account_for(signed: SignedRequest, account_id: int | None) -> Account:
     return signed.remembered(("account", account_id), lambda: account_of(signed, account_id))
 
 
+def with_realized(trade: Trade) -> Trade:
+    """The trade with what it realized, which is known of one that was booked in its turn."""
+    return trade if trade.realized_pnl is not None else writing.with_realized(trade)
+
+
 def booked(booking: services.Booking) -> HttpResponse:
     headers = {"ETag": f'"{booking.row.version}"'}
-    body = booking.answer or written_trade(writing.with_realized(booking.row))
+    body = booking.answer or written_trade(with_realized(booking.row))
     if booking.is_replay:
         headers["Idempotent_Replayed"] = "true"
         body = in_order(body, TradeSerializer)

@@ -4,16 +4,23 @@ The page is chosen by an index, first; only its rows are joined with what else i
 by the database as the JSON that the serializer would give.
 """
 
+from copy import copy
+from dataclasses import dataclass
+from functools import lru_cache
+
 from django.db import DataError, connection
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpRequest, HttpResponse, QueryDict
 
 from tradeops.core.api import KeysetPagination
+from tradeops.core.bulk import prepared_cursor
 from tradeops.core.strict_json import old_line_ends, write_json
+from tradeops.core.turns import step_aside
 from tradeops.core.users.roles import Action
 
 from ..filters import TradeFilter, checked_filters, read_ordering
 from ..models import Account, LedgerEntry, Realization, Trade
 from .booking import METHODS
+from .kept_pages import kept_page
 from .signing import REFUSALS, SignedRequest, answer, sign_in
 
 # Each filter as its condition; one that is not here is left to the view.
@@ -30,6 +37,7 @@ CONDITIONS = {
     "max_price": "price <= %s",
 }
 COLUMNS = {"instrument_id": "ticker"}
+LONGEST_REMEMBERED = 500
 
 
 def instant(column: str) -> str:
@@ -53,50 +61,87 @@ WRITTEN = f"""
            {instant("entry.recorded_at")} AS recorded_at, page.strategy,
            array_remove(string_to_array(page.tags, ','), '') AS tags, page.note, page.client_trade_id
 """
+# Where a row stands in the ordering is told of the first and of the last alone: links need no other.
 PAGE = f"""
-    SELECT row_to_json(written)::text, page.{{columns}}
+    SELECT row_to_json(written)::text, {{places}}
     FROM (SELECT * FROM {Trade._meta.db_table} WHERE superseded_by_id IS NULL AND NOT is_void AND {{where}}
           ORDER BY {{order}} LIMIT %s) page
     JOIN {Account._meta.db_table} account ON account.id = page.account_id
     JOIN {LedgerEntry._meta.db_table} entry ON entry.id = page.entry_id
     CROSS JOIN LATERAL ({WRITTEN}) written
-    ORDER BY {{order}}
+    ORDER BY {{page_order}}
 """  # noqa: S608 - names of ours
 
 
 def list_quickly(request: HttpRequest) -> HttpResponse | None:
     """A plain page of trades; None for all else."""
-    if request.method != "GET" or connection.vendor != "postgresql" or "format" in request.GET:
+    if request.method != "GET" or connection.vendor != "postgresql":
         return None
     signed = sign_in(request, Action.READ)
     if signed is None:
         return None
     try:
-        return page_of(signed)
+        query_string = request.META.get("QUERY_STRING", "")
+        asked = read_query(query_string) if query_string.isascii() else None
+        return asked and answer(kept_page(signed, query_string, lambda: page_of(asked, signed)), METHODS)
     except (*REFUSALS, DataError):  # the second: an odd value that SQL has put there, which the view can read
         return None
 
 
-def page_of(signed: SignedRequest) -> HttpResponse | None:
-    asked = checked_filters(TradeFilter, Trade.objects.none(), signed.query_params).form.cleaned_data
-    asked = {name: value for name, value in asked.items() if value not in (None, "", [])}
-    if not asked.keys() <= {"ticker", *CONDITIONS}:
-        return None
-    page = Page(signed, read_ordering(signed.query_params))
-    conditions, parameters = chosen_by(asked)
-    for where, values in (seen_by(signed), page.where()):
-        conditions += where
-        parameters += values
-    texts = page.take(" AND ".join(conditions) or "true", parameters)
+def page_of(asked: "Asked", signed: SignedRequest) -> bytes:
+    seen, of_user = signed.remembered("accounts seen", lambda: seen_by(signed))
+    page = copy(asked.page)
+    page.request = signed
+    texts = page.take(" AND ".join([*asked.conditions, *seen]) or "true", [*asked.parameters, *of_user])
     links = write_json({"next": page.next_link(), "previous": page.previous_link()})
     results = old_line_ends(",".join(texts)).encode()
-    return answer(links[:-1] + b',"results":[' + results + b"]}", METHODS)
+    return links[:-1] + b',"results":[' + results + b"]}"
 
 
-def chosen_by(asked: dict) -> tuple[list[str], list]:
+def seen_by(signed: SignedRequest) -> tuple[list[str], list]:
+    """The condition that the user may see the account: a query, so that it knows of accounts opened just now."""
+    if signed.user.sees_all_books:
+        return [], []
+    accounts = Account.objects.visible_to(signed.user).order_by().values("pk")
+    query, parameters = accounts.query.sql_with_params()
+    return [f"account_id IN ({query})"], list(parameters)
+
+
+# What is asked for -----------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Asked:
+    """A query string, read: the page's place, and the conditions of its rows with their parameters."""
+
+    page: "Page"
+    conditions: list[str]
+    parameters: list
+
+
+def read_query(query_string: str) -> Asked | None:
+    """`asked_by`, remembered for what is short enough to be asked again."""
+    return asked_by(query_string) if len(query_string) <= LONGEST_REMEMBERED else asked_by.__wrapped__(query_string)
+
+
+@lru_cache(maxsize=500)
+def asked_by(query_string: str) -> Asked | None:
+    """What a query string asks for; None where that is the view's. Raises ValidationError by parameter."""
+    given = QueryDict(query_string)
+    values = checked_filters(TradeFilter, Trade.objects.none(), given).form.cleaned_data
+    values = {name: value for name, value in values.items() if value not in (None, "", [])}
+    if "format" in given or not values.keys() <= {"ticker", *CONDITIONS}:
+        return None
+    page = Page(given)
+    conditions, parameters = chosen_by(values)
+    beyond, places = page.where()
+    return Asked(page, conditions + beyond, parameters + places)
+
+
+def chosen_by(values: dict) -> tuple[list[str], list]:
     """The conditions of the filters, with their parameters."""
-    tickers = asked.pop("ticker", [])
-    conditions, parameters = [CONDITIONS[name] for name in asked], list(asked.values())
+    tickers = values.pop("ticker", [])
+    conditions, parameters = [CONDITIONS[name] for name in values], list(values.values())
     if tickers:
         # One alone leaves the index its order.
         conditions.append("ticker = %s" if len(tickers) == 1 else "ticker = ANY(%s)")
@@ -104,22 +149,13 @@ def chosen_by(asked: dict) -> tuple[list[str], list]:
     return conditions, parameters
 
 
-def seen_by(signed: SignedRequest) -> tuple[list[str], list]:
-    """The condition that the user may see the account: a query, so that it knows of accounts opened just now."""
-    if signed.user.may_in_all(Action.READ):
-        return [], []
-    accounts = Account.objects.visible_to(signed.user).order_by().values("pk")
-    query, parameters = signed.remembered("accounts seen", accounts.query.sql_with_params)
-    return [f"account_id IN ({query})"], list(parameters)
-
-
 class Page(KeysetPagination):
-    """The pagination of the list, of rows that are JSON already, each with the columns it is ordered by."""
+    """The pagination of the list, of rows that are JSON already."""
 
-    def __init__(self, signed: SignedRequest, ordering: tuple[str, ...]):
-        self.request, self.ordering, self.model = signed, ordering, Trade
-        self.size = self.get_page_size(signed)
-        self.position, self.backward = self.read_cursor(signed)
+    def __init__(self, query_params: QueryDict):
+        self.query_params, self.ordering, self.model = query_params, read_ordering(query_params), Trade
+        self.size = self.get_page_size(self)
+        self.position, self.backward = self.read_cursor(self)
 
     @property
     def columns(self) -> list[tuple[str, str]]:
@@ -144,13 +180,15 @@ class Page(KeysetPagination):
 
     def take(self, where: str, parameters: list) -> list[str]:
         """The page's rows as JSON."""
-        names = [column for column, _ in self.columns]
-        order = ", ".join(f"{column} {'DESC' if sign == '<' else 'ASC'}" for column, sign in self.columns)
-        query = PAGE.format(columns=", page.".join(names), where=where, order=order)
-        with connection.cursor() as cursor:
+        order = [f"{column} {'DESC' if sign == '<' else 'ASC'}" for column, sign in self.columns]
+        page_order = ", ".join(f"page.{column}" for column in order)
+        is_end = f"row_number() OVER (ORDER BY {page_order}) IN (1, {self.size})"
+        places = ", ".join(f"CASE WHEN {is_end} THEN page.{column} END" for column, _ in self.columns)
+        query = PAGE.format(places=places, where=where, order=", ".join(order), page_order=page_order)
+        step_aside()
+        with prepared_cursor() as cursor:
             cursor.execute(query, [*parameters, self.size + 1])
-            rows = cursor.fetchall()
-        self.settle(rows)
+            self.settle(cursor.fetchall())
         return [text for text, *_ in self.rows]
 
     def place_of(self, row: tuple) -> list[str]:

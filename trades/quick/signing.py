@@ -21,6 +21,7 @@ from tradeops.core.users.tokens import authenticate_token
 
 REFUSALS = (APIException, DjangoValidationError, PermissionDenied)
 JSON = "application/json"
+VARY = "Accept"
 
 
 @dataclass
@@ -43,11 +44,27 @@ class SignedRequest:
         return self.request.build_absolute_uri(address)
 
     def remembered(self, name: Any, make):
-        """`make()`, kept with the sign-in, which is a second old at most (users/signed_in.py)."""
+        """`make()`, kept for as long as the sign-in is the same, and a minute at most (users/signed_in.py).
+
+        So it must be a thing that the book itself looks at again, such as which account is meant.
+        """
         memory = self.auth.__dict__.setdefault("remembered", {})
         if name not in memory:
             memory[name] = make()
         return memory[name]
+
+
+def leave_to_view(request: HttpRequest, failure: Exception | None = None) -> None:
+    """Notes that a short way was tried, and what befell it: the view does not try it again."""
+    request.short_way_left = True
+    request.short_way_failure = failure
+
+
+def was_left(request: HttpRequest) -> bool:
+    """Whether a short way was tried before. Raises what befell it."""
+    if failure := getattr(request, "short_way_failure", None):
+        raise failure
+    return hasattr(request, "short_way_left")
 
 
 def sign_in(request: HttpRequest, action: Action) -> SignedRequest | None:
@@ -70,5 +87,5 @@ def sign_in(request: HttpRequest, action: Action) -> SignedRequest | None:
 
 def answer(body: bytes, allow: str, status: int = 200, **headers: str) -> HttpResponse:
     """The answer with the headers that DRF gives one. `allow` names the view's methods."""
-    given = {"Vary": "Accept", "Allow": allow} | {name.replace("_", "-"): value for name, value in headers.items()}
+    given = {"Vary": VARY, "Allow": allow} | {name.replace("_", "-"): value for name, value in headers.items()}
     return HttpResponse(body, status=status, content_type=JSON, headers=given)

@@ -2,6 +2,7 @@
 
 import hashlib
 import secrets
+import threading
 from datetime import timedelta
 
 from django.conf import settings
@@ -14,6 +15,7 @@ from .models import ApiToken, Scope, User
 
 PREFIX = "tops_"
 USE_NOTED_EVERY = timedelta(minutes=1)
+reading = threading.Lock()
 
 
 def digest_of(raw: str) -> str:
@@ -53,13 +55,45 @@ def authenticate_token(raw: str) -> tuple[User, ApiToken] | None:
 
 
 def look_up(digest: str, now) -> signed_in.SignIn | None:
-    token = ApiToken.objects.live(now).select_related("user").filter(digest=digest).first()
-    if token is None:
-        return None
-    if token.last_used_at is None or now - token.last_used_at > USE_NOTED_EVERY:
-        ApiToken.objects.filter(pk=token.pk).update(last_used_at=now)
+    """The sign-in of `digest`, read anew together with those of all who were here a moment ago.
+
+    Whoever comes while another reads waits for nobody, and reads what is theirs.
+    """
+    is_reader = reading.acquire(blocking=False)
+    try:
+        digests = {digest, *signed_in.all_lately()} if is_reader else {digest}
+        return read_anew(digests, now).get(digest)
+    finally:
+        if is_reader:
+            reading.release()
+
+
+def read_anew(digests: set[str], now) -> dict[str, signed_in.SignIn]:
+    """The sign-ins of those tokens that are there; live tokens are noted as used."""
+    tokens = ApiToken.objects.select_related("user").filter(digest__in=digests)
+    found = {token.digest: kept(token) for token in tokens}
+    due = [one.token.pk for one in found.values() if one.token.is_live(now) and is_use_due(one.token, now)]
+    if due:
+        ApiToken.objects.filter(pk__in=due).update(last_used_at=now)
+    return found
+
+
+def kept(token: ApiToken) -> signed_in.SignIn:
+    """Keeps the sign-in of a token as it was just read; the one before, where nothing of it has changed."""
+    before = signed_in.lately(token.digest)
+    if before is not None and values_of(before.token) == values_of(token):
+        return signed_in.keep(token.digest, before.user, before.token)
     token.user.token_scope, token.user.bound_account_id = token.scope, token.account_id
-    return signed_in.keep(digest, token.user, token)
+    return signed_in.keep(token.digest, token.user, token)
+
+
+def values_of(token: ApiToken) -> list:
+    """All that the database says of a token and its user."""
+    return [getattr(row, field.attname) for row in (token, token.user) for field in row._meta.concrete_fields]
+
+
+def is_use_due(token: ApiToken, now) -> bool:
+    return token.last_used_at is None or now - token.last_used_at > USE_NOTED_EVERY
 
 
 def may_sign_in(user: User) -> bool:

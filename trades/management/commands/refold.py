@@ -18,4 +18,5 @@ class Command(BaseCommand):
                 account = acts.lock(account)
                 positions = refolding.refold(account, tickers_of(account))
                 Position.objects.filter(account=account, event_count=0).delete()
+                account.save(update_fields=["last_number"])  # pages that were kept are no longer right
             self.stdout.write(f"Account {account.pk}: {len(positions)} positions made again.")

@@ -1,0 +1,93 @@
+"""In front of Django's middleware the short ways answer as behind it, header for header; all else passes through."""
+
+import io
+import json
+import sys
+
+import pytest
+from django.core.handlers.wsgi import WSGIHandler, WSGIRequest
+from django.db import OperationalError
+
+from tests.factories import bearer, make_account
+from tests.trades.conftest import SEED_BODY
+from tradeops import short_ways
+from tradeops.short_ways import ShortWayHandler
+
+pytestmark = pytest.mark.django_db
+VOLATILE = {"X-Request-ID", "X-RateLimit-Remaining", "X-RateLimit-Reset", "Content-Length"}
+NAMES = ("id", "account", "recorded_at", "executed_at", "request_id")
+
+
+@pytest.fixture
+def taken(monkeypatch):
+    """The short ways' answers, in their turn."""
+    answers, whole = [], short_ways.short_answer
+
+    def noted(request):
+        answers.append(whole(request))
+        return answers[-1]
+
+    monkeypatch.setattr(short_ways, "short_answer", noted)
+    return answers
+
+
+def ask(handler, method, signed, body=b"", path="/trades/", query="", **more) -> tuple:
+    """Status, headers and body, without what differs from one request to the next."""
+    environ = {
+        "REQUEST_METHOD": method, "PATH_INFO": path, "QUERY_STRING": query, "SERVER_NAME": "127.0.0.1",
+        "SERVER_PORT": "80", "HTTP_HOST": "127.0.0.1", "SERVER_PROTOCOL": "HTTP/1.1", "REMOTE_ADDR": "127.0.0.1",
+        "CONTENT_TYPE": "application/json" if body else "", "CONTENT_LENGTH": str(len(body)), "wsgi.url_scheme": "http",
+        "wsgi.input": io.BytesIO(body), "wsgi.errors": sys.stderr, "HTTP_X_REQUEST_ID": "by-hand-1",
+    }  # fmt: skip
+    environ |= {f"HTTP_{name.upper().replace('-', '_')}": value for name, value in signed.items()} | more
+    response = handler.get_response(WSGIRequest(environ))
+    said = json.loads(response.content)
+    for name in NAMES:
+        said.pop(name, None)
+    assert response["X-Request-ID"] == "by-hand-1"
+    return response.status_code, {name: value for name, value in response.items() if name not in VOLATILE}, said
+
+
+@pytest.mark.parametrize(
+    ("asked", "is_short"),
+    [
+        ({"method": "POST", "body": json.dumps(SEED_BODY).encode()}, True),
+        ({"method": "POST", "body": json.dumps(SEED_BODY).encode(), "path": "/trades"}, True),
+        ({"method": "POST", "body": b'{"ticker": 1}'}, False),
+        ({"method": "POST", "body": b"{}", "CONTENT_LENGTH": "99999999"}, False),
+        ({"method": "POST", "body": b"{}", "HTTP_CONTENT_ENCODING": "gzip"}, False),
+        ({"method": "GET", "HTTP_ORIGIN": "http://127.0.0.1"}, False),
+        ({"method": "GET", "HTTP_HOST": "elsewhere.example"}, False),
+        ({"method": "GET", "query": "colour=red"}, False),
+        ({"method": "GET", "HTTP_AUTHORIZATION": "Bearer tops_unknown"}, False),
+    ],
+)
+def test_the_answer_is_the_same_in_front_of_middleware_and_behind(alice, bob, taken, asked, is_short):
+    answers = []
+    for user, handler in ((alice, ShortWayHandler()), (bob, WSGIHandler())):
+        make_account(user, "First")
+        answers.append(ask(handler, signed=bearer(user, "trade"), **asked))
+    assert answers[0] == answers[1]
+    assert [answer is not None for answer in taken] == [is_short]
+
+
+@pytest.mark.services
+def test_a_page_bears_the_headers_of_one_that_passed_middleware(alice, taken):
+    make_account(alice, "First")
+    answers = [ask(handler, "GET", bearer(alice)) for handler in (ShortWayHandler(), WSGIHandler())]
+    assert answers[0] == answers[1]
+    assert taken[0] is not None
+    assert "default-src 'none'" in answers[0][1]["Content-Security-Policy"]
+
+
+def test_an_outage_in_a_short_way_is_told_as_any_other_and_tried_once(alice, monkeypatch):
+    tries = []
+
+    def away(*_, **__):
+        tries.append(1)
+        raise OperationalError("away")
+
+    make_account(alice, "First")
+    monkeypatch.setattr("trades.services.book_trade", away)
+    status, headers, _ = ask(ShortWayHandler(), "POST", bearer(alice, "trade"), json.dumps(SEED_BODY).encode())
+    assert (status, headers["Retry-After"], len(tries)) == (503, "5", 1)
