@@ -1,6 +1,7 @@
 """The house rules that can be read from the source: who imports whom, and what stays pure."""
 
 import ast
+import functools
 import subprocess
 import sys
 from pathlib import Path
@@ -122,6 +123,7 @@ def module_of(path: Path) -> str:
     return ".".join(path.relative_to(ROOT).with_suffix("").parts)
 
 
+@functools.cache
 def imports_of(path: Path) -> set[str]:
     """The full names of every module that a file imports, wherever in it."""
     package = module_of(path).split(".")
