@@ -75,7 +75,8 @@ def hostile_attempts(filled: dict[str, str]) -> list[Attempt]:
         values = lists.VALUES if "<" in route else []
         made += [Attempt(m, fill(route, v), {}) for v in values for m in ("GET", "POST", "PUT", "PATCH", "DELETE")]
         made += [Attempt(m, path, {n: v}) for n in HEADERS for v in HEADER_VALUES for m in ("GET", "DELETE")]
-    return [attempt for attempt in made if not (attempt.method == "DELETE" and attempt.path == filled["trade_id"])]
+    booked = f"/trades/{filled['trade_id']}"  # voided, it would refuse all else for that
+    return [attempt for attempt in made if not (attempt.method == "DELETE" and booked in attempt.path)]
 
 
 FORWARDED = "/moneyai"

@@ -6,8 +6,11 @@ from decimal import Decimal
 import pytest
 
 from tests.factories import act, book
+from tradeops.core.users.models import User
 from trades.chain import triggers
-from trades.models import Account, Activity, LedgerEntry, Position, Trade
+from trades.control.breaks import Statement
+from trades.control.reconciling import reconcile
+from trades.models import Account, Activity, LedgerEntry, Position, Proposal, Reconciliation, Trade
 
 from .conftest import at
 
@@ -21,6 +24,7 @@ ODD = [
     lambda: Position.objects.update(quantity=Decimal(0), cost_basis=Decimal("5")),
     lambda: Position.objects.update(cost_basis=Decimal("9" * 36)),
     lambda: Account.objects.update(time_zone="Mars/Base", name="", currency="$$$"),
+    lambda: (User.objects.update(time_zone="\u202e"), Account.objects.update(opening_method="?")),
     lambda: LedgerEntry.objects.update(kind="?", reason="\ud7ff", recorded_at=datetime(1, 1, 1, tzinfo=UTC)),
 ]
 ADDRESSES = [
@@ -61,6 +65,7 @@ ODD_ACTIVITIES = [
     lambda: Activity.objects.update(effective_at=datetime(9999, 12, 31, 23, 59, 59, 999999, tzinfo=UTC)),
     lambda: Activity.objects.update(amount_per_unit=None, instrument=None, note="<script>alert(1)</script>"),
     lambda: Activity.objects.update(kind="deposit", amount=None),
+    lambda: Activity.objects.update(kind="split", ratio_new=0, ratio_old=1),
     lambda: Account.objects.update(time_zone="Mars/Base", name="", currency="$$$"),
 ]
 
@@ -83,3 +88,33 @@ def test_odd_activities_break_no_read_of_them(client, alice, account, odd, zone)
         response = client.get(address.format(id=row.activity_id, account=account.pk))
         assert response.status_code == 200, (address, response.content[:500])
         assert not (address.startswith("/desk/") and b"<script>alert" in response.content)
+
+
+ODD_PAPERS = [
+    lambda: (Proposal.objects.update(target="?"), Reconciliation.objects.update(breaks=["x"])),
+    lambda: (Proposal.objects.update(changes=[5]), Reconciliation.objects.update(breaks=5)),
+    lambda: (Proposal.objects.update(changes={"nothing": "1"}), Reconciliation.objects.update(breaks=[{"kind": 1}])),
+    lambda: (
+        Proposal.objects.update(target_version=9),
+        Reconciliation.objects.update(at=datetime(1, 1, 1, tzinfo=UTC)),
+    ),
+]
+
+
+@pytest.mark.parametrize("odd", range(len(ODD_PAPERS)))
+def test_odd_proposals_and_statements_break_no_read_of_them(client, alice, account, odd):
+    trade = book(account, "BUY", "10", executed_at=at(0))
+    proposal = Proposal.objects.create(
+        account=account, target="trade", target_id=trade.trade_id, target_version=1, changes={"price": "1"},
+        proposed_by=alice,
+    )  # fmt: skip
+    statement = reconcile(account, at(1), Statement(Decimal(5), None), actor=alice)
+    client.force_login(alice)
+    for found, change in ((200, lambda: None), (404, ODD_PAPERS[odd])):
+        change()
+        for address in ("/approvals/", "/reconciliations/", "/desk/approvals/", "/desk/reconciliations/"):
+            assert client.get(address).status_code == 200, address
+        for address in (f"/approvals/{proposal.pk}", f"/desk/approvals/{proposal.pk}/"):
+            assert client.get(address).status_code == found, address
+        for address in (f"/reconciliations/{statement.pk}", f"/desk/reconciliations/{statement.pk}/"):
+            assert client.get(address).status_code == 200, address

@@ -3,10 +3,12 @@
 import io
 
 import pytest
+from django.db import connection
 
 from tests.factories import make_account
 from tradeops.core.decimals import plain
 from trades.chain.verification import account_differences
+from trades.importing import importer, staging
 from trades.importing.services import import_file, preview, undo_import
 from trades.models import ImportBatch, LedgerEntry, Position, Trade
 
@@ -55,6 +57,19 @@ def test_the_same_file_twice_is_imported_once(account):
     again = bring(account)
     assert (told(again), again.entry) == ((0, 5), None)
     assert Trade.objects.count() == 5
+
+
+@pytest.mark.embedded
+def test_a_files_ids_are_looked_up_in_the_book_and_its_contents_grouped(account):
+    """Else SQLite compares each row of the file with each trade of the book."""
+    bring(account)
+    checked = importer.check(io.BytesIO(FILE.encode()), {})
+    with staging.staged(checked), connection.cursor() as cursor:
+        cursor.execute("EXPLAIN QUERY PLAN " + staging.BOOKED_UNDER_ID, {"account": account.pk})
+        assert any("SEARCH first USING INDEX" in row[3] for row in cursor.fetchall())
+        contents = staging.EQUAL.format(in_file=staging.NAMELESS, in_book="TRUE")
+        cursor.execute("EXPLAIN QUERY PLAN " + contents, {"account": account.pk})
+        assert "USE TEMP B-TREE FOR GROUP BY" in [row[3] for row in cursor.fetchall()]
 
 
 def test_an_undone_import_can_be_brought_again(account, alice):
