@@ -90,7 +90,10 @@ def ask_too_often(user, servers: list[Desk]) -> tuple[int, Counter]:
     each = (limits.REQUESTS_A_WINDOW + extra) // CONNECTIONS + 1
     counts = at_once([lambda one=one: one.ask(each) for one in lanes], CONNECTIONS)
     seen = sum(counts, Counter())
-    assert seen[200] == limits.REQUESTS_A_WINDOW, f"{seen[200]} of one minute's requests were answered"
+    # Each process draws its requests by the share, and may have a part of one left when the window is spent.
+    left = len(servers) * (limits.REQUESTS_A_WINDOW // limits.SHARES_A_WINDOW - 1)
+    fair = range(limits.REQUESTS_A_WINDOW - left, limits.REQUESTS_A_WINDOW + 1)
+    assert seen[200] in fair, f"{seen[200]} of one minute's requests were answered"
     assert set(seen) == {200, 429}, dict(seen)
     return limits.REQUESTS_A_WINDOW, seen
 

@@ -35,7 +35,7 @@ SECRETS = (
 )
 JSON = {"Content-Type": "application/json"}
 BODIES = (b"{", b'{"date": "2025-01-15"}', b'{"ticker": "KO", "quantity": 1, "price": 1, "trade_type": "BUY"}')
-KEYS = r"AKIA[0-9A-Z]{16}|-----BEGIN [A-Z ]*PRIVATE KEY|tops_[A-Za-z0-9_-]{40}|xox[bp]-[0-9]{6}"
+KEYS = r"AKIA[0-9A-Z]{16}|-----BEGIN [A-Z ]*PRIVATE KEY|\btops_[A-Za-z0-9_-]{40}|xox[bp]-[0-9]{6}"
 
 
 class Watch:
