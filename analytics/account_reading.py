@@ -86,7 +86,8 @@ def read_account(account: Account, number: int, day: dt.date, noted: Noted | Non
 
 def read_lines(account: int, number: int, equity: Equity, day: dt.date) -> Iterator[Line]:
     """The tickers that were held or traded, by name."""
-    traded, before = (traded_on(date, account, number) for date in (day, day - ONE_DAY))
+    day_before = max(day, dt.date.min + ONE_DAY) - ONE_DAY  # the calendar's first has none
+    traded, before = (traded_on(date, account, number) for date in (day, day_before))
     opening, closing = equity.walk.opening, equity.walk.days[0]
     made = {one.ticker: one.pnl for one in equity.by_ticker()}
     held = {ticker for standing in (opening, closing) for (_, ticker), quantity in standing.held.items() if quantity}

@@ -33,9 +33,9 @@ ROWS_AT_ONCE = 2000
 
 
 def day_bounds(day: dt.date) -> tuple[dt.datetime, dt.datetime]:
-    """The first instant of a UTC day, and that of the next."""
+    """The first instant of a UTC day, and that of the next; after the calendar's last day comes its last instant."""
     start = dt.datetime.combine(day, dt.time(), dt.UTC)
-    return start, start + dt.timedelta(days=1)
+    return start, start + dt.timedelta(days=1) if day < dt.date.max else dt.datetime.max.replace(tzinfo=dt.UTC)
 
 
 def executed_on(day: dt.date) -> QuerySet:

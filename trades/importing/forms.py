@@ -42,7 +42,9 @@ FIELDS = [
 
 
 def words_of(options: dict) -> list[str]:
-    """How a file is read, as the page says it."""
+    """How a file is read, as the page says it; nothing, where SQL has put something else there."""
+    if not isinstance(options, dict):
+        return []
     form, numbers = options.get("date_format"), options.get("number_format")
     said = {
         "timezone": f"by the clock of {options.get('timezone')}",

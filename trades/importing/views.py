@@ -12,6 +12,7 @@ from rest_framework.request import Request
 
 from tradeops.core.api import KeysetPagination
 from tradeops.core.error_pages import bad_query_page
+from tradeops.core.jobs.models import Job
 from tradeops.core.users.roles import Action, require
 
 from .. import services
@@ -90,9 +91,13 @@ def import_page(request: HttpRequest, import_id: int) -> HttpResponse:
     return show(request, get_object_or_404(batches_of(request), pk=import_id))
 
 
+def result_of(job: Job | None) -> dict:
+    return job.result if job and isinstance(job.result, dict) else {}
+
+
 def show(request: HttpRequest, batch: ImportBatch, *, undo=None, reading=None, status: int = 200) -> HttpResponse:
     job = uploads.last_job(batch)
-    result = (job.result if job else None) or {}
+    result = result_of(job)
     waits, may_book = batch.state == BatchState.UPLOADED, request.user.may(Action.BOOK, batch.account)
     columns = result.get("columns", [])
     if reading is None and waits and columns:
@@ -121,7 +126,7 @@ def check_import(request: HttpRequest, import_id: int) -> HttpResponse:
     """Keeps what is said of the file and owes another look."""
     batch = waiting_batch(request, import_id)
     job = uploads.last_job(batch)
-    columns = ((job.result if job else None) or {}).get("columns", [])
+    columns = result_of(job).get("columns", [])
     if batch.state != BatchState.UPLOADED or (job and not job.is_finished):
         return redirect("trades:import", import_id)
     form = ReadingForm(request.POST, columns=columns, options=batch.options)
