@@ -43,8 +43,9 @@ class SimulatedSource:
         latest = 0
         deadline = self.clock()
         while True:
-            # A clock that is set back must not make a tick older than the one before it.
-            latest = max(latest, self.clock())
+            # A tick is of the moment at which it was due, so that whatever comes late is seen to be late. A clock
+            # that is set back must not make one older than the one before it.
+            latest = max(latest, min(self.clock(), deadline))
             yield self.next_batch(latest)
             deadline += round(FLUSH_SECONDS * 1000)
             wait = deadline - self.clock()

@@ -39,6 +39,7 @@ DESK_PAGES = [
     "/desk/performance/?period=1m&benchmark=KO",
     "/desk/strategies/",
     "/desk/strategies/1/",
+    "/desk/alerts/",
     "/desk/reports/",
     "/desk/settings/",
     "/desk/sign-in/",
