@@ -10,7 +10,7 @@ from django.utils import timezone
 from rest_framework.exceptions import APIException
 
 from market.models import validate_ticker
-from tradeops.core.api import plain
+from tradeops.core.api import PreconditionFailed, plain
 
 from .filters import PlainDecimalField
 from .models import Account, Side, Trade, Version
@@ -154,7 +154,10 @@ class ReasonForm(RefusableForm):
             del self.fields["adjustment"]
 
     def add_refusal(self, error: ValidationError | APIException) -> None:
-        """A closed day is refused beside the way out of it."""
+        """A closed day, and a row that another changed meanwhile, are refused with the way out of it."""
+        if isinstance(error, PreconditionFailed):
+            self.add_error(None, f"{error.detail} It was changed after this form was opened: Cancel leads to it.")
+            return
         if "adjustment" in self.fields and isinstance(error, APIException) and error.get_codes() == "period_closed":
             self.add_error("adjustment", f"{error.detail} Tick this to book the difference today.")
             return

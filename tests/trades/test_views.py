@@ -256,6 +256,7 @@ def test_a_change_needs_a_reason_and_the_version_that_was_seen(desk, alice, acco
     stale = desk.post(address, body | {"reason": "x"})
     assert stale.status_code == 422
     assert "stands at version 2" in text_of(stale)
+    assert "Cancel leads to it" in text_of(stale)
 
 
 def test_a_void_by_the_form(desk, account):
