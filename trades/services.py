@@ -8,6 +8,7 @@ from django.core.exceptions import ValidationError
 from django.db import IntegrityError, transaction
 from django.utils import timezone
 
+from tradeops.core.api import Unprocessable
 from tradeops.core.users.models import User
 from tradeops.core.users.roles import Action, require
 
@@ -17,6 +18,7 @@ from .booking.changing import Booking, Change, change_or_propose, repeated_adjus
 from .booking.checks import check
 from .booking.orders import Order
 from .chain import links
+from .control import proposals
 from .models import Account, AccountKind, Activity, ActivityKind, EntryKind, Trade, Version
 
 FIRST_ACCOUNT_NAME = "Main"
@@ -120,6 +122,7 @@ def book_trade(
     trade.client_trade_id = trade.client_trade_id or idempotency_key
     act = Act(actor, EntryKind.BOOKING, reason, trade.client_trade_id, asked(trade, ASKED_OF_TRADE), describe)
     check(trade)
+    refuse_proposed_key(trade.account, act)
     order = Order(trade, act)
     group_commit.book(order)
     if order.refusal is not None:
@@ -141,6 +144,7 @@ def book_activity(
     act = Act(actor, EntryKind.BOOKING, reason, idempotency_key, asked(activity, ASKED_OF_ACTIVITY), describe)
     activity.effective_at = activity.effective_at or timezone.now()
     check(activity)
+    refuse_proposed_key(activity.account, act)
     return _once(activity.account, act, lambda: _book(activity, act))
 
 
@@ -183,6 +187,12 @@ def void_version(
     return _once(row.account, act, lambda: change_or_propose(change, act))
 
 
+def refuse_proposed_key(account: Account, act: Act) -> None:
+    """Raises Unprocessable for a key under which a correction was proposed: it books nothing else."""
+    if account.needs_approval:
+        proposals.under_key(account, act)
+
+
 def asked(row: Version, names: tuple[str, ...]) -> str:
     """The hash of what was asked for, before anything left out is filled in."""
     return links.digest_of({name: getattr(row, name) for name in names})
@@ -201,13 +211,29 @@ def _once(account: Account, act: Act, write: Callable[[], Booking]) -> Booking:
         with transaction.atomic():
             return write()
     except IntegrityError as conflict:
-        entry = acts.entry_of_repeat(account, act, conflict)
+        entry = acts.entry_under(account, act)
+        if entry is None:
+            return _brought_by_import(account, act, conflict)
     if entry.kind == EntryKind.ADJUSTMENT:
         return repeated_adjustment(entry)
     versions = entry.trade_versions.all() or entry.activity_versions.all()
     row = versions.select_related("entry", "account").get()
     answer = entry.kept_answer.body if hasattr(entry, "kept_answer") else None
     return Booking(row, is_replay=True, answer=answer)
+
+
+def _brought_by_import(account: Account, act: Act, conflict: IntegrityError) -> Booking:
+    """The trade that a file brought under the key: no entry bears it, for an import is one entry.
+
+    Raises Unprocessable where that trade says otherwise, `conflict` where there is none.
+    """
+    first_versions = Trade.objects.filter(version=1).select_related("entry", "account")
+    row = first_versions.filter(account=account, client_trade_id=act.key).first() if act.key else None
+    if row is None:
+        raise conflict
+    if asked(row, ASKED_OF_TRADE) != act.request_hash:
+        raise Unprocessable(f"An import booked {act.key!r} with other values.", "idempotency_key_reused")
+    return Booking(row, is_replay=True)
 
 
 def _book(row: Version, act: Act) -> Booking:

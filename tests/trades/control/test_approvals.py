@@ -121,6 +121,17 @@ def test_of_one_trade_one_proposal_waits(api, alice, carol, trade):
     assert (answer.status_code, answer.json()["code"], answer.json()["proposal"]) == (409, "proposal_waiting", first.pk)
 
 
+def test_a_key_that_a_correction_was_proposed_under_books_nothing_else(api, alice, trade):
+    key = {"Idempotency-Key": "k"}
+    assert send(api(alice), "patch", f"/trades/{trade.trade_id}", {"price": "101"}, **key).status_code == 202
+    fill = {"ticker": "AAPL", "quantity": 1, "price": 1, "trade_type": "BUY", "account": trade.account_id}
+    deposit = {"kind": "deposit", "amount": 1, "account": trade.account_id}
+    for address, body in (("/trades/", fill), ("/activities/", deposit)):
+        answer = send(api(alice), "post", address, body, **key)
+        assert answer.status_code == 422
+    assert (Trade.objects.count(), Activity.objects.count()) == (1, 0)
+
+
 def test_a_repeat_of_a_key_proposes_once_and_is_answered_alike_ever_after(api, alice, carol, trade):
     address, body, key = f"/trades/{trade.trade_id}", {"price": "101"}, {"Idempotency-Key": "k"}
     first, second = (send(api(alice), "patch", address, body, **key) for _ in range(2))

@@ -61,6 +61,22 @@ def test_the_same_file_again_brings_nothing(api, alice):
     assert (twice["imported"], twice["duplicates"]) == (2, 0)
 
 
+def test_a_client_trade_id_that_a_file_brought_is_a_repeat_with_the_same_values_and_refused_with_others(api, alice):
+    client = api(alice)
+    send(
+        client,
+        "ticker,trade_type,quantity,price,executed_at,client_trade_id\nAAPL,BUY,100,10.5,2025-01-15T14:30:00Z,c-1\n",
+    )
+    body = {"ticker": "AAPL", "trade_type": "BUY", "quantity": "100", "price": "10.50", "client_trade_id": "c-1"}
+    same = client.post("/trades/", body | {"executed_at": "2025-01-15T14:30:00Z"}, format="json")
+    assert same.status_code == 201, same.content
+    assert (same["Idempotent-Replayed"], same.json()["id"]) == ("true", Trade.objects.get().pk)
+    for other in (body, body | {"executed_at": "2025-01-15T14:30:00Z", "price": "11"}):
+        answer = client.post("/trades/", other, format="json")
+        assert (answer.status_code, answer.json()["code"]) == (422, "idempotency_key_reused")
+    assert Trade.objects.count() == 1
+
+
 def test_a_dry_run_tells_and_does_nothing(api, alice):
     account = make_account(alice)
     book(account, quantity="100", price="10.5", executed_at=None)
