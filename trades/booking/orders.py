@@ -122,10 +122,10 @@ class Group:
         """Books one order in memory, unless it is refused or late."""
         trade, account = order.trade, order.trade.account
         trade.pk = trade.trade_id = trade_id
+        order.refusal = None  # an attempt before this one may have been taken back
         standing = self.standings[account.pk, trade.ticker]
         if not standing.is_before(trade):
             return
-        order.refusal = None
         try:
             acts.refuse_closed(account, trade.executed_at)
             acts.require_right(account, order.act)

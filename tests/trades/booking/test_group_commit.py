@@ -15,8 +15,9 @@ from tradeops.core.api import Conflict
 from tradeops.core.events.models import Event
 from trades.booking.acts import Act
 from trades.booking.group_commit import Line
-from trades.booking.orders import Order, book_orders
+from trades.booking.orders import Group, Order, book_orders
 from trades.chain import verification
+from trades.folding.moving_on import Standing
 from trades.models import Account, DayTotal, EntryKind, LedgerEntry, Lot, Position, Realization, RoundTrip, Trade
 from trades.services import ASKED_OF_TRADE, asked, book_trade
 
@@ -227,3 +228,13 @@ def test_positions_are_told_once_a_group_as_they_are_after_it(account):
     kinds = Counter(Event.objects.values_list("kind", flat=True))
     assert kinds == {"trade": 3, "position": 1}
     assert Event.objects.get(kind="position").payload["quantity"] == "2"
+
+
+@pytest.mark.django_db
+def test_a_late_trade_is_left_alone_even_where_an_attempt_before_refused_it(alice):
+    account = make_account(alice)
+    late = order(account, "SELL", executed_at=at(0))
+    late.refusal = Conflict("Of an attempt that was taken back.")
+    standing = Standing(Position(account=account, instrument_id="AAPL", last_at=at(1), last_id=1))
+    Group([late], standings={(account.pk, "AAPL"): standing}).take(late, 2, 1)
+    assert (late.refusal, late.is_booked) == (None, False)
