@@ -38,7 +38,7 @@ def test_the_figures_are_what_happened(scrape, client, alice):
     account = make_account(alice)
     book(account), book(account, side="SELL", quantity="10")
     FeedState.objects.create(seq=42, flushed_at=now - timedelta(seconds=30))
-    Heartbeat.objects.create(part="worker", at=now - timedelta(seconds=5))
+    Heartbeat.objects.update_or_create(part="worker", defaults={"at": now - timedelta(seconds=5)})
     Job.objects.create(kind="export", key="a", due_at=now - timedelta(seconds=100))
     verified = {"difference_count": 3}
     Job.objects.create(kind="verify_ledger", key="b", state="succeeded", result=verified, finished_at=now)
