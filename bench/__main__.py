@@ -1,6 +1,7 @@
 """`python -m bench [--size full|ci] [NAME...]`: runs the benchmarks named, or all, and prints their tables."""
 
 import argparse
+import signal
 import sys
 import time
 
@@ -45,4 +46,5 @@ def run(names: list[str], size: str) -> int:
 
 
 if __name__ == "__main__":
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # so that the servers end with it
     sys.exit(main(sys.argv[1:]))
