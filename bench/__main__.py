@@ -5,7 +5,7 @@ import signal
 import sys
 import time
 
-from . import booking, feed, folds, imports, lists, peers_pnl
+from . import booking, feed, folds, imports, lists, peers_pnl, strategies
 from .ground import Ground
 from .machine import noise_line
 from .sizes import SIZES
@@ -17,6 +17,7 @@ BENCHMARKS = {
     "folds": folds.measure,
     "feed": feed.measure,
     "pnl": peers_pnl.measure,
+    "strategies": strategies.measure,
 }
 
 

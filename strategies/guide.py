@@ -26,6 +26,7 @@ CSV_RULES = (
     "UTF-8 with or without BOM, LF or CRLF, columns in any order and case, rows in any order.",
     "date may be called timestamp or datetime, ticker symbol; adj close counts where there is no close.",
     "A date is 2025-01-31, a time 2025-01-31T09:30:00 or 2025-01-31T09:30:00Z, of one kind in a file.",
+    "What yfinance saves for one ticker (Price, Ticker and Date in three lines) is read; a head of several is refused.",
     "A price is a plain positive decimal: no exponent, sign, currency or thousands separator.",
     "Two prices for a ticker and time, a short or long row, an open quote or a NUL refuse the file with its row.",
     "A ticker with too few bars for the windows is listed in skipped with the reason.",

@@ -131,12 +131,13 @@ class _Table:
     def __init__(self, name: str, data: bytes):
         self.name = name
         self.lines: list[int] = []
+        self.ticker = ""  # where the head names the one instrument of the file
         try:
             rows = read_rows(data)
             self.head_line, head = next(rows, (1, None))
             if head is None:
                 raise PriceFileError(name, "The file is empty.", code="empty")
-            self.head = self._clean_head(head)
+            self.head = self._clean_head(self._without_yfinance(head, rows))
             self.columns = dict(zip(self.head, self._read_columns(rows), strict=True))
         except CsvError as error:
             raise PriceFileError(name, error.message, row=error.row, column=error.column, code=error.code) from error
@@ -154,6 +155,20 @@ class _Table:
                 message = f"The file has more than {MAX_BARS:,} rows or {MAX_CELLS:,} cells."
                 raise PriceFileError(self.name, message, row=self.lines[-1], code="too_many_rows")
         return columns
+
+    def _without_yfinance(self, head: list[str], rows: Iterator[tuple[int, list[str]]]) -> list[str]:
+        """The plain head of what yfinance wrote, with fields, tickers and `Date` in three lines; others as they are."""
+        if head[0].strip().lower() != "price":
+            return head
+        (_, tickers), (_, index) = next(rows, (0, [""])), next(rows, (0, [""]))
+        if tickers[0].strip().lower() != "ticker" or index[0].strip().lower() not in TIME_NAMES:
+            message = "The head begins like one of yfinance, but Ticker and Date do not follow in the next two lines."
+            raise self.refuse_head("Price", message, "yfinance_head")
+        if len(set(tickers[1:])) != 1:
+            message = "This is yfinance's head for several tickers: save each by itself, or as date,ticker,close."
+            raise self.refuse_head(None, message, "yfinance_head")
+        self.ticker = tickers[1]
+        return [index[0], *head[1:]]
 
     def _clean_head(self, head: list[str]) -> list[str]:
         names = [" ".join(cell.strip(" ").replace("_", " ").split(" ")).lower() for cell in head]
@@ -188,12 +203,12 @@ def read_file(name: str, data: bytes, ticker: str = "") -> list[Prices]:
     ticker_column = table.one_of(TICKER_NAMES)
     close_column = next((known for known in ("close", "adj close") if known in table.columns), None)
     times = _Times(table, time_column)
-    if ticker and (ticker_column or not close_column):
+    if ticker and (ticker_column or table.ticker or not close_column):
         raise PriceFileError(name, "The file names its tickers itself; leave out ticker.", code="ticker_not_used")
     if close_column is None:
         return _read_wide(table, times, ticker_column)
     if ticker_column is None:
-        only = clean_ticker(ticker or ticker_of_file(name))
+        only = clean_ticker(ticker or table.ticker or ticker_of_file(name))
         if only is None:
             raise PriceFileError(name, _no_ticker(name, ticker), column="ticker", code="ticker")
         return [_bars(table, times, only, close_column, range(len(table.lines)))]

@@ -15,8 +15,9 @@ from strategies.library import strategies
 from strategies.models import Source, Sweep
 from strategies.parameters import ParameterError
 from strategies.prices import PriceFileError, Prices, read_files
+from strategies.surface import chosen_metric
 from strategies.sweep_api import outlook
-from strategies.sweep_figures import FIGURES, LESS_IS_BETTER
+from strategies.sweep_figures import LESS_IS_BETTER, TITLES
 from strategies.views import chosen_strategy
 from tradeops.core.users.roles import Action, require
 
@@ -72,13 +73,15 @@ def sweep_page(request: HttpRequest, sweep_id: int) -> HttpResponse:
     """How far the sweep is, its map and its best rows; asks again by itself while it runs."""
     sweep = get_object_or_404(Sweep.objects.visible_to(request.user).listed(), pk=sweep_id)
     asked = {name: request.GET[name] for name in ("metric", "x", "y") if name in request.GET}
-    told = sweeping.report_of(sweep, asked)
+    told, metric = sweeping.report_of(sweep, asked), chosen_metric(asked.get("metric"))
     context = {
         "sweep": sweep,
         "standing": sweeping.standing(sweep),
         "strategy": strategies().get(sweep.strategy),
-        "metric": told["heatmap"]["metric"] if told["heatmap"] else sweeping.surface.chosen_metric(asked.get("metric")),
-        "metrics": FIGURES,
+        "metric": metric,
+        "title": TITLES[metric],
+        "metrics": TITLES,
+        "places": 2 if metric == "sharpe_ratio" else 1,
         "map": _shaded(told["heatmap"]),
         "best": [_best_row(sweep, row) for row in told["best"]],
         "luck": told["luck"],

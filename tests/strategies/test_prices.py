@@ -221,7 +221,7 @@ HOSTILE = {
     "a column twice": (b"date,close,Close\n2024-01-02,1,2\n", 1, "close", "duplicate_column"),
     "a column without a name": (b",date,close\n0,2024-01-02,1\n", 1, "1", "no_name"),
     "semicolons": (b"date;close\n2024-01-02;1\n", 1, None, "no_date"),
-    "a yfinance head": (b"Price,Close\nTicker,AAPL\nDate,\n2024-01-02,1\n", 1, None, "no_date"),
+    "a yfinance head of two": (b"Price,Close,Close\nTicker,A,B\nDate,,\n2024-01-02,1,2\n", 1, None, "yfinance_head"),
     "html": (b"<html><body>not found</body></html>\n", 1, None, "no_rows"),
     "json": (b'{"date": "2024-01-02"}\n', 1, None, "no_rows"),
 }
@@ -316,3 +316,35 @@ def test_near_files_are_read_or_refused(text):
     except PriceFileError:
         return
     assert all((p.close > 0).all() and (np.diff(p.times).astype(int) > 0).all() for p in found)
+
+
+# What yfinance saves ------------------------------------------------------------------------------
+
+YFINANCE = (
+    "Price,Close,High,Low,Open,Volume\nTicker,AAPL,AAPL,AAPL,AAPL,AAPL\nDate,,,,,\n"
+    "2024-01-02,184.29,187.07,182.55,185.78,82488700\n2024-01-03,182.91,184.52,182.09,182.88,58414500\n"
+)
+
+
+def test_the_three_line_head_of_yfinance_is_read():
+    (prices,) = read_file("download.csv", YFINANCE.encode())
+    assert (prices.ticker, prices.dates()) == ("AAPL", ["2024-01-02", "2024-01-03"])
+    assert (prices.close.tolist(), prices.open.tolist()) == ([184.29, 182.91], [185.78, 182.88])
+
+
+@pytest.mark.parametrize(
+    ("text", "ticker", "code"),
+    [
+        (YFINANCE.replace("Ticker,AAPL,AAPL", "Ticker,AAPL,MSFT"), "", "yfinance_head"),
+        (YFINANCE.replace("Ticker,", "Name,"), "", "yfinance_head"),
+        (YFINANCE.replace("Date,,", "Row,,"), "", "yfinance_head"),
+        ("Price,Close\n", "", "yfinance_head"),
+        (YFINANCE, "MSFT", "ticker_not_used"),
+        (YFINANCE.replace("2024-01-03", "2024-01-03 09:30:00-05:00"), "", "date"),
+        (YFINANCE.replace("AAPL", "A PL"), "", "ticker"),
+    ],
+)
+def test_what_only_looks_like_it_is_plainly_refused(text, ticker, code):
+    with pytest.raises(PriceFileError) as caught:
+        read_file("download.csv", text.encode(), ticker)
+    assert caught.value.code == code
