@@ -4,6 +4,7 @@ import base64
 import json
 
 import pytest
+from django.db import connection
 
 from tests.factories import book, make_account
 
@@ -190,7 +191,7 @@ def test_statistics_refuse_what_they_do_not_know(api, alice, query):
 @pytest.mark.parametrize(
     ("address", "queries"),
     [
-        ("/trades/", 3),
+        ("/trades/", 2 if connection.vendor == "postgresql" else 3),  # there the database writes the page by itself
         ("/trades/?format=csv", 3),
         ("/trades/stats", 2),
         ("/trades/{id}", 3),

@@ -68,7 +68,7 @@ def bring(account, data: bytes, **options) -> ImportBatch:
     return import_file(batch, io.BytesIO(data), actor=account.owner).batch
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=20, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(rows=ROWS, in_columns=st.booleans())
 def test_rows_by_request_and_by_file_make_the_same_book(alice, api, monkeypatch, rows, in_columns):
     monkeypatch.setattr(bulk_derived, "FROM_FILLS", 1 if in_columns else 2000)
@@ -87,7 +87,7 @@ def test_rows_by_request_and_by_file_make_the_same_book(alice, api, monkeypatch,
         transaction.set_rollback(True)
 
 
-@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(first=ROWS, second=ROWS, in_columns=st.booleans())
 def test_what_is_seen_ahead_comes_and_what_is_undone_is_gone(alice, monkeypatch, first, second, in_columns):
     monkeypatch.setattr(bulk_derived, "FROM_FILLS", 1 if in_columns else 2000)
