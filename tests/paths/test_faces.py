@@ -41,6 +41,7 @@ DESK_PAGES = [
     "/desk/strategies/1/",
     "/desk/alerts/",
     "/desk/reports/",
+    "/desk/jobs/",
     "/desk/settings/",
     "/desk/sign-in/",
     "/desk/style/",
