@@ -5,7 +5,6 @@ Drawn with matplotlib's Figure alone: pyplot keeps every figure alive in global 
 
 import io
 from collections.abc import Sequence
-from threading import Lock
 
 import matplotlib as mpl
 import numpy as np
@@ -19,6 +18,7 @@ from strategies.backtest import Backtest
 from strategies.engine import Result
 from strategies.library import overlays_of
 from strategies.portfolio import buy_and_hold, combine
+from tradeops.core.drawing import DRAWING
 from tradeops.core.statistics import drawdowns
 
 # The ids inside an SVG come from this salt instead of chance.
@@ -30,8 +30,6 @@ PRICE, EQUITY, HELD = "#5b6670", "#1257c9", "#9aa3ab"
 AVERAGES = ("#c26a00", "#7a3fb0", "#0f7d8a", "#a3324a")
 BUY, SELL = "#0a7a45", "#c22f2f"
 RETURNS_SHOWN = 20
-# matplotlib's font and text caches are shared by all figures: one picture is drawn at a time.
-DRAWING = Lock()
 
 
 def draw_ticker(backtest: Backtest, result: Result, form: str = "png") -> bytes:
