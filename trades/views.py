@@ -4,7 +4,7 @@ from django import forms
 from django.contrib import messages
 from django.contrib.auth.decorators import login_required
 from django.core.exceptions import ValidationError
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpRequest, HttpResponse, QueryDict
 from django.shortcuts import redirect, render
 from django.utils import timezone
 from django.views.decorators.cache import never_cache
@@ -114,25 +114,31 @@ def heads(request: HttpRequest) -> dict[str, dict]:
 @never_cache
 @login_required
 def new_trade(request: HttpRequest) -> HttpResponse:
-    """The form. With values in the address it shows what they would make; POST books."""
+    """The form. With values in the address, or to look ahead, it shows what they would make; POST books."""
     require(request.user, Action.BOOK)
+    if "look_ahead" in request.POST:
+        return show_ahead(request, request.POST)
     if request.method == "POST":
         form = TradeForm(request.POST, user=request.user)
         booking = book(request, form) if form.is_valid() else None
-        return redirect("trades:trade", booking.row.trade_id) if booking else show_new(request, form, 422)
+        if booking is None:
+            return show_new(request, form, seen_ahead(request, form), 422)
+        return redirect("trades:trade", booking.row.trade_id)
     if request.GET:
-        return show_new(request, TradeForm(request.GET, user=request.user))
+        return show_ahead(request, request.GET)
     return show_new(request, TradeForm(user=request.user))
 
 
-def show_new(request: HttpRequest, form: TradeForm, status: int = 200) -> HttpResponse:
-    preview = seen_ahead(request, form) if form.is_bound else None
+def show_ahead(request: HttpRequest, values: QueryDict) -> HttpResponse:
+    """What `values` would make. They were looked at, not sent: what is still missing is no error yet."""
+    preview = seen_ahead(request, TradeForm(values, user=request.user))
     if request.headers.get("HX-Request") == "true":
         return render(request, "trades/_preview.html", {"preview": preview})
-    if request.method != "POST" and form.is_bound:
-        # Values in the address were looked at, not sent: what is still missing is no error yet.
-        form = TradeForm(initial=request.GET.dict() | {"key": None}, user=request.user)
-        form.initial.pop("key")
+    said = {name: value for name, value in values.dict().items() if name != "key"}
+    return show_new(request, TradeForm(initial=said, user=request.user), preview)
+
+
+def show_new(request: HttpRequest, form: TradeForm, preview: Preview | None = None, status: int = 200) -> HttpResponse:
     context = {"trade_form": form, "preview": preview, "tickers": tickers_offered()}
     return render(request, "trades/new.html", context, status=status)
 

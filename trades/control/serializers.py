@@ -124,6 +124,8 @@ class ReconciliationRequestSerializer(ReconciliationHeadSerializer):
     def validate_positions(self, positions: list[dict] | None) -> dict | None:
         if positions is None:
             return None
+        if None in positions:  # DRF lets each be null where the list may be
+            raise serializers.ValidationError("Each position is a ticker and a quantity.", code="null")
         by_ticker = {one["ticker"]: one["quantity"] for one in positions}
         if len(by_ticker) < len(positions):
             tickers = [one["ticker"] for one in positions]

@@ -151,6 +151,7 @@ def test_a_file_beyond_what_a_statement_can_be_is_refused(api, alice, kept):
         ({"cash": 1, "at": 7}, "at"), ({"cash": 1, "account": 10**6}, "account"),
         ({"cash": 1, "account": HUGE}, "account"),
         ({"positions": {}}, "positions"), ({"positions": [1]}, "positions"), ({"positions": ["AAPL"]}, "positions"),
+        ({"positions": [None]}, "positions"),
         ({"positions": [{"ticker": "aapl", "quantity": 1}]}, "positions"),
         ({"positions": [{"ticker": "AAPL"}]}, "positions"),
         ({"positions": [{"ticker": "AAPL", "quantity": 1, "price": 1}]}, "positions"),

@@ -111,3 +111,13 @@ def test_a_user_without_an_account_sees_what_a_first_trade_makes(client, alice):
     response = client.get("/desk/trades/new/?ticker=AAPL&side=BUY&quantity=10&price=8")
     assert response.status_code == 200
     assert "80.00" in response.content.decode()
+
+
+def test_without_javascript_the_form_looks_ahead_by_post_so_that_nothing_of_it_stands_in_an_address(client, alice):
+    client.force_login(alice)
+    values = {"ticker": "AAPL", "side": "BUY", "quantity": "10", "price": "8", "key": "k", "look_ahead": "1"}
+    response = client.post("/desk/trades/new/", values)
+    assert response.status_code == 200
+    assert "80.00" in response.content.decode()
+    assert 'formmethod="get"' not in response.content.decode()
+    assert not Trade.objects.exists()
