@@ -8,6 +8,7 @@ from decimal import Decimal
 
 from django.db.models import Count, Q, QuerySet, Sum
 
+from tradeops.core.api import Conflict
 from tradeops.core.fields import ExactSum
 
 from . import ledger
@@ -62,7 +63,10 @@ class Statistics:
 
 def statistics_for(user, filters) -> Statistics:
     """The totals of the trades that the checked `filters` leave of what `user` may see; the trades are read only
-    where the totals that are kept do not say it."""
+    where the totals that are kept do not say it.
+
+    Raises Conflict where they are of several currencies, which are not summed.
+    """
     return kept_statistics(user, filters.form.cleaned_data) or statistics_of(filters.qs)
 
 
@@ -84,9 +88,20 @@ def kept_statistics(user, asked: dict) -> Statistics | None:
         rows = rows.filter(day__gte=bounds["executed_after"].date())
     if "executed_before" in bounds:
         rows = rows.filter(day__lt=bounds["executed_before"].date())
-    sums = rows.order_by().values("instrument_id").annotate(**SUMS).values_list("instrument_id", *TALLIED)
-    totals = [Totals(*tally, instrument_id=ticker) for ticker, *tally in sums]
-    return summed(total for total in totals if total.trade_count)
+    by = ("account__currency", "instrument_id")
+    sums = rows.order_by().values(*by).annotate(**SUMS).values_list(*by, *TALLIED)
+    totals = [(currency, Totals(*tally, instrument_id=ticker)) for currency, ticker, *tally in sums]
+    dealt = [(currency, total) for currency, total in totals if total.trade_count]
+    refuse_several({currency for currency, _ in dealt})
+    return summed(total for _, total in dealt)
+
+
+def refuse_several(currencies: set[str]) -> None:
+    """Raises Conflict where there is more than one."""
+    if len(currencies) > 1:
+        named = sorted(currencies)
+        detail = f"The trades are in {', '.join(named)}, which are not summed: name an account."
+        raise Conflict(detail, "several_currencies", currencies=named)
 
 
 def is_midnight(moment: datetime) -> bool:
@@ -108,7 +123,7 @@ def statistics_of(trades: QuerySet) -> Statistics:
     after fees is above 0.
     """
     by_ticker: dict[str, Totals] = {}
-    count_sides(trades, by_ticker)
+    refuse_several(count_sides(trades, by_ticker))
     closing = trades.order_by().values("trade_id")
     realized = Realization.objects.filter(closed_by__in=closing).order_by().values("instrument_id")
     for row in realized.annotate(pnl_sum=ExactSum("pnl")):
@@ -120,12 +135,16 @@ def statistics_of(trades: QuerySet) -> Statistics:
     return summed(by_ticker.values())
 
 
-def count_sides(trades: QuerySet, by_ticker: dict[str, Totals]) -> None:
+def count_sides(trades: QuerySet, by_ticker: dict[str, Totals]) -> set[str]:
+    """Counts what was bought and sold into `by_ticker`, and returns the currencies it was paid in."""
     sums = {"count": Count("id"), "units": ExactSum("quantity"), "money": ExactSum("notional"), "fee": ExactSum("fees")}
-    for row in trades.order_by().values("instrument_id", "side").annotate(**sums):
+    currencies = set()
+    for row in trades.order_by().values("account__currency", "instrument_id", "side").annotate(**sums):
+        currencies.add(row["account__currency"])
         totals = by_ticker.setdefault(row["instrument_id"], Totals(instrument_id=row["instrument_id"]))
         side = "buy" if row["side"] == Side.BUY else "sell"
         setattr(totals, f"{side}_count", row["count"])
         setattr(totals, f"{side}_quantity", row["units"])
         setattr(totals, f"{side}_notional", row["money"])
         totals.raise_by("fees", row["fee"])
+    return currencies

@@ -13,7 +13,7 @@ from rest_framework.exceptions import APIException
 from rest_framework.exceptions import ValidationError as ApiValidationError
 from rest_framework.request import Request
 
-from tradeops.core.api import KeysetPagination, flat_errors
+from tradeops.core.api import Conflict, KeysetPagination, flat_errors
 from tradeops.core.users.roles import Action, require
 
 from . import services
@@ -48,18 +48,21 @@ class BlotterPages(KeysetPagination):
 def blotter(request: HttpRequest) -> HttpResponse:
     """All trades that match the filters in the address, with their totals. Wrong filters are said, not ignored."""
     trades = Trade.objects.current().visible_to(request.user).select_related("entry", "account")
-    pages, problems, rows, total = BlotterPages(), [], [], Totals()
+    pages, problems, rows, total, unsummed = BlotterPages(), [], [], Totals(), ""
     try:
         asked = checked_filters(TradeFilter, trades, request.GET, PAGE_PARAMETERS)
         rows = attach_realized(pages.paginate_queryset(asked.qs, Request(request)))
         total = statistics_for(request.user, asked).total
     except ApiValidationError as error:
         problems = flat_errors(error.detail)
+    except Conflict as conflict:
+        unsummed = str(conflict.detail)
     accounts = accounts_of(request.user)
     context = {
         "form": blotter_form(request, accounts),
         "trades": rows,
         "total": total,
+        "unsummed": unsummed,
         "problems": problems,
         "next": None if problems else pages.next_link(),
         "previous": None if problems else pages.previous_link(),

@@ -95,3 +95,18 @@ def test_the_blotter_takes_its_totals_from_what_is_kept(client, alice, monkeypat
     monkeypatch.setattr(stats, "statistics_of", lambda trades: pytest.fail("It read the trades."))
     for query in ("", "?ticker=AAPL&strategy=", "?executed_after=2025-01-15"):
         assert "1 bought, 0 sold" in " ".join(client.get(f"/desk/trades/{query}").content.decode().split())
+
+
+@pytest.mark.parametrize("query", ["", "?min_quantity=1"])  # from what is kept, and from the trades
+def test_trades_of_several_currencies_are_not_summed(api, client, alice, query):
+    book(make_account(alice))
+    euros = make_account(alice, "Euros", currency="EUR")
+    assert shown(api, alice, query)["trade_count"] == 1  # an account without a trade adds nothing
+    book(euros)
+    refused = api(alice).get(f"/trades/stats{query}")
+    assert (refused.status_code, refused.json()["currencies"]) == (409, ["EUR", "USD"])
+    assert shown(api, alice, f"?account={euros.pk}")["trade_count"] == 1
+    client.force_login(alice)
+    page = client.get(f"/desk/trades/{query}")
+    assert (page.status_code, len(page.context["trades"])) == (200, 2)
+    assert "The trades are in EUR, USD, which are not summed" in page.content.decode()
