@@ -39,8 +39,9 @@ OF_NONE = {
                   "post /desk/trades/import/"],
     Action.RECONCILE: ["post /reconciliations/", "post /desk/reconciliations/"],
     Action.OPEN_ACCOUNT: ["post /accounts/", "post /desk/accounts/new/"],
-    Action.RUN: ["post /algorithm/run", "post /analytics/process"],
+    Action.RUN: ["post /algorithm/run", "post /algorithm/sweeps", "post /analytics/process"],
     Action.STATE_PRICE: ["post /tickers/AAPL/bars"],
+    Action.KEEP_ALERTS: ["post /alerts/"],
 }  # fmt: skip
 OFFICE = {
     Action.SEE_OFFICE: ["get /admin/trades/trade/", "get /admin/trades/ledgerentry/", "get /admin/jobs/job/"],
