@@ -118,7 +118,7 @@ def test_a_handler_that_is_not_there_is_an_error_of_the_start(runtime):
 
 def test_the_template_is_one_that_aws_takes():
     done = subprocess.run(
-        [Path(sys.executable).parent / "cfn-lint", DEPLOY / "template.yaml"],
+        [Path(sys.executable).parent / "cfn-lint", "--regions", "us-east-1", "--", DEPLOY / "template.yaml"],
         capture_output=True,
         text=True,
         check=False,

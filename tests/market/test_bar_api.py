@@ -380,7 +380,7 @@ def test_the_browsable_page_shows_bars_and_what_may_be_sent(client, alice):
     make_bar(MONDAY, 100)
     client.force_login(alice)
     page = client.get(BARS, headers={"Accept": "text/html"}).content.decode()
-    assert "2025-01-13T00:00:00Z" in page and "text/csv</option>" in page
+    assert "2025-01-13T00:00:00Z" in page and f'data-api-form action="{BARS}"' in page
 
 
 @pytest.mark.parametrize("model", ["bar", "mark", "split"])

@@ -96,6 +96,7 @@ def test_an_uploaded_price_file_becomes_a_run_with_its_chart(visit):
     page.get_by_label("Price files").set_input_files(file)
     page.get_by_label("Fast").fill("10")
     page.get_by_label("Slow").fill("30")
+    page.get_by_label("Deals at").select_option("close")  # the file has no opens
     page.get_by_role("button", name="Run on these files").click()
     page.wait_for_url(re.compile(r"/desk/strategies/\d+/"))
     expect(page.get_by_role("row", name=re.compile("WAVE"))).to_be_visible()

@@ -355,7 +355,7 @@ def test_an_account_is_opened_with_its_rules_and_renamed(desk, alice):
     account = Account.objects.get(name="Long term")
     assert made["Location"] == f"/desk/accounts/{account.pk}/"
     assert (account.owner, account.allows_short, account.opening_method) == (alice, False, "average_cost")
-    assert errors_of(desk.post("/desk/accounts/new/", values)).keys() == {"__all__"}
+    assert errors_of(desk.post("/desk/accounts/new/", values)).keys() == {"name"}
     assert errors_of(desk.post("/desk/accounts/new/", values | {"currency": "euro"})).keys() == {"currency"}
     desk.post(made["Location"], {"name": "Pension", "pnl_method": "lifo"})
     account.refresh_from_db()
