@@ -4,6 +4,7 @@ import json
 import signal
 import socket
 import time
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
@@ -38,6 +39,29 @@ def test_a_trade_is_booked_and_listed_with_the_headers_of_every_answer(served):
     assert "default-src 'none'" in booked.headers["Content-Security-Policy"]
     listed = served.get("/trades", headers=signed(served)).json()["results"]
     assert booked.json()["id"] in [trade["id"] for trade in listed]
+
+
+def test_bookings_that_come_at_once_are_each_booked_once_and_answered_as_their_own(served):
+    def send(number: int):
+        body = TRADE | {"quantity": 1 + number % 20, "ticker": "MANY"}
+        return served.post("/trades/", json=body, headers=signed(served, **{"Idempotency-Key": f"many-{number % 20}"}))
+
+    with ThreadPoolExecutor(30) as pool:
+        answers = list(pool.map(send, range(60)))
+    assert {answer.status_code for answer in answers} == {201}
+    assert [answer.json()["quantity"] for answer in answers] == [str(1 + number % 20) for number in range(60)]
+    assert len({answer.json()["id"] for answer in answers}) == 20
+    assert sum("Idempotent-Replayed" in answer.headers for answer in answers) == 40
+    lines = served.get("/trades/?ticker=MANY&format=csv", headers=signed(served)).text.splitlines()
+    assert len(lines) == 21
+
+
+def test_what_the_short_way_leaves_is_said_by_the_view(served):
+    key = signed(served, **{"Idempotency-Key": "left"})
+    late = served.post("/trades/", json=TRADE | {"executed_at": "2020-01-15T10:00:00Z"}, headers=key)
+    assert (late.status_code, late.json()["executed_at"]) == (201, "2020-01-15T10:00:00Z")
+    other = served.post("/trades/", json=TRADE, headers=key)
+    assert (other.status_code, other.json()["code"]) == (422, "idempotency_key_reused")
 
 
 def test_a_page_and_its_files_are_served(served):

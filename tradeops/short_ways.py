@@ -5,21 +5,27 @@ middleware gives to every answer are not written here a second time: it is asked
 out of the ordinary, and whatever a short way leaves or fails at, goes the whole way, as the same request.
 """
 
+import logging
 from functools import cache
 from io import BytesIO
 
 from django.core.exceptions import DisallowedHost
 from django.core.handlers.wsgi import WSGIHandler, WSGIRequest
+from django.db import close_old_connections
 from django.http import HttpRequest, HttpResponse
 from django.utils import timezone
 
-from trades.quick.booking import book_quickly
+from trades.booking.group_commit import OUTAGES
+from trades.booking.orders import Order, book_orders
+from trades.quick.booking import book_quickly, booked, order_of
 from trades.quick.listing import list_quickly
 from trades.quick.signing import VARY, leave_to_view
+from trades.services import Booking
 
 from .core.turns import turn
 from .middleware import give_id, refusal_of_body, tell_id
 
+logger = logging.getLogger(__name__)
 WAYS = {"GET": list_quickly, "POST": book_quickly}
 ADDRESSES = ("/trades/", "/trades")
 # What a middleware, and no short way, looks at.
@@ -49,10 +55,48 @@ def short_answer(request: HttpRequest) -> HttpResponse | None:
     if response is None:
         leave_to_view(request)
         return None
+    return with_standing_headers(request, response, identity)
+
+
+def with_standing_headers(request: HttpRequest, response: HttpResponse, identity: str) -> HttpResponse:
     response["Content-Length"] = str(len(response.content))
     for name, value in standing_headers(request.is_secure()):
         response[name] = value
     return tell_id(request, response, identity)
+
+
+def answers_to_bookings(requests: list[HttpRequest]) -> list[HttpResponse | None]:
+    """The answers to plain bookings, written together in one transaction; None for what is left to the view.
+
+    Where the whole fails, each is tried by itself by its view; where the database is away, each is told so, for
+    nobody knows whether it was written.
+    """
+    close_old_connections()
+    timezone.deactivate()
+    orders = []
+    for request in requests:
+        try:
+            orders.append(order_of(request) if is_ordinary(request) else None)
+        except Exception as failure:
+            leave_to_view(request, failure)
+            orders.append(None)
+    failure = None
+    try:
+        book_orders([order for order in orders if order is not None])
+    except OUTAGES as outage:
+        failure = outage
+    except Exception:
+        logger.exception("%d bookings could not be written together.", len(orders))
+    return [answer_to(request, order, failure) for request, order in zip(requests, orders, strict=True)]
+
+
+def answer_to(request: HttpRequest, order: Order | None, failure: Exception | None) -> HttpResponse | None:
+    if order is None or not order.is_booked:
+        if not hasattr(request, "short_way_left"):
+            leave_to_view(request, failure)
+        return None
+    response = booked(Booking(order.trade, answer=order.answer))
+    return with_standing_headers(request, response, give_id(request))
 
 
 def is_ordinary(request: HttpRequest) -> bool:

@@ -15,19 +15,22 @@ from tradeops.middleware import body_limit
 
 Application = Callable[[dict, Callable], Iterable[bytes]]
 READ_AT_ONCE = 65_536
+PROXY_SAYS = wrap_wsgi_with_proxy_headers(lambda environ, start_response: environ)
 
 
 def application_for(django_application: Application) -> Application:
     """Django's application as our servers call it."""
-    application = with_chunked_bodies(with_whole_answers(django_application))
-    if settings.FOREIGN_HOSTS:
-        # Behind a proxy on this machine the client's address and scheme stand in its headers.
-        return wrap_wsgi_with_proxy_headers(application)
-    return application
+    return with_chunked_bodies(with_whole_answers(django_application))
+
+
+def as_client_sent(environ: dict) -> dict:
+    """The request as it was sent to the proxy: behind one on this machine, address and scheme stand in its headers."""
+    return PROXY_SAYS(environ, None) if settings.FOREIGN_HOSTS else environ
 
 
 def with_chunked_bodies(application: Application) -> Application:
     def run(environ: dict, start_response: Callable) -> Iterable[bytes]:
+        environ = as_client_sent(environ)
         if "HTTP_TRANSFER_ENCODING" in environ:
             announce_length(environ)
         return application(environ, start_response)

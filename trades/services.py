@@ -119,11 +119,8 @@ def book_trade(
     Raises ValidationError by field, Unprocessable for a key used with other values, Conflict for a
     forbidden short or a closed period.
     """
-    trade.client_trade_id = trade.client_trade_id or idempotency_key
-    act = Act(actor, EntryKind.BOOKING, reason, trade.client_trade_id, asked(trade, ASKED_OF_TRADE), describe)
-    check(trade)
-    refuse_proposed_key(trade.account, act)
-    order = Order(trade, act)
+    order = order_for(trade, actor=actor, idempotency_key=idempotency_key, describe=describe, reason=reason)
+    act = order.act
     group_commit.book(order)
     if order.refusal is not None:
         raise order.refusal
@@ -131,6 +128,17 @@ def book_trade(
         return Booking(trade, answer=order.answer)
     trade.executed_at = trade.executed_at or timezone.now()
     return _once(trade.account, act, lambda: _book(trade, act))
+
+
+def order_for(
+    trade: Trade, *, actor: User, idempotency_key: str | None = None, describe=None, reason: str = ""
+) -> Order:
+    """An unsaved trade as it is to be booked. Raises as `book_trade` does, of what can be said before."""
+    trade.client_trade_id = trade.client_trade_id or idempotency_key
+    act = Act(actor, EntryKind.BOOKING, reason, trade.client_trade_id, asked(trade, ASKED_OF_TRADE), describe)
+    check(trade)
+    refuse_proposed_key(trade.account, act)
+    return Order(trade, act)
 
 
 def book_activity(

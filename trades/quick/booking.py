@@ -9,6 +9,7 @@ from tradeops.core.users.roles import Action
 
 from .. import services
 from ..booking import writing
+from ..booking.orders import Order
 from ..models import Account, Trade
 from ..serializers import TradeRequestSerializer, TradeSerializer, field_values
 from ..versions.api import KEY, account_of, in_order
@@ -22,6 +23,28 @@ READER = TradeRequestSerializer()
 
 def book_quickly(request: HttpRequest) -> HttpResponse | None:
     """The answer to a plain booking; None for all else."""
+    asked = read_booking(request)
+    if asked is None:
+        return None
+    try:
+        return booked(services.book_trade(**asked))
+    except REFUSALS:
+        return None
+
+
+def order_of(request: HttpRequest) -> Order | None:
+    """What a plain booking orders, to be booked with others (booking/orders.py); None for all else."""
+    asked = read_booking(request)
+    if asked is None:
+        return None
+    try:
+        return services.order_for(**asked)
+    except REFUSALS:
+        return None
+
+
+def read_booking(request: HttpRequest) -> dict | None:
+    """What a plain booking says to the service."""
     key = request.META.get("HTTP_IDEMPOTENCY_KEY")
     is_plain = request.method == "POST" and request.content_type == JSON and not request.META.get("QUERY_STRING")
     if not is_plain or (key is not None and not KEY.fullmatch(key)):
@@ -33,10 +56,9 @@ def book_quickly(request: HttpRequest) -> HttpResponse | None:
         said = READER.run_validation(parse_json(request.body))
         values = {"fees": Decimal(0), "executed_at": None} | field_values(said)
         trade = Trade(account=account_for(signed, said.get("account")), **values)
-        booking = services.book_trade(trade, actor=signed.user, idempotency_key=key, describe=written_trade)
     except REFUSALS:
         return None
-    return booked(booking)
+    return {"trade": trade, "actor": signed.user, "idempotency_key": key, "describe": written_trade}
 
 
 def account_for(signed: SignedRequest, account_id: int | None) -> Account:
