@@ -8,6 +8,7 @@ wait at the same time share one transaction, and nobody is answered before it is
 
 import asyncio
 import logging
+import sys
 import tempfile
 import threading
 from collections.abc import Iterable
@@ -19,14 +20,14 @@ from django.core import signals
 from django.core.handlers.wsgi import WSGIHandler, WSGIRequest
 from django.http import HttpResponse
 
+from trades.booking.group_commit import MOST_AT_ONCE
+
 from .core.api import problem
-from .middleware import body_limit
 from .short_ways import ADDRESSES, ShortWayHandler, answers_to_bookings
-from .wire import application_for, as_client_sent
+from .wire import application_for, as_client_sent, limit_of
 
 logger = logging.getLogger(__name__)
 READERS = 2  # one reads and writes while the other waits for the disk
-MOST_AT_ONCE = 200
 OWN_VARIABLES = {"content-type": "CONTENT_TYPE", "content-length": "CONTENT_LENGTH"}
 
 
@@ -149,7 +150,7 @@ def environ_of(scope) -> dict:
         "REMOTE_ADDR": scope.client.rpartition(":")[0].strip("[]"),
         "wsgi.version": (1, 0),
         "wsgi.url_scheme": scope.scheme,
-        "wsgi.errors": logging.lastResort,
+        "wsgi.errors": sys.stderr,
         "wsgi.multithread": True,
         "wsgi.multiprocess": True,
         "wsgi.run_once": False,
@@ -179,7 +180,7 @@ def is_booking(environ: dict) -> bool:
 
 async def body_of(environ: dict, protocol):
     """The body as a file, or as much of it as `guard_body` needs to refuse it; a length not told before is noted."""
-    limit = body_limit(environ.get("CONTENT_TYPE", "").partition(";")[0].strip().lower(), environ["PATH_INFO"])
+    limit = limit_of(environ)
     body = tempfile.SpooledTemporaryFile(settings.FILE_UPLOAD_MAX_MEMORY_SIZE)  # noqa: SIM115 - Django reads it
     length = environ.get("CONTENT_LENGTH", "")
     if length and not (length.isascii() and length.isdigit() and len(length) <= 15 and int(length) <= limit):

@@ -38,10 +38,14 @@ def with_chunked_bodies(application: Application) -> Application:
     return run
 
 
+def limit_of(environ: dict) -> int:
+    """How many bytes the request's body may have, by its kind and address."""
+    return body_limit(environ.get("CONTENT_TYPE", "").partition(";")[0].strip().lower(), environ["PATH_INFO"])
+
+
 def announce_length(environ: dict) -> None:
     """Reads the body, as far as one byte above what is taken, and tells its length to `guard_body`."""
-    kind = environ.get("CONTENT_TYPE", "").partition(";")[0].strip().lower()
-    left = body_limit(kind, environ["PATH_INFO"]) + 1
+    left = limit_of(environ) + 1
     body = tempfile.SpooledTemporaryFile(settings.FILE_UPLOAD_MAX_MEMORY_SIZE)  # noqa: SIM115 - Django reads it
     while left > 0 and (data := environ["wsgi.input"].read(min(left, READ_AT_ONCE))):
         body.write(data)
