@@ -18,7 +18,6 @@ from .booking.changing import Booking, Change, change_or_propose, repeated_adjus
 from .booking.checks import check
 from .booking.orders import Order
 from .chain import links
-from .control import proposals
 from .models import Account, AccountKind, Activity, ActivityKind, EntryKind, Trade, Version
 
 FIRST_ACCOUNT_NAME = "Main"
@@ -137,7 +136,8 @@ def order_for(
     trade.client_trade_id = trade.client_trade_id or idempotency_key
     act = Act(actor, EntryKind.BOOKING, reason, trade.client_trade_id, asked(trade, ASKED_OF_TRADE), describe)
     check(trade)
-    refuse_proposed_key(trade.account, act)
+    if trade.account.needs_approval:  # booked with others, it is not asked for again
+        acts.refuse_proposed_key(trade.account, act)
     return Order(trade, act)
 
 
@@ -152,7 +152,6 @@ def book_activity(
     act = Act(actor, EntryKind.BOOKING, reason, idempotency_key, asked(activity, ASKED_OF_ACTIVITY), describe)
     activity.effective_at = activity.effective_at or timezone.now()
     check(activity)
-    refuse_proposed_key(activity.account, act)
     return _once(activity.account, act, lambda: _book(activity, act))
 
 
@@ -193,12 +192,6 @@ def void_version(
     kind = EntryKind.ADJUSTMENT if is_adjustment else EntryKind.VOID
     act = Act(actor, kind, reason, idempotency_key, asked_of(change, reason))
     return _once(row.account, act, lambda: change_or_propose(change, act))
-
-
-def refuse_proposed_key(account: Account, act: Act) -> None:
-    """Raises Unprocessable for a key under which a correction was proposed: it books nothing else."""
-    if account.needs_approval:
-        proposals.under_key(account, act)
 
 
 def asked(row: Version, names: tuple[str, ...]) -> str:

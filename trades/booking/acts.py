@@ -14,7 +14,7 @@ from tradeops.core.users.models import User
 from tradeops.core.users.roles import Action, require
 
 from ..chain import links
-from ..models import Account, Activity, EntryKind, KeptAnswer, LedgerEntry, Trade, Version
+from ..models import Account, Activity, EntryKind, KeptAnswer, LedgerEntry, Proposal, Trade, Version
 
 # What an entry of a kind takes; all others take booking.
 NEEDED = {EntryKind.CLOSE: Action.CLOSE_BOOKS, EntryKind.RULES: Action.SET_APPROVAL}
@@ -69,6 +69,7 @@ def write_entry_of(account: Account, act: Act, rows: str, closes_day=None) -> Le
     Raises PermissionDenied for an actor whose role does not allow it: pages and API ask sooner, a command may not.
     """
     require_right(account, act)
+    refuse_proposed_key(account, act)
     entry = next_entry(account, act, rows, closes_day)
     entry.save(force_insert=True)
     account.save(update_fields=HEAD_FIELDS)
@@ -119,9 +120,18 @@ def entry_under(account: Account, act: Act) -> LedgerEntry | None:
     entries = LedgerEntry.objects.select_related("kept_answer")
     entry = entries.filter(account=account, idempotency_key=act.key).first() if act.key else None
     if entry is not None and (entry.kind, entry.request_hash) != (act.kind, act.request_hash):
-        detail = f"The key {act.key!r} was used before, with another body."
-        raise Unprocessable(detail, "idempotency_key_reused")
+        raise key_reused(act)
     return entry
+
+
+def refuse_proposed_key(account: Account, act: Act) -> None:
+    """Raises Unprocessable for a key under which a correction was proposed: it books nothing else."""
+    if act.key and Proposal.objects.filter(account=account, idempotency_key=act.key).exists():
+        raise key_reused(act)
+
+
+def key_reused(act: Act) -> Unprocessable:
+    return Unprocessable(f"The key {act.key!r} was used before, with another body.", "idempotency_key_reused")
 
 
 def refuse_closed(account: Account, *instants: datetime) -> None:

@@ -11,8 +11,8 @@ from tradeops.core.users.roles import Action, require
 from ..booking import acts, changing
 from ..booking.acts import Act
 from ..booking.changing import Booking, Change
-from ..models import EntryKind, Proposal, ProposalState, Target, Version
-from .proposals import values_of
+from ..models import Proposal, ProposalState, Target, Version
+from .proposals import kind_of, values_of
 
 REASON_CHARACTERS = 500
 
@@ -84,12 +84,6 @@ def decide(proposal: Proposal, state: ProposalState, actor: User, reason: str) -
     proposal.decision_reason = reason
     proposal.save(update_fields=["state", "decided_by", "decided_at", "decision_reason", "entry"])
     return proposal
-
-
-def kind_of(proposal: Proposal) -> EntryKind:
-    if proposal.is_adjustment:
-        return EntryKind.ADJUSTMENT
-    return EntryKind.VOID if proposal.is_void else EntryKind.CORRECTION
 
 
 def reason_of(proposal: Proposal, reason: str) -> str:

@@ -1,19 +1,25 @@
 """Proposals as rows: what a correction or void that waits for another's approval would do."""
 
-from tradeops.core.api import Conflict, Unprocessable
+from tradeops.core.api import Conflict
 
-from ..booking.acts import Act
+from ..booking.acts import Act, key_reused
 from ..chain import links
-from ..models import Account, Proposal, ProposalState, Target, Version
+from ..models import Account, EntryKind, Proposal, ProposalState, Target, Version
 
 
 def under_key(account: Account, act: Act) -> Proposal | None:
     """What the act's key was proposed under before. Raises Unprocessable where that was another act."""
     proposal = Proposal.objects.filter(account=account, idempotency_key=act.key).first() if act.key else None
-    if proposal is not None and proposal.request_hash != act.request_hash:
-        detail = f"The key {act.key!r} was used before, with another body."
-        raise Unprocessable(detail, "idempotency_key_reused")
+    if proposal is not None and (kind_of(proposal), proposal.request_hash) != (act.kind, act.request_hash):
+        raise key_reused(act)
     return proposal
+
+
+def kind_of(proposal: Proposal) -> EntryKind:
+    """Of the entry that would carry it out."""
+    if proposal.is_adjustment:
+        return EntryKind.ADJUSTMENT
+    return EntryKind.VOID if proposal.is_void else EntryKind.CORRECTION
 
 
 def refuse_second(latest: Version) -> None:

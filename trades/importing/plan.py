@@ -10,6 +10,7 @@ from ..booking import acts
 from ..models import Account, Activity, EntryKind, Trade
 from .cells import EPOCH, MICROSECOND, microseconds
 from .checked import CheckedFile
+from .contradictions import refuse_others
 from .faults import Fault, Faults, FileRefused
 from .repeats import find_repeats
 from .staging import Known, find_known
@@ -82,10 +83,11 @@ class Plan:
 def make_plan(account: Account, checked: CheckedFile, *, takes_equal: bool) -> Plan:
     """What importing the file would do. `takes_equal` books a row even where the book holds its equal.
 
-    Raises FileRefused for rows that fall into a closed period, or that contradict each other.
+    Raises FileRefused for rows that fall into a closed period, or that contradict each other or the book.
     """
     repeats = find_repeats(checked)
     known = find_known(account, checked, takes_equal=takes_equal)
+    refuse_others(checked, known)
     known_activities = {} if takes_equal else find_known_activities(account, checked)
     left_out = np.concatenate([known.places, repeats, np.array(list(known_activities), np.int64) + len(checked)])
     # A row may be known and repeated: it is counted once, as known.

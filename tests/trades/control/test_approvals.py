@@ -132,6 +132,26 @@ def test_a_key_that_a_correction_was_proposed_under_books_nothing_else(api, alic
     assert (Trade.objects.count(), Activity.objects.count()) == (1, 0)
 
 
+def test_neither_a_file_nor_a_row_of_one_nor_a_close_takes_that_key(api, alice, carol, trade):
+    key = {"Idempotency-Key": "k"}
+    send(api(alice), "patch", f"/trades/{trade.trade_id}", {"price": "101"}, **key)
+    row, whole = "AAPL,BUY,1,1,2025-01-15T14:30:00Z", "ticker,trade_type,quantity,price,executed_at"
+    for text, headers in ((f"{whole}\n{row}\n", key), (f"{whole},client_trade_id\n{row},k\n", {})):
+        answer = api(alice).post("/trades/import", text, content_type="text/csv", headers=headers)
+        told = answer.json().get("errors", [answer.json()])[0]
+        assert (answer.status_code, told["code"]) == (422, "idempotency_key_reused")
+    close = send(api(carol), "post", f"/accounts/{trade.account_id}/closes", {"day": "2025-01-31"}, **key)
+    assert (close.status_code, close.json()["code"]) == (422, "idempotency_key_reused")
+    assert LedgerEntry.objects.filter(account=trade.account).count() == 2
+
+
+def test_a_void_and_a_correction_that_says_nothing_do_not_share_a_key(api, alice, trade):
+    key = {"Idempotency-Key": "k"}
+    assert send(api(alice), "delete", f"/trades/{trade.trade_id}", **key).status_code == 202
+    answer = send(api(alice), "patch", f"/trades/{trade.trade_id}", {}, **key)
+    assert (answer.status_code, answer.json()["code"]) == (422, "idempotency_key_reused")
+
+
 def test_a_repeat_of_a_key_proposes_once_and_is_answered_alike_ever_after(api, alice, carol, trade):
     address, body, key = f"/trades/{trade.trade_id}", {"price": "101"}, {"Idempotency-Key": "k"}
     first, second = (send(api(alice), "patch", address, body, **key) for _ in range(2))

@@ -77,6 +77,36 @@ def test_a_client_trade_id_that_a_file_brought_is_a_repeat_with_the_same_values_
     assert Trade.objects.count() == 1
 
 
+NAMED = "ticker,trade_type,quantity,price,executed_at,fees,client_trade_id,note\n"
+
+
+def test_a_row_that_says_otherwise_than_the_trade_of_its_id_is_refused(api, alice):
+    client = api(alice)
+    first = "AAPL,BUY,100,10.5,2025-01-15T14:30:00Z,1,c-1,x\n"
+    send(client, NAMED + first)
+    trade = Trade.objects.get()
+    other = NAMED + "MSFT,BUY,1,1,2025-01-15T14:30:00Z,0,c-2,\n" + first.replace("10.5", "11").replace(",x", ",y")
+    for query in ("", "?dry_run=true", "?duplicates=import"):
+        answer = send(client, other, query)
+        assert (answer.status_code, errors(answer)) == (422, [(3, "client_trade_id", "idempotency_key_reused")])
+        words = f"Trade {trade.trade_id} bears it and says otherwise: price '10.5', note 'x'."
+        assert answer.json()["errors"][0]["message"] == words
+    client.patch(f"/trades/{trade.trade_id}", {"price": "11"}, format="json")
+    for said in (first, first.replace("10.5", "11")):  # as it was first, and as it is now
+        assert send(client, NAMED + said).json()["duplicates"] == 1
+    without = "ticker,trade_type,quantity,price,executed_at,client_trade_id\nAAPL,BUY,100,11,2025-01-15T14:30:00Z,c-1\n"
+    assert send(client, without).json()["duplicates"] == 1  # it says nothing of fees and notes
+    assert Trade.objects.current().count() == 1
+
+
+def test_a_row_does_not_take_the_key_of_another_act(api, alice):
+    client = api(alice)
+    deposit = {"kind": "deposit", "amount": "5"}
+    client.post("/activities/", deposit, format="json", headers={"Idempotency-Key": "c-1"})
+    answer = send(client, NAMED + "AAPL,BUY,100,10.5,2025-01-15T14:30:00Z,1,c-1,x\n")
+    assert (answer.status_code, errors(answer)) == (422, [(2, "client_trade_id", "idempotency_key_reused")])
+
+
 def test_a_dry_run_tells_and_does_nothing(api, alice):
     account = make_account(alice)
     book(account, quantity="100", price="10.5", executed_at=None)

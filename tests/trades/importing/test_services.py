@@ -65,7 +65,10 @@ def test_a_files_ids_are_looked_up_in_the_book_and_its_contents_grouped(account)
     bring(account)
     checked = importer.check(io.BytesIO(FILE.encode()), {})
     with staging.staged(checked), connection.cursor() as cursor:
-        cursor.execute("EXPLAIN QUERY PLAN " + staging.BOOKED_UNDER_ID, {"account": account.pk})
+        cursor.execute(
+            "EXPLAIN QUERY PLAN " + staging.BOOKED_UNDER_ID.format(alike=staging.alike(checked)),
+            {"account": account.pk},
+        )
         assert any("SEARCH first USING INDEX" in row[3] for row in cursor.fetchall())
         contents = staging.EQUAL.format(in_file=staging.NAMELESS, in_book="TRUE")
         cursor.execute("EXPLAIN QUERY PLAN " + contents, {"account": account.pk})
