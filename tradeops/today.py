@@ -22,11 +22,10 @@ from trades.models import Account, Position
 from trades.performance.history import Books
 from trades.performance.standings import Day
 from trades.positions.day_pnl import day_pnl
-from trades.positions.valuation import value_all
+from trades.positions.holdings import held_together, largest_of
 
 ZERO = Decimal(0)
 POSITIONS_SHOWN = 10
-POSITIONS_READ = 5000
 UNMARKED_NAMED = 5
 SPARKLINE_SPAN = timedelta(minutes=5)
 SPARKLINE_STEP_MS = 2000  # static/js/sparkline.js goes on at the same pace
@@ -36,14 +35,12 @@ def is_marked(position: Position) -> bool:
     return position.valuation.mark is not None
 
 
-def size(position: Position) -> tuple:
-    """Sorts by value, the largest first; what has no price comes last, by cost."""
-    return not is_marked(position), -abs(position.valuation.market_value or position.cost_basis)
-
-
 @dataclass(frozen=True)
 class Book:
-    """The accounts of one currency, summed. Money in that currency; each position has its `valuation`."""
+    """The accounts of one currency, summed. Money in that currency.
+
+    `held` is what they hold together (positions/holdings.py), `largest` the largest of their positions.
+    """
 
     currency: str = ""
     account_count: int = 0
@@ -53,33 +50,34 @@ class Book:
     receivable: Decimal = ZERO  # announced and not yet paid
     day_pnl: Decimal = ZERO
     day_began_at: datetime | None = None
-    open_positions: list[Position] = field(default_factory=list)
+    held: list[Position] = field(default_factory=list)
+    largest: list[Position] = field(default_factory=list)
 
     @property
-    def largest(self) -> list[Position]:
-        return sorted(self.open_positions, key=size)[:POSITIONS_SHOWN]
+    def open_count(self) -> int:
+        return sum(position.count for position in self.held)
 
     @property
     def unmarked(self) -> list[str]:
         """Tickers held without a price: with one of them nobody knows the equity, and P&L leaves them out."""
-        tickers = sorted({position.ticker for position in self.open_positions if not is_marked(position)})
+        tickers = sorted({position.ticker for position in self.held if not is_marked(position)})
         return tickers[:UNMARKED_NAMED]
 
     @property
     def unrealized_pnl(self) -> Decimal:
-        return sum((position.valuation.unrealized_pnl for position in self.open_positions if is_marked(position)), ZERO)
+        return total(position.valuation.unrealized_pnl for position in self.held if is_marked(position))
 
     @property
     def equity(self) -> Decimal | None:
         """Cash, what is owed, and what is held at its marks; None where a mark is missing."""
-        values = [position.valuation.market_value for position in self.open_positions]
+        values = [position.valuation.market_value for position in self.held]
         return None if None in values else total([self.cash, self.receivable, *values])
 
     @property
     def holdings(self) -> dict[str, list[str]]:
         """Net quantity and mark by ticker, of what a tick moves, in plain decimals."""
         held: dict[str, tuple[Decimal, Decimal]] = {}
-        for position in (one for one in self.open_positions if one.valuation.is_live):
+        for position in (one for one in self.held if one.valuation.is_live):
             quantity, _ = held.get(position.ticker, (ZERO, ZERO))
             held[position.ticker] = (quantity + position.quantity, position.valuation.mark)
         return {ticker: [plain(quantity), plain(mark)] for ticker, (quantity, mark) in held.items()}
@@ -93,7 +91,8 @@ def book_of(user, now: datetime) -> Book:
     accounts = Account.objects.visible_to(user).filter(currency=currency)
     totals = totals_of(user, currency)
     money = cash_by("account__currency", accounts, now).get(currency, Cash())
-    positions = value_all(open_positions(user, currency), now)
+    positions = Position.objects.visible_to(user).filter(account__currency=currency)
+    held = held_together(positions, now)
     today = day_of(accounts, now)
     return Book(
         currency=currency,
@@ -102,9 +101,10 @@ def book_of(user, now: datetime) -> Book:
         fees=totals["fees"],
         cash=money.cash,
         receivable=money.receivable,
-        day_pnl=day_pnl(accounts, positions, today),
+        day_pnl=day_pnl(accounts, held, today),
         day_began_at=today.start,
-        open_positions=positions,
+        held=held,
+        largest=largest_of(positions, held, now, POSITIONS_SHOWN),
     )
 
 
@@ -131,16 +131,6 @@ def totals_of(user, currency: str) -> dict[str, Decimal]:
         .aggregate(**{f"total_{name}": ExactSum(name) for name in names})
     )
     return {name: sums[f"total_{name}"] or ZERO for name in names}
-
-
-def open_positions(user, currency: str):
-    return (
-        Position.objects.visible_to(user)
-        .filter(account__currency=currency)
-        .exclude(quantity=ZERO)
-        .select_related("account")
-        .order_by("instrument", "account")[:POSITIONS_READ]
-    )
 
 
 def recent_prices(now: datetime) -> dict[str, str]:

@@ -135,5 +135,5 @@ class TradeStats(BookView):
         asked = checked_filters(TradeFilter, trades, request.query_params, known=["format"])
         statistics = statistics_for(request.user, asked)
         shown = statistics.total
-        shown.by_ticker = statistics.by_ticker[:MOST_TICKERS]
+        shown.by_ticker, shown.ticker_count = statistics.by_ticker[:MOST_TICKERS], len(statistics.by_ticker)
         return Response(StatsSerializer(shown).data)

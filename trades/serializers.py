@@ -138,4 +138,5 @@ class StatsSerializer(TickerStatsSerializer):
     """Totals of the trades that match; `realized_pnl` and round trips belong to the trade that closed."""
 
     ticker = None
-    by_ticker = TickerStatsSerializer(many=True)
+    ticker_count = serializers.IntegerField()
+    by_ticker = TickerStatsSerializer(many=True, help_text="The first 1,000 by name; `?ticker=` asks for others.")

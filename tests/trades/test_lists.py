@@ -158,6 +158,7 @@ def test_statistics_over_all(api, alice, account):
         "trade_count": 5, "buy_count": 3, "sell_count": 2, "total_quantity": "26", "total_notional": "2159",
         "total_fees": "5", "average_buy_price": "79.153846153846", "average_sell_price": "86.923076923077",
         "realized_pnl": "101", "closed_trades": 3, "win_rate_percentage": pytest.approx(100 / 3),
+        "ticker_count": 2,
     }  # fmt: skip
     assert [(one["ticker"], one["trade_count"], one["realized_pnl"], one["closed_trades"]) for one in by_ticker] == [
         ("AAPL", 2, "100", 1),

@@ -25,6 +25,7 @@ from .serializers import HistorySerializer, PerformanceSerializer
 COLUMNS = (
     "day", "cash", "receivable", "market_value", "equity", "cash_flow", "pnl", "twr", "drawdown", "reason", "unmarked",
 )  # fmt: skip
+MOST_GROUPS = 1000  # listed, by name; all are counted
 
 
 class PortfolioHistory(APIView):
@@ -104,6 +105,7 @@ def csv_texts(rows: list[dict]) -> Iterator[str]:
 
 
 def performance_of(history: History, benchmark: Benchmark | None) -> dict:
+    tickers, strategies, tags = history.by_ticker(), history.by_strategy(), history.by_tag()
     return (
         scope_of(history)
         | history.figures()
@@ -111,9 +113,12 @@ def performance_of(history: History, benchmark: Benchmark | None) -> dict:
             "periods_per_year": history.periods_per_year,
             "closed_trades": len(history.profits),
             "benchmark": benchmark,
-            "by_ticker": [*map(ticker_row, history.by_ticker()), *money_row(history)],
-            "by_strategy": [group_row(group) | {"strategy": group.key} for group in history.by_strategy()],
-            "by_tag": [group_row(group) | {"tag": group.key} for group in history.by_tag()],
+            "by_ticker": [*map(ticker_row, tickers[:MOST_GROUPS]), *money_row(history)],
+            "ticker_count": len(tickers),
+            "by_strategy": [group_row(group) | {"strategy": group.key} for group in strategies[:MOST_GROUPS]],
+            "strategy_count": len(strategies),
+            "by_tag": [group_row(group) | {"tag": group.key} for group in tags[:MOST_GROUPS]],
+            "tag_count": len(tags),
             "by_month": history.by_month(),
         }
     )

@@ -18,7 +18,7 @@ from .history import Books, History
 from .plots import Plot, plot
 from .returns import Drawdown, Figure
 
-ROUND_TRIPS_SHOWN, FLOWS_SHOWN, DAYS_LISTED = 100, 100, 800
+ROUND_TRIPS_SHOWN, FLOWS_SHOWN, DAYS_LISTED, GROUPS_SHOWN = 100, 100, 800, 500
 MONTHS_OF_DAYS = 12
 
 
@@ -200,15 +200,19 @@ def parts_of(history: History) -> dict:
         return Linked(group, trades_query(books, start, end, **filters) if all(filters.values()) else "")
 
     trips = RoundTrip.objects.filter(account__in=books.accounts, closed_at__gte=start, closed_at__lt=end)
+    tickers, strategies, tags = history.by_ticker(), history.by_strategy(), history.by_tag()
     flows = list(zip(history.equity.walk.flows, history.equity.flow_values, strict=True))
     return {
         "months": [Linked(month, month_query(books, month)) for month in reversed(months)],
         "sheets": calendar_of(history, months)[::-1],
         "days_listed": history.equity.days[-DAYS_LISTED:][::-1],
-        "tickers": history.by_ticker(),
+        "tickers": tickers[:GROUPS_SHOWN],
+        "ticker_count": len(tickers),
         "money": history.equity.walk.money,
-        "strategies": [trades(group, strategy=group.key) for group in history.by_strategy()],
-        "tags": [trades(group, tag=group.key) for group in history.by_tag()],
+        "strategies": [trades(group, strategy=group.key) for group in strategies[:GROUPS_SHOWN]],
+        "strategy_count": len(strategies),
+        "tags": [trades(group, tag=group.key) for group in tags[:GROUPS_SHOWN]],
+        "tag_count": len(tags),
         "trips": trips.select_related("account").order_by("-closed_at", "-closed_by")[:ROUND_TRIPS_SHOWN],
         "trip_count": len(history.profits),
         "flows": flows[::-1][:FLOWS_SHOWN],

@@ -5,7 +5,6 @@ in between, that is not so: the few accounts that had one today are folded, as t
 """
 
 from collections import defaultdict
-from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, time
 from decimal import Decimal
@@ -22,6 +21,7 @@ from ..performance.equity import Equity, carried
 from ..performance.history import BookMarks, Books
 from ..performance.returns import value_pnl
 from ..performance.standings import MOMENT, Day, walk
+from .holdings import held_together
 from .valuation import splits_of
 
 OWN_MONEY = {ActivityKind.INTEREST, ActivityKind.FEE}
@@ -53,8 +53,8 @@ class Line:
         return value_pnl(opening, self.closing, self.paid, self.fees, self.income)
 
 
-def day_pnl(accounts: QuerySet, positions: Sequence[Position], day: Day) -> Decimal:
-    """What `accounts` made of `day`, which is not over; `positions` are their open ones, valued at its end.
+def day_pnl(accounts: QuerySet, held: list[Position], day: Day) -> Decimal:
+    """What `accounts` made of `day`, which is not over; `held` is all they hold together, valued at its end.
 
     What has no price at one of both ends is left out, all but its fees and its income.
     """
@@ -62,9 +62,11 @@ def day_pnl(accounts: QuerySet, positions: Sequence[Position], day: Day) -> Deci
     activities = Activity.objects.current().filter(account__in=accounts, effective_at__gte=start).order_by()
     moves = list(activities.values_list("account_id", "kind").annotate(moved=ExactSum("amount")))
     folded = {account for account, kind, _ in moves if kind in UNUSUAL}
-    held = [position for position in positions if position.account_id not in folded]
-    lines = lines_of(accounts.exclude(pk__in=folded), held, start)
-    prices = opening_prices(lines, held, day)
+    others = accounts.exclude(pk__in=folded)
+    if folded:
+        held = held_together(Position.objects.filter(account__in=others), day.end)
+    lines = lines_of(others, held, start)
+    prices = opening_prices(lines, others, day)
     own = [signed(kind, moved) for account, kind, moved in moves if kind in OWN_MONEY and account not in folded]
     made = [line.pnl(prices.get(key)) for key, line in lines.items()]
     return total([*made, *own, *(folded_pnl(account, day) for account in Account.objects.filter(pk__in=folded))])
@@ -75,9 +77,9 @@ def signed(kind: str, amount: Decimal) -> Decimal:
     return EXACT.multiply(amount, CASH_KINDS[kind])
 
 
-def lines_of(accounts: QuerySet, positions: Sequence[Position], start: datetime) -> dict[Key, Line]:
+def lines_of(accounts: QuerySet, held: list[Position], start: datetime) -> dict[Key, Line]:
     lines: dict[Key, Line] = defaultdict(Line)
-    for position in positions:
+    for position in held:
         line, value = lines[position.account.takes_simulated_marks, position.ticker], position.valuation.market_value
         line.quantity = EXACT.add(line.quantity, position.quantity)
         line.closing = None if None in (line.closing, value) else EXACT.add(line.closing, value)
@@ -100,7 +102,7 @@ def key_of(row: dict) -> Key:
     return Account(kind=row["kind"]).takes_simulated_marks, row["ticker"]
 
 
-def opening_prices(lines: dict[Key, Line], positions: Sequence[Position], day: Day) -> dict[Key, Decimal]:
+def opening_prices(lines: dict[Key, Line], accounts: QuerySet, day: Day) -> dict[Key, Decimal]:
     """The close of the day before, as histories mark it (at 00:00 UTC), in the units of the day's start; where none is
     kept, the feed's own close of yesterday."""
     tickers, closed_at = {ticker for _, ticker in lines}, datetime.combine(day.day, time(), UTC)
@@ -108,7 +110,7 @@ def opening_prices(lines: dict[Key, Line], positions: Sequence[Position], day: D
     prices: dict[Key, Decimal] = {}
     for simulated in {kind for kind, _ in lines}:
         points = prices_at(tickers, closed_at, with_simulated=simulated)
-        splits = {ticker: events for (_, ticker), events in splits_of(positions, points.values()).items()}
+        splits = {ticker: events for (_, ticker), events in splits_of(accounts, points.values()).items()}
         for ticker in tickers:
             quote = quotes.get(ticker)
             if ticker in points:

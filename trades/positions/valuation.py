@@ -5,6 +5,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
 
+from django.db.models import QuerySet
+
 from market.history import PricePoint, prices_at
 from market.models import Source
 
@@ -46,7 +48,8 @@ def value_all(
     points = prices_at({position.ticker for position in positions}, at, with_simulated=True)
     real = {position.ticker for position in positions if not may_mark(points.get(position.ticker), position)}
     stated = prices_at(real, at, with_simulated=False)
-    splits = splits_of(positions, points.values()) if splits is None else splits
+    if splits is None:
+        splits = splits_of({position.account_id for position in positions}, points.values())
     for position in positions:
         point = points.get(position.ticker)
         if may_mark(point, position):
@@ -62,12 +65,11 @@ def may_mark(point: PricePoint | None, position: Position) -> bool:
     return point is None or point.source != Source.SIMULATED or position.account.takes_simulated_marks
 
 
-def splits_of(positions: list[Position], points: Iterable[PricePoint]) -> dict[Place, list[Split]]:
-    """The splits in the books of `positions` that a price of theirs may have to be carried over."""
+def splits_of(accounts: Iterable[int] | QuerySet, points: Iterable[PricePoint]) -> dict[Place, list[Split]]:
+    """The splits in the books of `accounts` that one of these prices may have to be carried over."""
     oldest = min((point.at for point in points), default=None)
     if oldest is None:
         return {}
-    accounts = {position.account_id for position in positions}
     rows = Activity.objects.current().filter(account__in=accounts, kind__in=SPLIT_KINDS, effective_at__gte=oldest)
     found: dict[Place, list[Split]] = {}
     for row in rows.in_order():

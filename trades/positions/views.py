@@ -29,13 +29,13 @@ from ..insight.views import methods_context, what_if_context
 from ..models import Activity, PnlMethod, Position, RoundTrip, Trade
 from ..versions.references import refer
 from .api import LOTS_SHOWN
+from .holdings import counted, held_together
 from .past import Asked, Record, record_of
 from .price_chart import FILLS_DRAWN, price_chart
 from .reading import account_of_entry, one_position, positions_in, read_positions
 from .valuation import value_all
 from .view_params import VIEW, PageViewParams, asked_of, query_of, view_context
 
-OPEN_READ = 5000
 FILLS_SHOWN = ROUND_TRIPS_SHOWN = ACTIVITIES_SHOWN = 50
 METHODS_UP_TO = 2000  # events that are folded by each method unasked
 
@@ -75,7 +75,7 @@ def sums_of(positions: QuerySet) -> Sums:
     """All of `positions` as they stand."""
     names = ("realized_pnl", "income", "fees")
     booked = positions.order_by().aggregate(**{f"{name}_sum": ExactSum(name) for name in names})
-    held = value_all(positions.exclude(quantity=ledger.ZERO)[:OPEN_READ], timezone.now())
+    held = held_together(positions, timezone.now())
     return summed(held, *(booked[f"{name}_sum"] or ledger.ZERO for name in names))
 
 
@@ -83,7 +83,8 @@ def sums_seen(positions: list[Position]) -> Sums:
     """Those of `positions` alone, each with its valuation."""
     names = ("realized_pnl", "income", "fees")
     booked = [ledger.total(getattr(position, name) for position in positions) for name in names]
-    return summed([position for position in positions if position.quantity], *booked)
+    held = [counted(position, 1, position.quantity) for position in positions if position.quantity]
+    return summed(held, *booked)
 
 
 def summed(held: list[Position], realized_pnl: Decimal, income: Decimal, fees: Decimal) -> Sums:
@@ -95,7 +96,7 @@ def summed(held: list[Position], realized_pnl: Decimal, income: Decimal, fees: D
         market_value=ledger.total(worth.market_value for worth in marked),
         gross_value=ledger.total(worth.market_value.copy_abs() for worth in marked),
         unrealized_pnl=ledger.total(worth.unrealized_pnl for worth in marked),
-        open_count=len(held),
+        open_count=sum(position.count for position in held),
         unmarked=sorted({position.ticker for position in held if position.valuation.mark is None}),
     )
 

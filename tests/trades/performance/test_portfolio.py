@@ -255,6 +255,7 @@ def test_groups_are_those_of_the_trade_that_closed(api, alice, account):
         for row in answer["by_strategy"]
     }
     assert shown == {"": (4, "20", "16", 1), "core": (2, "5", "3", 2)}
+    assert (answer["ticker_count"], answer["strategy_count"], answer["tag_count"]) == (3, 2, 2)
     assert [(row["tag"], row["closed_trades"], row["win_rate"]["value"]) for row in answer["by_tag"]] == [
         ("day", 1, 0.0), ("swing", 2, 0.5),
     ]  # fmt: skip
