@@ -24,6 +24,7 @@ from tradeops.core.users.roles import Action
 
 from .api import find_or_404
 from .bar_files import COLUMNS, BarFileError, BarValues, read_bar_file
+from .bar_reading import PRICES, adjusted, chosen_bars, splits_of
 from .models import Bar, Instrument, Mark, Timeframe
 from .serializers import (
     BarFileParams,
@@ -37,40 +38,15 @@ from .serializers import (
     MarkSerializer,
 )
 from .services import state_price, upload_bars
-from .splits import SplitFact, divided, multiplied, units_since
+from .splits import SplitFact
 from .tickers import is_ticker
 
-PRICES = ("open", "high", "low", "close")
 UPLOAD = PolymorphicProxySerializer(
     component_name="BarsOrMark", serializers=[BarUploadSerializer, MarkRequestSerializer], resource_type_field_name=None
 )
 
 
 # Reading -----------------------------------------------------------------------------------
-
-
-def chosen_bars(ticker: str, params: dict) -> QuerySet:
-    """The bars that the query parameters ask for, one a start."""
-    bars = Bar.objects.of([ticker]).filter(timeframe=params["timeframe"]).preferred()
-    bars = bars.in_span(params.get("start"), params.get("end"))
-    return bars.filter(is_final=params["final"] == "true") if "final" in params else bars
-
-
-def splits_of(instrument: Instrument, adjustment: str) -> list[SplitFact]:
-    """The splits that prices are to be adjusted by; raw ones by none."""
-    if adjustment == "raw":
-        return []
-    return [SplitFact(*values) for values in instrument.splits.values_list("effective_at", "new", "old")]
-
-
-def adjusted(bars: list[Bar], splits: list[SplitFact]) -> list[Bar]:
-    """The bars with their prices and volumes in units of after the last split. A bar that was over by then counts."""
-    for bar in bars:
-        units = units_since(bar.ends_at, splits)
-        for name in PRICES:
-            setattr(bar, name, divided(getattr(bar, name), units))
-        bar.volume = None if bar.volume is None else multiplied(bar.volume, units)
-    return bars
 
 
 def csv_pages(bars: QuerySet, ordering: str, splits: list[SplitFact]) -> Iterator[str]:

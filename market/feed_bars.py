@@ -12,7 +12,7 @@ from django.db.models import Q
 
 from .bars import Bars, bars_of_rows, bars_of_ticks, combine
 from .models import Bar, FeedState, TickBlock, Timeframe
-from .ticks import MILLISECOND, from_micros, from_ms, join, to_micros, to_ms
+from .ticks import MILLISECOND, StoredTicks, from_micros, from_ms, join, to_micros, to_ms
 
 # The feed's own bars; hours and days are kept, and what was uploaded.
 BARS_KEPT_FOR = {Timeframe.MINUTE: timedelta(days=10), Timeframe.FIVE_MINUTES: timedelta(days=60)}
@@ -22,8 +22,7 @@ GROWS = ["high", "low", "close", "volume", "is_final"]
 
 def bring_bars_up_to_date(state: FeedState) -> None:
     """Adds the ticks stored after flush `state.bars_seq` to the bars. `state` is locked by the caller's transaction."""
-    blocks = TickBlock.objects.filter(epoch=state.epoch, last_seq__gt=state.bars_seq).order_by("first_seq")
-    ticks = join(list(blocks.ticks())).after(state.bars_seq)
+    ticks = _new_ticks(state)
     if len(ticks.seqs):
         minutes = combine([bars_of_ticks(ticks)], Timeframe.MINUTE)
         _save(list(_grown(state, ticks.tickers, minutes)))
@@ -32,6 +31,21 @@ def bring_bars_up_to_date(state: FeedState) -> None:
     if state.flushed_at is not None:
         # Also those of tickers that had no tick since.
         Bar.objects.filter(source=state.source, is_final=False, ends_at__lte=state.flushed_at).update(is_final=True)
+
+
+def bars_with_new_ticks(state: FeedState, ticker: str, timeframe: Timeframe) -> list[Bar]:
+    """Those bars of `ticker` that ticks not yet written into bars change, as they will be; by start, not saved."""
+    ticks = _new_ticks(state).of_one(ticker)
+    if not len(ticks.seqs):
+        return []
+    minutes = combine([bars_of_ticks(ticks)], Timeframe.MINUTE)
+    return [bar for bar in _grown(state, ticks.tickers, minutes) if bar.timeframe == timeframe]
+
+
+def _new_ticks(state: FeedState) -> StoredTicks:
+    """The ticks stored since bars were last written."""
+    blocks = TickBlock.objects.filter(epoch=state.epoch, last_seq__gt=state.bars_seq).order_by("first_seq")
+    return join(list(blocks.ticks())).after(state.bars_seq)
 
 
 def _grown(state: FeedState, tickers: tuple[str, ...], minutes: Bars) -> Iterator[Bar]:

@@ -7,7 +7,7 @@ an int64 of milliseconds since 1970-01-01 UTC.
 import json
 import zlib
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 
@@ -63,9 +63,15 @@ class StoredTicks:
 
     def after(self, seq: int) -> "StoredTicks":
         """Those of later flushes than `seq`."""
-        chosen = self.seqs > seq
-        columns = {name: getattr(self, name)[chosen] for name, _ in COLUMNS}
-        return StoredTicks(tickers=self.tickers, **columns)
+        return self._chosen(self.seqs > seq)
+
+    def of_one(self, ticker: str) -> "StoredTicks":
+        """Those of `ticker` alone."""
+        mine = self._chosen(self.of(ticker))
+        return replace(mine, tickers=(ticker,), indexes=np.zeros(len(mine.seqs), dtype=np.int64))
+
+    def _chosen(self, rows: np.ndarray) -> "StoredTicks":
+        return replace(self, **{name: getattr(self, name)[rows] for name, _ in COLUMNS})
 
 
 def to_micros(price: Decimal) -> int:

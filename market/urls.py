@@ -6,6 +6,7 @@ from .alerting.api import Acknowledgement, AlertRuleDetail, AlertRules, FiredAle
 from .alerting.views import acknowledge_alert, alerts_page, change_rule
 from .api import TickerAverage, TickerDetail, TickerList
 from .bar_api import TickerBars, TickerMarks
+from .views import market_page, ticker_page
 
 api_urlpatterns = [
     path("tickers/", TickerList.as_view(), name="ticker-list"),
@@ -19,6 +20,8 @@ api_urlpatterns = [
     path("alerts/<int:rule_id>", AlertRuleDetail.as_view(), name="alert-rule-detail"),
 ]
 page_urlpatterns = [
+    path("market/", market_page, name="board"),
+    path("market/<str:ticker>/", ticker_page, name="ticker"),
     path("alerts/", alerts_page, name="alerts"),
     path("alerts/rules/<int:rule_id>/", change_rule, name="alert-rule-change"),
     path("alerts/fired/<int:alert_id>/", acknowledge_alert, name="alert-acknowledge-page"),

@@ -117,7 +117,7 @@ def test_a_ticker_is_found_by_its_exact_name_at_once(alice):
     Instrument.objects.get_or_create(ticker="AAPL")
     Instrument.objects.get_or_create(ticker="AAPLW")
     answer = signed_in(alice).get("/desk/find/", {"q": "aapl"})
-    assert answer["Location"] == "/desk/trades/?ticker=AAPL"
+    assert answer["Location"] == "/desk/market/AAPL/"
 
 
 def test_what_may_be_meant_is_listed(alice):

@@ -1,7 +1,6 @@
 """What `/` on the keyboard finds: a page by its name, a ticker, a run by its number."""
 
 from dataclasses import dataclass
-from urllib.parse import quote
 
 from django.urls import reverse
 
@@ -25,6 +24,7 @@ PAGES = {
     "Positions": "/desk/positions/",
     "Round trips": "/desk/round-trips/",
     "Performance": "/desk/performance/",
+    "Market": "/desk/market/",
     "Alerts": "/desk/alerts/",
     "Strategies": "/desk/strategies/",
     "Reports": "/desk/reports/",
@@ -59,7 +59,7 @@ def pages_named(words: str) -> list[Hit]:
 def tickers_like(words: str) -> list[Hit]:
     found = Instrument.objects.search(words)[:HITS_OF_A_KIND]
     return [
-        Hit("Ticker", instrument.ticker, instrument.name, f"/desk/trades/?ticker={quote(instrument.ticker)}")
+        Hit("Ticker", instrument.ticker, instrument.name, reverse("market:ticker", args=[instrument.ticker]))
         for instrument in found
     ]
 

@@ -13,6 +13,7 @@ from django.views.decorators.http import require_http_methods, require_POST
 from tradeops.core.users.roles import Action
 
 from ..models import Alert, AlertRule
+from ..tickers import TICKER_CHARACTERS
 from .forms import RuleForm
 from .services import MOST_RULES, OBJECTIVE_MS, acknowledge, delete_rule, latency_of, save_rule, snooze
 from .writing import words_of
@@ -29,7 +30,7 @@ def alerts_page(request: HttpRequest) -> HttpResponse:
         request.POST or None,
         may_tell_all=request.user.may_in_all(Action.KEEP_ALERTS),
         may_email=bool(settings.EMAIL_URL),
-        initial={"threshold": "2"},
+        initial={"threshold": "2", "ticker": request.GET.get("ticker", "")[:TICKER_CHARACTERS]},
     )
     if request.method == "POST" and form.is_valid():
         try:

@@ -2,7 +2,7 @@
 
 const PAGES = {
   d: "/desk/", t: "/desk/trades/", a: "/desk/activities/", p: "/desk/positions/", f: "/desk/performance/",
-  l: "/desk/alerts/", s: "/desk/strategies/", r: "/desk/reports/", e: "/desk/settings/",
+  m: "/desk/market/", l: "/desk/alerts/", s: "/desk/strategies/", r: "/desk/reports/", e: "/desk/settings/",
 };
 const CHORD_MILLISECONDS = 1200;
 let chordStarted = -Infinity;

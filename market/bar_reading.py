@@ -1,0 +1,62 @@
+"""Bars as the API and the ticker page ask for them: of one source a start, raw or adjusted by splits.
+
+The feed writes its bars once a minute. For a chart, what it stored since is added here in the same way, unsaved, so
+that the last candle stands where the next tick takes it up.
+"""
+
+from math import isfinite
+
+from django.db.models import QuerySet
+
+from .feed_bars import bars_with_new_ticks
+from .models import Bar, FeedState, Instrument, Source, Timeframe
+from .splits import SplitFact, divided, multiplied, units_since
+from .ticks import to_ms
+
+PRICES = ("open", "high", "low", "close")
+
+
+def chosen_bars(ticker: str, params: dict) -> QuerySet:
+    """The bars that the query parameters ask for, one a start."""
+    bars = Bar.objects.of([ticker]).filter(timeframe=params["timeframe"]).preferred()
+    bars = bars.in_span(params.get("start"), params.get("end"))
+    return bars.filter(is_final=params["final"] == "true") if "final" in params else bars
+
+
+def splits_of(instrument: Instrument, adjustment: str) -> list[SplitFact]:
+    """The splits that prices are to be adjusted by; raw ones by none."""
+    if adjustment == "raw":
+        return []
+    return [SplitFact(*values) for values in instrument.splits.values_list("effective_at", "new", "old")]
+
+
+def adjusted(bars: list[Bar], splits: list[SplitFact]) -> list[Bar]:
+    """The bars with their prices and volumes in units of after the last split. A bar that was over by then counts."""
+    for bar in bars:
+        units = units_since(bar.ends_at, splits)
+        for name in PRICES:
+            setattr(bar, name, divided(getattr(bar, name), units))
+        bar.volume = None if bar.volume is None else multiplied(bar.volume, units)
+    return bars
+
+
+def newest_bars(instrument: Instrument, timeframe: Timeframe, most: int, adjustment: str) -> list[Bar]:
+    """The last `most` bars, oldest first, up to the last stored tick."""
+    stored = Bar.objects.of([instrument.ticker]).filter(timeframe=timeframe).preferred().order_by("-start")[:most]
+    bars = {bar.start: bar for bar in stored}
+    for bar in bars_with_new_ticks(FeedState.objects.current(), instrument.ticker, timeframe):
+        if bar.start not in bars or bars[bar.start].source != Source.UPLOAD:
+            bars[bar.start] = bar
+    newest = [bars[start] for start in sorted(bars)][-most:]
+    return adjusted(newest, splits_of(instrument, adjustment))
+
+
+def candles_of(bars: list[Bar]) -> list[list[float | None]]:
+    """The bars as the browser draws them: start in milliseconds, open, high, low, close, volume."""
+    # In a numeric column SQL can put what is no number, and JSON has no word for it.
+    return [candle for candle in map(_candle, bars) if all(part is None or isfinite(part) for part in candle)]
+
+
+def _candle(bar: Bar) -> list[float | None]:
+    prices = [float(getattr(bar, name)) for name in PRICES]
+    return [to_ms(bar.start), *prices, None if bar.volume is None else float(bar.volume)]

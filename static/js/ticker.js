@@ -1,0 +1,137 @@
+/* The page of one ticker: candles that grow with the feed, own fills and alerts on them. Each minute the bars as they
+   were stored are fetched, so that what a slow or cut connection left out comes right; at the left edge older ones are. */
+
+import "./live.js";
+import { Candles, CLOSE, HIGH, LOW, START, VOLUME } from "./candles.js";
+import { figure, timeElement } from "./format.js";
+
+const ALERTS_SHOWN = 10;
+const MINUTE = 60_000;
+const SETTLED = 5_000; // the feed has written a minute's bar by then
+const OLDER_AT_ONCE = 300;
+const page = JSON.parse(document.getElementById("chart-data")?.textContent ?? "null");
+const readout = document.querySelector("[data-readout]");
+const marks = (page?.alerts ?? []).map(({ at, message }) => ({ at, kind: "alert", text: message }));
+let candles = null;
+let volume = page?.volume ?? null;
+let older = { isAsked: false, isAll: false };
+
+async function get(address) {
+  const answer = await fetch(address, { headers: { Accept: "application/json" } });
+  if (!answer.ok) throw new Error(`${address} answers ${answer.status}`);
+  return answer.json();
+}
+
+function barOf(row) {
+  const numbers = ["open", "high", "low", "close"].map((name) => Number(row[name]));
+  return [Date.parse(row.start), ...numbers, row.volume === null ? null : Number(row.volume)];
+}
+
+function barsAddress(query) {
+  const asked = { timeframe: page.timeframe, adjustment: page.adjustment, ordering: "-start", ...query };
+  return `/tickers/${encodeURIComponent(page.ticker)}/bars?${new URLSearchParams(asked)}`;
+}
+
+// What is said of the bar pointed at ------------------------------------------------------------
+
+function written(start) {
+  const zone = page.timeframe === "1d" ? "UTC" : document.body.dataset.timeZone || undefined;
+  const parts = page.timeframe === "1d" ? {} : { hour: "2-digit", minute: "2-digit" };
+  return new Date(start).toLocaleString("en-GB", { timeZone: zone, year: "numeric", month: "short", day: "numeric", ...parts });
+}
+
+function read(bar) {
+  const shown = bar ?? candles.last;
+  if (!shown) return;
+  const [, open] = shown;
+  const said = candles.marksOf(shown).map(({ text }) => text).slice(0, 3);
+  const figures = `open ${figure(open)} high ${figure(shown[HIGH])} low ${figure(shown[LOW])} close ${figure(shown[CLOSE])}`;
+  readout.textContent = [written(shown[START]), figures, `volume ${figure(shown[VOLUME], 0)}`, ...said].join(" · ");
+}
+
+// Growing -----------------------------------------------------------------------------------------
+
+function onQuotes({ detail }) {
+  const quote = detail.quotes.find(({ ticker }) => ticker === page.ticker);
+  if (!quote || quote.price === null || !detail.ts) return;
+  // The day's volume begins anew at midnight UTC.
+  const traded = volume === null ? 0 : quote.volume >= volume ? quote.volume - volume : quote.volume;
+  volume = quote.volume;
+  candles.grow(detail.ts - (detail.ts % page.length), quote.price, traded);
+  if (!candles.pointed) read(null);
+}
+
+async function refresh() {
+  try {
+    const { results } = await get(barsAddress({ final: "true", page_size: "5" }));
+    for (const row of results.reverse()) candles.put(barOf(row));
+  } catch {
+    // The next minute brings them.
+  }
+  setTimeout(refresh, MINUTE - (Date.now() % MINUTE) + SETTLED + Math.random() * SETTLED);
+}
+
+async function bringOlder() {
+  if (older.isAsked || older.isAll || !candles.bars.length) return;
+  older.isAsked = true;
+  try {
+    const end = new Date(candles.bars[0][START]).toISOString();
+    const { results } = await get(barsAddress({ end, page_size: String(OLDER_AT_ONCE) }));
+    older.isAll = results.length < OLDER_AT_ONCE;
+    if (results.length) candles.prepend(results.reverse().map(barOf));
+  } catch {
+    older.isAll = true;
+  }
+  older.isAsked = false;
+}
+
+// Own fills and alerts -------------------------------------------------------------------------------
+
+async function bringFills() {
+  if (!candles.bars.length) return;
+  const asked = { ticker: page.ticker, executed_after: new Date(candles.bars[0][START]).toISOString(), page_size: "200" };
+  try {
+    const { results } = await get(`/trades/?${new URLSearchParams(asked)}`);
+    const fills = results.map((trade) => ({
+      at: Date.parse(trade.executed_at), kind: trade.trade_type.toLowerCase(),
+      text: `${trade.trade_type === "BUY" ? "bought" : "sold"} ${trade.quantity} at ${figure(trade.price)}`,
+    }));
+    candles.mark([...marks.filter(({ kind }) => kind === "alert"), ...fills]);
+  } catch {
+    candles.mark(marks); // whoever may read no trades sees the rest
+  }
+}
+
+function onAlert({ detail }) {
+  if (detail.ticker !== page.ticker) return;
+  marks.push({ at: detail.ts, kind: "alert", text: detail.message });
+  candles.mark([...candles.marks, marks.at(-1)]);
+  const line = document.createElement("li");
+  const words = document.createElement("span");
+  words.textContent = detail.message;
+  const at = timeElement(detail.ts);
+  at.className = "end small faint";
+  line.append(words, at);
+  const list = document.getElementById("alerts");
+  list.prepend(line);
+  while (list.children.length > ALERTS_SHOWN) list.lastElementChild.remove();
+  document.querySelector("[data-no-alerts]").hidden = true;
+}
+
+function begin() {
+  document.querySelector("[data-chart]").hidden = false;
+  const zone = document.body.dataset.timeZone || undefined;
+  candles = new Candles(document.querySelector("[data-candles]"), { zone, isDaily: page.timeframe === "1d", onPoint: read });
+  candles.show(page.candles);
+  read(null);
+  const scale = candles.chart.timeScale();
+  scale.subscribeVisibleLogicalRangeChange((seen) => { if (seen && seen.from < 0) bringOlder(); });
+  document.addEventListener("live:quotes", onQuotes);
+  document.addEventListener("live:snapshot", onQuotes);
+  document.addEventListener("live:alert", onAlert);
+  document.addEventListener("live:trade", bringFills);
+  bringFills();
+  setTimeout(refresh, MINUTE - (Date.now() % MINUTE) + SETTLED + Math.random() * SETTLED);
+}
+
+if (page && readout) begin();
