@@ -4,6 +4,7 @@ memory. Nothing of the book is asked or changed here.
 
 import mmap
 import tempfile
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import BinaryIO
@@ -20,6 +21,7 @@ from .rows import TRADES, ActivityRow, RowReader, Rows
 
 NO_ID = -1
 MOST_ACTIVITIES = 100_000
+MOST_WORDS, OTHER_WORDS = 20, "other words"
 ROWS_AT_ONCE, BYTES_AT_ONCE = 50_000, 4_000_000
 NO_SIDES = "There is no column for trade_type, and no quantity below 0 that would be a sale."
 SEVERAL_ACCOUNTS = "The file holds rows of several accounts: bring in each one's own file, or leave the column out."
@@ -42,6 +44,7 @@ class CheckedFile:
     lines: np.ndarray
     executed_at: np.ndarray
     order: np.ndarray
+    left_out: Counter  # rows that are no trades, by the word they bear, where trades alone were asked for
     spool: BinaryIO = field(repr=False)
     batches: list[pa.RecordBatch] = field(repr=False, default_factory=list)
     pages: mmap.mmap = field(repr=False, default=None)
@@ -125,11 +128,13 @@ class Collected:
         self.moments: list[np.ndarray] = []
         self.ids: list[np.ndarray] = []
         self.accounts: set[str] = set()
+        self.left_out: Counter = Counter()
         self.has_sales_below_zero = False
 
     def add(self, rows: Rows) -> None:
         self.faults.add(rows.faults)
         self.activities += rows.activities
+        self.left_out = bounded(self.left_out + rows.left_out)
         self.has_sales_below_zero |= rows.has_sales_below_zero
         if len(self.activities) > MOST_ACTIVITIES:
             raise refused(f"The file has more than {MOST_ACTIVITIES:,} activities.", "too_many_rows")
@@ -166,7 +171,16 @@ class Collected:
         )
         is_export = "id" in self.columns and "version" in self.columns
         order = events.in_order(by_id=is_export and bool((events.ids != NO_ID).all()))
-        return CheckedFile(self.columns, source.sha256, source.row_count, self.activities, lines, moments, order, spool)
+        told = self.columns, source.sha256, source.row_count, self.activities
+        return CheckedFile(*told, lines, moments, order, self.left_out, spool)
+
+
+def bounded(left_out: Counter) -> Counter:
+    """The words that are told most; the rest of them counted as one."""
+    if len(left_out) <= MOST_WORDS:
+        return left_out
+    kept = Counter(dict(left_out.most_common(MOST_WORDS)))
+    return kept + Counter({OTHER_WORDS: left_out.total() - kept.total()})
 
 
 @dataclass(frozen=True, slots=True)

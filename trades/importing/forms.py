@@ -11,7 +11,7 @@ from ..forms import offer_accounts
 from .heads import ACTIVITY_COLUMNS, OTHER_COLUMNS, TRADE_COLUMNS
 from .manner import DATE_FORMS
 from .numerals import NumberFormat
-from .reading import IMPORT, NEGATIVE, POSITIVE, SKIP
+from .reading import ALL, IMPORT, NEGATIVE, POSITIVE, SKIP, TRADES
 from .serializers import ImportOptionsSerializer, options_of
 
 DATE_FORMATS = [("", "as the file shows"), *list(DATE_FORMS.items())[1:]]
@@ -51,8 +51,9 @@ def words_of(options: dict) -> list[str]:
         "date_format": f"times as {DATE_FORMS.get(form, form)}",
         "number_format": f"numbers as {dict(NUMBER_FORMATS).get(numbers)}",
         "fees_sign": f"costs {dict(FEES_SIGNS).get(options.get('fees_sign'))}",
+        "rows": "purchases and sales alone" if options.get("rows") == TRADES else "",
     }
-    return [words for name, words in said.items() if name in options]
+    return [words for name, words in said.items() if words and name in options]
 
 
 class OptionsForm(forms.Form):
@@ -71,6 +72,12 @@ class OptionsForm(forms.Form):
         label="Rows the book holds already are",
         help_text="The same client_trade_id is never booked twice.",
     )
+    rows = forms.ChoiceField(
+        choices=[(ALL, "booked as activities"), (TRADES, "left out")],
+        required=False,
+        label="Rows that are neither bought nor sold are",
+        help_text="Dividends, fees, transfers, a line of totals.",
+    )
 
     def options(self) -> dict:
         return options_of(self.cleaned_data)
@@ -80,7 +87,7 @@ class UploadForm(OptionsForm):
     """A file and the account it goes into."""
 
     field_order = ["file", "account", "timezone"]
-    ABOUT_THE_FILE = ("date_format", "number_format", "fees_sign", "duplicates")
+    ABOUT_THE_FILE = ("date_format", "number_format", "fees_sign", "duplicates", "rows")
     file = forms.FileField(
         label="CSV file", widget=forms.ClearableFileInput(attrs={"accept": ".csv,text/csv,text/plain"})
     )

@@ -61,6 +61,15 @@ class Plan:
     def duplicate_count(self) -> int:
         return len(self.known.places) + len(self.repeats) + len(self.known_activities)
 
+    @property
+    def left_out_count(self) -> int:
+        return self.checked.left_out.total()
+
+    @property
+    def left_out(self) -> list[dict]:
+        """The rows that are no trades and were not asked for, by the word they bear."""
+        return [{"words": words, "rows": count} for words, count in self.checked.left_out.most_common()]
+
     def duplicates(self, most: int) -> list[dict]:
         """The first `most` duplicates by row: which trade or activity it is, None for one of the file itself."""
         lines = self.checked.lines

@@ -11,16 +11,22 @@ from .numerals import NumberFormat
 
 POSITIVE, NEGATIVE = "positive", "negative"  # how costs are written
 SKIP, IMPORT = "skip", "import"  # what becomes of a row whose equal the book holds
+ALL, TRADES = "all", "trades"  # which rows are read
 
 
 @dataclass(frozen=True)
 class Reading:
-    """How the cells of a file are to be read. `has_negative_fees`: costs are written below zero."""
+    """How the cells of a file are to be read.
+
+    has_negative_fees   costs are written below zero
+    only_trades         rows that are neither a purchase nor a sale are left out
+    """
 
     columns: Mapping[str, str] = field(default_factory=dict)
     clock: Clock = field(default_factory=Clock)
     numbers: NumberFormat = NumberFormat.PLAIN
     has_negative_fees: bool = False
+    only_trades: bool = False
 
 
 def reading_of(options: Mapping) -> Reading:
@@ -31,6 +37,7 @@ def reading_of(options: Mapping) -> Reading:
         clock=Clock(options.get("date_format") or None, ZoneInfo(zone) if zone else None),
         numbers=NumberFormat(options.get("number_format") or NumberFormat.PLAIN),
         has_negative_fees=options.get("fees_sign") == NEGATIVE,
+        only_trades=options.get("rows") == TRADES,
     )
 
 

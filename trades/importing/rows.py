@@ -1,6 +1,7 @@
 """A block of cells as trades, activities and faults: what each row is, and what its cells say."""
 
-from dataclasses import dataclass
+from collections import Counter
+from dataclasses import dataclass, field
 
 import numpy as np
 import pyarrow as pa
@@ -33,6 +34,7 @@ TRADES = pa.schema(
     ]
 )
 SHOWN_CHARACTERS = 80
+LEFT_OUT = "left out"
 UNKNOWN_WORD = Refusal("It is neither a purchase, a sale nor a kind of activity known here.", "invalid_choice")
 CONTRADICTION = Refusal("The two columns that say what the row is contradict each other.", "contradiction")
 BOUGHT_BELOW_ZERO = Refusal("A quantity below 0 is a sale, and the row says that it was bought.", "contradiction")
@@ -56,6 +58,7 @@ class Rows:
     activities: list[ActivityRow]
     faults: list[Fault]
     has_sales_below_zero: bool
+    left_out: Counter = field(default_factory=Counter)  # rows that are no trades, by the word they bear
 
 
 class RowReader:
@@ -65,10 +68,12 @@ class RowReader:
         self.columns, self.judges, self.activities = columns, Judges(reading), ActivityReader(reading)
         self.moment = "executed_at" if "executed_at" in columns else "date"
         self.earliest, self.latest = earliest, latest
+        self.only_trades = reading.only_trades
         self.faults: list[Fault] = []
+        self.left_out: Counter = Counter()
 
     def read(self, block: Block) -> Rows:
-        self.faults = list(block.faults)
+        self.faults, self.left_out = list(block.faults), Counter()
         kinds, sides = self.read_words(block)
         is_trade = kinds == TRADE
         activities = self.read_activities(block, kinds) if not is_trade.all() else []
@@ -78,24 +83,37 @@ class RowReader:
         trades, has_sales_below_zero = self.read_trades(block, sides[is_trade])
         places = {name: place for place, name in enumerate(self.columns.names)}
         self.faults.sort(key=lambda fault: (fault.row, places.get(fault.column, -1)))
-        return Rows(trades, activities, self.faults, has_sales_below_zero)
+        return Rows(trades, activities, self.faults, has_sales_below_zero, self.left_out)
 
     # What a row is -----------------------------------------------------------------------------
 
     def read_words(self, block: Block) -> tuple[np.ndarray, np.ndarray]:
-        """(kinds, sides): "trade", an activity's kind or "" for a bad one; BUY, SELL or "" where the sign says it."""
+        """(kinds, sides): "trade", an activity's kind, "left out" or "" for a bad one; BUY, SELL or "" where the sign
+        says it.
+        """
         texts = [self.texts(block, field) for field in ("type", "trade_type")]
         encoded = [column.dictionary_encode() for column in texts]
         known = [column.dictionary.to_pylist() for column in encoded]
         width = len(known[1]) + 1
         pairs = encoded[0].indices.to_numpy() * np.int64(width) + encoded[1].indices.to_numpy()
         distinct, places = np.unique(pairs, return_inverse=True)
-        meanings = [self.settle(known[0][pair // width], known[1][pair % width]) for pair in distinct.tolist()]
-        for number, (_, _, refusal, field) in enumerate(meanings):
+        words = [(known[0][pair // width], known[1][pair % width]) for pair in distinct.tolist()]
+        meanings, counts = [self.chosen(*pair) for pair in words], np.bincount(places).tolist()
+        for number, (kind, _, refusal, refused_field) in enumerate(meanings):
             if refusal:
-                self.refuse(block, field, dict.fromkeys(np.flatnonzero(places == number).tolist(), refusal))
+                self.refuse(block, refused_field, dict.fromkeys(np.flatnonzero(places == number).tolist(), refusal))
+            if kind == LEFT_OUT:
+                self.left_out[spoken(words[number])] += counts[number]
         kinds, sides = (np.array([meaning[part] for meaning in meanings], object) for part in (0, 1))
         return kinds[places], sides[places]
+
+    def chosen(self, kind_text: str, side_text: str) -> tuple[str, str, Refusal | None, str]:
+        """The same as `settle`; where trades alone are asked for, what is none is left out."""
+        settled = self.settle(kind_text, side_text)
+        says_trade = {BUY, SELL} & {meaning_of(kind_text), meaning_of(side_text)}
+        if not self.only_trades or settled[0] == TRADE or (settled[2] and says_trade):
+            return settled
+        return LEFT_OUT, "", None, ""
 
     def settle(self, kind_text: str, side_text: str) -> tuple[str, str, Refusal | None, str]:
         """(kind, side, refusal, the field that is refused) of a row whose two columns of words say this."""
@@ -117,7 +135,7 @@ class RowReader:
 
     def read_activities(self, block: Block, kinds: np.ndarray) -> list[ActivityRow]:
         fields = [field for field in (*TRADE_COLUMNS, *ACTIVITY_COLUMNS, *OTHER_COLUMNS) if field in self.columns]
-        chosen = np.flatnonzero((kinds != TRADE) & (kinds != ""))
+        chosen = np.flatnonzero((kinds != TRADE) & (kinds != LEFT_OUT) & (kinds != ""))
         cells = [self.texts(block, field).take(pa.array(chosen)).to_pylist() for field in fields]
         found = []
         for place, *texts in zip(chosen.tolist(), *cells, strict=True):
@@ -208,6 +226,11 @@ class RowReader:
         for place, why in refusals.items():
             value = texts[place].as_py()[:SHOWN_CHARACTERS]
             self.faults.append(Fault(why.message, why.code, int(block.lines[place]), column, field, value))
+
+
+def spoken(words: tuple[str, str]) -> str:
+    """What a row says of itself, as it is told."""
+    return " ".join(word.strip() for word in words if word.strip())[:SHOWN_CHARACTERS] or "nothing"
 
 
 def whole_numbers(texts: pa.Array) -> pa.Array:

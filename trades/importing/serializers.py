@@ -15,7 +15,7 @@ from ..serializers import Money, account_id_field
 from .heads import COLUMNS
 from .moments import LONGEST_FORM, pattern_of
 from .numerals import NumberFormat
-from .reading import IMPORT, NEGATIVE, POSITIVE, SKIP
+from .reading import ALL, IMPORT, NEGATIVE, POSITIVE, SKIP, TRADES
 
 MOST_NAMES = 256
 
@@ -79,6 +79,11 @@ class ImportOptionsSerializer(StrictSerializer):
         required=False,
         help_text="What becomes of a row whose equal the book holds. A client_trade_id is never booked twice.",
     )
+    rows = serializers.ChoiceField(
+        choices=[(ALL, ALL), (TRADES, TRADES)],
+        required=False,
+        help_text="trades leaves out, and counts, what is neither a purchase nor a sale: dividends, fees, a total.",
+    )
 
     def validate_timezone(self, name: str) -> str:
         if name:
@@ -134,6 +139,13 @@ class DuplicateSerializer(serializers.Serializer):
     activity = serializers.IntegerField(allow_null=True)
 
 
+class LeftOutSerializer(serializers.Serializer):
+    """Rows left out as no trades, by the word they bear."""
+
+    words = serializers.CharField()
+    rows = serializers.IntegerField()
+
+
 class PositionAheadSerializer(serializers.Serializer):
     """Where the account stands in a ticker, and where it would."""
 
@@ -152,6 +164,7 @@ class ImportedSerializer(serializers.Serializer):
 
     imported = serializers.IntegerField(source="batch.imported_count")
     duplicates = serializers.IntegerField(source="batch.duplicate_count")
+    left_out = serializers.IntegerField(source="batch.left_out_count", help_text="Rows that are no trades.")
     rows = serializers.IntegerField(source="batch.row_count")
     account = serializers.IntegerField(source="batch.account_id")
     id = serializers.IntegerField(source="batch.pk", help_text="Of the import: /trades/imports/{id}.")
@@ -166,6 +179,8 @@ class OutlookSerializer(serializers.Serializer):
 
     imported = serializers.IntegerField(source="plan.imported_count")
     duplicates = serializers.IntegerField(source="plan.duplicate_count")
+    left_out = serializers.IntegerField(source="plan.left_out_count", help_text="Rows that are no trades.")
+    left_out_rows = LeftOutSerializer(source="plan.left_out", many=True, help_text="By the word they bear.")
     rows = serializers.IntegerField(source="plan.checked.row_count")
     account = serializers.IntegerField(source="plan.account.pk")
     dry_run = serializers.BooleanField(default=True)
@@ -185,6 +200,7 @@ class ImportBatchSerializer(serializers.ModelSerializer):
     rows = serializers.IntegerField(source="row_count")
     imported = serializers.IntegerField(source="imported_count")
     duplicates = serializers.IntegerField(source="duplicate_count")
+    left_out = serializers.IntegerField(source="left_out_count")
     bad_rows = serializers.IntegerField(source="bad_count")
     entry = serializers.IntegerField(source="entry.number", allow_null=True, default=None)
     undone_by = serializers.IntegerField(source="undone_by.number", allow_null=True, default=None)
@@ -193,6 +209,6 @@ class ImportBatchSerializer(serializers.ModelSerializer):
         model = ImportBatch
         fields = [
             "id", "account", "actor", "created_at", "file_name", "file_sha256", "options", "state", "rows", "imported",
-            "duplicates", "bad_rows", "entry", "undone_by",
+            "duplicates", "left_out", "bad_rows", "entry", "undone_by",
         ]  # fmt: skip
         read_only_fields = fields

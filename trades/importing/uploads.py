@@ -103,6 +103,8 @@ def check_upload(job: Job) -> dict:
         "rows": plan.checked.row_count,
         "imported": plan.imported_count,
         "duplicates": plan.duplicate_count,
+        "left_out": plan.left_out_count,
+        "left_out_rows": plan.left_out,
         "duplicate_rows": plan.duplicates(MOST_DUPLICATES),
         "positions": [one.in_words() for one in outlook.positions[:MOST_POSITIONS]],
         "position_count": len(outlook.positions),

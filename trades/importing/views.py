@@ -113,6 +113,7 @@ def show(request: HttpRequest, batch: ImportBatch, *, undo=None, reading=None, s
         "how_read": words_of(batch.options),
         "recognized": words_of(result.get("recognized", {})),
         "times_are_open": any(fault.get("field") in TIMES for fault in result.get("faults", [])),
+        "has_no_trades": any(fault.get("field") in ("type", "trade_type") for fault in result.get("faults", [])),
         "waits": waits,
         "may_book": may_book,
         "undo": (undo or UndoForm()) if may_book and batch.state == BatchState.IMPORTED and batch.entry else None,

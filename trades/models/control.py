@@ -52,6 +52,13 @@ class ImportBatch(models.Model):
     def __str__(self) -> str:
         return f"{self.file_name} ({self.state})"
 
+    @property
+    def left_out_count(self) -> int:
+        """Of an imported file, the rows that were no trades and not asked for: neither booked nor in the book."""
+        if self.state not in (BatchState.IMPORTED, BatchState.UNDONE):
+            return 0
+        return max(self.row_count - self.imported_count - self.duplicate_count, 0)
+
 
 class ProposalState(models.TextChoices):
     WAITING = "waiting", "Waiting"

@@ -35,7 +35,7 @@ def test_a_file_is_booked_and_told(api, alice):
     batch = ImportBatch.objects.get()
     assert answer == {
         "imported": 2, "duplicates": 0, "rows": 2, "account": alice.accounts.get().pk, "id": batch.pk, "entry": 1,
-        "ignored_columns": [],
+        "ignored_columns": [], "left_out": 0,
     }  # fmt: skip
     assert [row["realized_pnl"] for row in api(alice).get("/trades/").json()["results"]] == ["60", "0"]
 
@@ -75,6 +75,24 @@ def test_a_client_trade_id_that_a_file_brought_is_a_repeat_with_the_same_values_
         answer = client.post("/trades/", other, format="json")
         assert (answer.status_code, answer.json()["code"]) == (422, "idempotency_key_reused")
     assert Trade.objects.count() == 1
+
+
+def test_rows_that_are_no_trades_can_be_left_out_and_are_counted(api, alice):
+    client, head = api(alice), "Symbol,Action,Quantity,Price,Date\n"
+    rows = ["AAPL,Buy,1,10,2025-01-15T14:30:00Z", "AAPL,Qualified Dividend,,,2025-01-15", ",MoneyLink Transfer,,,x"]
+    text = head + "\n".join([*rows, rows[1], ",,,,Total", "AAPL,Sell,1,11,2025-01-16T14:30:00Z\n"])
+    assert send(client, text).status_code == 422
+    ahead = send(client, text, "?rows=trades&dry_run=true").json()
+    assert (ahead["imported"], ahead["duplicates"], ahead["left_out"], ahead["rows"]) == (2, 0, 4, 6)
+    assert ahead["left_out_rows"] == [
+        {"words": "Qualified Dividend", "rows": 2}, {"words": "MoneyLink Transfer", "rows": 1},
+        {"words": "nothing", "rows": 1},
+    ]  # fmt: skip
+    assert send(client, text, "?rows=trades").json()["left_out"] == 4
+    assert client.get("/trades/imports").json()["results"][0]["left_out"] == 4
+    both = "ticker,trade_type,type,quantity,price,executed_at\nAAPL,BUY,Shares of stock,1,1,2025-01-15T14:30:00Z\n"
+    answer = send(client, both, "?rows=trades")  # it says that it is a purchase: a slip is not left out in silence
+    assert (answer.status_code, errors(answer)) == (422, [(2, "type", "invalid_choice")])
 
 
 NAMED = "ticker,trade_type,quantity,price,executed_at,fees,client_trade_id,note\n"
@@ -168,6 +186,7 @@ def test_rows_of_a_closed_day_are_refused(api, alice):
         ("?number_format=roman", "number_format"),
         ("?fees_sign=up", "fees_sign"),
         ("?duplicates=maybe", "duplicates"),
+        ("?rows=some", "rows"),
         ("?dry_run=perhaps", "dry_run"),
         ("?account=0", "account"),
         ("?account=999999", "account"),

@@ -94,6 +94,21 @@ def test_every_bad_row_is_shown_with_its_reason(client, account):
     assert "Import 1 row" not in page
 
 
+def test_rows_that_are_no_trades_are_left_out_when_it_is_said(client, account):
+    text = TEXT.replace("Shares held", "Qty") + "AAPL,Div Adjustment,,,01/16/2025,x\n"
+    address = looked_at(client, account, text)
+    assert "Rows that are no trades can be left out" in client.get(address).content.decode()
+    client.post(address + "check/", TOLD | columns() | {"rows": "trades"})
+    run_owed()
+    page = client.get(address).content.decode()
+    assert "no trades: 1 Div Adjustment" in page
+    client.post(address + "book/")
+    run_owed()
+    page = client.get(address).content.decode()
+    assert "<dt>No trades</dt><dd>1, left out</dd>" in page
+    assert "purchases and sales alone" in page
+
+
 def test_duplicates_are_shown_with_the_trades_they_are(client, account):
     trade = book(account, quantity="100", price="10.5", executed_at=at(0))
     text = f"ticker,trade_type,quantity,price,executed_at\nAAPL,BUY,100,10.5,{trade.executed_at.isoformat()}\n"

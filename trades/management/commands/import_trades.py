@@ -15,7 +15,7 @@ from trades.importing.faults import Fault, FileRefused
 from trades.importing.serializers import ImportParams, options_of
 from trades.models import Account, ImportBatch
 
-SAID = ("columns", "timezone", "date_format", "number_format", "fees_sign", "duplicates", "reason")
+SAID = ("columns", "timezone", "date_format", "number_format", "fees_sign", "duplicates", "rows", "reason")
 
 
 class Command(BaseCommand):
@@ -77,11 +77,15 @@ class Command(BaseCommand):
     def tell(self, outcome: imports.Outcome) -> None:
         batch = outcome.batch
         self.stdout.write(f"{batch.imported_count} imported, {batch.duplicate_count} duplicates; import {batch.pk}.")
+        if batch.left_out_count:
+            self.stdout.write(f"Left out, no trades: {batch.left_out_count}.")
         self.tell_ignored(outcome.ignored_columns)
 
     def tell_ahead(self, outlook) -> None:
         plan = outlook.plan
         self.stdout.write(f"{plan.imported_count} would be imported, {plan.duplicate_count} are duplicates.")
+        for one in plan.left_out:
+            self.stdout.write(f"Left out, no trades: {one['rows']} of {one['words']!r}.")
         for one in outlook.positions:
             self.stdout.write(f"  {one.ticker}: {one.quantity_before:f} -> {one.quantity:f}")
         self.tell_ignored(plan.checked.columns.ignored)
