@@ -261,7 +261,9 @@ def parse_at_once(data: bytes, head: Head) -> list[pa.Array] | None:
 
 def parse_by_row(data: bytes, head: Head, line: int) -> Block:
     """As `parse_at_once`, naming each row that is none; the others are kept."""
-    reader = csv.reader(io.StringIO(data.decode(errors="surrogateescape"), newline=""), delimiter=head.delimiter)
+    # A line ends in a line feed alone: a return within quotes begins none.
+    text = io.StringIO(data.decode(errors="surrogateescape"), newline="\n")
+    reader = csv.reader(text, delimiter=head.delimiter)
     rows, lines, faults, start, hides_the_rest = [], [], [], line, False
     try:
         for fields in reader:
