@@ -1,22 +1,15 @@
-"""The backtest addresses: run, sample, help, kept runs with their pictures and logs."""
+"""The backtest addresses: run, sample, help."""
 
-from collections.abc import Callable, Iterable
-
-from django.http import HttpResponse
-from django.shortcuts import get_object_or_404
 from django.urls import reverse
-from django.utils.cache import get_conditional_response
 from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import extend_schema
-from rest_framework.exceptions import ErrorDetail, NotFound, ValidationError
-from rest_framework.generics import ListAPIView
-from rest_framework.negotiation import BaseContentNegotiation
+from rest_framework.exceptions import ErrorDetail, ValidationError
 from rest_framework.parsers import MultiPartParser
 from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
-from strategies import charts, guide, logs, provenance, services
+from strategies import guide, services
 from strategies.asked import StoredRunSerializer, asked_for
 from strategies.backtest import Backtest, BacktestError, Spec, make_spec
 from strategies.models import Run
@@ -24,14 +17,24 @@ from strategies.parameters import ParameterError
 from strategies.portfolio import combine
 from strategies.prices import PriceFileError
 from strategies.results import add_curve
-from strategies.serializers import ResultSerializer, RunListSerializer, RunRequestSerializer, SpecSerializer
+from strategies.serializers import ResultSerializer, RunRequestSerializer, SpecSerializer
 from tradeops.core.api import Conflict, KeysetPagination, Unprocessable
 from tradeops.core.strict_json import StrictJSONParser
 from tradeops.core.uploads import CsvParser, given_values
 from tradeops.core.users.roles import Action
 
-CSV = "text/csv; charset=utf-8"
-PICTURES = {"png": "image/png", "svg": "image/svg+xml"}
+
+class RunPagination(KeysetPagination):
+    """Newest first, or as `ordering` says."""
+
+    ORDERINGS = {
+        f"{sign}{column}": (f"{sign}{column}",) if column == "id" else (f"{sign}{column}", f"{sign}id")
+        for column in ("id", "return_percentage", "profit_loss", "closed_trades")
+        for sign in ("-", "")
+    }
+
+    def get_ordering(self, request, view) -> tuple[str, ...]:
+        return self.ORDERINGS.get(request.query_params.get("ordering"), self.ordering)
 
 
 def checked_spec(given: dict) -> Spec:
@@ -87,17 +90,9 @@ def answer(run: Run) -> dict:
         "source": run.source,
         "created_at": run.created_at,
         "fingerprint": run.fingerprint,
+        "tags": run.tag_list,
+        "note": run.note,
     }  # fmt: skip
-
-
-class AnyAccept(BaseContentNegotiation):
-    """Pictures and logs are what they are, whatever a client says it accepts."""
-
-    def select_parser(self, request, parsers):
-        return parsers[0]
-
-    def select_renderer(self, request, renderers, format_suffix=None):
-        return renderers[0], renderers[0].media_type
 
 
 class RunBacktest(APIView):
@@ -149,111 +144,3 @@ class Help(APIView):
     @extend_schema(responses=OpenApiTypes.OBJECT)
     def get(self, request: Request) -> Response:
         return Response(guide.described(request.build_absolute_uri("/").rstrip("/")))
-
-
-class RunPagination(KeysetPagination):
-    ordering = ("-id",)
-
-
-class RunList(ListAPIView):
-    """Kept runs, newest first."""
-
-    serializer_class = RunListSerializer
-    pagination_class = RunPagination
-    queryset = Run.objects.none()
-
-    def get_queryset(self):
-        return Run.objects.visible_to(self.request.user).listed()
-
-
-def lasting_headers(run: Run, name: str) -> dict[str, str]:
-    """ETag and caching of something that only changes with the code."""
-    etag = f'"{provenance.code_digest()[:16]}-{run.pk}-{run.fingerprint[:32]}-{name}"'
-    return {"ETag": etag, "Cache-Control": "private, no-cache"}
-
-
-class KeptRun(APIView):
-    """Base of what is answered about one kept run: it belongs to the caller, and it does not change."""
-
-    content = ""
-    content_negotiation_class = AnyAccept
-
-    def run(self, run_id: int) -> Run:
-        runs = Run.objects.visible_to(self.request.user).select_related("data")
-        return get_object_or_404(runs, pk=run_id)
-
-    def answer_once(self, request: Request, run: Run, name: str, kind: str, make: Callable[[Backtest], bytes]):
-        """The made bytes with their ETag, or 304 before anything is made."""
-        headers = lasting_headers(run, name)
-        unchanged = get_conditional_response(request, etag=headers["ETag"])
-        if unchanged is not None:
-            return unchanged
-        return HttpResponse(make(remade(run)), content_type=kind, headers=headers)
-
-
-class RunDetail(KeptRun):
-    """One kept run: the result as it was given, with the portfolio's curve."""
-
-    content_negotiation_class = APIView.content_negotiation_class
-
-    @extend_schema(responses=ResultSerializer)
-    def get(self, request: Request, run_id: int) -> Response:
-        run = self.run(run_id)
-        headers = lasting_headers(run, f"result-{request.accepted_renderer.format}")
-        unchanged = get_conditional_response(request, etag=headers["ETag"])
-        return unchanged or Response(answer(run), headers=headers)
-
-
-class OverviewChart(KeptRun):
-    """All accounts against buying and holding, drawdown and returns, as PNG."""
-
-    @extend_schema(responses={(200, "image/png"): OpenApiTypes.BINARY})
-    def get(self, request: Request, run_id: int):
-        return self.answer_once(request, self.run(run_id), "overview", "image/png", charts.draw_overview)
-
-
-class TickerChart(KeptRun):
-    """Price, averages, buys and sells of one ticker, and its account, as PNG or SVG."""
-
-    form = "png"
-
-    @extend_schema(responses={(200, "image/png"): OpenApiTypes.BINARY, (200, "image/svg+xml"): OpenApiTypes.BINARY})
-    def get(self, request: Request, run_id: int, ticker: str):
-        run = self.run(run_id)
-        if ticker not in run.ticker_names:
-            raise NotFound
-
-        def draw(done: Backtest) -> bytes:
-            result = next(result for result in done.results if result.prices.ticker == ticker)
-            return charts.draw_ticker(done, result, self.form)
-
-        return self.answer_once(request, run, f"{ticker}.{self.form}", PICTURES[self.form], draw)
-
-
-class TradeLog(KeptRun):
-    """Every trade as CSV."""
-
-    @extend_schema(responses={(200, "text/csv"): OpenApiTypes.STR})
-    def get(self, request: Request, run_id: int):
-        run = self.run(run_id)
-        response = self.answer_once(request, run, "trades", CSV, lambda done: joined(logs.trade_lines(done)))
-        return as_download(response, f"run-{run.pk}-trades.csv")
-
-
-class EquityLog(KeptRun):
-    """The equity of every account and of the portfolio as CSV."""
-
-    @extend_schema(responses={(200, "text/csv"): OpenApiTypes.STR})
-    def get(self, request: Request, run_id: int):
-        run = self.run(run_id)
-        response = self.answer_once(request, run, "equity", CSV, lambda done: joined(logs.equity_lines(done)))
-        return as_download(response, f"run-{run.pk}-equity.csv")
-
-
-def joined(lines: Iterable[str]) -> bytes:
-    return "".join(lines).encode()
-
-
-def as_download(response: HttpResponse, name: str) -> HttpResponse:
-    response["Content-Disposition"] = f'attachment; filename="{name}"'
-    return response

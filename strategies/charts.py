@@ -1,15 +1,17 @@
-"""Pictures of a backtest as PNG or SVG bytes; the same result gives the same bytes.
+"""Pictures of a backtest or a sweep as PNG or SVG bytes; the same result gives the same bytes.
 
 Drawn with matplotlib's Figure alone: pyplot keeps every figure alive in global state, which a server must not.
 """
 
 import io
-from collections.abc import Sequence
+from calendar import month_abbr
+from collections.abc import Mapping, Sequence
 
 import matplotlib as mpl
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.colors import LinearSegmentedColormap
 from matplotlib.dates import AutoDateLocator, ConciseDateFormatter
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter
@@ -17,6 +19,7 @@ from matplotlib.ticker import FuncFormatter
 from strategies.backtest import Backtest
 from strategies.engine import Result
 from strategies.library import overlays_of
+from strategies.metrics import monthly_returns
 from strategies.portfolio import buy_and_hold, combine
 from tradeops.core.drawing import DRAWING
 from tradeops.core.statistics import drawdowns
@@ -30,10 +33,15 @@ PRICE, EQUITY, HELD = "#5b6670", "#1257c9", "#9aa3ab"
 AVERAGES = ("#c26a00", "#7a3fb0", "#0f7d8a", "#a3324a")
 BUY, SELL = "#0a7a45", "#c22f2f"
 RETURNS_SHOWN = 20
+YEARS_SHOWN, CELLS_WRITTEN, TICKS_SHOWN = 60, 400, 24
+FROM_LOSS_TO_GAIN = LinearSegmentedColormap.from_list("from_loss_to_gain", ["#e39a9a", PAPER, "#86c9a4"])
 
 
-def draw_ticker(backtest: Backtest, result: Result, form: str = "png") -> bytes:
-    """Price with its averages and every buy and sell; below, the account against buying and holding."""
+def draw_ticker(backtest: Backtest, result: Result, form: str = "png", mark: str = "") -> bytes:
+    """Price with its averages and every buy and sell; below, the account against buying and holding.
+
+    mark   what the picture came from (run, data, fingerprint), printed at its foot
+    """
     with DRAWING:
         figure = _figure(5.6)
         upper, lower = figure.subplots(2, 1, sharex=True, height_ratios=(3, 2))
@@ -42,11 +50,11 @@ def draw_ticker(backtest: Backtest, result: Result, form: str = "png") -> bytes:
         spec = backtest.spec
         values = ", ".join(f"{name} {value}" for name, value in spec.parameters.items())
         note = f"{spec.strategy}, {values}, fill {spec.terms.fill}, fee {spec.terms.fee_bps:g} bps"
-        _head(figure, upper, result.prices.ticker, note)
-        return _written(figure, form)
+        _head(upper, result.prices.ticker, note)
+        return _written(figure, form, mark)
 
 
-def draw_overview(backtest: Backtest, form: str = "png") -> bytes:
+def draw_overview(backtest: Backtest, form: str = "png", mark: str = "") -> bytes:
     """All accounts together against buying and holding, their drawdown, and the return of each ticker."""
     with DRAWING:
         portfolio = combine(backtest.results)
@@ -64,8 +72,74 @@ def draw_overview(backtest: Backtest, form: str = "png") -> bytes:
             _drawdown_panel(fall, portfolio.times, portfolio.equity)
         count = len(backtest.results)
         _returns_panel(returns, shown, "Return, %" if len(shown) == count else "Return, %: best and worst")
-        _head(figure, first, "All accounts", f"{backtest.spec.strategy}, {count} ticker{'s' if count > 1 else ''}")
-        return _written(figure, form)
+        _head(first, "All accounts", f"{backtest.spec.strategy}, {count} ticker{'s' if count > 1 else ''}")
+        return _written(figure, form, mark)
+
+
+def draw_months(backtest: Backtest, form: str = "png", mark: str = "") -> bytes:
+    """The return of all accounts in every month and year, in percent, on a scale from loss to gain."""
+    with DRAWING:
+        years = monthly_returns(combine(backtest.results))
+        shown = years[-YEARS_SHOWN:]
+        figure = _figure(1.0 + 0.26 * max(1, len(shown)))
+        axes = figure.subplots()
+        table = np.array([[_percent(value) for value in (*row["months"], row["total"])] for row in shown])
+        table = table.reshape(len(shown), 13)
+        reach = float(np.nanmax(np.abs(table[:, :12]))) if table.size else 0.0
+        _cells(axes, table, (-reach, reach), 1, "months")
+        _ticks(axes, (*month_abbr[1:], "Year"), [row["year"] for row in shown])
+        left_out = f", the last {YEARS_SHOWN} of {len(years)} years" if len(years) > len(shown) else ""
+        _head(axes, "Months", f"{backtest.spec.strategy}, return in percent{left_out}")
+        return _written(figure, form, mark)
+
+
+def draw_heatmap(told: Mapping, title: str, is_falling: bool = False, form: str = "png", mark: str = "") -> bytes:
+    """A map of two parameters as `surface.heatmap` tells it; green is best, down where `is_falling`."""
+    with DRAWING:
+        table = np.array([[np.nan if cell is None else cell for cell in row] for row in told["cells"]], dtype=float)
+        figure = _figure(min(12.0, 1.6 + 0.3 * len(table)))
+        axes = figure.subplots()
+        known = table[np.isfinite(table)]
+        low, high = (float(known.min()), float(known.max())) if known.size else (0.0, 0.0)
+        scale = (low, high) if high > low else (low - 1.0, high + 1.0)
+        _cells(axes, table, scale[::-1] if is_falling else scale, 2 if high - low < 10.0 else 1, "map")
+        _ticks(axes, told["x"]["values"], told["y"]["values"])
+        axes.set_xlabel(told["x"]["name"], color=FAINT, fontsize=8)
+        axes.set_ylabel(told["y"]["name"], color=FAINT, fontsize=8)
+        _head(axes, title, f"{table.size:,} cells, {low:,.4g} to {high:,.4g}")
+        return _written(figure, form, mark)
+
+
+def _percent(fraction: float | None) -> float:
+    return np.nan if fraction is None else 100.0 * fraction
+
+
+def _cells(axes: Axes, table: np.ndarray, scale: tuple[float, float], places: int, name: str) -> None:
+    """Shades a table, and writes its values where there is room for them."""
+    # Turned over where less is better: the same colors mean the same.
+    colors = FROM_LOSS_TO_GAIN if scale[0] <= scale[1] else FROM_LOSS_TO_GAIN.reversed()
+    axes.imshow(table, cmap=colors, vmin=min(scale), vmax=max(scale), aspect="auto", gid=f"cells-{name}")
+    if table.size <= CELLS_WRITTEN:
+        for (row, column), value in np.ndenumerate(table):
+            if np.isfinite(value):
+                axes.text(
+                    column,
+                    row,
+                    f"{round(value, places) + 0.0:,.{places}f}",
+                    ha="center",
+                    va="center",
+                    fontsize=7,
+                    color=INK,
+                )
+
+
+def _ticks(axes: Axes, across: Sequence, down: Sequence) -> None:
+    for axis, values in ((axes.xaxis, across), (axes.yaxis, down)):
+        step = -(-len(values) // TICKS_SHOWN) or 1
+        axis.set_ticks(range(0, len(values), step), [str(value) for value in values[::step]])
+    axes.tick_params(colors=FAINT, labelsize=8, length=0)
+    for spine in axes.spines.values():
+        spine.set_visible(False)
 
 
 def _figure(height: float) -> Figure:
@@ -74,9 +148,11 @@ def _figure(height: float) -> Figure:
     return figure
 
 
-def _written(figure: Figure, form: str) -> bytes:
+def _written(figure: Figure, form: str, mark: str) -> bytes:
     if form not in FORMATS:
         raise ValueError(f"form is {form!r}; it must be one of {', '.join(FORMATS)}")
+    if mark:
+        figure.supxlabel(mark, x=0.01, ha="left", color=FAINT, fontsize=6)
     # Neither the day nor the library's version may stand in the bytes.
     metadata = {"Software": None} if form == "png" else {"Date": None, "Creator": None}
     stream = io.BytesIO()
@@ -84,7 +160,7 @@ def _written(figure: Figure, form: str) -> bytes:
     return stream.getvalue()
 
 
-def _head(figure: Figure, axes: Axes, title: str, note: str) -> None:
+def _head(axes: Axes, title: str, note: str) -> None:
     axes.set_title(title, loc="left", color=INK, fontsize=11, fontweight="bold")
     axes.set_title(note, loc="right", color=FAINT, fontsize=8)
 

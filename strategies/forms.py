@@ -9,8 +9,10 @@ from django.core.exceptions import ValidationError
 from strategies.backtest import make_spec
 from strategies.grid import MAX_VALUES, make_grid
 from strategies.library import strategies
+from strategies.models import NOTE_CHARACTERS
 from strategies.parameters import Parameter, ParameterError
 from strategies.terms import CLOSE, NEXT_OPEN, TERMS
+from tradeops.core.tags import TAG_CHARACTERS, TypedTagsField
 
 LABELS = {
     "initial_investment": "Initial investment, each ticker",
@@ -84,6 +86,33 @@ def _widget(parameter: Parameter) -> forms.Widget:
         return forms.TextInput(attrs={"maxlength": 16})
     bounds = {"min": parameter.minimum, "max": f"{parameter.maximum:.15g}", "step": parameter.step or "any"}
     return forms.NumberInput(attrs=bounds | {"class": "number"})
+
+
+class WordsForm(forms.Form):
+    """What is said of a kept run."""
+
+    tags = TypedTagsField()
+    note = forms.CharField(
+        required=False, max_length=NOTE_CHARACTERS, label="Note", widget=forms.Textarea(attrs={"rows": 3})
+    )
+
+
+class ListForm(forms.Form):
+    """Which kept runs are listed, and in which order."""
+
+    ORDERINGS = (
+        ("-id", "Newest"), ("-return_percentage", "Highest return"), ("return_percentage", "Lowest return"),
+        ("-closed_trades", "Most trades"), ("id", "Oldest"),
+    )  # fmt: skip
+
+    of = forms.ChoiceField(required=False, label="Strategy")
+    tag = forms.CharField(required=False, label="Tag", max_length=TAG_CHARACTERS)
+    ordering = forms.ChoiceField(required=False, label="Order", choices=ORDERINGS)
+
+    def __init__(self, *args, **kwargs):
+        super().__init__(*args, **kwargs)
+        titles = [(name, module.TITLE) for name, module in strategies().items()]
+        self.fields["of"].choices = [("", "All"), *titles]
 
 
 class FilesInput(forms.ClearableFileInput):

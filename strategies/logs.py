@@ -7,6 +7,7 @@ import numpy as np
 from strategies.backtest import Backtest
 from strategies.portfolio import combine
 from strategies.prices import iso_times
+from strategies.provenance import Origin
 from strategies.results import describe_ticker
 from tradeops.core.csvfile import write_rows
 
@@ -16,11 +17,12 @@ TRADE_COLUMNS = (
 )  # fmt: skip
 
 
-def trade_lines(backtest: Backtest) -> Iterator[str]:
-    """Every trade, by ticker and then oldest first; empty cells where it is still open."""
-    yield from write_rows([TRADE_COLUMNS])
+def trade_lines(backtest: Backtest, origin: Origin) -> Iterator[str]:
+    """Every trade, by ticker and then oldest first; empty cells where it is still open. Each row says its origin."""
+    yield from write_rows([[*TRADE_COLUMNS, *origin.columns]])
+    said = list(origin.columns.values())
     for ticker in (describe_ticker(result, backtest.spec.terms.fill) for result in backtest.results):
-        yield from write_rows(_trade_row(ticker, trade) for trade in ticker["trades"])
+        yield from write_rows([*_trade_row(ticker, trade), *said] for trade in ticker["trades"])
 
 
 def _trade_row(ticker: dict, trade: dict) -> list:
@@ -28,14 +30,18 @@ def _trade_row(ticker: dict, trade: dict) -> list:
     return ["" if told[column] is None else told[column] for column in TRADE_COLUMNS]
 
 
-def equity_lines(backtest: Backtest) -> Iterator[str]:
-    """One row a bar time, one column an account; `portfolio` where every ticker has the bar, empty cells elsewhere."""
+def equity_lines(backtest: Backtest, origin: Origin) -> Iterator[str]:
+    """One row a bar time, one column an account; `portfolio` where every ticker has the bar, empty cells elsewhere.
+
+    The origin stands in the last columns, of the first row alone: there are many rows.
+    """
     results, portfolio = backtest.results, combine(backtest.results)
     times = np.unique(np.concatenate([result.prices.times for result in results]))
     columns = [_placed(times, portfolio.times, portfolio.equity)]
     columns += [_placed(times, result.prices.times, result.equity) for result in results]
     dates = iso_times(times, results[0].prices.is_utc)
-    head = ["date", "portfolio", *(result.prices.ticker for result in results)]
+    columns += [[said] + [""] * (len(times) - 1) for said in origin.columns.values()]
+    head = ["date", "portfolio", *(result.prices.ticker for result in results), *origin.columns]
     yield from write_rows([head])
     yield from write_rows(zip(dates, *columns, strict=True))
 

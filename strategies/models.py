@@ -6,6 +6,9 @@ from django.db.models import Q
 from django.utils import timezone
 
 from strategies.terms import FILLS
+from tradeops.core.tags import WIDEST, parted
+
+NOTE_CHARACTERS = 4000
 
 
 class PriceData(models.Model):
@@ -33,6 +36,14 @@ class RunQuerySet(models.QuerySet):
         """Newest first, without the results, which may be large."""
         return self.defer("summary").select_related("owner").order_by("-id")
 
+    def asked_for(self, strategy: str | None, tag: str | None):
+        """Those of one strategy, with one tag; of any where nothing is said."""
+        runs = self.filter(strategy=strategy) if strategy else self
+        if not tag:
+            return runs
+        # A comma cannot stand in a tag, and so finds none.
+        return runs.filter(tags__icontains=f",{tag},") if "," not in tag else runs.none()
+
 
 class Source(models.TextChoices):
     UPLOAD = "upload", "Uploaded files"
@@ -41,7 +52,10 @@ class Source(models.TextChoices):
 
 
 class Run(models.Model):
-    """One backtest. `summary` is the answer as it was given, without addresses and curves: those are made again."""
+    """One backtest. `summary` is the answer as it was given, without addresses and curves: those are made again.
+
+    Tags and note are what people say about it; nothing else ever changes.
+    """
 
     owner = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="runs")
     strategy = models.CharField(max_length=40)
@@ -58,6 +72,8 @@ class Run(models.Model):
     return_percentage = models.FloatField()
     closed_trades = models.PositiveIntegerField()
     summary = models.JSONField()
+    tags = models.CharField(max_length=WIDEST, blank=True, help_text="Each between commas: ,trend,keep,")
+    note = models.TextField(max_length=NOTE_CHARACTERS, blank=True)
     created_at = models.DateTimeField(default=timezone.now)
 
     objects = RunQuerySet.as_manager()
@@ -84,6 +100,10 @@ class Run(models.Model):
     def result(self) -> dict:
         """The kept answer; empty where the row was tampered with."""
         return self.summary if isinstance(self.summary, dict) else {}
+
+    @property
+    def tag_list(self) -> list[str]:
+        return parted(self.tags)
 
     @property
     def ticker_names(self) -> list[str]:

@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+from dataclasses import dataclass
 from functools import cache
 from importlib.metadata import version
 from pathlib import Path
@@ -11,9 +12,11 @@ from strategies.library import strategies
 
 FOLDER = Path(__file__).parent
 SOURCES = (
-    "backtest.py", "broker.py", "charts.py", "engine.py", "excursions.py", "indicators.py", "look_ahead.py",
-    "metrics.py", "panel.py", "portfolio.py", "quality.py", "results.py", "sizing.py", "stops.py", "terms.py",
+    "backtest.py", "broker.py", "charts.py", "curves.py", "engine.py", "excursions.py", "indicators.py",
+    "look_ahead.py", "metrics.py", "panel.py", "portfolio.py", "quality.py", "results.py", "sizing.py", "stops.py",
+    "terms.py",
 )  # fmt: skip
+SHOWN_DIGITS = 16  # of a hash: enough to find the run by, and short enough to be printed
 FORMULAS = ("annualization.py", "statistics.py")
 LIBRARIES = ("numpy", "matplotlib")
 
@@ -29,6 +32,25 @@ def code_digest() -> str:
         found.update(path.name.encode() + b"\0" + path.read_bytes() + b"\0")
     found.update(" ".join(f"{name} {version(name)}" for name in LIBRARIES).encode())
     return found.hexdigest()
+
+
+@dataclass(frozen=True, slots=True)
+class Origin:
+    """Where a picture or a log comes from, as it is printed there; `run_id` is None where no run was kept."""
+
+    data_hash: str
+    fingerprint: str
+    run_id: int | None = None
+
+    @property
+    def columns(self) -> dict[str, object]:
+        shown = {"data_hash": self.data_hash[:SHOWN_DIGITS], "fingerprint": self.fingerprint[:SHOWN_DIGITS]}
+        return {"run_id": "" if self.run_id is None else self.run_id} | shown
+
+    @property
+    def words(self) -> str:
+        run = "" if self.run_id is None else f"run {self.run_id} · "
+        return f"TradeOps · {run}data {self.data_hash[:SHOWN_DIGITS]} · fingerprint {self.fingerprint[:SHOWN_DIGITS]}"
 
 
 def fingerprint(spec: Spec, data_hash: str) -> str:

@@ -190,11 +190,12 @@ class RunListSerializer(serializers.ModelSerializer):
     run_id = serializers.IntegerField(source="pk")
     owner = serializers.CharField(source="owner.username")
     data_hash = serializers.CharField(source="data_id")
+    tags = serializers.ListField(source="tag_list", child=serializers.CharField())
     url = serializers.HyperlinkedIdentityField(view_name="strategies:run-detail", lookup_url_kwarg="run_id")
 
     class Meta:
         model = Run
         fields = (
             "run_id", "owner", "strategy", "parameters", "initial_investment", "fee_bps", "fill", "source", "data_hash",
-            "tickers", "profit_loss", "return_percentage", "closed_trades", "created_at", "url",
+            "tickers", "profit_loss", "return_percentage", "closed_trades", "tags", "note", "created_at", "url",
         )  # fmt: skip

@@ -13,7 +13,7 @@ from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from strategies import sweeping
-from strategies.api import RunPagination, refused_backtest, refused_file, refused_parameters
+from strategies.api import refused_backtest, refused_file, refused_parameters
 from strategies.asked import StoredSweepSerializer, asked_for
 from strategies.backtest import BacktestError
 from strategies.grid import Grid, make_grid
@@ -21,7 +21,7 @@ from strategies.models import Sweep
 from strategies.parameters import ParameterError
 from strategies.prices import PriceFileError
 from strategies.serializers import SweepRequestSerializer, SweepSerializer, SweepStartedSerializer
-from tradeops.core.api import Conflict
+from tradeops.core.api import Conflict, KeysetPagination
 from tradeops.core.strict_json import StrictJSONParser
 from tradeops.core.uploads import CsvParser
 from tradeops.core.users.roles import Action
@@ -62,7 +62,7 @@ class SweepList(ListAPIView):
     writes = Action.RUN
     parser_classes = [StrictJSONParser, MultiPartParser, CsvParser]
     serializer_class = SweepSerializer
-    pagination_class = RunPagination
+    pagination_class = KeysetPagination
     queryset = Sweep.objects.none()
 
     def get_queryset(self):

@@ -2,9 +2,9 @@
 
 from django.urls import path
 
-from strategies import api, sweep_api, sweep_views, views
+from strategies import api, kept_api, sweep_api, sweep_views, views
 
-CHARTS = "algorithm/runs/<int:run_id>/charts/<str:ticker>"
+RUN = "algorithm/runs/<int:run_id>"
 
 api_urlpatterns = [
     path("algorithm/run", api.RunBacktest.as_view(), name="run-create"),
@@ -12,18 +12,28 @@ api_urlpatterns = [
     path("algorithm/help", api.Help.as_view(), name="help"),
     path("algorithm/sweeps", sweep_api.SweepList.as_view(), name="sweep-list"),
     path("algorithm/sweeps/<int:sweep_id>", sweep_api.SweepDetail.as_view(), name="sweep-detail"),
-    path("algorithm/runs/", api.RunList.as_view(), name="run-list"),
-    path("algorithm/runs/<int:run_id>", api.RunDetail.as_view(), name="run-detail"),
-    path("algorithm/runs/<int:run_id>/chart.png", api.OverviewChart.as_view(), name="run-chart"),
-    path(f"{CHARTS}.png", api.TickerChart.as_view(form="png"), name="run-ticker-png"),
-    path(f"{CHARTS}.svg", api.TickerChart.as_view(form="svg"), name="run-ticker-svg"),
-    path("algorithm/runs/<int:run_id>/trades.csv", api.TradeLog.as_view(), name="run-trades"),
-    path("algorithm/runs/<int:run_id>/equity.csv", api.EquityLog.as_view(), name="run-equity"),
+    path("algorithm/runs/", kept_api.RunList.as_view(), name="run-list"),
+    path("algorithm/runs/compare", kept_api.Compare.as_view(), name="runs-compare"),
+    path("algorithm/runs/compare/curves", kept_api.CompareCurves.as_view(), name="runs-compare-curves"),
+    path(RUN, kept_api.RunDetail.as_view(), name="run-detail"),
+    path(f"{RUN}/chart.png", kept_api.OverviewChart.as_view(), name="run-chart"),
+    path(f"{RUN}/chart.svg", kept_api.OverviewChart.as_view(form="svg"), name="run-chart-svg"),
+    path(f"{RUN}/months.png", kept_api.MonthsChart.as_view(), name="run-months"),
+    path(f"{RUN}/months.svg", kept_api.MonthsChart.as_view(form="svg"), name="run-months-svg"),
+    path(f"{RUN}/charts/<str:ticker>.png", kept_api.TickerChart.as_view(), name="run-ticker-png"),
+    path(f"{RUN}/charts/<str:ticker>.svg", kept_api.TickerChart.as_view(form="svg"), name="run-ticker-svg"),
+    path(f"{RUN}/curves", kept_api.Curves.as_view(), name="run-curves"),
+    path(f"{RUN}/curves/<str:ticker>", kept_api.TickerCurves.as_view(), name="run-ticker-curves"),
+    path(f"{RUN}/trades.csv", kept_api.TradeLog.as_view(), name="run-trades"),
+    path(f"{RUN}/equity.csv", kept_api.EquityLog.as_view(), name="run-equity"),
+    path(f"{RUN}/report.html", kept_api.Report.as_view(), name="run-report"),
 ]
 page_urlpatterns = [
     path("strategies/", views.strategies_page, name="strategies"),
     path("strategies/sweeps/", sweep_views.sweeps_page, name="sweeps"),
     path("strategies/sweeps/<int:sweep_id>/", sweep_views.sweep_page, name="sweep"),
     path("strategies/sweeps/<int:sweep_id>/cancel/", sweep_views.cancel_sweep, name="sweep-cancel"),
+    path("strategies/compare/", views.compare_page, name="compare"),
     path("strategies/<int:run_id>/", views.run_page, name="run"),
+    path("strategies/<int:run_id>/words/", views.keep_words, name="run-words"),
 ]

@@ -1,28 +1,28 @@
 """The strategies pages: the form with the kept runs, and one run."""
 
-from calendar import month_abbr
+import re
 
 from django.contrib.auth.decorators import login_required
 from django.core.exceptions import ValidationError
-from django.http import HttpRequest, HttpResponse, QueryDict
+from django.http import Http404, HttpRequest, HttpResponse, QueryDict
 from django.shortcuts import get_object_or_404, redirect, render
-from django.views.decorators.http import require_GET, require_http_methods
+from django.views.decorators.http import require_GET, require_http_methods, require_POST
 from rest_framework.exceptions import ValidationError as ApiValidationError
 from rest_framework.request import Request
 
-from strategies import guide, services
+from strategies import guide, report, services, side_by_side
 from strategies.api import RunPagination
 from strategies.backtest import BacktestError, strategy_parameter
-from strategies.forms import RunForm
+from strategies.comparison import FEWEST, MOST
+from strategies.forms import ListForm, RunForm, WordsForm
 from strategies.library import strategies
-from strategies.metrics import METRICS
 from strategies.models import Run
 from strategies.prices import PriceFileError, read_files
 from tradeops.core.error_pages import bad_query_page
 from tradeops.core.users.roles import Action, require
 
 TRADES_SHOWN = 500
-PRICES = ("entry_price", "exit_price")
+NUMBER = re.compile("[0-9]{1,18}")
 
 
 class RunPages(RunPagination):
@@ -63,9 +63,11 @@ def _started(request: HttpRequest, form: RunForm) -> Run | None:
 
 
 def _show(request: HttpRequest, form: RunForm, status: int = 200) -> HttpResponse:
-    pages = RunPages()
+    pages, choice = RunPages(), ListForm(request.GET)
+    asked = choice.cleaned_data if choice.is_valid() else {}
+    listed = Run.objects.visible_to(request.user).listed().asked_for(asked.get("of"), asked.get("tag"))
     try:
-        runs = pages.paginate_queryset(Run.objects.visible_to(request.user).listed(), Request(request))
+        runs = pages.paginate_queryset(listed, Request(request))
     except ApiValidationError as error:
         return bad_query_page(request, error)
     context = {
@@ -75,6 +77,8 @@ def _show(request: HttpRequest, form: RunForm, status: int = 200) -> HttpRespons
         "csv_forms": guide.CSV_FORMS,
         "csv_rules": guide.CSV_RULES,
         "runs": runs,
+        "choice": choice,
+        "is_chosen": any(asked.values()),
         "next": pages.next_link(),
         "previous": pages.previous_link(),
         "sees_all": request.user.sees_all_books,
@@ -85,39 +89,55 @@ def _show(request: HttpRequest, form: RunForm, status: int = 200) -> HttpRespons
 @login_required
 @require_GET
 def run_page(request: HttpRequest, run_id: int) -> HttpResponse:
-    """One run: figures, pictures, each ticker, the trades of the chosen one, what it rests on."""
-    run = get_object_or_404(Run.objects.visible_to(request.user).select_related("owner"), pk=run_id)
-    tickers = run.ticker_results
+    """One run: figures, charts, each ticker, the trades of the chosen one, what it rests on, what is said of it."""
+    return _show_run(
+        request, get_object_or_404(Run.objects.visible_to(request.user).select_related("owner"), pk=run_id)
+    )
+
+
+def _seen_run(request: HttpRequest, run_id: int) -> Run:
+    return get_object_or_404(Run.objects.visible_to(request.user).select_related("owner"), pk=run_id)
+
+
+def _show_run(request: HttpRequest, run: Run, words: WordsForm | None = None) -> HttpResponse:
+    facts = report.facts_of(run)
     asked = request.GET.get("ticker")
+    tickers = facts["tickers"]
     chosen = next((ticker for ticker in tickers if ticker["ticker"] == asked), tickers[0] if tickers else {})
     trades = chosen.get("trades", [])
-    context = {
-        "run": run,
-        "result": run.result,
-        "tickers": tickers,
+    context = facts | {
         "chosen": chosen,
         "trades": trades[:TRADES_SHOWN],
         "trades_left_out": max(0, len(trades) - TRADES_SHOWN),
-        "price_places": _price_places(trades),
-        "metric_groups": _metric_groups(run.result.get("metrics")),
-        "months": run.result.get("monthly_returns"),
-        "month_names": month_abbr[1:],
-        "strategy": strategies().get(run.strategy),
+        "price_places": report.price_places(trades),
+        "words": words or WordsForm(initial={"tags": ", ".join(run.tag_list), "note": run.note}),
+        "may_write": request.user.may(Action.RUN),
     }
-    return render(request, "strategies/run.html", context)
+    return render(request, "strategies/run.html", context, status=422 if words else 200)
 
 
-def _metric_groups(values: object) -> dict[str, list[dict]]:
-    """The figures of a kept run with their declarations, by group; none from a run kept before there were any."""
-    known = values if isinstance(values, dict) and "win_rate" in values else {}
-    groups: dict[str, list[dict]] = {}
-    for metric in METRICS:
-        if metric.name in known:
-            groups.setdefault(metric.group, []).append({"metric": metric, "value": known[metric.name]})
-    return groups
+@login_required
+@require_POST
+def keep_words(request: HttpRequest, run_id: int) -> HttpResponse:
+    """Keeps the tags and the note of a run, and goes back to its page."""
+    require(request.user, Action.RUN)
+    run = _seen_run(request, run_id)
+    form = WordsForm(request.POST)
+    if not form.is_valid():
+        return _show_run(request, run, form)
+    run.tags, run.note = form.cleaned_data["tags"], form.cleaned_data["note"]
+    run.save(update_fields=["tags", "note"])
+    return redirect("strategies:run", run.pk)
 
 
-def _price_places(trades: list[dict]) -> int:
-    """The decimals that all prices of a column are written with: what the longest needs, 2 to 6."""
-    texts = (f"{trade[side]:.6f}".rstrip("0") for trade in trades for side in PRICES if trade.get(side) is not None)
-    return max(2, *(len(text.partition(".")[2]) for text in texts), 2)
+@login_required
+@require_GET
+def compare_page(request: HttpRequest) -> HttpResponse:
+    """Two to six kept runs side by side: `?run=1&run=2`."""
+    numbers = [int(text) for text in dict.fromkeys(request.GET.getlist("run")) if NUMBER.fullmatch(text)]
+    runs = Run.objects.visible_to(request.user).select_related("owner").in_bulk(numbers[:MOST])
+    if len(runs) < len(numbers[:MOST]):
+        raise Http404
+    told = side_by_side.told([runs[number] for number in numbers[:MOST]]) if len(runs) >= FEWEST else None
+    context = {"told": told, "fewest": FEWEST, "most": MOST, "left_out": len(numbers[MOST:])}
+    return render(request, "strategies/compare.html", context)

@@ -92,6 +92,8 @@ PURE = [
     "strategies/walk_forward.py",
     "strategies/guide.py",
     "strategies/charts.py",
+    "strategies/comparison.py",
+    "strategies/curves.py",
     "strategies/library/*.py",
     "analytics/layout.py",
     "analytics/reports.py",

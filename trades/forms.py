@@ -11,10 +11,10 @@ from rest_framework.exceptions import APIException
 
 from market.models import validate_ticker
 from tradeops.core.api import PreconditionFailed, plain
+from tradeops.core.tags import TypedTagsField
 
 from .filters import PlainDecimalField
 from .models import Account, Side, Trade, Version
-from .serializers import TAG_CHARACTERS, TAGS
 
 ACCOUNTS_LISTED = 500
 
@@ -56,18 +56,6 @@ class TickerField(forms.CharField):
         return super().to_python(value).upper()
 
 
-class TagsField(forms.CharField):
-    """Tags between commas, as Trade keeps them."""
-
-    def clean(self, value) -> str:
-        tags = list(dict.fromkeys(tag.strip() for tag in super().clean(value).split(",") if tag.strip()))
-        if len(tags) > TAGS:
-            raise ValidationError(f"At most {TAGS} tags.", code="max_length")
-        if any(len(tag) > TAG_CHARACTERS for tag in tags):
-            raise ValidationError(f"At most {TAG_CHARACTERS} characters a tag.", code="max_length")
-        return f",{','.join(tags)}," if tags else ""
-
-
 def number_input(**attributes) -> forms.TextInput:
     return forms.TextInput(attrs={"class": "number", "inputmode": "decimal", "autocomplete": "off"} | attributes)
 
@@ -105,7 +93,7 @@ class TradeFields(RefusableForm):
     fees = PlainDecimalField(min_value=0, required=False, label="Fees", widget=number_input(placeholder="0"))
     executed_at = forms.DateTimeField(required=False, label="Executed", widget=moment_input())
     strategy = forms.CharField(required=False, max_length=80, label="Strategy")
-    tags = TagsField(required=False, max_length=TAGS * (TAG_CHARACTERS + 1), label="Tags", help_text="Between commas.")
+    tags = TypedTagsField()
     note = forms.CharField(
         required=False, max_length=2000, strip=False, label="Note", widget=forms.Textarea(attrs={"rows": 2})
     )

@@ -5,11 +5,11 @@ from rest_framework import serializers
 from market.models import validate_ticker
 from tradeops.core.api import ExactDecimalField, StrictSerializer, WholeNumberField
 from tradeops.core.moments import InstantField
+from tradeops.core.tags import TagsField, joined
 
 from .models import Side, Trade
 
 BIGGEST_ID = 2**63 - 1
-TAGS, TAG_CHARACTERS = 20, 40
 ADJUSTMENT_HELP = "Of a closed day: leave it as it is, and book the difference today."
 INSIDE_NAMES = {"ticker": "instrument_id", "trade_type": "side"}
 
@@ -19,21 +19,6 @@ class Money(ExactDecimalField):
 
     def __init__(self, **kwargs):
         super().__init__(max_digits=60, decimal_places=24, **kwargs)
-
-
-class TagsField(serializers.ListField):
-    child = serializers.CharField(max_length=TAG_CHARACTERS)
-
-    def __init__(self, **kwargs):
-        super().__init__(max_length=TAGS, **kwargs)
-
-    def to_internal_value(self, data) -> list[str]:
-        if isinstance(data, list) and len(data) > TAGS:  # before each is looked at, and the same ones made one
-            self.fail("max_length", max_length=TAGS)
-        tags = super().to_internal_value(data)
-        if any("," in tag for tag in tags):
-            raise serializers.ValidationError("A tag has no comma in it.", code="invalid")
-        return list(dict.fromkeys(tags))
 
 
 def account_id_field(**kwargs) -> WholeNumberField:
@@ -80,7 +65,7 @@ def field_values(validated: dict) -> dict:
     """Validated values of a body under the names of Trade's own fields; account and reason left aside."""
     values = {INSIDE_NAMES.get(name, name): value for name, value in validated.items()}
     if "tags" in values:
-        values["tags"] = f",{','.join(values['tags'])}," if values["tags"] else ""
+        values["tags"] = joined(values["tags"])
     return {name: value for name, value in values.items() if name not in ("account", "reason")}
 
 

@@ -43,6 +43,7 @@ DESK_PAGES = [
     "/desk/market/?q=nothing-of-that-name",
     "/desk/market/AAPL/",
     "/desk/market/AAPL/?timeframe=1d",
+    "/desk/strategies/compare/?run=1",
     "/desk/alerts/",
     "/desk/reports/",
     "/desk/jobs/",

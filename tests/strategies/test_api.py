@@ -324,7 +324,7 @@ def test_the_pictures_of_a_result_are_there(api, alice):
 
 
 @pytest.mark.parametrize(
-    "address", ["0", "99999999999999999999", "x", "-1", "1/charts/NOPE.png", "1/charts/UP.gif", "1/report.html", "%00"]
+    "address", ["0", "99999999999999999999", "x", "-1", "1/charts/NOPE.png", "1/charts/UP.gif", "1/report.pdf", "%00"]
 )
 def test_what_is_not_there_is_404(api, alice, kept, address):
     assert api(alice).get(RUNS + address).status_code == 404

@@ -46,7 +46,8 @@ def test_json_is_the_result_of_the_contract(capsys, files):
 
 def test_pictures_and_the_trade_log_are_written(capsys, files, tmp_path):
     run(capsys, *files, chart=tmp_path / "deep" / "pictures", export=tmp_path / "trades.csv")
-    assert {path.name for path in (tmp_path / "deep" / "pictures").iterdir()} == {"overview.png", "UP.png", "DOWN.png"}
+    written = {path.name for path in (tmp_path / "deep" / "pictures").iterdir()}
+    assert written == {"overview.png", "months.png", "UP.png", "DOWN.png"}
     assert (tmp_path / "trades.csv").read_bytes().count(b"\n") == 3
 
 

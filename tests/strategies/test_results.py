@@ -160,19 +160,22 @@ def test_assumptions_name_fill_fee_and_annualization():
 
 def test_logs_hold_every_trade_and_every_bar():
     done = run_on(UP=UP, LATE="date,close\n2024-01-06,3\n2024-01-07,4\n")
-    trades = "".join(logs.trade_lines(done)).splitlines()
+    origin = provenance.Origin("d" * 64, "f" * 64, 12)
+    trades = "".join(logs.trade_lines(done, origin)).splitlines()
     assert trades[0].startswith("ticker,entry_date,entry_price,exit_date")
-    assert trades[1] == "UP,2024-01-04,4.0,2024-01-07,5.0,2500.0,0.0,2500.0,25.0,false,long,signal,0.0,100.0"
-    equity = "".join(logs.equity_lines(done)).splitlines()
-    assert equity[0] == "date,portfolio,LATE,UP"
-    assert equity[1] == "2024-01-01,,,10000.0"
-    assert equity[-1] == "2024-01-07,22500.0,10000.0,12500.0"
+    said = f"12,{'d' * 16},{'f' * 16}"
+    assert trades[1] == f"UP,2024-01-04,4.0,2024-01-07,5.0,2500.0,0.0,2500.0,25.0,false,long,signal,0.0,100.0,{said}"
+    equity = "".join(logs.equity_lines(done, origin)).splitlines()
+    assert equity[0] == "date,portfolio,LATE,UP,run_id,data_hash,fingerprint"
+    assert equity[1] == f"2024-01-01,,,10000.0,{said}"
+    assert equity[-1] == "2024-01-07,22500.0,10000.0,12500.0,,,"
     assert len(equity) == 8
 
 
 def test_an_open_trade_has_empty_cells_in_the_log():
-    (line,) = list(logs.trade_lines(run_on(UP=UP.removesuffix("2024-01-07,5\n"))))[1:]
-    assert line == "UP,2024-01-04,4.0,,,2500.0,0.0,10000.0,100.0,true,long,,0.0,100.0\n"
+    origin = provenance.Origin("d", "f")
+    (line,) = list(logs.trade_lines(run_on(UP=UP.removesuffix("2024-01-07,5\n")), origin))[1:]
+    assert line == "UP,2024-01-04,4.0,,,2500.0,0.0,10000.0,100.0,true,long,,0.0,100.0,,d,f\n"
 
 
 def test_the_fingerprint_covers_code_parameters_fills_fees_and_rows(monkeypatch):

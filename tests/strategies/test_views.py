@@ -187,3 +187,30 @@ def test_a_short_with_a_stop_is_run_from_the_form_and_told_on_its_page(desk):
     page = desk.get(f"{PAGE}{run.pk}/").content.decode()
     assert "stop loss 5 %" in page
     assert "long and short, all in" in page
+
+
+def test_tags_and_note_are_kept_from_the_page_and_find_the_run_again(desk):
+    start(desk)
+    run = Run.objects.get()
+    assert desk.post(f"{PAGE}{run.pk}/words/", {"tags": "trend, keep ,trend", "note": "<i>"}).status_code == 302
+    run.refresh_from_db()
+    assert (run.tag_list, run.note) == (["trend", "keep"], "<i>")
+    page = desk.get(f"{PAGE}{run.pk}/").content.decode()
+    assert 'value="trend, keep"' in page and "&lt;i&gt;" in page
+    assert desk.post(f"{PAGE}{run.pk}/words/", {"tags": "x" * 41, "note": ""}).status_code == 422
+    assert f"Run {run.pk}</a>" in desk.get(PAGE, {"tag": "keep", "ordering": "-return_percentage"}).content.decode()
+    assert "No such run" in desk.get(PAGE, {"of": "macd"}).content.decode()
+
+
+def test_runs_are_compared_on_a_page_of_their_own(desk, client, bob):
+    for fee in ("0", "10"):
+        start(desk, fee_bps=fee)
+    one, two = Run.objects.order_by("pk").values_list("pk", flat=True)
+    address = f"{PAGE}compare/?run={one}&run={two}"
+    page = desk.get(address).content.decode()
+    assert "All on the same price rows" in page and 'fee_bps <span class="badge is-accent">differs' in page
+    assert f'data-curves="/algorithm/runs/compare/curves?runs={one},{two}"' in page
+    for odd in ("", "?run=x", f"?run={one}", "?run=%00"):
+        assert "Nothing to compare yet" in desk.get(f"{PAGE}compare/{odd}").content.decode()
+    client.force_login(bob)
+    assert client.get(address).status_code == 404

@@ -13,6 +13,7 @@ from django.db.models import F, Q
 from market.models import Instrument
 from tradeops.core.decimals import plain
 from tradeops.core.fields import ExactDecimal
+from tradeops.core.tags import joined, parted
 
 from .. import ledger
 from .accounts import Account, OwnedQuerySet
@@ -230,11 +231,11 @@ class Trade(Version):
 
     @property
     def tag_list(self) -> list[str]:
-        return [tag for tag in self.tags.split(",") if tag]
+        return parted(self.tags)
 
     @tag_list.setter
     def tag_list(self, tags: list[str]) -> None:
-        self.tags = f",{','.join(tags)}," if tags else ""
+        self.tags = joined(tags)
 
     @property
     def signed_quantity(self) -> Decimal:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from django.core.management.base import BaseCommand, CommandError
 
-from strategies import backtest, pricepack
+from strategies import backtest, pricepack, provenance
 from strategies.backtest import Backtest, BacktestError
 from strategies.logs import trade_lines
 from strategies.management.arguments import add_value_flags, given_values, known
@@ -40,9 +40,9 @@ class Command(BaseCommand):
         try:
             done, result = self.run(options)
             if options["export"]:
-                options["export"].write_text("".join(trade_lines(done)), newline="")
+                options["export"].write_text("".join(trade_lines(done, origin_of(done, result))), newline="")
             if options["chart"]:
-                result["charts"] = write_charts(done, options["chart"])
+                result["charts"] = write_charts(done, options["chart"], origin_of(done, result).words)
         except (ParameterError, PriceFileError, BacktestError) as error:
             raise CommandError(str(error)) from error
         except OSError as error:
@@ -59,16 +59,23 @@ class Command(BaseCommand):
         return done, {"status": summary.pop("status"), "run_id": None} | summary | {"charts": {}}
 
 
-def write_charts(done: Backtest, folder: Path) -> dict[str, str]:
-    """Writes overview.png and one PNG a ticker; returns ticker -> path."""
+def origin_of(done: Backtest, result: dict) -> provenance.Origin:
+    """What pictures and log came from; there is no kept run."""
+    data_hash = result["data_hash"]
+    return provenance.Origin(data_hash, provenance.fingerprint(done.spec, data_hash))
+
+
+def write_charts(done: Backtest, folder: Path, mark: str) -> dict[str, str]:
+    """Writes overview.png, months.png and one PNG a ticker; returns ticker -> path."""
     # Imported here: matplotlib costs half a second that a table does not need.
     charts = import_module("strategies.charts")
     folder.mkdir(parents=True, exist_ok=True)
-    (folder / "overview.png").write_bytes(charts.draw_overview(done))
+    (folder / "overview.png").write_bytes(charts.draw_overview(done, mark=mark))
+    (folder / "months.png").write_bytes(charts.draw_months(done, mark=mark))
     written = {}
     for result in done.results:
         path = folder / f"{result.prices.ticker}.png"
-        path.write_bytes(charts.draw_ticker(done, result))
+        path.write_bytes(charts.draw_ticker(done, result, mark=mark))
         written[result.prices.ticker] = str(path)
     return written
 
