@@ -68,6 +68,17 @@ def test_a_silent_worker_is_seen(client, alive, age, status):
     assert (code, answer["checks"]["worker"]["status"]) == (200, status)
 
 
+def test_what_runs_apart_tells_its_age_while_it_is_well_too(client, alive):
+    Heartbeat.objects.filter(part="worker").update(at=timezone.now() - timedelta(seconds=7))
+    Heartbeat.objects.filter(part="beat").update(at=timezone.now() + timedelta(seconds=7))  # a clock that is ahead
+    _, answer = ask(client)
+    assert answer["checks"]["worker"]["age_seconds"] in (7, 8)
+    assert (answer["checks"]["beat"], "age_seconds" in answer["checks"]["feed"]) == (
+        {"status": "ok", "age_seconds": 0},
+        True,
+    )
+
+
 def test_a_part_that_never_lived_is_down_and_the_desk_degraded(client):
     code, answer = ask(client)
     assert (code, answer["status"]) == (200, "degraded")

@@ -10,6 +10,7 @@ import threading
 import time
 from collections.abc import Callable
 from concurrent.futures import Future, wait
+from datetime import datetime
 from pathlib import Path
 
 import redis
@@ -26,7 +27,7 @@ from django.views.decorators.http import require_safe
 from market.models import FeedState
 from tradeops.core.jobs.models import Heartbeat
 
-Check = dict[str, str]
+Check = dict[str, str | int]
 
 DEADLINE_SECONDS = 2.0
 KEPT_SECONDS = 1.0
@@ -97,10 +98,7 @@ def check_heartbeat(part: str) -> Check:
     last = Heartbeat.objects.filter(part=part).first()
     if last is None:
         return down("it has never shown life")
-    age = (timezone.now() - last.at).total_seconds()
-    if age < LATE_SECONDS:
-        return ok()
-    return (degraded if age < SILENT_SECONDS else down)(f"last sign of life {age:.0f} s ago")
+    return aged(last.at, LATE_SECONDS, SILENT_SECONDS, "last sign of life")
 
 
 def check_worker() -> Check:
@@ -116,10 +114,15 @@ def check_feed() -> Check:
     state = FeedState.objects.current()
     if state.flushed_at is None:
         return down("no price has come yet")
-    age = (timezone.now() - state.flushed_at).total_seconds()
-    if age < FEED_LATE_SECONDS:
-        return ok()
-    return (degraded if age < LATE_SECONDS else down)(f"last prices {age:.0f} s ago")
+    return aged(state.flushed_at, FEED_LATE_SECONDS, LATE_SECONDS, "last prices")
+
+
+def aged(at: datetime, late_seconds: int, silent_seconds: int, words: str) -> Check:
+    """Well while `at` is younger than `late_seconds`, down from `silent_seconds` on; with its age either way."""
+    age = max(0, int((timezone.now() - at).total_seconds()))
+    if age < late_seconds:
+        return ok() | {"age_seconds": age}
+    return (degraded if age < silent_seconds else down)(f"{words} {age} s ago") | {"age_seconds": age}
 
 
 # --- asking them all
