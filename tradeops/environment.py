@@ -3,6 +3,7 @@
 The text is an argument (settings.py passes the process's environment), so nothing else can read it by accident.
 """
 
+import ipaddress
 import re
 from collections.abc import Mapping
 from pathlib import Path
@@ -58,9 +59,19 @@ class Environment:
             raise ImproperlyConfigured(f"{name}: {path} cannot be made: {error.strerror}.") from error
         return path
 
-    def words(self, name: str) -> list[str]:
+    def words(self, name: str, default: str = "") -> list[str]:
         """What stands between commas."""
-        return [word.strip() for word in self.text(name).split(",") if word.strip()]
+        return [word.strip() for word in self.text(name, default).split(",") if word.strip()]
+
+    def networks(self, name: str, default: str) -> list[str]:
+        """Addresses and networks such as 10.89.0.0/24."""
+        networks = self.words(name, default)
+        for network in networks:
+            try:
+                ipaddress.ip_network(network)
+            except ValueError as error:
+                raise ImproperlyConfigured(f"{name}: {error}.") from error
+        return networks
 
     def hosts(self, name: str) -> list[str]:
         hosts = self.words(name)

@@ -8,6 +8,7 @@ import re
 import uuid
 
 from asgiref.sync import iscoroutinefunction
+from botocore.exceptions import BotoCoreError, ClientError
 from django.conf import settings
 from django.db import InterfaceError, OperationalError
 from django.urls import Resolver404, get_urlconf, resolve
@@ -122,14 +123,20 @@ def either_slash(get_response):
     return async_middleware if iscoroutinefunction(get_response) else middleware
 
 
-def is_outage(error: Exception) -> bool:
-    """Whether the database is away (and not a statement of ours wrong)."""
-    return isinstance(error, OperationalError | InterfaceError)
+AWAY = {
+    "database": (OperationalError, InterfaceError),  # and not a statement of ours that is wrong
+    "file store": (BotoCoreError, ClientError),
+}
+
+
+def service_away(error: Exception) -> str | None:
+    """The service whose absence the error tells of."""
+    return next((name for name, kinds in AWAY.items() if isinstance(error, kinds)), None)
 
 
 @sync_and_async_middleware
-def database_outage(get_response):
-    """Turns a database that is away into 503 with Retry-After, on pages as in the API."""
+def outage(get_response):
+    """Turns a database or a file store that is away into 503 with Retry-After, on pages as in the API."""
 
     def middleware(request):
         return get_response(request)
@@ -140,10 +147,12 @@ def database_outage(get_response):
     chosen = async_middleware if iscoroutinefunction(get_response) else middleware
 
     def process_exception(request, error):
-        if not is_outage(error):
+        service = service_away(error)
+        if service is None:
             return None
-        logger.error("The database is not answering: %s", type(error).__name__)
-        response = problem_or_page(request, 503, "The database is not answering. Nothing was lost; try again shortly.")
+        logger.error("The %s is not answering: %s", service, type(error).__name__)
+        detail = f"The {service} is not answering. Nothing was lost; try again shortly."
+        response = problem_or_page(request, 503, detail)
         response["Retry-After"] = "5"
         return response
 

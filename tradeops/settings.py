@@ -116,7 +116,7 @@ MIDDLEWARE = [
     "tradeops.core.users.middleware.user_time_zone",
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
-    "tradeops.middleware.database_outage",
+    "tradeops.middleware.outage",
 ]
 
 ROOT_URLCONF = "tradeops.urls"
@@ -218,13 +218,16 @@ S3_BUCKET_NAME = environment.text("S3_BUCKET_NAME")
 AWS_REGION = environment.text("AWS_REGION", "us-east-1")
 AWS_S3_ENDPOINT_URL = environment.url("AWS_S3_ENDPOINT_URL", "http", "https")
 
-if S3_BUCKET_NAME:
+
+def in_bucket(folder: str) -> dict:
+    """A storage in `folder` of the bucket."""
     from botocore.config import Config  # not loaded where files are local
 
-    LAKE = {
+    return {
         "BACKEND": "storages.backends.s3.S3Storage",
         "OPTIONS": {
             "bucket_name": S3_BUCKET_NAME,
+            "location": folder,
             "region_name": AWS_REGION,
             "endpoint_url": AWS_S3_ENDPOINT_URL or None,
             "access_key": environment.text("AWS_ACCESS_KEY_ID") or None,
@@ -242,16 +245,19 @@ if S3_BUCKET_NAME:
             ),
         },
     }
-else:
-    LAKE = {
-        "BACKEND": "django.core.files.storage.FileSystemStorage",
-        "OPTIONS": {"location": VAR_DIR / "lake", "allow_overwrite": True},
-    }
+
+
+def in_folder(name: str, **options) -> dict:
+    """A storage in a folder of this machine."""
+    storage = "django.core.files.storage.FileSystemStorage"
+    return {"BACKEND": storage, "OPTIONS": {"location": VAR_DIR / name} | options}
+
 
 STORAGES = {
-    "default": {"BACKEND": "django.core.files.storage.FileSystemStorage", "OPTIONS": {"location": VAR_DIR / "files"}},
+    # Files that wait to be imported: taken in by one machine and read by a worker of another.
+    "default": in_bucket("uploads") if S3_BUCKET_NAME else in_folder("files"),
     "staticfiles": {"BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"},
-    "lake": LAKE,
+    "lake": in_bucket("") if S3_BUCKET_NAME else in_folder("lake", allow_overwrite=True),
 }
 STATIC_URL = "static/"
 STATIC_ROOT = VAR_DIR / "static"
@@ -323,6 +329,9 @@ CORS_ALLOWED_ORIGINS = environment.origins("CORS_ALLOWED_ORIGINS")
 CORS_ALLOW_HEADERS = ("accept", "authorization", "content-type", "idempotency-key", "if-match", "x-csrftoken")
 CORS_EXPOSE_HEADERS = ("etag", "idempotent-replayed", "retry-after", "x-request-id", "x-ratelimit-remaining")
 CSRF_TRUSTED_ORIGINS = environment.origins("CSRF_TRUSTED_ORIGINS")
+
+# Who may say for whom it asks (X-Forwarded-For): the addresses and networks of the proxy in front.
+TRUSTED_PROXIES = environment.networks("TRUSTED_PROXIES", "127.0.0.1")
 
 # Bounds on what a request may bring; `guard_body` refuses before a body is read.
 JSON_MAX_BYTES = 1_048_576

@@ -15,7 +15,7 @@ from tradeops.middleware import body_limit
 
 Application = Callable[[dict, Callable], Iterable[bytes]]
 READ_AT_ONCE = 65_536
-PROXY_SAYS = wrap_wsgi_with_proxy_headers(lambda environ, start_response: environ)
+PROXY_SAYS = wrap_wsgi_with_proxy_headers(lambda environ, start_response: environ, settings.TRUSTED_PROXIES)
 
 
 def application_for(django_application: Application) -> Application:
@@ -24,7 +24,7 @@ def application_for(django_application: Application) -> Application:
 
 
 def as_client_sent(environ: dict) -> dict:
-    """The request as it was sent to the proxy: behind one on this machine, address and scheme stand in its headers."""
+    """The request as it was sent to the proxy: behind one of ours, address and scheme stand in its headers."""
     return PROXY_SAYS(environ, None) if settings.FOREIGN_HOSTS else environ
 
 

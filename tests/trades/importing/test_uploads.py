@@ -17,13 +17,7 @@ TEXT = "Symbol,Side,Qty,Price,Date/Time,Desk\nAAPL,Buy,100,10.5,2025-01-15T14:30
 
 
 @pytest.fixture(autouse=True)
-def handlers(settings, tmp_path):
-    settings.STORAGES = settings.STORAGES | {
-        "default": {
-            "BACKEND": "django.core.files.storage.FileSystemStorage",
-            "OPTIONS": {"location": str(tmp_path / "files")},
-        }
-    }
+def handlers():
     load_handlers()
 
 

@@ -1,6 +1,7 @@
 """The import pages: upload, look, map, import, undo; by whoever may book, and nobody else."""
 
 import pytest
+from botocore.exceptions import EndpointConnectionError
 from django.core.files.uploadedfile import SimpleUploadedFile
 from django.test import Client
 
@@ -58,6 +59,17 @@ def looked_at(client, account, text: str = TEXT, **more) -> str:
 def columns(**chosen) -> dict:
     fields = ["ticker", "trade_type", "quantity", "price", "executed_at", ""]
     return {f"column_{place}": chosen.get(f"column_{place}", field) for place, field in enumerate(fields)}
+
+
+def test_a_file_store_that_is_away_is_a_503_and_nothing_is_kept(client, account, monkeypatch):
+    def away(self, name, content):
+        raise EndpointConnectionError(endpoint_url="http://store.invalid")
+
+    monkeypatch.setattr("django.core.files.storage.FileSystemStorage._save", away)
+    refused = upload(client, account)
+    assert (refused.status_code, refused["Retry-After"]) == (503, "5")
+    assert "store.invalid" not in refused.content.decode()
+    assert not ImportBatch.objects.exists()
 
 
 def test_a_file_is_uploaded_mapped_imported_and_undone(client, account):
