@@ -15,14 +15,19 @@ import tempfile
 import time
 from pathlib import Path
 
-PACKAGES = {"postgres": "postgresql", "redis-server": "redis-server", "chromium": "chromium fonts-liberation"}
+PACKAGES = {
+    "postgres": "postgresql",
+    "redis-server": "redis-server",
+    "chromium": "chromium fonts-liberation",
+    "nginx": "nginx-light",
+}
 CHROMIUM_NAMES = ("chromium", "chromium-browser", "google-chrome")
 DATABASE = {"DB_NAME": "tradeops", "DB_USER": "tradeops", "DB_PASSWORD": "tradeops"}
 BUCKET = "tradeops-lake"
 OUTSIDE_SETTINGS = (
     "DB_HOST DB_PORT DB_NAME DB_USER DB_PASSWORD REDIS_URL AWS_ACCESS_KEY_ID AWS_SECRET_ACCESS_KEY AWS_REGION "
     "S3_BUCKET_NAME AWS_S3_ENDPOINT_URL LAMBDA_API_URL SECRET_KEY DEBUG ALLOWED_HOSTS CORS_ALLOWED_ORIGINS "
-    "CSRF_TRUSTED_ORIGINS TRADEOPS_DEMO TRADEOPS_VAR PORT EMAIL_URL"
+    "CSRF_TRUSTED_ORIGINS TRUSTED_PROXIES TRADEOPS_DEMO TRADEOPS_VAR PORT EMAIL_URL"
 ).split()
 
 
@@ -36,7 +41,7 @@ def find_program(name: str) -> str | None:
         return str(found[-1]) if found else on_path
     if name == "chromium":
         return next(filter(None, map(shutil.which, CHROMIUM_NAMES)), None)
-    return shutil.which(name)
+    return shutil.which(name, path=f"{os.environ.get('PATH', os.defpath)}:/usr/sbin")  # where nginx is, for root alone
 
 
 def missing_programs() -> list[str]:

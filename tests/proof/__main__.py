@@ -25,12 +25,15 @@ def main(arguments: list[str]) -> int:
     if unknown:
         print(f"There is no promise {', '.join(unknown)}: they are {min(PROMISES)} to {max(PROMISES)}.")
         return 2
-    programs = [name for name in missing_programs() if name != "chromium"]
-    install(programs)
-    if programs := [name for name in missing_programs() if name != "chromium"]:
+    install(missing_servers())
+    if programs := missing_servers():
         print(f"To be tried the promises need: {install_command(programs)}")
         return 2
     return print_table(chosen)
+
+
+def missing_servers() -> list[str]:
+    return [name for name in missing_programs() if name not in ("chromium", "nginx")]
 
 
 def print_table(chosen: list[str]) -> int:

@@ -1,0 +1,87 @@
+"""The files of deploy/ that Docker and systemd read: they name what is there, and say of each other what is so."""
+
+import re
+import shlex
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import yaml
+from django.core.management import get_commands
+from granian.http import HTTP1Settings
+
+from tests.worlds import environment_of
+
+pytestmark = pytest.mark.pure
+
+ROOT = Path(__file__).resolve().parent.parent
+DEPLOY = ROOT / "deploy"
+COMPOSE = yaml.safe_load((DEPLOY / "compose.yaml").read_text())
+OWN = {name: service for name, service in COMPOSE["services"].items() if service["image"] == "tradeops"}
+UNITS = {path.name: path.read_text() for path in (DEPLOY / "systemd").glob("tradeops-*.service")}
+
+
+def test_what_goes_into_the_image_is_enough_to_run_and_brings_no_state(tmp_path):
+    kept = re.findall(r"^!(.+)$", (DEPLOY / "Dockerfile.dockerignore").read_text(), re.MULTILINE)
+    for name in kept:
+        target = tmp_path / name
+        target.parent.mkdir(parents=True, exist_ok=True)
+        (shutil.copytree if (ROOT / name).is_dir() else shutil.copy)(ROOT / name, target)
+    program = "import tradeops.wsgi, tradeops.asgi, tradeops.celery, tradeops.intake"
+    for command in (["manage.py", "check"], ["-c", program]):
+        environment = environment_of({}, tmp_path / "state")
+        done = subprocess.run(
+            [sys.executable, *command], cwd=tmp_path, env=environment, capture_output=True, text=True, check=False
+        )
+        assert done.returncode == 0, done.stderr
+    assert not {"var", ".env", "tests", ".git"} & set(kept)
+
+
+def test_the_image_is_of_the_locked_requirements_and_runs_as_nobody_in_particular():
+    lines = (DEPLOY / "Dockerfile").read_text()
+    assert "--require-hashes" in lines and "COPY requirements.txt" in lines
+    assert lines.index("USER tradeops") > lines.rindex("COPY") > lines.rindex("FROM")
+
+
+def commands() -> dict[str, list[str]]:
+    """What compose's services and systemd's units start, by their names."""
+    started = {name: shlex.split(service["command"]) for name, service in OWN.items() if name != "prepare"}
+    for name, text in UNITS.items():
+        started[name] = shlex.split(re.search(r"^ExecStart=(.+)$", text, re.MULTILINE)[1])
+    return started
+
+
+def test_every_part_is_started_by_a_command_that_is_there():
+    for name, words in commands().items():
+        program, *arguments = words
+        if program.endswith("celery"):
+            assert arguments[:2] == ["-A", "tradeops"] and arguments[2] in ("worker", "beat"), name
+        elif program.endswith("python"):
+            assert arguments[0] == "manage.py" and arguments[1] in get_commands(), name
+        else:
+            assert (ROOT / program.removeprefix("/srv/tradeops/")).is_file(), name
+
+
+def test_both_ways_run_the_same_parts():
+    units = {re.split("[@.]", name.removeprefix("tradeops-"))[0] for name in UNITS}
+    assert units - {"backup"} == OWN.keys() - {"prepare"} == {"web", "sockets", "feed", "worker", "beat"}
+
+
+def test_redis_is_appended_to_disk_and_no_service_but_nginx_is_open():
+    assert "--appendonly yes" in COMPOSE["services"]["redis"]["command"]
+    assert [name for name, service in COMPOSE["services"].items() if "ports" in service] == ["nginx"]
+    assert all(service["read_only"] and service["cap_drop"] == ["ALL"] for service in OWN.values())
+
+
+@pytest.mark.parametrize("name", ["upstreams.conf", "upstreams.compose.conf"])
+def test_nginx_lets_go_of_an_idle_connection_before_the_web_process_does(name):
+    (seconds,) = re.findall(r"keepalive_timeout (\d+)s;", (DEPLOY / "nginx" / name).read_text())
+    assert 0 < int(seconds) * 1000 < HTTP1Settings().header_read_timeout
+
+
+def test_the_example_of_settings_names_settings():
+    known = set(re.findall(r"^([A-Z0-9_]+)=", (ROOT / ".env.example").read_text(), re.MULTILINE))
+    named = set(re.findall(r"^([A-Z0-9_]+)=", (DEPLOY / "production.env.example").read_text(), re.MULTILINE))
+    assert named - known == {"REDIS_PASSWORD"}
