@@ -139,7 +139,7 @@ class DuplicateSerializer(serializers.Serializer):
     activity = serializers.IntegerField(allow_null=True)
 
 
-class LeftOutSerializer(serializers.Serializer):
+class LeftOutRowsSerializer(serializers.Serializer):
     """Rows left out as no trades, by the word they bear."""
 
     words = serializers.CharField()
@@ -180,7 +180,7 @@ class OutlookSerializer(serializers.Serializer):
     imported = serializers.IntegerField(source="plan.imported_count")
     duplicates = serializers.IntegerField(source="plan.duplicate_count")
     left_out = serializers.IntegerField(source="plan.left_out_count", help_text="Rows that are no trades.")
-    left_out_rows = LeftOutSerializer(source="plan.left_out", many=True, help_text="By the word they bear.")
+    left_out_rows = LeftOutRowsSerializer(source="plan.left_out", many=True, help_text="By the word they bear.")
     rows = serializers.IntegerField(source="plan.checked.row_count")
     account = serializers.IntegerField(source="plan.account.pk")
     dry_run = serializers.BooleanField(default=True)
