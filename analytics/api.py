@@ -19,9 +19,8 @@ from analytics.serializers import (
     ProcessSerializer,
 )
 from analytics.services import request_export
-from tradeops.core.api import problem
+from tradeops.core.api import problem, refuse_unknown
 from tradeops.core.users.roles import Action
-from trades.filters import refuse_unknown
 
 
 class ProcessView(APIView):
@@ -52,6 +51,7 @@ class JobView(APIView):
 
     @extend_schema(responses=ExportJobSerializer, operation_id="analytics_job")
     def get(self, request, id: int) -> Response:
+        refuse_unknown(request.query_params)
         job = get_object_or_404(ExportJob.objects.visible_to(request.user), pk=id)
         return Response(ExportJobSerializer(job, context={"request": request}).data)
 
@@ -64,7 +64,7 @@ class DayView(APIView):
 
     @extend_schema(responses=DaySerializer, operation_id="analytics_day")
     def get(self, request, day: str) -> Response:
-        refuse_unknown(request.query_params, ["format"])
+        refuse_unknown(request.query_params)
         date, files = read_day(request.user, day)
         return Response(DaySerializer({"date": date, "files": files}).data)
 

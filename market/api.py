@@ -10,7 +10,7 @@ from rest_framework.generics import ListAPIView, RetrieveAPIView
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
-from tradeops.core.api import KeysetPagination
+from tradeops.core.api import KeysetPagination, refuse_unknown
 
 from .models import FeedState, Instrument, Quote, TickBlock
 from .serializers import (
@@ -52,6 +52,7 @@ class TickerDetail(RetrieveAPIView):
     lookup_field = "ticker"
 
     def get_object(self) -> Instrument:
+        refuse_unknown(self.request.query_params)
         return find_or_404(Instrument.objects.with_quote(), self.kwargs["ticker"])
 
 

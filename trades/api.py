@@ -7,13 +7,13 @@ from rest_framework.renderers import JSONRenderer
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from tradeops.core.api import KeysetPagination
+from tradeops.core.api import KeysetPagination, refuse_unknown
 from tradeops.core.browsable import BrowsableAPIRenderer
 from tradeops.core.download import CsvRenderer, csv_response
 
 from . import services
 from .export import attach_realized, csv_pages
-from .filters import BookFilterBackend, TradeFilter, checked_filters, filter_rows, read_ordering, refuse_unknown
+from .filters import BookFilterBackend, TradeFilter, checked_filters, filter_rows, read_ordering
 from .models import Trade
 from .quick.booking import book_quickly
 from .quick.listing import list_quickly
@@ -79,7 +79,7 @@ class TradeList(BookView):
 
     @extend_schema(request=TradeRequestSerializer, responses={201: TradeSerializer}, parameters=[IDEMPOTENCY_KEY])
     def post(self, request: Request) -> Response:
-        refuse_unknown(request.query_params, ["format"])
+        refuse_unknown(request.query_params)
         body = TradeRequestSerializer(data=request.data)
         body.is_valid(raise_exception=True)
         values = {"fees": Decimal(0), "executed_at": None} | field_values(body.validated_data)

@@ -6,8 +6,8 @@ from functools import lru_cache
 import django_filters
 from django import forms
 from django.core.exceptions import ValidationError
-from django.db.models import Q
-from django.http import QueryDict
+from django.db.models import Q, Value
+from django.db.models.functions import StrIndex
 from django_filters.rest_framework import DjangoFilterBackend
 from django_filters.utils import translate_validation
 from drf_spectacular.types import OpenApiTypes
@@ -16,7 +16,7 @@ from rest_framework import exceptions
 
 from market.models import validate_ticker
 from tradeops.core import moments
-from tradeops.core.api import PLAIN_WHOLE, ExactDecimalField, refuse_repeated
+from tradeops.core.api import PLAIN_WHOLE, ExactDecimalField, refuse_unknown
 
 from .models import Activity, ActivityKind, RoundTrip, Side, Trade
 from .serializers import BIGGEST_ID
@@ -136,8 +136,9 @@ class TradeFilter(django_filters.FilterSet):
         return queryset.filter(trade_id__in=brought)
 
     def filter_tag(self, queryset, name, tag):
-        # A comma cannot stand in a tag, and so finds none.
-        return queryset.filter(tags__icontains=f",{tag},") if "," not in tag else queryset.none()
+        # A comma cannot stand in a tag, and so finds none. (SQLite's LIKE would take "Swing" for "swing".)
+        place = StrIndex("tags", Value(f",{tag},"))
+        return queryset.alias(tag_place=place).filter(tag_place__gt=0) if "," not in tag else queryset.none()
 
 
 class EitherTickerFilter(TickersFilter):
@@ -186,16 +187,6 @@ class RoundTripFilter(django_filters.FilterSet):
 
     def filter_result(self, queryset, name, result):
         return queryset.filter(**{f"net_pnl__{'gt' if result == 'won' else 'lte'}": Decimal(0)})
-
-
-def refuse_unknown(given, known) -> None:
-    """A parameter that is not known is refused by name: a filter with a typing error must not show everything."""
-    unknown = [name for name in given if name not in known]
-    if unknown:
-        detail = exceptions.ErrorDetail("This parameter is not known here.", code="unknown_parameter")
-        raise exceptions.ValidationError({name[:80]: [detail] for name in unknown[:20]})
-    if isinstance(given, QueryDict):
-        refuse_repeated(given)
 
 
 def filter_rows(filterset_class, queryset, given, known=LIST_PARAMETERS):

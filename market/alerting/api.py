@@ -8,7 +8,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
-from tradeops.core.api import KeysetPagination
+from tradeops.core.api import KeysetPagination, refuse_unknown
 from tradeops.core.users.roles import Action
 
 from ..models import Alert, AlertRule
@@ -73,6 +73,7 @@ class AlertRuleDetail(RuleView):
         return get_object_or_404(AlertRule.objects.visible_to(self.request.user), pk=self.kwargs["rule_id"])
 
     def get(self, request: Request, rule_id: int) -> Response:
+        refuse_unknown(request.query_params)
         return Response(self.shown(self.rule()))
 
     @extend_schema(request=AlertRuleRequestSerializer)

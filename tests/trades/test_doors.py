@@ -92,6 +92,16 @@ def test_every_address_answers_every_method_without_a_fault(api, account, alice,
                 assert response.status_code < 500, (method, accept)
 
 
+@pytest.mark.parametrize(("method", "address"), [pair for pair in ADDRESSES if "?" not in pair[1]])
+def test_every_address_refuses_a_parameter_it_does_not_know(api, account, alice, method, address):
+    trade = book(account)
+    address = address.format(id=trade.trade_id, account=account.pk)
+    response = send(api(alice), method, f"{address}?acount=1", SEED_BODY if method in ("post", "put") else {})
+    assert response.status_code == 400
+    if method != "delete":  # what is said of a void may stand in the address or the body
+        assert problems(response) == {"acount": "unknown_parameter"}
+
+
 @pytest.mark.parametrize("address", [address for method, address in ADDRESSES if method == "get"])
 def test_every_address_has_a_page_of_the_browsable_api(api, account, alice, address):
     trade = book(account)

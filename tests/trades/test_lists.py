@@ -43,6 +43,7 @@ def listed(client, query="") -> list[str]:
         ("strategy=swing", ["AAPL 10"]),
         ("tag=earnings", ["AAPL 10"]),
         ("tag=earn", []),
+        ("tag=Earnings", []),
         ("tag=a_b", ["AAPL 10"]),
         ("client_trade_id=c-1", ["MSFT 1"]),
         ("min_quantity=4&max_quantity=7", ["MSFT 7", "AAPL 4"]),

@@ -230,12 +230,13 @@ class ExactDecimalField(serializers.Field):
 class RefusesUnknown:
     """Mixin for serializers: a key that is no field is refused by its name."""
 
+    UNKNOWN = exceptions.ErrorDetail("This field is not known here.", code="unknown_field")
+
     def to_internal_value(self, data):
         value = super().to_internal_value(data)
         unknown = [key for key in data if key not in self.fields or self.fields[key].read_only]
         if unknown:
-            message = exceptions.ErrorDetail("This field is not known here.", code="unknown_field")
-            raise exceptions.ValidationError({str(key)[:80]: [message] for key in unknown[:20]})
+            raise exceptions.ValidationError({str(key)[:80]: [self.UNKNOWN] for key in unknown[:20]})
         return value
 
 
@@ -247,9 +248,13 @@ class StrictModelSerializer(RefusesUnknown, serializers.ModelSerializer):
     pass
 
 
+UNKNOWN_PARAMETER = exceptions.ErrorDetail("This parameter is not known here.", code="unknown_parameter")
+
+
 class Params(StrictSerializer):
     """Query parameters, checked like a body. `Params.read(request)` gives the values or raises by name."""
 
+    UNKNOWN = UNKNOWN_PARAMETER
     ALWAYS_KNOWN = ("format",)
 
     @classmethod
@@ -259,6 +264,15 @@ class Params(StrictSerializer):
         params = cls(data=known, context={"request": request})
         params.is_valid(raise_exception=True)
         return params.validated_data
+
+
+def refuse_unknown(given, known=Params.ALWAYS_KNOWN) -> None:
+    """A parameter that is not known is refused by name: a filter with a typing error must not show everything."""
+    unknown = [name for name in given if name not in known]
+    if unknown:
+        raise exceptions.ValidationError({name[:80]: [UNKNOWN_PARAMETER] for name in unknown[:20]})
+    if isinstance(given, QueryDict):
+        refuse_repeated(given)
 
 
 def refuse_repeated(query: QueryDict) -> None:

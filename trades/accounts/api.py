@@ -5,11 +5,10 @@ from drf_spectacular.utils import extend_schema
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from tradeops.core.api import KeysetPagination
+from tradeops.core.api import KeysetPagination, refuse_unknown
 from tradeops.core.users.roles import Action
 
 from .. import services
-from ..filters import refuse_unknown
 from ..models import Account
 from ..versions.api import IDEMPOTENCY_KEY, BookView, idempotency_key
 from .cash import with_cash
@@ -38,6 +37,7 @@ class AccountList(BookView):
 
     @extend_schema(responses={201: AccountSerializer})
     def post(self, request: Request) -> Response:
+        refuse_unknown(request.query_params)
         body = AccountSerializer(data=request.data)
         body.is_valid(raise_exception=True)
         account = services.open_account(Account(owner=request.user, **body.validated_data))
@@ -58,10 +58,12 @@ class AccountDetail(BookView):
         return account
 
     def get(self, request: Request, account_id: int) -> Response:
+        refuse_unknown(request.query_params)
         return Response(AccountSerializer(with_cash([self.account(account_id)])[0]).data)
 
     @extend_schema(request=AccountChangeSerializer, parameters=[IDEMPOTENCY_KEY])
     def patch(self, request: Request, account_id: int) -> Response:
+        refuse_unknown(request.query_params)
         account, key = self.account(account_id), idempotency_key(request)
         body = AccountChangeSerializer(data=request.data, partial=True)
         body.is_valid(raise_exception=True)

@@ -4,10 +4,10 @@ from drf_spectacular.utils import extend_schema, extend_schema_view
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from tradeops.core.api import KeysetPagination
+from tradeops.core.api import KeysetPagination, refuse_unknown
 
 from .. import services
-from ..filters import ActivityFilter, BookFilterBackend, filter_rows, refuse_unknown
+from ..filters import ActivityFilter, BookFilterBackend, filter_rows
 from ..models import Activity
 from ..versions.api import (
     IDEMPOTENCY_KEY,
@@ -64,7 +64,7 @@ class ActivityList(BookView):
 
     @extend_schema(request=ActivityRequestSerializer, responses={201: ActivitySerializer}, parameters=[IDEMPOTENCY_KEY])
     def post(self, request: Request) -> Response:
-        refuse_unknown(request.query_params, ["format"])
+        refuse_unknown(request.query_params)
         body = ActivityRequestSerializer(data=request.data)
         body.is_valid(raise_exception=True)
         account = account_of(request, body.validated_data.get("account"))

@@ -9,10 +9,10 @@ from drf_spectacular.utils import extend_schema
 from rest_framework.renderers import JSONRenderer
 from rest_framework.request import Request
 
+from tradeops.core.api import refuse_unknown
 from tradeops.core.browsable import BrowsableAPIRenderer
 from tradeops.core.download import download
 
-from ..filters import refuse_unknown
 from ..models import Account
 from ..versions.api import BookView
 from .walk import export_lines
@@ -31,7 +31,7 @@ class AccountChain(BookView):
 
     @extend_schema(responses={(200, "application/x-ndjson"): OpenApiTypes.STR})
     def get(self, request: Request, account_id: int):
-        refuse_unknown(request.query_params, ["format"])
+        refuse_unknown(request.query_params)
         account = get_object_or_404(Account.objects.visible_to(request.user), pk=account_id)
         name = f"chain-of-account-{account.pk}.jsonl"
         return download(request._request, pages_of(account), name, "application/x-ndjson")

@@ -11,12 +11,11 @@ from rest_framework.parsers import MultiPartParser
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from tradeops.core.api import BodyTooLarge, KeysetPagination
+from tradeops.core.api import BodyTooLarge, KeysetPagination, refuse_unknown
 from tradeops.core.strict_json import StrictJSONParser
 from tradeops.core.uploads import CsvParser, given_values, uploaded_files
 from tradeops.core.users.roles import Action
 
-from ..filters import refuse_unknown
 from ..models import Account, LedgerEntry, Proposal, Reconciliation
 from ..positions.view_params import AccountListParams
 from ..versions.api import IDEMPOTENCY_KEY, BookView, account_of, idempotency_key
@@ -121,7 +120,7 @@ class ProposalDetail(ProposalView):
     """One proposal, with what it would change."""
 
     def get(self, request: Request, proposal_id: int) -> Response:
-        refuse_unknown(request.query_params, ["format"])
+        refuse_unknown(request.query_params)
         return self.shown()
 
 
@@ -228,7 +227,7 @@ class ReconciliationDetail(BookView):
     serializer_class = ReconciliationSerializer
 
     def get(self, request: Request, reconciliation_id: int) -> Response:
-        refuse_unknown(request.query_params, ["format"])
+        refuse_unknown(request.query_params)
         found = get_object_or_404(reconciliations_seen(request.user), pk=reconciliation_id)
         return Response(ReconciliationSerializer(found).data)
 
@@ -236,7 +235,7 @@ class ReconciliationDetail(BookView):
 def stated_in(request: Request) -> tuple[dict, Statement]:
     """What a request says: account, time and note, and the statement itself."""
     if request.content_type == StrictJSONParser.media_type:
-        refuse_unknown(request.query_params, ["format"])
+        refuse_unknown(request.query_params)
         body = ReconciliationRequestSerializer(data=request.data)
         body.is_valid(raise_exception=True)
         said = body.validated_data

@@ -9,7 +9,7 @@ from rest_framework.parsers import MultiPartParser
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from tradeops.core.api import KeysetPagination, Unprocessable
+from tradeops.core.api import KeysetPagination, Unprocessable, refuse_unknown
 from tradeops.core.uploads import CsvFileParser, given_values, uploaded_file
 from tradeops.core.users.roles import Action, require
 
@@ -142,6 +142,7 @@ class ImportDetail(BookView):
     serializer_class = ImportBatchSerializer
 
     def get(self, request: Request, import_id: int) -> Response:
+        refuse_unknown(request.query_params)
         return Response(ImportBatchSerializer(get_object_or_404(batches_of(request), pk=import_id)).data)
 
 

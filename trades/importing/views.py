@@ -10,13 +10,12 @@ from rest_framework.exceptions import APIException
 from rest_framework.exceptions import ValidationError as ApiValidationError
 from rest_framework.request import Request
 
-from tradeops.core.api import KeysetPagination
+from tradeops.core.api import KeysetPagination, refuse_unknown
 from tradeops.core.error_pages import bad_query_page
 from tradeops.core.jobs.models import Job
 from tradeops.core.users.roles import Action, require
 
 from .. import services
-from ..filters import refuse_unknown
 from ..forms import account_label
 from ..models import Account, BatchState, ImportBatch
 from . import services as imports

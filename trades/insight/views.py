@@ -11,10 +11,9 @@ from django.views.decorators.http import require_safe
 from rest_framework import serializers
 from rest_framework.exceptions import ValidationError as ApiValidationError
 
-from tradeops.core.api import Conflict, ExactDecimalField, WholeNumberField, flat_errors
+from tradeops.core.api import Conflict, ExactDecimalField, WholeNumberField, flat_errors, refuse_unknown
 from tradeops.core.error_pages import bad_query_page, error_page
 
-from ..filters import refuse_unknown
 from ..models import PnlMethod, Position
 from ..positions.past import Asked
 from ..positions.reading import one_position

@@ -74,6 +74,9 @@ def open_history(user: User, asked: dict, now: datetime) -> History:
     Raises Http404 for an account the user may not see, Conflict where it is not clear which are meant.
     """
     books = find_books(user, asked.get("account"), asked.get("currency"))
+    if books.only and asked.get("currency", books.currency) != books.currency:
+        message = f"The account is kept in {books.currency}."
+        raise ApiValidationError({"currency": [ErrorDetail(message, "conflict")]})
     first, last = find_days(books, asked, now)
     try:
         return read_history(books, first, last, now)

@@ -13,14 +13,13 @@ from django.views.decorators.http import require_safe
 from rest_framework.exceptions import ValidationError as ApiValidationError
 from rest_framework.request import Request
 
-from tradeops.core.api import Conflict, KeysetPagination
+from tradeops.core.api import Conflict, KeysetPagination, refuse_unknown
 from tradeops.core.error_pages import bad_query_page, error_page
 from tradeops.core.fields import ExactSum
 
 from .. import ledger
 from ..activities.reading import concerning, give_effects, with_effects
 from ..export import attach_realized
-from ..filters import refuse_unknown
 from ..folding import derived
 from ..folding.reading import NOW, View
 from ..forms import accounts_of, currency_of

@@ -11,13 +11,12 @@ from rest_framework.generics import GenericAPIView
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from tradeops.core.api import KeysetPagination, PreconditionFailed
+from tradeops.core.api import KeysetPagination, PreconditionFailed, refuse_unknown
 from tradeops.core.users.roles import Action
 
 from .. import services
 from ..control.differences import with_changes as with_proposed
 from ..control.serializers import AdjustmentSerializer, ProposalSerializer
-from ..filters import refuse_unknown
 from ..models import Account, Version
 from ..serializers import ADJUSTMENT_HELP
 from .serializers import VoidSerializer, with_changes
@@ -173,6 +172,7 @@ class VersionDetail(VersionView):
         return booking_response(booking, self.serializer_class)
 
     def get(self, request: Request, **kwargs) -> Response:
+        refuse_unknown(request.query_params)
         return self.response(services.Booking(self.get_object()))
 
     def put(self, request: Request, **kwargs) -> Response:
@@ -182,6 +182,7 @@ class VersionDetail(VersionView):
         return self.correct(request, partial=True)
 
     def correct(self, request: Request, *, partial: bool) -> Response:
+        refuse_unknown(request.query_params)
         key = idempotency_key(request)
         row = self.changing(key)
         body = self.correction_class(data=request.data, partial=partial)

@@ -347,6 +347,8 @@ def test_accounts_of_several_currencies_are_not_summed(api, alice, account):
     assert refused.json()["currencies"] == ["USD", "EUR"]
     for query in (f"account={euros.pk}", "currency=EUR"):
         assert history(client, query)["closing_equity"] == "7"
+    for address in ("/portfolio/history", "/portfolio/performance"):
+        assert problems(client.get(f"{address}?account={account.pk}&currency=EUR")) == {"currency": "conflict"}
 
 
 @pytest.mark.parametrize("address", ["/portfolio/history", "/portfolio/performance"])
