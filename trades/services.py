@@ -241,7 +241,7 @@ def _book(row: Version, act: Act) -> Booking:
     account = row.account = acts.lock(row.account)
     setattr(row, row.IDENTITY, acts.reserve_identity())
     row.entry = acts.write_entry(account, act, [row])  # first: a repeat of the same key must not get further
-    acts.refuse_closed(account, row.at)
+    acts.refuse_closed(account, row.at, instead=account.date_it_later)
     if isinstance(row, Trade):
         row.pk = row.trade_id
     writing.finish(row, act, writing.write(account, [(None, row)]))

@@ -18,6 +18,9 @@ from ..models import Account, Activity, EntryKind, KeptAnswer, LedgerEntry, Prop
 
 # What an entry of a kind takes; all others take booking.
 NEEDED = {EntryKind.CLOSE: Action.CLOSE_BOOKS, EntryKind.RULES: Action.SET_APPROVAL}
+# What can be done where a day is closed: of a change, and of an import that is to be undone.
+ADJUST = "Book the change as an adjustment in the open period."
+ONE_BY_ONE = "Void what is of open days by itself, and adjust the rest."
 EARLIEST = datetime(1900, 1, 1, tzinfo=UTC)
 NEXT_NUMBERS = f"""
     SELECT (SELECT MAX(taken) + 1 FROM (
@@ -134,12 +137,12 @@ def key_reused(act: Act) -> Unprocessable:
     return Unprocessable(f"The key {act.key!r} was used before, with another body.", "idempotency_key_reused")
 
 
-def refuse_closed(account: Account, *instants: datetime) -> None:
-    """Raises Conflict where one of `instants` falls on a trade date that is closed."""
+def refuse_closed(account: Account, *instants: datetime, instead: str) -> None:
+    """Raises Conflict where one of `instants` falls on a trade date that is closed; `instead` says what can be done."""
     closed = [at for at in instants if account.is_closed_at(at)]
     if closed:
         day = account.trade_date(min(closed))
-        detail = f"The books are closed through {account.closed_through}: {day} can no longer be changed."
+        detail = f"The books are closed through {account.closed_through}: {day} can no longer be changed. {instead}"
         raise Conflict(detail, "period_closed", closed_through=account.closed_through.isoformat())
 
 

@@ -99,7 +99,8 @@ def supersede(account: Account, change: Change, act: Act) -> Booking:
         return Booking(latest)
     is_moved = bool(differences.keys() & latest.MOVES_BOOK)
     if is_moved:
-        acts.refuse_closed(account, latest.at, after.at)
+        instead = acts.ADJUST if account.is_closed_at(latest.at) else account.date_it_later
+        acts.refuse_closed(account, latest.at, after.at, instead=instead)
     writing.finish(after, act, writing.write(account, [(latest, after)], is_moved))
     return Booking(after)
 

@@ -127,7 +127,7 @@ class Group:
         if not standing.is_before(trade):
             return
         try:
-            acts.refuse_closed(account, trade.executed_at)
+            acts.refuse_closed(account, trade.executed_at, instead=account.date_it_later)
             acts.require_right(account, order.act)
             standing.move_on(trade)
         except REFUSALS as refusal:

@@ -147,7 +147,7 @@ def refuse_closed(plan: Plan) -> None:
     moments = np.append(checked.executed_at, [microseconds(row.activity.effective_at) for row in checked.activities])
     rows = np.sort(lines[are_closed(account, moments.astype(np.int64)[plan.events])]).tolist()
     if rows:
-        faults, message = Faults(), f"The books are closed through {account.closed_through}."
+        faults, message = Faults(), f"The books are closed through {account.closed_through}. {account.date_it_later}"
         faults.add(Fault(message, "period_closed", row, field="executed_at") for row in rows)
         raise FileRefused(faults)
 

@@ -173,7 +173,7 @@ def refuse_undoing(batch: ImportBatch, actor: User) -> None:
         raise Conflict("Another than who imported it must undo it: the account needs approval.", "needs_approval")
     for model in (Trade, Activity):
         times = standing(batch, model).order_by(model.AT).values_list(model.AT, flat=True)
-        acts.refuse_closed(batch.account, *times[:1])
+        acts.refuse_closed(batch.account, *times[:1], instead=acts.ONE_BY_ONE)
 
 
 def standing(batch: ImportBatch, model: type[Version]):

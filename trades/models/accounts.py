@@ -129,6 +129,11 @@ class Account(models.Model):
         """A moment as it is, a day as its beginning in this account."""
         return said if isinstance(said, datetime) else self.day_start(said)
 
+    @property
+    def date_it_later(self) -> str:
+        """What can be done with what comes too late for a closed day."""
+        return f"Date it after {self.closed_through}, in the open period."
+
     def is_closed_at(self, at: datetime) -> bool:
         return self.closed_through is not None and self.trade_date(at) <= self.closed_through
 

@@ -70,7 +70,9 @@ def preview_of(account: Account, ticker: str, trade: Trade | None) -> Preview:
     if trade is None:
         return preview
     if account.is_closed_at(trade.executed_at):
-        return replace(preview, refusal=f"The books are closed through {account.closed_through}.")
+        return replace(
+            preview, refusal=f"The books are closed through {account.closed_through}. {account.date_it_later}"
+        )
     try:
         ahead = look_ahead(position, trade)
     except Conflict as conflict:

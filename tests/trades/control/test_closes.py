@@ -147,6 +147,8 @@ def test_nothing_changes_a_closed_day(shut, way):
     with pytest.raises(Conflict) as refused:
         WAYS[way](account, rows)
     assert refused.value.extra["code"] == "period_closed"
+    ways_out = ("Date it after 2025-01-31", "Book the change as an adjustment", "Void what is of open days by itself")
+    assert any(way_out in str(refused.value.detail) for way_out in ways_out)
     assert LedgerEntry.objects.count() == 6
     assert list(Position.objects.values()) == before
 
