@@ -92,8 +92,14 @@ def _save(bars: list[Bar]) -> None:
     Bar.objects.bulk_create(bars, update_conflicts=True, unique_fields=KEY, update_fields=GROWS, batch_size=500)
 
 
-def forget_old_bars(source: str, now: datetime) -> None:
-    """Removes what is kept no longer: whole UTC days, so that no longer bar has lost a part of its shorter ones."""
+def forget_old_bars(source: str, now: datetime) -> int:
+    """Removes what is kept no longer: whole UTC days, so that no longer bar has lost a part of its shorter ones.
+
+    Returns how many bars that were.
+    """
     today = now.replace(hour=0, minute=0, second=0, microsecond=0)
+    removed = 0
     for timeframe, kept_for in BARS_KEPT_FOR.items():
-        Bar.objects.filter(source=source, timeframe=timeframe, start__lt=today - kept_for).delete()
+        old = Bar.objects.filter(source=source, timeframe=timeframe, start__lt=today - kept_for)
+        removed += old.delete()[0]
+    return removed

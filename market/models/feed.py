@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from datetime import timedelta
 from decimal import Decimal
 
+import numpy as np
 from django.db import models
 from django.db.models import Q
 
@@ -39,6 +40,18 @@ class TickBlockQuerySet(models.QuerySet):
             chosen = ticks.prices[ticks.of(ticker) & (ticks.times > after) & (ticks.times <= until)]
             total, count = total + int(chosen.sum()), count + len(chosen)
         return (from_micros(round_half_even(total, count)) if count else None), count
+
+    def averages(self, start, end) -> dict[str, tuple[Decimal, int]]:
+        """The same of every ticker that has a price in that time, in one pass over the blocks."""
+        after, until = to_ms(start), to_ms(end)
+        sums: dict[str, tuple[int, int]] = {}
+        for ticks in self.overlapping(start, end).ticks():
+            is_within = (ticks.times > after) & (ticks.times <= until)
+            for place in np.unique(ticks.indexes[is_within]):
+                chosen, ticker = ticks.prices[is_within & (ticks.indexes == place)], ticks.tickers[place]
+                total, count = sums.get(ticker, (0, 0))
+                sums[ticker] = total + int(chosen.sum()), count + len(chosen)
+        return {ticker: (from_micros(round_half_even(*pair)), pair[1]) for ticker, pair in sorted(sums.items())}
 
 
 class TickBlock(models.Model):

@@ -10,9 +10,11 @@ from django.core.exceptions import ValidationError
 from django.db import connection, transaction
 from django.utils import timezone
 from django_celery_beat.models import IntervalSchedule, PeriodicTask
+from django_celery_beat.schedulers import DatabaseScheduler
 
 from tradeops.core.events.models import Event
-from tradeops.core.jobs import embedded, nudging, runner, services
+from tradeops.core.jobs import embedded, nudging, runner, services, slots
+from tradeops.core.jobs.beat import BeatScheduler
 from tradeops.core.jobs.models import LOST_AFTER, Heartbeat, Job, State
 from tradeops.core.jobs.services import owe
 from tradeops.core.request_id import current_request_id, working_for
@@ -312,8 +314,71 @@ def test_a_slot_that_another_took_is_left(every_minute, monkeypatch):
     row = every_minute(timedelta(days=1))
     now = timezone.now()
     row.refresh_from_db()
-    assert embedded.take_slot(row, row.last_run_at, now)
-    assert not embedded.take_slot(row, row.last_run_at, now)
+    assert slots.take_slot(row, row.last_run_at, now)
+    assert not slots.take_slot(row, row.last_run_at, now)
+
+
+@pytest.fixture
+def beats(monkeypatch):
+    """Two of celery-beat's schedulers over one schedule, and what they sent."""
+    sent = []
+    monkeypatch.setattr(DatabaseScheduler, "apply_async", lambda self, entry, **options: sent.append(entry.name))
+    return [beat(monkeypatch), beat(monkeypatch)], sent
+
+
+def beat(monkeypatch) -> BeatScheduler:
+    # Both end what is old of the connection, which here is the test's own.
+    monkeypatch.setattr(BeatScheduler, "sync", lambda self: None)
+    monkeypatch.setattr(BeatScheduler, "schedule_changed", lambda self: False)
+    return BeatScheduler(app=current_app, lazy=True)
+
+
+def tick_all(schedulers) -> None:
+    for scheduler in schedulers:
+        while scheduler.tick() == 0:
+            pass
+
+
+def test_two_beats_make_one_run_of_a_slot_and_one_of_those_missed(every_minute, beats):
+    schedulers, sent = beats
+    row = every_minute(timedelta(days=3))
+    tick_all(schedulers)
+    assert sent == ["Test"]
+    # The next slot, as each beat comes to it.
+    before = timezone.now() - timedelta(seconds=61)
+    PeriodicTask.objects.filter(pk=row.pk).update(last_run_at=before)
+    for scheduler in schedulers:
+        scheduler._schedule, scheduler._initial_read, scheduler._heap = None, True, None
+    tick_all(schedulers)
+    row.refresh_from_db()
+    assert (sent, row.total_run_count) == (["Test", "Test"], 2)
+
+
+def test_a_beat_that_was_second_goes_on_when_the_first_is_gone(every_minute, beats, monkeypatch):
+    (first, second), sent = beats
+    row = every_minute(timedelta(minutes=2))
+    tick_all([first, second])
+    # A minute and more passes, and the first beat is not there any more.
+    row.refresh_from_db()
+    PeriodicTask.objects.filter(pk=row.pk).update(last_run_at=row.last_run_at - timedelta(seconds=61))
+    (event,) = second._heap
+    event[2].last_run_at -= timedelta(seconds=61)
+    second._heap = [event._replace(time=0)]
+    tick_all([second])
+    assert sent == ["Test", "Test"]
+
+
+def test_a_beat_without_a_broker_owes_the_work_itself(every_minute, monkeypatch, caplog):
+    def away(self, entry, **options):
+        raise ConnectionError("redis://:hunter2@host is away")
+
+    runner.load_handlers()
+    monkeypatch.setattr(DatabaseScheduler, "apply_async", away)
+    row = every_minute(timedelta(days=1))
+    PeriodicTask.objects.filter(pk=row.pk).update(task="trades.owe_night_verification")
+    tick_all([beat(monkeypatch)])
+    assert Job.objects.get().kind == "verify_ledger"
+    assert "could not be sent: ConnectionError" in caplog.text and "hunter2" not in caplog.text
 
 
 @pytest.mark.parametrize("fields", [{"task": "no.such.task"}, {"args": "[1, 2, 3]"}])
@@ -345,7 +410,10 @@ def test_the_sweep_is_on_the_schedule():
     assert (row.interval.every, row.interval.period) == (15, "seconds")
 
 
-SCHEDULED = ["jobs.sweep", "events.owe_clean_up", "analytics.owe_night_exports", "analytics.owe_reconciliation"]
+SCHEDULED = [
+    "jobs.sweep", "events.owe_clean_up", "analytics.owe_night_exports", "analytics.owe_reconciliation",
+    "market.owe_averages", "market.owe_clean_up", "trades.owe_night_verification", "trades.owe_clean_up",
+]  # fmt: skip
 
 
 @pytest.mark.parametrize("task", SCHEDULED)

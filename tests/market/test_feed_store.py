@@ -2,12 +2,13 @@
 
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 from django.utils import timezone
 
-from market import feed_store
+from market import feed_store, tasks
 from market.board import Board
 from market.feed_store import (
     LEASE,
@@ -24,6 +25,8 @@ from market.models import Alert, FeedState, Instrument, Quote, TickBlock
 from market.simulation import DEFAULT_SEED
 from market.ticks import TickBatch, to_ms
 from tradeops.core.events.models import Event
+from tradeops.core.jobs.models import Job
+from tradeops.core.jobs.runner import run_owed
 
 pytestmark = pytest.mark.django_db
 
@@ -249,6 +252,24 @@ def test_the_blocks_of_a_minute_become_one_with_the_same_average():
     assert TickBlock.objects.average("AAPL", *window) == before
     fold_minute(feed.resumption.epoch, START)
     assert TickBlock.objects.average("AAPL", *window) == before
+
+
+def test_the_schedules_averages_are_those_of_each_ticker_and_old_ones_are_forgotten(monkeypatch):
+    feed, now = Feed(), START + timedelta(seconds=390)
+    for second in range(0, 390, 3):
+        feed.tick(second, 100 + second, 200)
+        feed.save()
+    monkeypatch.setattr(tasks, "timezone", SimpleNamespace(now=lambda: now))
+    Job.objects.create(
+        kind=tasks.AVERAGES, key="all", state="succeeded", finished_at=now - timedelta(days=1, minutes=1)
+    )
+    tasks.owe_averages()
+    run_owed()
+    (job,) = Job.objects.all()
+    as_of = datetime.fromisoformat(job.result["as_of"])
+    assert set(job.result["averages"]) == set(TICKERS)
+    for ticker, average in job.result["averages"].items():
+        assert Decimal(average) == TickBlock.objects.average(ticker, as_of - timedelta(seconds=300), as_of)[0]
 
 
 def test_ticks_older_than_a_day_are_forgotten():

@@ -1,19 +1,26 @@
-"""celery-beat's scheduler, from the database, showing that it ticks."""
+"""celery-beat's scheduler, from the database, that shares its slots with others and shows that it ticks."""
 
 import logging
 import time
 
+from celery.result import AsyncResult
 from django.db import DatabaseError
-from django_celery_beat.schedulers import DatabaseScheduler
+from django_celery_beat.models import PeriodicTask
+from django_celery_beat.schedulers import DatabaseScheduler, ModelEntry
 
+from .nudging import SWEEP
 from .services import note_heartbeat
+from .slots import call_task, take_due_slot
 
 logger = logging.getLogger(__name__)
 HEARTBEAT_SECONDS = 10
 
 
 class BeatScheduler(DatabaseScheduler):
-    """django-celery-beat's own, plus a Heartbeat row: written by the tick, so a beat that hangs falls silent."""
+    """django-celery-beat's own, which two may run side by side, plus a Heartbeat row.
+
+    It is written by the tick, so a beat that hangs falls silent.
+    """
 
     heartbeat_due = 0.0
 
@@ -28,3 +35,23 @@ class BeatScheduler(DatabaseScheduler):
             self.heartbeat_due = time.monotonic() + HEARTBEAT_SECONDS
         except DatabaseError as error:
             logger.warning("The beat could not show life: %s", type(error).__name__)
+
+    def reserve(self, entry: ModelEntry) -> ModelEntry:
+        """The entry of the next slot. Its row is written when the slot is taken, and not some minutes after."""
+        following = super().reserve(entry)
+        self._dirty.discard(following.name)
+        return following
+
+    def apply_async(self, entry: ModelEntry, *args, **kwargs) -> AsyncResult | None:
+        """Sends the message of a slot that no other beat has taken."""
+        row = PeriodicTask.objects.filter(pk=entry.model.pk).first()
+        # What this beat counts its next slot from stands in its own copy of the row.
+        if row is None or not take_due_slot(row, entry.model.last_run_at):
+            return None
+        try:
+            return super().apply_async(entry, *args, **kwargs)
+        except Exception as error:  # the broker is away: what most tasks do is owe a row, which can be done here
+            logger.warning("%s could not be sent: %s", row.name, type(error).__name__)
+            if row.task != SWEEP:
+                call_task(row)
+            return None

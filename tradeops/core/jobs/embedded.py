@@ -4,20 +4,18 @@ The schedule is the same as celery-beat's, read from the same rows; its tasks on
 and the runner does the work.
 """
 
-import json
 import logging
 import threading
 import time
 from datetime import datetime
 
-from celery import current_app
 from django.db import DatabaseError, close_old_connections, connection
 from django.utils import timezone
 from django_celery_beat.models import PeriodicTask
-from django_celery_beat.schedulers import ModelEntry
 
 from . import nudging, runner
 from .services import note_heartbeat
+from .slots import call_task, take_due_slot
 
 logger = logging.getLogger(__name__)
 
@@ -90,25 +88,7 @@ def run_due_tasks(now: datetime) -> list[str]:
     """Call every scheduled task that is due; returns their names. A slot that was missed is run once."""
     called = []
     for row in PeriodicTask.objects.filter(enabled=True).exclude(task=nudging.SWEEP):
-        last_run_at = row.last_run_at
-        if ModelEntry(row, app=current_app).is_due().is_due and take_slot(row, last_run_at, now):
+        if take_due_slot(row, now):
             call_task(row)
             called.append(row.name)
     return called
-
-
-def take_slot(row: PeriodicTask, last_run_at: datetime | None, now: datetime) -> bool:
-    """Note the run before it happens, so that no second process takes the same slot."""
-    same = PeriodicTask.objects.filter(pk=row.pk, last_run_at=last_run_at)
-    return bool(same.update(last_run_at=now, total_run_count=row.total_run_count + 1))
-
-
-def call_task(row: PeriodicTask) -> None:
-    task = current_app.tasks.get(row.task)
-    if task is None:
-        logger.error("The schedule names a task that is not there: %s", row.task)
-        return
-    try:
-        task(*json.loads(row.args or "[]"), **json.loads(row.kwargs or "{}"))
-    except (TypeError, ValueError) as error:  # arguments that a person typed in the admin
-        logger.error("The scheduled task %s could not be called: %s", row.name, error)

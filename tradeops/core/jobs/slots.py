@@ -1,0 +1,39 @@
+"""Taking a slot of the schedule: each is taken once, however many processes keep it.
+
+Whoever finds a task due notes the run in its row, on condition that nobody has since it was read, and only then calls
+it. So two beats make one run, and of slots that were missed while none ran one is made up for.
+"""
+
+import json
+import logging
+from datetime import datetime
+
+from celery import current_app
+from django_celery_beat.models import PeriodicTask
+from django_celery_beat.schedulers import ModelEntry
+
+logger = logging.getLogger(__name__)
+
+
+def take_due_slot(row: PeriodicTask, now: datetime) -> bool:
+    """Whether `row`, fresh from the database, is due, and this caller is the one to run it; noted then as run `now`."""
+    last_run_at = row.last_run_at  # the entry gives a row that never ran another
+    return ModelEntry(row, app=current_app).is_due().is_due and take_slot(row, last_run_at, now)
+
+
+def take_slot(row: PeriodicTask, last_run_at: datetime | None, now: datetime) -> bool:
+    """Note the run before it happens, so that no second process takes the same slot."""
+    same = PeriodicTask.objects.filter(pk=row.pk, last_run_at=last_run_at)
+    return bool(same.update(last_run_at=now, total_run_count=row.total_run_count + 1))
+
+
+def call_task(row: PeriodicTask) -> None:
+    """Call the task here, without a message."""
+    task = current_app.tasks.get(row.task)
+    if task is None:
+        logger.error("The schedule names a task that is not there: %s", row.task)
+        return
+    try:
+        task(*json.loads(row.args or "[]"), **json.loads(row.kwargs or "{}"))
+    except (TypeError, ValueError) as error:  # arguments that a person typed in the admin
+        logger.error("The scheduled task %s could not be called: %s", row.name, error)
