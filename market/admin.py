@@ -4,7 +4,7 @@ from django.contrib import admin
 
 from tradeops.core.admin import ReadOnlyAdmin
 
-from .models import Alert, AlertRule, Bar, FeedState, Instrument, Mark, Quote, Split, TickBlock
+from .models import Alert, AlertRule, Bar, FeedState, Instrument, Mark, Quote, Split, TickBlock, Watchlist
 
 
 @admin.register(Instrument)
@@ -88,6 +88,16 @@ class AlertAdmin(ReadOnlyAdmin):
     list_select_related = ["instrument", "owner", "acknowledged_by"]
     search_fields = ["instrument__ticker", "owner__username"]
     date_hierarchy = "tick_at"
+
+
+@admin.register(Watchlist)
+class WatchlistAdmin(ReadOnlyAdmin):
+    """Each user's own, kept on the desk and by the API."""
+
+    list_display = ["name", "owner", "made_at"]
+    list_select_related = ["owner"]
+    search_fields = ["name", "owner__username"]
+    date_hierarchy = "made_at"
 
 
 @admin.register(TickBlock)

@@ -5,13 +5,15 @@ from datetime import UTC, date, datetime, time, timedelta
 from decimal import Decimal
 from types import MappingProxyType
 
-from .models import Bar, Instrument, Quote, Source, Timeframe
+from .models import Bar, Instrument, Quote, Source, Timeframe, Watchlist
 from .samples import SampleBar, daily_bars, led_through
 from .simulation import TICKERS, start_levels
 from .ticks import from_micros
+from .watchlists.services import save_watchlist
 
 YEARS = 2
 SEED = 7
+WATCHED_NAME = "Large caps"
 ONE_DAY = timedelta(days=1)
 NO_SPLITS: Mapping[str, tuple[date, Decimal]] = MappingProxyType({})
 
@@ -37,6 +39,12 @@ def load_demo(
         led = led_through(daily_bars(ticker, YEARS, SEED, yesterday), known)
         bars += [_row(ticker, bar, units if bar.day < day else Decimal(1)) for bar in led]
     Bar.objects.bulk_create(bars, batch_size=1000)
+
+
+def load_watchlist(user) -> None:
+    """A list for `user` to begin with, once."""
+    if not Watchlist.objects.visible_to(user).exists():
+        save_watchlist(Watchlist(owner=user, name=WATCHED_NAME), TICKERS, actor=user)
 
 
 def first_prices() -> dict[str, Decimal]:

@@ -7,6 +7,8 @@ from .alerting.views import acknowledge_alert, alerts_page, change_rule
 from .api import TickerAverage, TickerDetail, TickerList
 from .bar_api import TickerBars, TickerMarks
 from .views import market_page, ticker_page
+from .watchlists.api import WatchlistDetail, Watchlists
+from .watchlists.views import watchlist_page, watchlists_page
 
 api_urlpatterns = [
     path("tickers/", TickerList.as_view(), name="ticker-list"),
@@ -14,6 +16,8 @@ api_urlpatterns = [
     path("tickers/<str:ticker>/average", TickerAverage.as_view(), name="ticker-average"),
     path("tickers/<str:ticker>/bars", TickerBars.as_view(), name="ticker-bars"),
     path("tickers/<str:ticker>/marks", TickerMarks.as_view(), name="ticker-marks"),
+    path("watchlists/", Watchlists.as_view(), name="watchlist-list"),
+    path("watchlists/<int:watchlist_id>", WatchlistDetail.as_view(), name="watchlist-detail"),
     path("alerts/", AlertRules.as_view(), name="alert-rule-list"),
     path("alerts/fired", FiredAlerts.as_view(), name="alert-list"),
     path("alerts/fired/<int:alert_id>/acknowledge", Acknowledgement.as_view(), name="alert-acknowledge"),
@@ -22,6 +26,8 @@ api_urlpatterns = [
 page_urlpatterns = [
     path("market/", market_page, name="board"),
     path("market/<str:ticker>/", ticker_page, name="ticker"),
+    path("watchlists/", watchlists_page, name="watchlists"),
+    path("watchlists/<int:watchlist_id>/", watchlist_page, name="watchlist"),
     path("alerts/", alerts_page, name="alerts"),
     path("alerts/rules/<int:rule_id>/", change_rule, name="alert-rule-change"),
     path("alerts/fired/<int:alert_id>/", acknowledge_alert, name="alert-acknowledge-page"),

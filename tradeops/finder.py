@@ -25,6 +25,7 @@ PAGES = {
     "Round trips": "/desk/round-trips/",
     "Performance": "/desk/performance/",
     "Market": "/desk/market/",
+    "Watchlists": "/desk/watchlists/",
     "Alerts": "/desk/alerts/",
     "Strategies": "/desk/strategies/",
     "Reports": "/desk/reports/",

@@ -12,7 +12,7 @@ from django.utils import timezone
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_GET, require_safe
 
-from market.models import Quote, Source
+from market.models import Quote, Source, Watchlist
 from tradeops.core.events.models import Event
 from tradeops.core.events.services import ALERTS
 from tradeops.core.jobs.models import UNFINISHED, Job, State
@@ -37,6 +37,8 @@ ENDPOINTS = {
     "portfolio_history": "/portfolio/history",
     "portfolio_performance": "/portfolio/performance",
     "tickers": "/tickers/",
+    "watchlists": "/watchlists/",
+    "alerts": "/alerts/",
     "algorithm_run": "/algorithm/run",
     "algorithm_sample": "/algorithm/sample",
     "algorithm_help": "/algorithm/help",
@@ -79,22 +81,34 @@ def today(request) -> HttpResponse:
         return render(request, "desk/today.html#book", book_context(request.user) | {"is_fragment": True})
     if part == "state":
         return render(request, "desk/today.html#state", {"parts": parts_of(request.user)})
-    context = board_context() | book_context(request.user)
+    context = board_context(request.user) | book_context(request.user)
     context |= {"parts": parts_of(request.user), "alerts": latest_alerts(), "now": timezone.now()}
     return render(request, "desk/today.html", context)
 
 
-def board_context() -> dict:
-    quotes = list(Quote.objects.select_related("instrument")[:QUOTES_SHOWN])
+def board_context(user) -> dict:
+    """The user's first watchlist, or without one the first instruments."""
+    watchlist = Watchlist.objects.visible_to(user).with_entries().first()
+    quotes = quotes_of(watchlist)
     now = timezone.now()
     recent = recent_prices(now)
     for quote in quotes:
         quote.recent, quote.is_late = recent.get(quote.ticker, ""), quote.is_stale(now)
     return {
+        "watchlist": watchlist,
         "quotes": quotes,
         "is_simulated": any(quote.source == Source.SIMULATED for quote in quotes),
         "last_quote_at": max((quote.at for quote in quotes), default=None),
     }
+
+
+def quotes_of(watchlist: Watchlist | None) -> list[Quote]:
+    """The latest prices of a list, in its order; of None those of all."""
+    quotes = Quote.objects.select_related("instrument")
+    if watchlist is None:
+        return list(quotes[:QUOTES_SHOWN])
+    found = {quote.ticker: quote for quote in quotes.for_tickers(watchlist.tickers)}
+    return [found[ticker] for ticker in watchlist.tickers if ticker in found]
 
 
 def book_context(user) -> dict:

@@ -9,9 +9,10 @@ from .bars import BAR_SOURCES, Bar, Mark, Split, Timeframe
 from .feed import FEED_IS_BEHIND, FeedState, TickBlock
 from .instruments import Instrument, Source, validate_ticker
 from .quotes import STALE_AFTER, STALE_AFTER_OTHERWISE, Quote
+from .watchlists import Watchlist, WatchlistEntry
 
 __all__ = [
     "BAR_SOURCES", "FEED_IS_BEHIND", "PRICE_KINDS", "SAYS", "STALE_AFTER", "STALE_AFTER_OTHERWISE", "Alert",
     "AlertKind", "AlertRule", "Bar", "Direction", "FeedState", "Instrument", "Mark", "Quote", "Source", "Split",
-    "TickBlock", "Timeframe", "validate_ticker",
+    "TickBlock", "Timeframe", "Watchlist", "WatchlistEntry", "validate_ticker",
 ]  # fmt: skip

@@ -44,6 +44,8 @@ DESK_PAGES = [
     "/desk/market/AAPL/",
     "/desk/market/AAPL/?timeframe=1d",
     "/desk/strategies/compare/?run=1",
+    "/desk/watchlists/",
+    "/desk/watchlists/1/",
     "/desk/alerts/",
     "/desk/reports/",
     "/desk/jobs/",

@@ -64,6 +64,7 @@ class Command(BaseCommand):
         if demo:
             trader, today = users_demo.load_demo(), timezone.now().date()
             market_demo.load_demo(today, trades_demo.prices_paid(today), trades_demo.splits(today))
+            market_demo.load_watchlist(trader)
             trades_demo.load_demo(trader)
             strategies_demo.load_demo(trader)
             analytics_demo.load_demo(trader)

@@ -1,0 +1,73 @@
+"""Making, changing and deleting watchlists."""
+
+from collections.abc import Sequence
+
+from django.core.exceptions import ValidationError
+from django.db import IntegrityError, transaction
+
+from tradeops.core.users.models import User
+from tradeops.core.users.roles import Action, require
+
+from ..models import Instrument, Watchlist, WatchlistEntry
+
+MOST_LISTS = 50
+MOST_TICKERS = 200
+
+
+def refused(field: str, message: str, code: str) -> ValidationError:
+    return ValidationError({field: ValidationError(message, code=code)})
+
+
+@transaction.atomic
+def save_watchlist(watchlist: Watchlist, tickers: Sequence[str] | None, *, actor: User) -> Watchlist:
+    """Saves a new or renamed list, with `tickers` in their order; None leaves those that it has.
+
+    Raises ValidationError by field, and PermissionDenied.
+    """
+    require(actor, Action.KEEP_ALERTS)
+    if watchlist.pk is None and Watchlist.objects.visible_to(watchlist.owner).count() >= MOST_LISTS:
+        raise refused("non_field_errors", f"There are {MOST_LISTS} watchlists already; delete some.", "too_many")
+    try:
+        with transaction.atomic():
+            watchlist.save()
+    except IntegrityError as error:
+        raise refused("name", "There is a watchlist of this name already.", "unique") from error
+    if tickers is not None:
+        set_tickers(watchlist, tickers)
+    return watchlist
+
+
+def set_tickers(watchlist: Watchlist, tickers: Sequence[str]) -> None:
+    """Puts `tickers` in the place of what the list has."""
+    check_tickers(tickers)
+    # Two that change one list go one after the other; the later one counts as a whole.
+    Watchlist.objects.select_for_update(no_key=True).get(pk=watchlist.pk)
+    watchlist.entries.all().delete()
+    WatchlistEntry.objects.bulk_create(
+        WatchlistEntry(watchlist=watchlist, instrument_id=ticker, place=place) for place, ticker in enumerate(tickers)
+    )
+    watchlist._prefetched_objects_cache = {}
+
+
+def check_tickers(tickers: Sequence[str]) -> None:
+    if len(tickers) > MOST_TICKERS:
+        raise refused("tickers", f"A watchlist has {MOST_TICKERS} tickers at most.", "too_many")
+    twice = next((ticker for place, ticker in enumerate(tickers) if ticker in tickers[:place]), None)
+    if twice is not None:
+        raise refused("tickers", f"{twice} is on the list twice.", "duplicate")
+    known = set(Instrument.objects.filter(pk__in=tickers).values_list("pk", flat=True))
+    unknown = next((ticker for ticker in tickers if ticker not in known), None)
+    if unknown is not None:
+        raise refused("tickers", f"There is no instrument {unknown}.", "does_not_exist")
+
+
+def delete_watchlist(watchlist: Watchlist, *, actor: User) -> None:
+    require(actor, Action.KEEP_ALERTS)
+    watchlist.delete()
+
+
+def moved(tickers: Sequence[str], ticker: str, steps: int) -> list[str]:
+    """`tickers` with one of them some places nearer to the end, or below 0 to the beginning."""
+    rest = [other for other in tickers if other != ticker]
+    place = tickers.index(ticker) + steps
+    return [*rest[: max(place, 0)], ticker, *rest[max(place, 0) :]]

@@ -1,0 +1,159 @@
+"""Watchlists, by the API and on their pages: ordered, bounded, each user's own."""
+
+import re
+
+import pytest
+from django.test import Client
+
+from market.models import Watchlist
+from market.watchlists import services
+from tests.market.test_views import quote
+
+pytestmark = pytest.mark.django_db
+
+
+def make(client, name="Tech", tickers=("TSLA", "AAPL")) -> dict:
+    answer = client.post("/watchlists/", {"name": name, "tickers": list(tickers)}, format="json")
+    assert answer.status_code == 201, answer.content
+    return answer.json()
+
+
+def signed_in(user) -> Client:
+    client = Client()
+    client.force_login(user)
+    return client
+
+
+# The API ------------------------------------------------------------------------------------------
+
+
+def test_a_list_is_made_read_changed_and_deleted_in_its_order(api, alice):
+    client = api(alice)
+    made = make(client)
+    address = f"/watchlists/{made['id']}"
+    assert (made["name"], made["tickers"]) == ("Tech", ["TSLA", "AAPL"])
+    assert client.get(address).json() == made
+    assert client.get("/watchlists/").json()["results"] == [made]
+    assert client.patch(address, {"tickers": ["AAPL", "KO", "TSLA"]}, format="json").json()["tickers"] == [
+        "AAPL", "KO", "TSLA",
+    ]  # fmt: skip
+    assert client.patch(address, {"name": "Mine"}, format="json").json()["tickers"] == ["AAPL", "KO", "TSLA"]
+    assert client.put(address, {"name": "Empty"}, format="json").json() == made | {"name": "Empty", "tickers": []}
+    assert client.delete(address).status_code == 204
+    assert client.get(address).status_code == 404
+
+
+def test_anothers_list_is_not_there(api, alice, bob, carol, dave):
+    address = f"/watchlists/{make(api(alice))['id']}"
+    for other in (bob, carol, dave):
+        assert api(other).get("/watchlists/").json()["results"] == []
+        assert [api(other).get(address).status_code, signed_in(other).get(f"/desk{address}/").status_code] == [404, 404]
+    assert api(bob).patch(address, {"name": "Bob's"}, format="json").status_code == 404
+    assert api(bob).delete(address).status_code == 404
+    assert Watchlist.objects.get().name == "Tech"
+
+
+def test_who_only_reads_makes_none(api, alice, dave):
+    assert api(dave).post("/watchlists/", {"name": "x"}, format="json").status_code == 403
+    assert api(alice, scope="read").post("/watchlists/", {"name": "x"}, format="json").status_code == 403
+    assert api().get("/watchlists/").status_code == 401
+
+
+@pytest.mark.parametrize(
+    ("body", "field", "code"),
+    [
+        ({}, "name", "required"),
+        ({"name": " "}, "name", "blank"),
+        ({"name": "x" * 41}, "name", "max_length"),
+        ({"name": "Tech"}, "name", "unique"),
+        ({"name": "a", "tickers": "AAPL"}, "tickers", "not_a_list"),
+        ({"name": "a", "tickers": ["AAPL", "KO", "AAPL"]}, "tickers", "duplicate"),
+        ({"name": "a", "tickers": ["NONE"]}, "tickers", "does_not_exist"),
+        ({"name": "a", "tickers": ["a b"]}, "tickers.0", "ticker"),
+        ({"name": "a", "tickers": ["AAPL"] * 201}, "tickers", "max_length"),
+        ({"name": "a", "color": "red"}, "color", "unknown_field"),
+    ],
+)
+def test_what_is_no_list_is_refused_by_field_and_nothing_is_made(api, alice, body, field, code):
+    make(api(alice))
+    answer = api(alice).post("/watchlists/", body, format="json")
+    assert answer.status_code == 400
+    assert [(error["field"], error["code"]) for error in answer.json()["errors"]] == [(field, code)]
+    assert Watchlist.objects.count() == 1
+
+
+def test_a_refused_change_leaves_the_list_as_it_was(api, alice):
+    made = make(api(alice))
+    answer = api(alice).patch(f"/watchlists/{made['id']}", {"name": "New", "tickers": ["NONE"]}, format="json")
+    assert answer.status_code == 400
+    assert api(alice).get(f"/watchlists/{made['id']}").json() == made
+
+
+def test_there_is_a_bound_to_the_lists_of_a_user(api, alice, bob, monkeypatch):
+    monkeypatch.setattr(services, "MOST_LISTS", 2)
+    make(api(alice), "one")
+    make(api(alice), "two")
+    assert api(alice).post("/watchlists/", {"name": "three"}, format="json").status_code == 400
+    make(api(bob), "one")
+
+
+def test_a_list_of_lists_costs_the_same_queries_however_many(api, alice, django_assert_max_num_queries):
+    for number in range(6):
+        make(api(alice), f"list {number}")
+    client = api(alice)
+    client.get("/watchlists/")
+    with django_assert_max_num_queries(6):
+        assert len(client.get("/watchlists/").json()["results"]) == 6
+
+
+# The pages ----------------------------------------------------------------------------------------
+
+
+def tickers_on(page) -> list[str]:
+    return re.findall(r'<th scope="row"><a href="/desk/market/([^/]+)/">', page.content.decode())
+
+
+def test_a_list_is_kept_on_its_page(alice):
+    desk = signed_in(alice)
+    address = desk.post("/desk/watchlists/", {"name": "Mine"})["Location"]
+    for ticker in ("aapl", "KO", "TSLA"):
+        assert desk.post(address, {"action": "add", "ticker": ticker}).status_code == 302
+    quote("KO", "69.80")
+    assert tickers_on(desk.get(address)) == ["AAPL", "KO", "TSLA"]
+    for action, ticker in (("up", "AAPL"), ("up", "TSLA"), ("down", "AAPL"), ("down", "KO"), ("remove", "AAPL")):
+        desk.post(address, {"action": action, "ticker": ticker})
+    assert tickers_on(desk.get(address)) == ["TSLA", "KO"]
+    desk.post(address, {"action": "rename", "name": "Ours"})
+    assert "Ours" in desk.get("/desk/watchlists/").content.decode()
+    assert desk.post(address, {"action": "delete"})["Location"] == "/desk/watchlists/"
+    assert desk.get(address).status_code == 404
+
+
+@pytest.mark.parametrize(
+    ("values", "said"),
+    [
+        ({"action": "add", "ticker": "NONE"}, "There is no instrument NONE."),
+        ({"action": "add", "ticker": "AAPL"}, "AAPL is on the list twice."),
+        ({"action": "add", "ticker": "$"}, "A ticker is 1 to 16"),
+        ({"action": "rename", "name": "Other"}, "There is a watchlist of this name already."),
+        ({"action": "rename", "name": ""}, "This field is required."),
+    ],
+)
+def test_what_cannot_be_done_is_said_beside_its_field(api, alice, values, said):
+    make(api(alice), "Other", [])
+    answer = signed_in(alice).post(f"/desk/watchlists/{make(api(alice))['id']}/", values)
+    assert (answer.status_code, said in answer.content.decode()) == (422, True)
+    assert "<h1>Tech</h1>" in answer.content.decode()
+
+
+def test_an_action_that_is_none_is_refused(api, alice):
+    assert signed_in(alice).post(f"/desk/watchlists/{make(api(alice))['id']}/", {"action": "x"}).status_code == 400
+
+
+def test_today_shows_the_first_list_in_its_order(api, alice):
+    make(api(alice))
+    for ticker in ("AAPL", "KO", "TSLA"):
+        quote(ticker, "100")
+    page = signed_in(alice).get("/desk/").content.decode()
+    assert re.findall(r'data-board="(\w+)"', page) == ["TSLA", "AAPL"]
+    assert ">Tech</a>" in page
