@@ -1,76 +1,124 @@
-/* The live socket: one a page. Each frame becomes a DOM event on document, live:<type>, with the frame as its detail;
-   live:open and live:closed tell of the connection itself. Cells with data-live-ticker and data-live-field are written here.
-   What must not be missed is numbered: after a cut we resume from the last numbers seen. */
+/* The live socket: one a browser, however many tabs are open. Each frame becomes a DOM event on document, live:<type>,
+   with the frame as its detail; live:open and live:closed tell of the connection itself. Cells with data-live-ticker
+   and data-live-field are written here. A page with an element of data-live-only gets the tickers named there alone.
+   What must not be missed is numbered: every tab counts along, so that whichever leads can resume. */
 
 import { figure, flash, writeSigned } from "./format.js";
+import { LiveSocket } from "./socket.js";
+import { Tabs } from "./tabs.js";
 import "./connection.js";
 
-const FIRST_WAIT_SECONDS = 1;
-const LONGEST_WAIT_SECONDS = 30;
-const CREDENTIAL_ENDED = 4401;
-const MISSED_HEARTBEATS = 2.5;
-
-let socket = null;
-let waitSeconds = FIRST_WAIT_SECONDS;
-let heartbeatSeconds = 15;
-let silence = null;
-let retry = null;
+const user = document.body.dataset.user;
 let events = null; // the last numbers seen, by stream
-let newest = null; // the numbers as they stood when this connection began
+let newest = null; // the numbers as they stand, by what this connection told
 
 function tell(type, detail) {
   document.dispatchEvent(new CustomEvent(`live:${type}`, { detail }));
 }
 
-// The socket ------------------------------------------------------------------------------
+// What comes ------------------------------------------------------------------------------------
 
-function connect() {
-  clearTimeout(retry);
-  const scheme = location.protocol === "https:" ? "wss:" : "ws:";
-  socket = new WebSocket(`${scheme}//${location.host}/ws`);
-  socket.addEventListener("message", onMessage);
-  socket.addEventListener("close", onClose);
-}
-
-function onClose(event) {
-  clearTimeout(silence);
-  if (event.target !== socket) return;
-  socket = null;
-  if (event.code === CREDENTIAL_ENDED) {
-    tell("closed", { signedOut: true });
-    return;
+function take(frame) {
+  if (frame.type === "welcome") {
+    newest = { ...frame.events };
+    events ??= { ...frame.events };
   }
-  const seconds = waitSeconds * (0.75 + Math.random() / 2); // so that many pages do not come back at once
-  waitSeconds = Math.min(waitSeconds * 2, LONGEST_WAIT_SECONDS);
-  retry = setTimeout(connect, seconds * 1000);
-  tell("closed", { retryAt: Date.now() + seconds * 1000 });
-}
-
-/** A connection that dies without a word is closed by us when its heartbeats stay away. */
-function expectMore() {
-  clearTimeout(silence);
-  silence = setTimeout(() => socket?.close(), heartbeatSeconds * MISSED_HEARTBEATS * 1000);
-}
-
-function onMessage({ data }) {
-  expectMore();
-  const frame = JSON.parse(data);
-  if (frame.type === "welcome") onWelcome(frame);
   if (frame.type === "reset") events = { ...newest }; // what was missed is kept no longer
-  if (frame.stream && frame.n && events) events[frame.stream] = frame.n;
+  if (frame.stream && frame.n && events) {
+    newest[frame.stream] = Math.max(newest[frame.stream], frame.n);
+    if (frame.n <= events[frame.stream]) return; // another tab had missed it, and asked for it
+    events[frame.stream] = frame.n;
+  }
   if (frame.quotes) frame.quotes.forEach(writeQuote);
   if (frame.type === "stale" || frame.type === "live") markStale(frame);
-  tell(frame.type, frame);
+  tell(frame.type === "welcome" ? "open" : frame.type, frame);
 }
 
-function onWelcome(frame) {
-  heartbeatSeconds = frame.heartbeat_seconds;
-  waitSeconds = FIRST_WAIT_SECONDS;
-  newest = frame.events;
-  if (events) socket.send(JSON.stringify({ action: "resume", events }));
-  else events = { ...frame.events };
-  tell("open", frame);
+// What this tab does when it leads ---------------------------------------------------------------
+
+const wishes = new Map(); // by tab, the tickers it wants; null is all
+const quotes = new Map(); // by ticker, the newest
+let welcome = null; // while the connection stands
+let latest = {};
+let lost = null; // what was said of a cut, while it lasts
+
+const socket = new LiveSocket({
+  hear(text, frame) {
+    remember(frame);
+    take(frame);
+    tabs?.pass({ text });
+  },
+  lose(detail) {
+    [welcome, lost] = [null, detail];
+    tell("closed", detail);
+    tabs?.pass(detail);
+    if (detail.signedOut) tabs?.leave(); // whoever signs in again leads
+  },
+  seen: () => events && { ...events },
+});
+
+function remember(frame) {
+  if (frame.type === "welcome") [welcome, lost] = [frame, null];
+  if (frame.quotes) latest = { seq: frame.seq, ts: frame.ts };
+  for (const quote of frame.quotes ?? []) quotes.set(quote.ticker, quote);
 }
+
+/** What a tab that comes later is told first. */
+function stateFor(about) {
+  const snapshot = { type: "snapshot", ...latest, resumed: false, quotes: [...quotes.values()] };
+  return [{ ...welcome, events: about.events ?? events }, snapshot];
+}
+
+function isBehind(about) {
+  return about.events !== null && Object.keys(events ?? {}).some((stream) => about.events[stream] < events[stream]);
+}
+
+function greet(id, about) {
+  wishes.set(id, about.wish);
+  chooseForAll();
+  if (lost) tabs.pass(lost, id);
+  if (!welcome) return;
+  for (const frame of stateFor(about)) tabs.pass({ text: JSON.stringify(frame) }, id);
+  if (isBehind(about)) socket.resume(about.events); // comes to all, and whoever has seen it leaves it
+}
+
+function chooseForAll() {
+  const all = [...wishes.values()];
+  socket.choose(all.includes(null) ? null : new Set(all.flat()));
+}
+
+function ownWish() {
+  const named = [...document.querySelectorAll("[data-live-only]")].map(({ dataset }) => dataset.liveOnly);
+  return named.length ? named.join(" ").split(" ").filter(Boolean) : null;
+}
+
+function begin() {
+  wishes.clear();
+  wishes.set("own", ownWish());
+  chooseForAll();
+  socket.open();
+}
+
+function cease() {
+  socket.close();
+  welcome = null;
+}
+
+// What it does when it follows -----------------------------------------------------------------------
+
+function follow(content) {
+  if (content.text) take(JSON.parse(content.text));
+  else tell("closed", content);
+}
+
+const tabs = user && Tabs.areThere ? new Tabs(`tradeops-live-${user}`, {
+  lead: begin,
+  yield_: cease,
+  hear: follow,
+  greet,
+  part(id) { wishes.delete(id); chooseForAll(); },
+  about: () => ({ wish: ownWish(), events: events && { ...events } }),
+}) : null;
 
 // Cells -------------------------------------------------------------------------------------
 
@@ -108,10 +156,12 @@ function markStale({ type, ticker, since }) {
   }
 }
 
-if (document.body.dataset.user) {
-  connect();
-  window.addEventListener("online", () => socket ?? connect());
+if (user) {
+  const join = () => (tabs ? tabs.join() : begin());
+  const leave = () => (tabs ? tabs.leave() : cease());
+  join();
+  window.addEventListener("online", () => { if (!tabs || tabs.isLeading) socket.open(); });
   // A page kept in the back-forward cache must not hold a socket.
-  window.addEventListener("pagehide", () => { const last = socket; socket = null; last?.close(); });
-  window.addEventListener("pageshow", (event) => { if (event.persisted) connect(); });
+  window.addEventListener("pagehide", leave);
+  window.addEventListener("pageshow", (event) => { if (event.persisted) join(); });
 }

@@ -1,0 +1,68 @@
+"""Follows live prices, alerts and your own trades, and goes on where it stopped when the connection was cut.
+
+    pip install websockets
+    TOKEN=... python watch.py ws://127.0.0.1:8000/ws AAPL MSFT
+
+Alerts and your own trades are numbered without gaps in their stream. The client keeps the last number of each, and
+asks for what came after them when it is back; prices come as a snapshot of the latest.
+"""
+
+import asyncio
+import json
+import os
+import random
+import sys
+from collections.abc import Callable
+
+from websockets.asyncio.client import connect
+from websockets.exceptions import ConnectionClosed
+
+NOT_SIGNED_IN = 4401
+
+
+class SignedOut(Exception):
+    """The token is not good, or no longer: trying again would not help."""
+
+
+class Watch:
+    """What is watched, and the last numbers seen."""
+
+    def __init__(self, address: str, tickers: list[str], token: str, show: Callable[[dict], object] = print):
+        self.address, self.tickers, self.show = address, tickers, show
+        self.headers = {"Authorization": f"Bearer {token}"} if token else {}
+        self.events: dict[str, int] | None = None  # by stream; None before the first connection
+        self.newest: dict[str, int] = {}
+
+    async def run(self) -> None:
+        """Watches until it is cancelled. Raises SignedOut."""
+        # Each turn is a connection; between failed tries `connect` waits longer and longer.
+        async for socket in connect(self.address, additional_headers=self.headers):
+            try:
+                async for text in socket:
+                    await self.take(socket, json.loads(text))
+            except ConnectionClosed:
+                pass
+            if socket.close_code == NOT_SIGNED_IN:
+                raise SignedOut
+            await asyncio.sleep(random.uniform(0.2, 1.0))  # so that not all clients are back at the same moment
+
+    async def take(self, socket, frame: dict) -> None:
+        if frame["type"] == "welcome":
+            await self.begin(socket, frame)
+        elif frame["type"] == "reset":  # what was missed is kept no longer
+            self.events = dict(self.newest)
+        elif frame.get("n") and frame.get("stream") in self.events:
+            self.events[frame["stream"]] = frame["n"]
+        self.show(frame)
+
+    async def begin(self, socket, welcome: dict) -> None:
+        await socket.send(json.dumps({"action": "subscribe", "tickers": self.tickers}))
+        self.newest = dict(welcome["events"])
+        if self.events is None:
+            self.events = dict(welcome["events"])
+        else:
+            await socket.send(json.dumps({"action": "resume", "events": self.events}))
+
+
+if __name__ == "__main__":
+    asyncio.run(Watch(sys.argv[1], sys.argv[2:], os.environ.get("TOKEN", "")).run())
