@@ -9,7 +9,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('market', '0009_the_seed_alert_as_a_rule'),
+        ('market', '0010_schedule_averages_and_clean_up'),
         migrations.swappable_dependency(settings.AUTH_USER_MODEL),
     ]
 
