@@ -1,33 +1,38 @@
 """Requests taken in by one loop, as granian's RSGI hands them over.
 
 Threads that each take in, read and book a request get in each other's way at Python's lock. So plain bookings, which
-programs send by the thousand, are taken in here by one thread and read, written and answered by another: all that
-wait at the same time share one transaction, and nobody is answered before it is committed. What such a booking leaves
-(see trades/quick/signing.py), and every other request, is Django's, by threads that share nothing.
+programs send by the thousand, are taken in here by one thread, read by a second and written by a third, which reads on
+while the other waits for the disk: all that wait at the same time share one transaction, and nobody is answered
+before it is committed. What such a booking leaves (see trades/quick/signing.py), and every other request, is
+Django's, by threads that share nothing.
 """
 
 import asyncio
-import logging
+import gc
 import sys
 import tempfile
 import threading
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 from io import BytesIO
 
 from django.conf import settings
 from django.core import signals
 from django.core.handlers.wsgi import WSGIHandler, WSGIRequest
+from django.db import close_old_connections
 from django.http import HttpResponse
 
 from trades.booking.group_commit import MOST_AT_ONCE
+from trades.booking.orders import Order
 
-from .core.api import problem
-from .short_ways import ADDRESSES, ShortWayHandler, answers_to_bookings
+from .short_ways import ADDRESSES, ShortWayHandler, answer_to, order_in, write_together
 from .wire import application_for, as_client_sent, limit_of
 
-logger = logging.getLogger(__name__)
-READERS = 2  # one reads and writes while the other waits for the disk
+# Python looks for garbage after so many new objects; by its own 2,000 it would in the midst of every group.
+NEW_OBJECTS = 50_000
+# Python lets a thread compute so long while others wait for it; its own 5 ms would hold the writer up at each answer.
+SWITCH_SECONDS = 0.001
 OWN_VARIABLES = {"content-type": "CONTENT_TYPE", "content-length": "CONTENT_LENGTH"}
 
 
@@ -38,11 +43,13 @@ class Intake:
         self.handler = ShortWayHandler()
         self.application = application_for(self.handler)
         self.pool = ThreadPoolExecutor(threads, "request")
-        self.lines: list[Line] = []
 
     def __rsgi_init__(self, loop: asyncio.AbstractEventLoop) -> None:
         self.loop = loop
-        self.lines = [Line(loop) for _ in range(READERS)]
+        self.reader, self.writer = Line("reader", self.read), Line("writer", self.write)
+        gc.freeze()  # what is there by now stays
+        gc.set_threshold(NEW_OBJECTS)
+        sys.setswitchinterval(SWITCH_SECONDS)
 
     async def __rsgi__(self, scope, protocol) -> None:
         environ = environ_of(scope)
@@ -54,12 +61,36 @@ class Intake:
             await self.loop.run_in_executor(self.pool, self.pass_on, environ, protocol)
 
     async def book(self, environ: dict, protocol) -> None:
-        request = WSGIRequest(as_client_sent(environ))
-        line = self.lines[hash(environ["HTTP_AUTHORIZATION"]) % READERS]
-        response = await line.ask(request)
-        if response is None:
-            response = await self.loop.run_in_executor(self.pool, self.by_view, request)
+        booking = Booking(WSGIRequest(as_client_sent(environ)), self.loop.create_future())
+        self.reader.put([booking])
+        if await booking.is_written:
+            response = answer_to(booking.request, booking.order)
+        else:
+            response = await self.loop.run_in_executor(self.pool, self.by_view, booking.request)
         protocol.response_bytes(response.status_code, headers_of(response.items()), response.content)
+
+    def read(self, bookings: list["Booking"]) -> None:
+        """Reads requests; what can be written together goes on to the writer."""
+        close_old_connections()
+        for booking in bookings:
+            booking.order = order_in(booking.request)
+        self.writer.put([booking for booking in bookings if booking.order is not None])
+        self.tell([booking for booking in bookings if booking.order is None])
+
+    def write(self, bookings: list["Booking"]) -> None:
+        """Writes what was read."""
+        write_together([(booking.request, booking.order) for booking in bookings])
+        self.tell(bookings)
+
+    def tell(self, bookings: list["Booking"]) -> None:
+        """Has the loop go on with those that are written, and with those that are left to their view."""
+
+        def go_on() -> None:
+            for booking in bookings:
+                if not booking.is_written.done():
+                    booking.is_written.set_result(booking.order is not None and booking.order.is_booked)
+
+        self.loop.call_soon_threadsafe(go_on)
 
     def by_view(self, request: WSGIRequest) -> HttpResponse:
         """What the view says to a booking that the short way left."""
@@ -91,46 +122,35 @@ class Intake:
                 asyncio.run_coroutine_threadsafe(send(piece), self.loop).result()
 
 
+@dataclass(eq=False)
+class Booking:
+    """A booking on its way: its request, the order read in it, and whether that is written; else it is its view's."""
+
+    request: WSGIRequest
+    is_written: asyncio.Future
+    order: Order | None = None
+
+
 class Line:
-    """Bookings that wait, and the thread that books all of them at once."""
+    """Bookings that wait, and the thread that takes all of them at once."""
 
-    def __init__(self, loop: asyncio.AbstractEventLoop):
-        self.loop = loop
-        self.waiting: list[tuple[WSGIRequest, asyncio.Future]] = []
+    def __init__(self, name: str, take: Callable[[list[Booking]], None]):
+        self.take = take
+        self.waiting: list[Booking] = []
         self.is_asked = threading.Condition()
-        threading.Thread(target=self.run, name="bookings", daemon=True).start()
+        threading.Thread(target=self.run, name=name, daemon=True).start()
 
-    def ask(self, request: WSGIRequest) -> asyncio.Future:
-        """The answer to come; None where the short way leaves the booking to the view."""
-        answer = self.loop.create_future()
+    def put(self, bookings: list[Booking]) -> None:
         with self.is_asked:
-            self.waiting.append((request, answer))
+            self.waiting += bookings
             self.is_asked.notify()
-        return answer
 
     def run(self) -> None:
         while True:
             with self.is_asked:
                 self.is_asked.wait_for(lambda: self.waiting)
                 group, self.waiting = self.waiting[:MOST_AT_ONCE], self.waiting[MOST_AT_ONCE:]
-            responses = answers_or_failures([request for request, _ in group])
-            self.loop.call_soon_threadsafe(hand_out, [answer for _, answer in group], responses)
-
-
-def answers_or_failures(requests: list[WSGIRequest]) -> list[HttpResponse | None]:
-    """The answers; should that fail, a failure for each: whoever waits is told, and the line goes on."""
-    try:
-        return answers_to_bookings(requests)
-    except Exception:
-        logger.exception("%d bookings could not be answered.", len(requests))
-        detail = "It is not known whether the trade was booked: look, or send it again under its key."
-        return [problem(500, detail, request=request) for request in requests]
-
-
-def hand_out(answers: list[asyncio.Future], responses: list[HttpResponse | None]) -> None:
-    for answer, response in zip(answers, responses, strict=True):
-        if not answer.done():
-            answer.set_result(response)
+            self.take(group)
 
 
 # From RSGI to WSGI and back ------------------------------------------------------------------

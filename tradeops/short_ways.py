@@ -65,38 +65,40 @@ def with_standing_headers(request: HttpRequest, response: HttpResponse, identity
     return tell_id(request, response, identity)
 
 
-def answers_to_bookings(requests: list[HttpRequest]) -> list[HttpResponse | None]:
-    """The answers to plain bookings, written together in one transaction; None for what is left to the view.
+def order_in(request: HttpRequest) -> Order | None:
+    """What a plain booking orders, to be written with others; None for what is left to the view."""
+    timezone.deactivate()
+    try:
+        order = order_of(request) if is_ordinary(request) else None
+    except Exception as failure:
+        leave_to_view(request, failure)
+        return None
+    if order is None:
+        leave_to_view(request)
+    return order
+
+
+def write_together(asked: list[tuple[HttpRequest, Order]]) -> None:
+    """Writes plain bookings in one transaction; what is not booked then is left to the view.
 
     Where the whole fails, each is tried by itself by its view; where the database is away, each is told so, for
     nobody knows whether it was written.
     """
     close_old_connections()
-    timezone.deactivate()
-    orders = []
-    for request in requests:
-        try:
-            orders.append(order_of(request) if is_ordinary(request) else None)
-        except Exception as failure:
-            leave_to_view(request, failure)
-            orders.append(None)
     failure = None
     try:
-        book_orders([order for order in orders if order is not None])
+        book_orders([order for _, order in asked])
     except OUTAGES as outage:
         failure = outage
     except Exception:
-        logger.exception("%d bookings could not be written together.", len(orders))
-    return [answer_to(request, order, failure) for request, order in zip(requests, orders, strict=True)]
-
-
-def answer_to(request: HttpRequest, order: Order | None, failure: Exception | None) -> HttpResponse | None:
-    if order is None or not order.is_booked:
-        if not hasattr(request, "short_way_left"):
+        logger.exception("%d bookings could not be written together.", len(asked))
+    for request, order in asked:
+        if not order.is_booked:
             leave_to_view(request, failure)
-        return None
-    response = booked(Booking(order.trade, answer=order.answer))
-    return with_standing_headers(request, response, give_id(request))
+
+
+def answer_to(request: HttpRequest, order: Order) -> HttpResponse:
+    return with_standing_headers(request, booked(Booking(order.trade, answer=order.answer)), give_id(request))
 
 
 def is_ordinary(request: HttpRequest) -> bool:

@@ -130,12 +130,15 @@ def book_trade(
 
 
 def order_for(
-    trade: Trade, *, actor: User, idempotency_key: str | None = None, describe=None, reason: str = ""
+    trade: Trade, *, actor: User, idempotency_key: str | None = None, describe=None, reason: str = "", rules=check
 ) -> Order:
-    """An unsaved trade as it is to be booked. Raises as `book_trade` does, of what can be said before."""
+    """An unsaved trade as it is to be booked. Raises as `book_trade` does, of what can be said before.
+
+    `rules` are those of its fields: fewer (`checks.check_read_trade`) where a serializer has kept the others.
+    """
     trade.client_trade_id = trade.client_trade_id or idempotency_key
     act = Act(actor, EntryKind.BOOKING, reason, trade.client_trade_id, asked(trade, ASKED_OF_TRADE), describe)
-    check(trade)
+    rules(trade)
     if trade.account.needs_approval:  # booked with others, it is not asked for again
         acts.refuse_proposed_key(trade.account, act)
     return Order(trade, act)

@@ -7,6 +7,7 @@ columns must have been kept before.
 """
 
 import json
+import threading
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import datetime
@@ -17,6 +18,7 @@ from django.db import connection, models
 Names = tuple[str, ...]
 Rows = Sequence[tuple]
 Asked = Callable[[], list[tuple]]
+_collected = threading.local()
 
 
 def insert_rows(model: type[models.Model], names: Names, rows: Rows) -> None:
@@ -39,9 +41,8 @@ def update_rows(model: type[models.Model], names: Names, rows: Rows) -> None:
 def delete_rows(model: type[models.Model], key: Names, values: Rows) -> None:
     """Deletes the rows whose fields `key` have together one of `values`. Asks nothing of other tables."""
     if values:
-        with any_cursor() as cursor:
-            where, parameters = found_by(model, key, values)
-            cursor.execute(f"DELETE FROM {table_of(model)} WHERE {where}", parameters)  # noqa: S608
+        where, parameters = found_by(model, key, values)
+        _write(f"DELETE FROM {table_of(model)} WHERE {where}", parameters)  # noqa: S608
 
 
 def rows_at(
@@ -88,6 +89,22 @@ def together() -> Iterator[None]:
         yield
 
 
+@contextmanager
+def as_one() -> Iterator[None]:
+    """What the block writes goes to PostgreSQL as one statement, at its end. No two may write the same row."""
+    if connection.vendor == "sqlite":
+        yield
+        return
+    _collected.writes = writes = []
+    try:
+        yield
+    finally:
+        _collected.writes = None
+    if writes:
+        parts = ", ".join(f"part_{number} AS ({statement})" for number, (statement, _) in enumerate(writes))
+        _write(f"WITH {parts} SELECT", [value for _, values in writes for value in values])
+
+
 def found_by(model: type[models.Model], key: Names, values: Rows) -> tuple[str, list]:
     """The condition that the fields `key` have together one of `values`, with its parameters."""
     columns = columns_of(model, key)
@@ -125,8 +142,14 @@ def given(model: type[models.Model]) -> str:
     return f"json_populate_recordset(NULL::{table_of(model)}, %s)"
 
 
+@cache
 def columns_of(model: type[models.Model], names: Names) -> list[str]:
     return [connection.ops.quote_name(model._meta.get_field(name).column) for name in names]
+
+
+@cache
+def bare_columns_of(model: type[models.Model], names: Names) -> list[str]:
+    return [model._meta.get_field(name).column for name in names]
 
 
 def table_of(model: type[models.Model]) -> str:
@@ -144,8 +167,16 @@ def _execute(statement: str, model: type[models.Model], names: Names, rows: Rows
         with connection.cursor() as cursor:
             cursor.executemany(statement, [as_sqlite(fields, row) for row in rows])
     else:
-        with prepared_cursor() as cursor:
-            cursor.execute(statement, [objects(model, names, rows)])
+        _write(statement, [objects(model, names, rows)])
+
+
+def _write(statement: str, parameters: Sequence) -> None:
+    """Executes a statement that gives no rows, or keeps it for the end of `as_one`."""
+    if (writes := getattr(_collected, "writes", None)) is not None:
+        writes.append((statement, parameters))
+        return
+    with any_cursor() as cursor:
+        cursor.execute(statement, parameters)
 
 
 def any_cursor():
@@ -165,7 +196,7 @@ def prepared_cursor():
 
 def objects(model: type[models.Model], names: Names, rows: Rows) -> str:
     """`rows` as JSON objects, by the names of their columns."""
-    columns = [model._meta.get_field(name).column for name in names]
+    columns = bare_columns_of(model, names)
     given = [dict(zip(columns, row, strict=True)) for row in rows]
     return json.dumps(given, ensure_ascii=False, separators=(",", ":"), default=spelled)
 

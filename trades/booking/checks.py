@@ -66,6 +66,13 @@ def check_trade(trade: Trade) -> None:
         raise ValidationError(errors)
 
 
+def check_read_trade(trade: Trade) -> None:
+    """What is left to check of a trade whose every field the API's serializer has read (see trades/serializers.py)."""
+    trade.notional = ledger.multiply(trade.quantity, trade.price)
+    if errors := error_of_time("executed_at", trade.executed_at):
+        raise ValidationError(errors)
+
+
 def check_activity(activity: Activity) -> None:
     """The same; an error bears the name its field has outside."""
     activity.clean_fields(exclude=[*FOREIGN_KEYS, "activity_id"])

@@ -5,6 +5,7 @@ is late, for which its account and ticker must be folded again, and a key that w
 entries' unique constraint tells.
 """
 
+from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from operator import attrgetter
@@ -15,8 +16,8 @@ from django.utils import timezone
 
 from market.models import Instrument
 from tradeops.core.api import Conflict
-from tradeops.core.bulk import insert_rows, together, update_rows
-from tradeops.core.events.services import record_events, user_stream
+from tradeops.core.bulk import as_one, insert_rows, together, update_rows
+from tradeops.core.events.services import record_events, take_numbers, user_stream
 
 from ..chain import links
 from ..folding.moving_on import Place, Standing, ask_positions, read_standings, save_standings
@@ -106,8 +107,7 @@ class Group:
         for order, numbers in zip(self.orders, identities(), strict=True):
             self.take(order, *numbers)
         self.let_repeats_pass()
-        with together():
-            self.save()
+        self.save()
         return self.booked
 
     def settle_times(self) -> None:
@@ -148,14 +148,18 @@ class Group:
 
     def save(self) -> None:
         trades = [order.trade for order in self.booked]
-        # Entries first: here a key meets the one before it.
-        insert_rows(LedgerEntry, ENTRY, [of_entry(trade.entry) for trade in trades])
-        insert_rows(Trade, TRADE, [of_trade(trade) for trade in trades])
-        positions = save_standings([standing for standing in self.standings.values() if standing.is_moved])
-        heads = {trade.account_id: of_head(trade.account) for trade in trades}
-        update_rows(Account, acts.HEAD_FIELDS, list(heads.values()))
-        insert_rows(KeptAnswer, ("entry_id", "body"), list(kept_answers(self.booked)))
-        record_events(news_of(self.booked, positions))
+        moved = [standing for standing in self.standings.values() if standing.is_moved]
+        owners = [row.account.owner_id for row in (*trades, *(standing.position for standing in moved))]
+        numbers = take_numbers(Counter(map(user_stream, owners)))
+        with as_one():
+            # Entries first: here a key meets the one before it.
+            insert_rows(LedgerEntry, ENTRY, [of_entry(trade.entry) for trade in trades])
+            insert_rows(Trade, TRADE, [of_trade(trade) for trade in trades])
+            positions = save_standings(moved)
+            heads = {trade.account_id: of_head(trade.account) for trade in trades}
+            update_rows(Account, acts.HEAD_FIELDS, list(heads.values()))
+            insert_rows(KeptAnswer, ("entry_id", "body"), list(kept_answers(self.booked)))
+            record_events(news_of(self.booked, positions), numbers)
 
 
 def kept_answers(orders: list[Order]) -> Iterable[tuple[int, dict]]:

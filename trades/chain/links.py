@@ -42,7 +42,7 @@ def spelled(value) -> str:
 def netstring(value) -> bytes:
     if value is None:
         return b"~"
-    data = spelled(value).encode()
+    data = (value if type(value) is str else spelled(value)).encode()
     return b"%d:%s," % (len(data), data)
 
 
@@ -58,7 +58,7 @@ def row_line(row) -> bytes:
 
 def digest_of(values: dict) -> str:
     """The SHA-256 of a request's validated values: what two sendings of one key must share."""
-    return hashlib.sha256(b"".join(line([name, values[name]]) for name in sorted(values))).hexdigest()
+    return hashlib.sha256(b"".join([line((name, values[name])) for name in sorted(values)])).hexdigest()
 
 
 def rows_digest(lines: Iterable[bytes]) -> str:

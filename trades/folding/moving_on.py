@@ -9,6 +9,8 @@ from dataclasses import dataclass, field
 from datetime import UTC, date
 from operator import attrgetter
 
+from django.db import connection
+
 from tradeops.core.bulk import Asked, Rows, ask_rows_at, delete_rows, insert_rows, rows_at, together, upsert_rows
 
 from .. import ledger
@@ -94,11 +96,12 @@ def read_standings(accounts: dict[int, Account], trades: list[Trade], positions:
     by_place: dict[Place, list[Trade]] = defaultdict(list)
     for trade in trades:
         by_place[trade.account_id, trade.instrument_id].append(trade)
-    standings = {place: Standing(Position(account=accounts[place[0]], instrument_id=place[1])) for place in by_place}
-    for row in positions:
-        position = standings[row[:2]].position
-        for name, value in zip(POSITION, row[2:], strict=True):
-            setattr(position, name, value)
+    known = {row[:2]: Position.from_db(connection.alias, (*PLACE, *POSITION), row) for row in positions}
+    standings = {}
+    for account_id, ticker in by_place:
+        position = known.get((account_id, ticker)) or Position(instrument_id=ticker)
+        position.account = accounts[account_id]
+        standings[account_id, ticker] = Standing(position)
     days = {(*place, day_of(trade)) for place, some in by_place.items() for trade in some}
     with together():
         totals = ask_rows_at(DayTotal, (*PLACE, "day"), days, (*PLACE, "day", *TALLIED))

@@ -3,12 +3,14 @@
 from decimal import Decimal
 
 from django.http import HttpRequest, HttpResponse
+from rest_framework.exceptions import ValidationError
 
 from tradeops.core.strict_json import parse_json, write_json
 from tradeops.core.users.roles import Action
 
 from .. import services
 from ..booking import writing
+from ..booking.checks import check_read_trade
 from ..booking.orders import Order
 from ..models import Account, Trade
 from ..serializers import TradeRequestSerializer, TradeSerializer, field_values
@@ -17,8 +19,9 @@ from .signing import JSON, REFUSALS, SignedRequest, answer, sign_in
 from .written import written_trade
 
 METHODS = "GET, POST, HEAD, OPTIONS"
-# One for all requests: it keeps nothing of what it reads.
-READER = TradeRequestSerializer()
+# One for all requests: they keep nothing of what they read.
+FIELDS = TradeRequestSerializer().fields
+REQUIRED = {name for name, field in FIELDS.items() if field.required}
 
 
 def book_quickly(request: HttpRequest) -> HttpResponse | None:
@@ -38,7 +41,7 @@ def order_of(request: HttpRequest) -> Order | None:
     if asked is None:
         return None
     try:
-        return services.order_for(**asked)
+        return services.order_for(**asked, rules=check_read_trade)
     except REFUSALS:
         return None
 
@@ -53,12 +56,22 @@ def read_booking(request: HttpRequest) -> dict | None:
     if signed is None:
         return None
     try:
-        said = READER.run_validation(parse_json(request.body))
+        said = said_in(parse_json(request.body))
         values = {"fees": Decimal(0), "executed_at": None} | field_values(said)
         trade = Trade(account=account_for(signed, said.get("account")), **values)
     except REFUSALS:
         return None
     return {"trade": trade, "actor": signed.user, "idempotency_key": key, "describe": written_trade}
+
+
+def said_in(body) -> dict:
+    """What TradeRequestSerializer reads in a body, by its own fields; it looks only at those that are there.
+
+    Raises ValidationError for what the serializer would refuse.
+    """
+    if not isinstance(body, dict) or not REQUIRED <= body.keys() <= FIELDS.keys():
+        raise ValidationError("This is no plain booking.")
+    return {name: FIELDS[name].run_validation(value) for name, value in body.items()}
 
 
 def account_for(signed: SignedRequest, account_id: int | None) -> Account:
