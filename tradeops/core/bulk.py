@@ -6,13 +6,12 @@ tuple of values, of the fields that `names` says. Values are written as they sta
 columns must have been kept before.
 """
 
-import json
 import threading
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from datetime import datetime
 from functools import cache
 
+import orjson
 from django.db import connection, models
 
 Names = tuple[str, ...]
@@ -198,12 +197,7 @@ def objects(model: type[models.Model], names: Names, rows: Rows) -> str:
     """`rows` as JSON objects, by the names of their columns."""
     columns = bare_columns_of(model, names)
     given = [dict(zip(columns, row, strict=True)) for row in rows]
-    return json.dumps(given, ensure_ascii=False, separators=(",", ":"), default=spelled)
-
-
-def spelled(value) -> str:
-    """A decimal, a day or a moment in the spelling that its column reads."""
-    return value.isoformat() if isinstance(value, datetime) else str(value)
+    return orjson.dumps(given, default=str).decode()
 
 
 def as_sqlite(fields: list[models.Field], row: tuple) -> list:

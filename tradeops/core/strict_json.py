@@ -4,6 +4,7 @@ import json
 import re
 from decimal import Decimal, InvalidOperation
 
+import orjson
 from rest_framework import exceptions
 from rest_framework.parsers import BaseParser
 
@@ -47,8 +48,7 @@ def parse_json(body: bytes, parse_number=Decimal):
 
 def write_json(value) -> bytes:
     """The bytes that DRF's renderer would write, of what JSON knows by itself."""
-    text = json.dumps(value, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
-    return old_line_ends(text).encode()
+    return old_line_ends(orjson.dumps(value).decode()).encode()
 
 
 def old_line_ends(text: str) -> str:

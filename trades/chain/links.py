@@ -48,7 +48,7 @@ def netstring(value) -> bytes:
 
 def line(values: Iterable) -> bytes:
     """Values, one after the other, in the one way they are hashed."""
-    return b"".join(map(netstring, values)) + b"\n"
+    return b"".join([netstring(value) for value in values]) + b"\n"
 
 
 def row_line(row) -> bytes:

@@ -1,7 +1,5 @@
 """The short way to book a trade (see signing.py)."""
 
-from decimal import Decimal
-
 from django.http import HttpRequest, HttpResponse
 from rest_framework.exceptions import ValidationError
 
@@ -21,6 +19,7 @@ from .written import written_trade
 METHODS = "GET, POST, HEAD, OPTIONS"
 # One for all requests: they keep nothing of what they read.
 FIELDS = TradeRequestSerializer().fields
+UNSAID = {field.attname: field.get_default() for field in Trade._meta.concrete_fields}
 REQUIRED = {name for name, field in FIELDS.items() if field.required}
 
 
@@ -57,8 +56,7 @@ def read_booking(request: HttpRequest) -> dict | None:
         return None
     try:
         said = said_in(parse_json(request.body))
-        values = {"fees": Decimal(0), "executed_at": None} | field_values(said)
-        trade = Trade(account=account_for(signed, said.get("account")), **values)
+        trade = trade_of(account_for(signed, said.get("account")), field_values(said))
     except REFUSALS:
         return None
     return {"trade": trade, "actor": signed.user, "idempotency_key": key, "describe": written_trade}
@@ -72,6 +70,13 @@ def said_in(body) -> dict:
     if not isinstance(body, dict) or not REQUIRED <= body.keys() <= FIELDS.keys():
         raise ValidationError("This is no plain booking.")
     return {name: FIELDS[name].run_validation(value) for name, value in body.items()}
+
+
+def trade_of(account: Account, values: dict) -> Trade:
+    """An unsaved trade, made by position as rows that are read are: by name it costs three times as much."""
+    trade = Trade(*[values.get(name, default) for name, default in UNSAID.items()])
+    trade.account = account
+    return trade
 
 
 def account_for(signed: SignedRequest, account_id: int | None) -> Account:
