@@ -1,6 +1,7 @@
 """Reading the history of a user's accounts: their events, folded once, and the marks of the days, in a few queries."""
 
 import heapq
+from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
@@ -16,7 +17,7 @@ from tradeops.core.fields import ExactSum
 from ..folding.events import Event, place_of
 from ..folding.reading import View, events_of
 from ..ledger import Method
-from ..models import Account, Activity, Realization, RoundTrip, Trade
+from ..models import SPLIT_KINDS, Account, Activity, Realization, RoundTrip, Trade
 from . import attribution
 from .attribution import Part
 from .equity import Equity
@@ -82,6 +83,22 @@ class Books:
         starts = [self.start_of(day) for day in dates]
         ends = [min(start, now) for start in starts[1:]]
         return [Day(day, start, end) for day, start, end in zip(dates, starts, ends, strict=False)]
+
+    def alike(self) -> dict[int, int]:
+        """For each account the one that stands for it: marked by the same prices, carried over the same splits."""
+        if self.only:
+            return {self.only.pk: self.only.pk}
+        splits = defaultdict(list)
+        rows = Activity.objects.current().filter(account__in=self.accounts, kind__in=SPLIT_KINDS).in_order()
+        for account, *split in rows.values_list(
+            "account_id", "instrument_id", "effective_at", "ratio_old", "ratio_new"
+        ):
+            splits[account].append(tuple(split))
+        first: dict[tuple, int] = {}
+        return {
+            account.pk: first.setdefault((account.takes_simulated_marks, *splits[account.pk]), account.pk)
+            for account in self.accounts
+        }
 
     def events(self) -> Iterator[tuple[int, Event]]:
         """All events of all accounts in order; two queries an account."""
@@ -194,7 +211,7 @@ class History:
 def read_history(books: Books, first: date, last: date, now: datetime) -> History:
     """The accounts from `first` to `last`, neither after the day of `now`, at the marks of the days."""
     days = books.days(first, last, now)
-    walked = walk(books.events(), [account.pk for account in books.accounts], days)
+    walked = walk(books.events(), books.alike(), days)
     return History(books, days, Equity(walked, BookMarks(books, walked, now)))
 
 

@@ -5,17 +5,18 @@ fill is matched. What it was worth is equity.py's.
 """
 
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import date, datetime, timedelta
 from decimal import Decimal
+from heapq import heappop, heappush
 
 from ..folding.account_book import AccountBook, cash_of
 from ..folding.events import CashMove, Event, Split, SymbolChange, TransferIn, TransferOut
 from ..ledger import EXACT, ZERO, Effects, Fill, Holding, Lot, Method, Trip, total
 
 MOMENT = timedelta(microseconds=1)
-Place = tuple[int, str]  # an account and a ticker in it
+Place = tuple[int, str]  # an account, or the one that stands for several, and a ticker in it
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,7 +113,7 @@ class UnmatchedBook(AccountBook):
 
     def apply(self, event: Event) -> Effects | None:
         if not isinstance(event, Fill):
-            for ticker in {getattr(event, "ticker", None), getattr(event, "new_ticker", None)} - {None}:
+            for ticker in tickers_of(event):
                 pool(self.of(ticker).holding, event)
             return super().apply(event)
         holding = self.of(event.ticker).holding
@@ -129,22 +130,49 @@ def pool(holding: Holding, event: Event) -> None:
 
 
 class Books:
-    """The books of several accounts, moved on together."""
+    """The books of several accounts, moved on together, and what they hold: one event changes little of it.
 
-    def __init__(self, accounts: Iterable[int]):
-        self.books = {account: UnmatchedBook(Method.AVERAGE_COST) for account in accounts}
+    `alike` names for each account the one that stands for it. What accounts that share one hold is held as one:
+    the same prices mark it, carried over the same splits.
+    """
+
+    def __init__(self, alike: Mapping[int, int]):
+        self.alike = alike
+        self.books = {account: UnmatchedBook(Method.AVERAGE_COST) for account in alike}
+        self.cash = self.owed = ZERO
+        self.held: dict[Place, Decimal] = {}
+        self.unpaid: list[tuple[datetime, int, Decimal]] = []  # a heap, by the day of payment
+
+    def apply(self, account: int, event: Event) -> None:
+        book = self.books[account]
+        if isinstance(event, Fill):  # nearly all are, and what it does is plain
+            book.apply(event)
+            self.hold((self.alike[account], event.ticker), event.quantity)
+            paid = EXACT.fma(event.quantity, event.price, event.fee)
+            self.cash = EXACT.subtract(self.cash, paid)
+            return
+        touched = [book.of(ticker) for ticker in tickers_of(event)]
+        before = [(folded.holding.quantity, cash_of(folded.holding), len(folded.incomes)) for folded in touched]
+        book.apply(event)
+        if isinstance(event, CashMove):
+            self.cash = EXACT.add(self.cash, event.amount)
+        for ticker, folded, (quantity, cash, count) in zip(tickers_of(event), touched, before, strict=True):
+            self.hold((self.alike[account], ticker), EXACT.subtract(folded.holding.quantity, quantity))
+            self.cash = total([self.cash, cash_of(folded.holding), cash.copy_negate()])
+            for income in folded.incomes[count:]:
+                heappush(self.unpaid, (income.pay_at, income.activity_id, income.amount))
+                self.owed = EXACT.add(self.owed, income.amount)
+
+    def hold(self, place: Place, change: Decimal) -> None:
+        quantity = EXACT.add(self.held.pop(place, ZERO), change)
+        if quantity:
+            self.held[place] = quantity
 
     def standing(self, day: date, at: datetime, has_events: bool = False) -> Standing:
-        # What is paid at the very moment is owed before it.
-        owed = total(book.receivable(at - MOMENT) for book in self.books.values())
-        cash = EXACT.subtract(total(book.cash for book in self.books.values()), owed)
-        held = {
-            (account, ticker): folded.holding.quantity
-            for account, book in self.books.items()
-            for ticker, folded in book.tickers.items()
-            if folded.holding.quantity
-        }
-        return Standing(at, day, cash, owed, held, has_events)
+        """Where they stand before the moment `at`, which never lies before that of the call before."""
+        while self.unpaid and self.unpaid[0][0] < at:  # what is paid at the very moment is owed before it
+            self.owed = EXACT.subtract(self.owed, heappop(self.unpaid)[2])
+        return Standing(at, day, EXACT.subtract(self.cash, self.owed), self.owed, dict(self.held), has_events)
 
     def sums(self) -> dict[str, Sums]:
         sums: dict[str, Sums] = defaultdict(Sums)
@@ -158,15 +186,22 @@ class Books:
         return total(amount for book in self.books.values() for amount in book.money.values())
 
     def is_owed(self) -> bool:
-        return any(folded.incomes for book in self.books.values() for folded in book.tickers.values())
+        """Whether something is still to be paid to them, or by them."""
+        return bool(self.unpaid)
 
 
-def walk(events: Iterable[tuple[int, Event]], accounts: Iterable[int], days: Sequence[Day]) -> Walk:
-    """Folds `events`, (account, event) by time and id, once. `days` follow each other without a gap, at least one.
+def tickers_of(event: Event) -> list[str]:
+    names = (getattr(event, "ticker", None), getattr(event, "new_ticker", None))
+    return [ticker for ticker in dict.fromkeys(names) if ticker]
+
+
+def walk(events: Iterable[tuple[int, Event]], alike: Mapping[int, int], days: Sequence[Day]) -> Walk:
+    """Folds `events`, (account, event) by time and id, once; `alike` as in Books. `days` follow each other without a
+    gap, at least one.
 
     Raises ledger.RuleBroken where an event cannot have happened.
     """
-    books, coming = Books(accounts), Coming(events)
+    books, coming = Books(alike), Coming(events)
     splits: dict[Place, list[Split]] = defaultdict(list)
     for account, event in coming.before(days[0].start):
         move(books, account, event, splits)
@@ -183,7 +218,7 @@ def walk_day(walked: Walk, books: Books, coming: "Coming", day: Day) -> None:
     has_events = False
     for account, event in coming.before(day.end):
         if is_external(event):
-            walked.flows.append(flow_of(account, event, books.standing(day.day, event.at)))
+            walked.flows.append(flow_of(books.alike[account], event, books.standing(day.day, event.at)))
         if isinstance(event, SymbolChange):
             walked.names.pop(event.new_ticker, None)  # a name may come back
             walked.names[event.ticker] = event.new_ticker
@@ -198,9 +233,9 @@ def walk_day(walked: Walk, books: Books, coming: "Coming", day: Day) -> None:
 
 
 def move(books: Books, account: int, event: Event, splits: dict[Place, list[Split]]) -> None:
-    if isinstance(event, Split):
+    if isinstance(event, Split) and books.alike[account] == account:  # the others have the same
         splits[account, event.ticker].append(event)
-    books.books[account].apply(event)
+    books.apply(account, event)
 
 
 def close(walked: Walk, books: Books, sums: dict[str, Sums], money: Decimal) -> None:

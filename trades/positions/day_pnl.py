@@ -123,7 +123,7 @@ def opening_prices(lines: dict[Key, Line], accounts: QuerySet, day: Day) -> dict
 def folded_pnl(account: Account, day: Day) -> Decimal:
     """The same of one account, of its whole book."""
     books = Books([account])
-    walked = walk(books.events(), [account.pk], [replace(day, end=max(day.end, day.start + MOMENT))])
+    walked = walk(books.events(), books.alike(), [replace(day, end=max(day.end, day.start + MOMENT))])
     equity = Equity(walked, BookMarks(books, walked, day.end))
     known = [one.pnl if one.pnl is not None else one.income - one.fees for one in equity.by_ticker()]
     return total([*known, walked.money])

@@ -56,11 +56,14 @@ def fill(number: int, day: float, quantity, price, fee=0, ticker="AAPL") -> Fill
     return Fill(number, at(day), *(Decimal(str(part)) for part in (quantity, price, fee)), ticker)
 
 
-def valued(events, marks: Closes, days: int, first: int = 0) -> Equity:
+APART, AS_ONE = {FIRST: FIRST, SECOND: SECOND}, {FIRST: FIRST, SECOND: FIRST}
+
+
+def valued(events, marks: Closes, days: int, first: int = 0, alike=APART) -> Equity:
     """The days from number `first` on. Events are (account, event) or events of the first account."""
     pairs = [event if isinstance(event, tuple) else (FIRST, event) for event in events]
     spans = [Day((START + day * ONE_DAY).date(), at(day), at(day + 1)) for day in range(first, first + days)]
-    return Equity(walk(pairs, [FIRST, SECOND], spans), marks)
+    return Equity(walk(pairs, alike, spans), marks)
 
 
 def column(equity: Equity, name: str) -> list:
@@ -280,3 +283,18 @@ def test_a_later_beginning_shows_the_same_days(found, closes, first):
     assert part.opening_equity == whole.days[first - 1].equity
     assert part.days == whole.days[first:]
     assert sum(one.pnl for one in part.by_ticker()) + part.walk.money == part.pnl
+
+
+@given(happenings, st.lists(st.sampled_from([FIRST, SECOND]), min_size=25, max_size=25), st.lists(prices, min_size=10))
+def test_accounts_that_are_marked_alike_are_worth_as_one_what_they_are_apart(found, owners, closes):
+    events = [event_of(number, one) for number, one in enumerate(sorted(found, key=lambda one: one[1]), 1)]
+    pairs = [
+        (account, event)
+        for event, owner in zip(events, owners, strict=False)
+        for account in ([FIRST, SECOND] if isinstance(event, Split) else [owner])  # a split is everybody's
+    ]
+    marks = Closes(A=closes, B=closes)
+    apart, as_one = valued(pairs, marks, 10), valued(pairs, marks, 10, alike=AS_ONE)
+    assert as_one.days == apart.days
+    assert as_one.by_ticker() == apart.by_ticker()
+    assert as_one.valuations() == apart.valuations()
