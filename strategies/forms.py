@@ -7,7 +7,7 @@ from django import forms
 from django.core.exceptions import ValidationError
 
 from strategies.backtest import make_spec
-from strategies.grid import MAX_VALUES, make_grid
+from strategies.grid import IN_SAMPLE, MAX_VALUES, make_grid
 from strategies.library import strategies
 from strategies.models import NOTE_CHARACTERS
 from strategies.parameters import Parameter, ParameterError
@@ -26,6 +26,7 @@ LABELS = {
     "stop_loss_percentage": "Stop loss, %",
     "take_profit_percentage": "Take profit, %",
     "trailing_stop_percentage": "Trailing stop, %",
+    "in_sample_percentage": "In sample, %",
 }
 CHOICE_LABELS = {
     "close": "Signal bar's close", "next_open": "Next bar's open", "sma": "Simple", "ema": "Exponential",
@@ -230,16 +231,22 @@ class SweepForm(RunForm):
         super().__init__(*args, **kwargs)
         for parameter in strategies()[self.strategy].PARAMETERS:
             self.fields[parameter.name] = AxisField(parameter)
+        self.fields[IN_SAMPLE.name] = ParameterField(IN_SAMPLE, is_required=False)
+
+    @property
+    def more_terms(self) -> list:
+        return [self[IN_SAMPLE.name], *super().more_terms]
 
     def clean(self):
         cleaned = forms.Form.clean(self)
         own = [parameter.name for parameter in strategies()[self.strategy].PARAMETERS]
-        if all(name in cleaned for name in (*own, *(parameter.name for parameter in TERMS))):
+        if all(name in cleaned for name in (*own, IN_SAMPLE.name, *(parameter.name for parameter in TERMS))):
             self._make_grid(cleaned, own)
         return cleaned
 
     def _make_grid(self, cleaned: dict, own: list[str]) -> None:
-        fixed = {parameter.name: cleaned[parameter.name] for parameter in TERMS} | {"strategy": self.strategy}
+        fixed = {parameter.name: cleaned[parameter.name] for parameter in (IN_SAMPLE, *TERMS)}
+        fixed |= {"strategy": self.strategy}
         fixed |= {name: cleaned[name][0] for name in own if len(cleaned[name]) == 1}
         axes = {name: cleaned[name] for name in own if len(cleaned[name]) > 1}
         try:

@@ -22,6 +22,12 @@ PART_SECONDS, START_SECONDS = 10.0, 3.0
 # Seconds a bar and seconds a combination, of each way to work a combination out.
 CROSSOVER, TARGETS, ACCOUNTS = "crossover", "targets", "accounts"
 COSTS = {CROSSOVER: (4e-9, 1e-7), TARGETS: (5e-8, 1e-4), ACCOUNTS: (2e-7, 4e-3)}
+# How much of the bars is looked at when the best is chosen; how it did on the rest stands beside.
+IN_SAMPLE = Parameter(
+    "in_sample_percentage", "number", 70.0, "How much of the bars is in sample; the rest is out of it.", 10.0, 90.0,
+    1.0, unit="percent",
+)  # fmt: skip
+IN_SAMPLE_PERCENTAGE = IN_SAMPLE.default
 FIXED = ("initial_investment", "benchmark", "accounts", "volatility_window")
 
 
@@ -31,6 +37,7 @@ class Grid:
 
     base: Spec
     axes: dict[str, tuple]
+    in_sample_percentage: float = IN_SAMPLE_PERCENTAGE
 
     @cached_property
     def combinations(self) -> list[dict]:
@@ -51,6 +58,17 @@ class Grid:
         own = {name: values.get(name, known) for name, known in self.base.parameters.items()}
         terms = {name: value for name, value in values.items() if name not in own}
         return replace(self.base, parameters=own, terms=replace(self.base.terms, **terms) if terms else self.base.terms)
+
+    def column(self, name: str, combinations: Sequence[dict]) -> list:
+        """The value of one parameter or term in each of these combinations."""
+        if name in self.axes:
+            return [values[name] for values in combinations]
+        known = self.base.parameters
+        return [known[name] if name in known else getattr(self.base.terms, name)] * len(combinations)
+
+    def cut(self, bars: int) -> int:
+        """How many of so many bars, at least one, are in sample."""
+        return max(1, int(bars * self.in_sample_percentage / 100.0))
 
     @property
     def way(self) -> str:
@@ -87,7 +105,8 @@ def make_grid(given: Mapping[str, object], grid: object) -> Grid:
 
     Raises ParameterError with every bad name and value.
     """
-    named = _as_object(grid)
+    named, given = _as_object(grid), dict(given)
+    in_sample = IN_SAMPLE.clean(given.pop(IN_SAMPLE.name, IN_SAMPLE.default))
     chosen = make_spec({"strategy": given["strategy"]} if "strategy" in given else {}).strategy
     declared = {p.name: p for p in (*strategies()[chosen].PARAMETERS, *TERMS) if p.name not in FIXED}
     axes, problems = {}, []
@@ -100,7 +119,7 @@ def make_grid(given: Mapping[str, object], grid: object) -> Grid:
         raise ParameterError(problems)
     # Rules between parameters are asked of each combination, so the base takes the first that breaks none.
     ordered = {name: axes[name] for name in declared if name in axes}
-    return _checked(Grid(_base(given, ordered), ordered))
+    return _checked(Grid(_base(given, ordered), ordered, in_sample))
 
 
 def _as_object(grid: object) -> dict:
@@ -172,7 +191,7 @@ def part_told(grid: Grid, combinations: Sequence[dict], packed: bytes, folder: s
     base = grid.base
     head = {
         "folder": folder, "strategy": base.strategy, "parameters": base.parameters, "terms": base.terms.told(),
-        "axes": grid.axes, "combinations": list(combinations),
+        "axes": grid.axes, "combinations": list(combinations), "in_sample_percentage": grid.in_sample_percentage,
     }  # fmt: skip
     return json.dumps(head).encode() + b"\n" + packed
 
@@ -182,4 +201,4 @@ def part_read(stream: BinaryIO) -> tuple[Grid, list[dict], bytes]:
     add_folder(Path(head["folder"]))
     base = Spec(head["strategy"], head["parameters"], Terms(**head["terms"]))
     axes = {name: tuple(values) for name, values in head["axes"].items()}
-    return Grid(base, axes), head["combinations"], stream.read()
+    return Grid(base, axes, head["in_sample_percentage"]), head["combinations"], stream.read()

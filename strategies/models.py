@@ -5,6 +5,7 @@ from django.db import models
 from django.db.models import Q
 from django.utils import timezone
 
+from strategies.grid import IN_SAMPLE_PERCENTAGE
 from strategies.terms import FILLS
 from tradeops.core.tags import WIDEST, parted
 
@@ -136,6 +137,7 @@ class Sweep(models.Model):
     grid = models.JSONField(help_text="The values tried of each parameter.")
     source = models.CharField(max_length=8, choices=Source)
     data = models.ForeignKey(PriceData, on_delete=models.PROTECT, related_name="sweeps", db_column="data_hash")
+    in_sample_percentage = models.FloatField(default=IN_SAMPLE_PERCENTAGE, help_text="How much of the bars.")
     combinations = models.PositiveIntegerField()
     parts = models.PositiveIntegerField(help_text="How many jobs it is cut into; the rows are equal for any number.")
     estimated_seconds = models.FloatField(help_text="On one processor.")

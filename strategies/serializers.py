@@ -7,6 +7,7 @@ from the same declarations, so the schema says the same.
 from rest_framework import serializers
 
 from strategies.backtest import declared_parameters
+from strategies.grid import IN_SAMPLE
 from strategies.models import Run, Source, Sweep
 from strategies.parameters import Parameter
 from strategies.terms import SIDES
@@ -46,7 +47,7 @@ class SweepRequestSerializer(RunRequestSerializer):
     def get_fields(self):
         grid = serializers.CharField(help_text='A JSON object of lists: {"fast": [10, 20], "slow": [100, 200]}.')
         dry_run = serializers.BooleanField(required=False, help_text="Tell what it would take and start nothing.")
-        return {"grid": grid, "dry_run": dry_run} | super().get_fields()
+        return {"grid": grid, "dry_run": dry_run, IN_SAMPLE.name: schema_field(IN_SAMPLE)} | super().get_fields()
 
 
 class SweepStartedSerializer(serializers.Serializer):

@@ -1,11 +1,16 @@
 """What a sweep's rows say together: the best of them, how they stand among their neighbors, a map of two parameters."""
 
 from collections.abc import Mapping, Sequence
+from heapq import nsmallest
 from itertools import product
 
+import numpy as np
+
 from strategies.sweep_figures import FIGURES, LESS_IS_BETTER
+from tradeops.core import statistics
 
 BEST_SHOWN = 20
+IN_SAMPLE, OUT_OF_SAMPLE = "in_sample_return_percentage", "out_of_sample_return_percentage"
 
 
 def best_rows(rows: Sequence[dict], axes: Mapping[str, Sequence], metric: str) -> list[dict]:
@@ -13,24 +18,37 @@ def best_rows(rows: Sequence[dict], axes: Mapping[str, Sequence], metric: str) -
 
     A peak that its neighbors do not share was found by luck more likely than a plateau.
     """
-    known = [row for row in rows if row[metric] is not None]
-    by_place = {_place(row, axes): row for row in rows}
+    steps = {name: {value: at for at, value in enumerate(values)} for name, values in axes.items()}
+    by_place = {tuple(steps[name][row[name]] for name in steps): row for row in rows}
     way = 1 if metric in LESS_IS_BETTER else -1
-    ranked = sorted(known, key=lambda row: (way * row[metric], _place(row, axes)))[:BEST_SHOWN]
-    return [row | {"neighbors": _neighbors(row, axes, by_place, metric)} for row in ranked]
+    known = [(way * row[metric], place) for place, row in by_place.items() if row[metric] is not None]
+    best = [place for _, place in nsmallest(BEST_SHOWN, known)]
+    return [by_place[place] | {"neighbors": _neighbors(place, by_place, metric)} for place in best]
 
 
-def _place(row: Mapping, axes: Mapping[str, Sequence]) -> tuple[int, ...]:
-    return tuple(list(values).index(row[name]) for name, values in axes.items())
-
-
-def _neighbors(row: Mapping, axes: Mapping[str, Sequence], by_place: Mapping[tuple, dict], metric: str) -> dict:
+def _neighbors(place: tuple[int, ...], by_place: Mapping[tuple, dict], metric: str) -> dict:
     """All combinations that are at most one step away on every axis."""
-    place = _place(row, axes)
     around = (tuple(map(sum, zip(place, step, strict=True))) for step in product((-1, 0, 1), repeat=len(place)))
     values = [by_place[at][metric] for at in around if at != place and at in by_place]
     known = [value for value in values if value is not None]
     return {"count": len(known), "mean": sum(known) / len(known) if known else None}
+
+
+def rank_correlation(rows: Sequence[dict]) -> float | None:
+    """Spearman's, between the returns of all combinations in and out of sample; None for fewer than three.
+
+    Near 1 what was better before was better after; near 0 the order was chance, and so is the best row.
+    """
+    pairs = [(row[IN_SAMPLE], row[OUT_OF_SAMPLE]) for row in rows if row[OUT_OF_SAMPLE] is not None]
+    if len(pairs) < 3:
+        return None
+    return statistics.correlation(*(_ranks(np.array(column)) for column in zip(*pairs, strict=True)))
+
+
+def _ranks(values: np.ndarray) -> np.ndarray:
+    """Places from the least up; equal values share the mean of theirs."""
+    _, groups, counts = np.unique(values, return_inverse=True, return_counts=True)
+    return (np.cumsum(counts) - (counts - 1) / 2.0)[groups]
 
 
 def heatmap(rows: Sequence[dict], axes: Mapping[str, Sequence], x: str, y: str, metric: str) -> dict:

@@ -17,7 +17,7 @@ from itertools import batched
 import numpy as np
 from numba import njit
 
-from strategies import backtest, indicators, pricepack
+from strategies import backtest, crossovers, indicators, pricepack
 from strategies.backtest import BacktestError, Spec, unfit
 from strategies.grid import ACCOUNTS, CROSSOVER, Grid, part_read
 from strategies.library.ma_crossover import TIE
@@ -40,57 +40,10 @@ def rows(grid: Grid, combinations: Sequence[dict], all_prices: Sequence[Prices])
             return
         work_out = _account_figures if grid.way == ACCOUNTS else _target_figures
         for values in combinations:
-            yield dict(values) | work_out(grid.spec(values), all_prices)
+            yield dict(values) | work_out(grid, grid.spec(values), all_prices)
 
 
 # --- the plain account, compiled
-
-
-@njit(cache=True)
-def _crossover(fast, slow, start, tie, close, fills, delay, cash, fee):
-    """Final value, closed trades, won trades, deepest drawdown, sum and sum of squares of the bar returns."""
-    quantity, put_in, before, worst, peak = 0.0, 0.0, cash, 1.0, cash
-    total, squares, closed, won, last, pending = 0.0, 0.0, 0, 0, 0, 0
-    for bar in range(start, len(close)):
-        price = close[bar]
-        sign = 0
-        gap, level = fast[bar], slow[bar]
-        if gap - level > tie * level:
-            sign = 1
-        elif level - gap > tie * level:
-            sign = -1
-        turn = sign if sign != 0 and last != 0 and sign != last else 0
-        last = sign if sign != 0 else last
-        order = pending if delay else turn
-        pending = turn
-        is_dealt = False
-        if order > 0 and quantity == 0.0:
-            put_in, quantity, is_dealt = cash, cash / (fills[bar] * (1.0 + fee)), True
-        elif order < 0 and quantity > 0.0:
-            cash, quantity, is_dealt = quantity * fills[bar] * (1.0 - fee), 0.0, True
-            closed += 1
-            won += cash > put_in
-        if quantity > 0.0 or is_dealt:
-            value = quantity * price if quantity > 0.0 else cash
-            change = value / before - 1.0
-            total += change
-            squares += change * change
-            before = value
-            if value > peak:
-                peak = value
-            elif value < worst * peak:
-                worst = value / peak
-    return before, float(closed), float(won), worst - 1.0, total, squares
-
-
-@njit(cache=True)
-def _crossovers(averages, pairs, windows, tie, close, fills, delay, cash, fee, found):
-    """`_crossover` of each pair of rows of `averages`, into the rows of `found`; `windows` are the slow ones'."""
-    for place in range(len(pairs)):
-        fast, slow, start = averages[pairs[place, 0]], averages[pairs[place, 1]], windows[place] - 1
-        figures = _crossover(fast, slow, start, tie, close, fills, delay, cash, fee)
-        for at in range(len(figures)):
-            found[place, at] = figures[at]
 
 
 @njit(cache=True)
@@ -112,39 +65,72 @@ def _walk(close, fills, target, delay, cash, fee, equity):
     return closed, won
 
 
-# --- one combination
+# --- crossovers of one ticker, block by block
 
 
 def _crossover_rows(grid: Grid, combinations: Sequence[dict], prices: Prices) -> Iterator[dict]:
-    """Blocks of combinations in one compiled call each; what has too few bars is told one by one."""
+    """Blocks of combinations in one compiled call each; what cannot be run is told with its reason."""
     for block in batched(combinations, max(1, BLOCK_BYTES // (16 * len(prices)))):
-        specs = [grid.spec(values) for values in block]
-        fit = [spec for spec in specs if not unfit(spec, prices)]
-        figures = iter(_crossover_figures(fit, prices) if fit else ())
-        for values, spec in zip(block, specs, strict=True):
-            skip = unfit(spec, prices)
-            yield dict(values) | (_impossible(skip.reason) if skip else next(figures))
+        deciding = list(zip(grid.column("slow", block), grid.column("fill", block), strict=True))
+        tried = dict(zip(deciding, block, strict=True))
+        skips = {key: skip for key, values in tried.items() if (skip := unfit(grid.spec(values), prices))}
+        fit = [values for key, values in zip(deciding, block, strict=True) if key not in skips] if skips else block
+        found = _fit_rows(grid, fit, prices) if fit else iter(())
+        if not skips:
+            yield from found
+            continue
+        for key, values in zip(deciding, block, strict=True):
+            yield values | _impossible(skips[key].reason) if key in skips else next(found)
 
 
-def _crossover_figures(specs: Sequence[Spec], prices: Prices) -> Iterator[dict]:
-    pairs = [(spec.parameters["fast"], spec.parameters["slow"]) for spec in specs]
-    windows = {window: row for row, window in enumerate(sorted({window for pair in pairs for window in pair}))}
-    averages = np.array([indicators.simple_moving_average(prices.close, window) for window in windows])
-    rows_of = np.array([[windows[window] for window in pair] for pair in pairs])
-    terms, found = specs[0].terms, np.empty((len(pairs), 6))
-    _crossovers(
-        averages, rows_of, np.array([slow for _, slow in pairs]), TIE, prices.close, _fills(specs[0], prices),
-        terms.fill != CLOSE, terms.initial_investment, terms.fee_rate, found,
-    )  # fmt: skip
-    factor, returns = math.sqrt(bars_per_year(prices.times)), len(prices) - 1
-    for final, closed, won, depth, total, squares in found.tolist():
-        _require_in_range(final)
-        variance = (squares - total * total / returns) / (returns - 1) if returns > 1 else 0.0
-        sharpe = total / returns / math.sqrt(variance) * factor if variance > 0.0 else None
-        yield _figures(final / terms.initial_investment - 1.0, int(closed), int(won), depth, sharpe)
+def _fit_rows(grid: Grid, combinations: Sequence[dict], prices: Prices) -> Iterator[dict]:
+    """The rows of combinations that can be run, in columns until the last moment."""
+    fast, slow = grid.column("fast", combinations), grid.column("slow", combinations)
+    windows = np.unique([fast, slow])
+    averages = crossovers.moving_averages(prices.close, windows)
+    pairs = np.searchsorted(windows, np.array([fast, slow])).T
+    opens = prices.close if prices.open is None else prices.open
+    delays = np.array([fill != CLOSE for fill in grid.column("fill", combinations)], dtype=np.int64)
+    fees = np.array(grid.column("fee_bps", combinations), dtype=float) / 10_000
+    cash, cut = grid.base.terms.initial_investment, grid.cut(len(prices))
+    found = crossovers.crossovers(
+        averages, pairs, np.array(slow), TIE, prices.close, opens, delays, cash, fees, cut
+    ).T  # fmt: skip
+    _require_in_range(found[crossovers.FINAL].min(), found[crossovers.FINAL].max())
+    figures = _columns(found, cash, len(prices) - 1, cut - 1, bars_per_year(prices.times))
+    asked, names = (grid.column(name, combinations) for name in grid.axes), (*grid.axes, *FIGURES)
+    return (dict(zip(names, row, strict=True)) for row in zip(*asked, *figures, strict=True))
 
 
-def _target_figures(spec: Spec, all_prices: Sequence[Prices]) -> dict:
+def _columns(found: np.ndarray, cash: float, returns: int, before: int, periods: float) -> list[list]:
+    """What was counted, as FIGURES, a list each; `before` of the `returns` are in sample."""
+    final, closed, won, depth, at_cut, *sums = found
+    early, late = sums[:2], sums[2:]
+    whole = [one + other for one, other in zip(early, late, strict=True)]
+    with np.errstate(divide="ignore", invalid="ignore"):
+        figures = (
+            100.0 * (final / cash - 1.0), closed, 100.0 * won / closed, np.abs(100.0 * depth),
+            _ratios(*whole, returns, periods),
+            100.0 * (at_cut / cash - 1.0), 100.0 * (final / at_cut - 1.0),
+            _ratios(*early, before, periods), _ratios(*late, returns - before, periods),
+        )  # fmt: skip
+    columns = [[None if value != value else value for value in column.tolist()] for column in figures]
+    columns[1] = [int(count) for count in columns[1]]
+    return columns
+
+
+def _ratios(total: np.ndarray, squares: np.ndarray, count: int, periods: float) -> np.ndarray:
+    """Sharpe ratios of so many returns by their sums; NaN where undefined."""
+    if count < 2:
+        return np.full(len(total), np.nan)
+    variance = (squares - total * total / count) / (count - 1)
+    return np.where(variance > 0.0, total / count / np.sqrt(variance) * math.sqrt(periods), np.nan)
+
+
+# --- one combination
+
+
+def _target_figures(grid: Grid, spec: Spec, all_prices: Sequence[Prices]) -> dict:
     """The plain account on the strategy's own targets, every ticker in its own, added up on common bars."""
     fit = [prices for prices in all_prices if not unfit(spec, prices)]
     if not fit:
@@ -162,10 +148,10 @@ def _target_figures(spec: Spec, all_prices: Sequence[Prices]) -> dict:
         closed, won, final = closed + counts[0], won + counts[1], final + float(equity[-1])
         together += equity if len(times) == len(prices) else equity[np.searchsorted(prices.times, times)]
     invested = spec.terms.initial_investment * len(fit)
-    return _figures(final / invested - 1.0, closed, won, *_of_curve(together, times))
+    return _figures(final, invested, closed, won, _of_curve(together, times, invested, grid))
 
 
-def _account_figures(spec: Spec, all_prices: Sequence[Prices]) -> dict:
+def _account_figures(grid: Grid, spec: Spec, all_prices: Sequence[Prices]) -> dict:
     """By the engine that runs a single backtest: for pools, sizes, costs and stops."""
     try:
         done = backtest.run(spec, all_prices)
@@ -176,30 +162,29 @@ def _account_figures(spec: Spec, all_prices: Sequence[Prices]) -> dict:
     closed = [trade for result in done.results for trade in result.closed_trades]
     portfolio = combine(done.results)
     won = sum(trade.profit_loss > 0 for trade in closed)
-    return _figures(final / invested - 1.0, len(closed), won, *_of_curve(portfolio.equity, portfolio.times))
+    curve = _of_curve(portfolio.equity, portfolio.times, invested, grid)
+    return _figures(final, invested, len(closed), won, curve)
 
 
-def _of_curve(equity: np.ndarray, times: np.ndarray) -> tuple[float | None, float | None]:
-    """Deepest drawdown and Sharpe ratio; None without a curve."""
+def _of_curve(equity: np.ndarray, times: np.ndarray, invested: float, grid: Grid) -> tuple:
+    """Deepest drawdown, Sharpe ratio, and return and Sharpe ratio in and out of sample; None without a curve."""
     if not len(equity):
-        return None, None
-    returns = statistics.simple_returns(equity)
-    return statistics.max_drawdown(equity), statistics.sharpe_ratio(returns, bars_per_year(times))
+        return (None,) * 6
+    returns, periods, cut = statistics.simple_returns(equity), bars_per_year(times), grid.cut(len(equity))
+    parts = returns, returns[: cut - 1], returns[cut - 1 :]
+    whole, before, after = (statistics.sharpe_ratio(part, periods) for part in parts)
+    at_cut = float(equity[cut - 1])
+    gains = 100.0 * (at_cut / invested - 1.0), 100.0 * (float(equity[-1]) / at_cut - 1.0)
+    return abs(100.0 * statistics.max_drawdown(equity)), whole, *gains, before, after
 
 
 def _fills(spec: Spec, prices: Prices) -> np.ndarray:
     return prices.close if spec.terms.fill == CLOSE else prices.open
 
 
-def _figures(gain: float, closed: int, won: int, depth: float | None, sharpe: float | None) -> dict:
+def _figures(final: float, invested: float, closed: int, won: int, of_curve: tuple) -> dict:
     rate = statistics.win_rate(int(won), int(closed))
-    values = (
-        100.0 * gain,
-        int(closed),
-        None if rate is None else 100.0 * rate,
-        None if depth is None else abs(100.0 * depth),
-        sharpe,
-    )
+    values = 100.0 * (final / invested - 1.0), int(closed), None if rate is None else 100.0 * rate, *of_curve
     return dict(zip(FIGURES, values, strict=True))
 
 

@@ -6,21 +6,25 @@ from django.urls import reverse
 from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import OpenApiParameter, extend_schema
 from rest_framework import serializers, status
+from rest_framework.exceptions import NotFound
 from rest_framework.generics import ListAPIView
 from rest_framework.parsers import MultiPartParser
 from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
-from strategies import sweeping
+from strategies import charts, sweeping
 from strategies.api import refused_backtest, refused_file, refused_parameters
 from strategies.asked import StoredSweepSerializer, asked_for
 from strategies.backtest import BacktestError
 from strategies.grid import Grid, make_grid
+from strategies.kept_api import PICTURE, PICTURES, AnyAccept
 from strategies.models import Sweep
 from strategies.parameters import ParameterError
 from strategies.prices import PriceFileError
+from strategies.provenance import SHOWN_DIGITS
 from strategies.serializers import SweepRequestSerializer, SweepSerializer, SweepStartedSerializer
+from strategies.sweep_figures import LESS_IS_BETTER, TITLES
 from tradeops.core.api import Conflict, KeysetPagination
 from tradeops.core.strict_json import StrictJSONParser
 from tradeops.core.uploads import CsvParser
@@ -121,6 +125,26 @@ class SweepDetail(APIView):
         return Response(status=status.HTTP_204_NO_CONTENT)
 
 
+class Heatmap(APIView):
+    """The map of two parameters as PNG or SVG; `metric`, `x` and `y` as for the sweep."""
+
+    content_negotiation_class = AnyAccept
+    form = "png"
+
+    @extend_schema(parameters=MAP_PARAMETERS, responses=PICTURE)
+    def get(self, request: Request, sweep_id: int) -> HttpResponse:
+        sweep = get_object_or_404(Sweep.objects.visible_to(request.user).listed(), pk=sweep_id)
+        asked = MapSerializer(data=request.query_params, context={"grid": sweep.grid})
+        asked.is_valid(raise_exception=True)
+        told = sweeping.map_of(sweep, asked.validated_data)
+        if told is None:
+            raise NotFound("A map needs two parameters that vary.")
+        metric = told["metric"]
+        mark = f"TradeOps · sweep {sweep.pk} · data {sweep.data_id[:SHOWN_DIGITS]}"
+        drawn = charts.draw_heatmap(told, TITLES[metric], metric in LESS_IS_BETTER, self.form, mark)
+        return HttpResponse(drawn, content_type=PICTURES[self.form], headers={"Cache-Control": "private, no-cache"})
+
+
 class MapSerializer(serializers.Serializer):
     """Which figure, and which two parameters."""
 
@@ -141,7 +165,8 @@ def answer(sweep: Sweep, asked: dict) -> dict:
     told = {
         "id": sweep.pk, "status": stands.status, "progress": stands.progress, "strategy": sweep.strategy,
         "grid": sweep.grid, "parameters": {k: v for k, v in sweep.parameters.items() if k not in sweep.grid},
-        "terms": sweep.terms, "data_hash": sweep.data_id, "combinations": sweep.combinations,
+        "terms": sweep.terms, "in_sample_percentage": sweep.in_sample_percentage,
+        "data_hash": sweep.data_id, "combinations": sweep.combinations,
         "estimated_seconds": sweep.estimated_seconds, "created_at": sweep.created_at,
     }  # fmt: skip
     if stands.status == "retrying":

@@ -17,7 +17,7 @@ from strategies.parameters import ParameterError
 from strategies.prices import PriceFileError, Prices, read_files
 from strategies.surface import chosen_metric
 from strategies.sweep_api import outlook
-from strategies.sweep_figures import LESS_IS_BETTER, TITLES
+from strategies.sweep_figures import LESS_IS_BETTER, PLACES, TITLES
 from strategies.views import chosen_strategy
 from tradeops.core.users.roles import Action, require
 
@@ -81,20 +81,34 @@ def sweep_page(request: HttpRequest, sweep_id: int) -> HttpResponse:
         "metric": metric,
         "title": TITLES[metric],
         "metrics": TITLES,
-        "places": 2 if metric == "sharpe_ratio" else 1,
-        "map": _shaded(told["heatmap"]),
+        "places": PLACES[metric],
+        "map": told["heatmap"],
+        "shaded": _shaded(told["heatmap"]),
+        "picture": _picture_query(told["heatmap"]),
+        "rank_correlation": told["rank_correlation"],
         "best": [_best_row(sweep, row) for row in told["best"]],
         "luck": told["luck"],
         "axes": list(sweep.grid),
+        "fixed": urlencode(_fixed(sweep)),
     }
     return render(request, "strategies/sweep.html", context)
+
+
+def _picture_query(told: dict | None) -> str:
+    """What the address of the map's picture asks for."""
+    return urlencode({"metric": told["metric"], "x": told["x"]["name"], "y": told["y"]["name"]}) if told else ""
 
 
 def _best_row(sweep: Sweep, row: dict) -> dict:
     """A row with its values in order and the address of the form that runs it by itself."""
     values = {name: row[name] for name in sweep.grid}
-    fixed = sweep.parameters | sweep.terms | values | {"strategy": sweep.strategy}
-    return row | {"values": list(values.values()), "query": urlencode(fixed)}
+    return row | {"values": list(values.values()), "query": urlencode(_fixed(sweep) | values)}
+
+
+def _fixed(sweep: Sweep) -> dict:
+    """The values that no combination changes."""
+    known = sweep.parameters | sweep.terms | {"strategy": sweep.strategy}
+    return {name: value for name, value in known.items() if name not in sweep.grid}
 
 
 def _shaded(told: dict | None) -> dict | None:

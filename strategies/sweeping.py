@@ -11,6 +11,7 @@ import subprocess
 import sys
 import tempfile
 import time
+import zlib
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
@@ -19,15 +20,17 @@ from django.conf import settings
 from django.db import transaction
 from django.utils import timezone
 
-from strategies import pricepack, services, surface
+from strategies import backtest, pricepack, services, surface
 from strategies.backtest import BacktestError, Spec, unfit
 from strategies.grid import Grid, part_told, require_affordable
 from strategies.library import strategies, with_defaults
 from strategies.models import Source, Sweep, SweepPart
+from strategies.portfolio import combine
 from strategies.prices import Prices
 from strategies.sweep_figures import FIGURES as FIGURES
 from strategies.terms import Terms
 from tradeops.core import statistics
+from tradeops.core.annualization import bars_per_year
 from tradeops.core.jobs.models import Job, State
 from tradeops.core.jobs.runner import TryAgain
 from tradeops.core.jobs.services import owe
@@ -50,6 +53,7 @@ def start_sweep(owner, grid: Grid, all_prices: Sequence[Prices], source: str = S
         terms=grid.base.terms.told(),
         grid={name: list(values) for name, values in grid.axes.items()},
         source=source,
+        in_sample_percentage=grid.in_sample_percentage,
         combinations=len(grid.combinations),
         parts=grid.parts(all_prices),
         estimated_seconds=grid.seconds(all_prices),
@@ -77,7 +81,8 @@ def key_of(sweep: Sweep, number: int) -> str:
 def grid_of(sweep: Sweep) -> Grid:
     module = strategies()[sweep.strategy]
     base = Spec(sweep.strategy, with_defaults(module, sweep.parameters), Terms(**sweep.terms))
-    return Grid(base, {name: tuple(values) for name, values in sweep.grid.items()})
+    axes = {name: tuple(values) for name, values in sweep.grid.items()}
+    return Grid(base, axes, sweep.in_sample_percentage)
 
 
 def cancel(sweep: Sweep) -> None:
@@ -188,19 +193,58 @@ def standing(sweep: Sweep) -> Standing:
 
 
 def rows_of(sweep: Sweep) -> list[dict]:
-    """The rows of all parts that are done, in the order of the grid."""
-    return [row for rows in sweep.done_parts.values_list("rows", flat=True) for row in rows]
+    """The rows of all parts that are done, in the order of the grid; None for figures that were not kept then."""
+    return [
+        row | {name: None for name in FIGURES if name not in row}
+        for rows in sweep.done_parts.values_list("rows", flat=True)
+        for row in rows
+    ]
 
 
 def report_of(sweep: Sweep, asked: Mapping[str, str]) -> dict:
     """Map, best rows and what luck alone would have found; `asked` may name x, y and metric."""
-    rows, axes = rows_of(sweep), sweep.grid
-    metric = surface.chosen_metric(asked.get("metric"))
-    pair = surface.chosen_axes(axes, asked.get("x"), asked.get("y"))
-    ratios = np.array([row["sharpe_ratio"] for row in rows if row["sharpe_ratio"] is not None])
+    rows = rows_of(sweep)
     return {
         "rows": rows,
-        "heatmap": surface.heatmap(rows, axes, *pair, metric) if pair else None,
-        "best": surface.best_rows(rows, axes, metric),
-        "luck": {"combinations": len(rows), "expected_best_sharpe_ratio": statistics.expected_best_sharpe(ratios)},
+        "heatmap": _map_of(sweep, rows, asked),
+        "best": surface.best_rows(rows, sweep.grid, surface.chosen_metric(asked.get("metric"))),
+        "luck": luck_of(sweep, rows),
+        "rank_correlation": surface.rank_correlation(rows),
     }
+
+
+def map_of(sweep: Sweep, asked: Mapping[str, str]) -> dict | None:
+    """The map alone; None where fewer than two parameters vary."""
+    return _map_of(sweep, rows_of(sweep), asked)
+
+
+def _map_of(sweep: Sweep, rows: Sequence[dict], asked: Mapping[str, str]) -> dict | None:
+    pair = surface.chosen_axes(sweep.grid, asked.get("x"), asked.get("y"))
+    return surface.heatmap(rows, sweep.grid, *pair, surface.chosen_metric(asked.get("metric"))) if pair else None
+
+
+def luck_of(sweep: Sweep, rows: Sequence[dict]) -> dict:
+    """What the best Sharpe ratio is worth, so many combinations having been tried."""
+    known = [row for row in rows if row["sharpe_ratio"] is not None]
+    ratios = np.array([row["sharpe_ratio"] for row in known])
+    best = max(known, key=lambda row: row["sharpe_ratio"], default=None)
+    is_whole = len(rows) == sweep.combinations
+    return {
+        "combinations": len(rows),
+        "expected_best_sharpe_ratio": statistics.expected_best_sharpe(ratios),
+        "best_sharpe_ratio": best and best["sharpe_ratio"],
+        "deflated_sharpe_ratio": _deflated(sweep, best, ratios) if best and is_whole else None,
+    }
+
+
+def _deflated(sweep: Sweep, best: dict, ratios: np.ndarray) -> float | None:
+    """By the bar returns of the best combination, which is run again."""
+    grid = grid_of(sweep)
+    try:
+        spec = grid.spec({name: best[name] for name in grid.axes})
+        done = backtest.run(spec, pricepack.unpack(services.kept_pack(sweep.data)))
+        portfolio = combine(done.results)
+        periods = bars_per_year(portfolio.times)
+        return statistics.deflated_sharpe_ratio(statistics.simple_returns(portfolio.equity), ratios / periods**0.5)
+    except (zlib.error, ValueError):  # a row that was tampered with has no such figure
+        return None

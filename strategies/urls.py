@@ -12,6 +12,10 @@ api_urlpatterns = [
     path("algorithm/help", api.Help.as_view(), name="help"),
     path("algorithm/sweeps", sweep_api.SweepList.as_view(), name="sweep-list"),
     path("algorithm/sweeps/<int:sweep_id>", sweep_api.SweepDetail.as_view(), name="sweep-detail"),
+    path("algorithm/sweeps/<int:sweep_id>/heatmap.png", sweep_api.Heatmap.as_view(), name="sweep-heatmap"),
+    path(
+        "algorithm/sweeps/<int:sweep_id>/heatmap.svg", sweep_api.Heatmap.as_view(form="svg"), name="sweep-heatmap-svg"
+    ),
     path("algorithm/runs/", kept_api.RunList.as_view(), name="run-list"),
     path("algorithm/runs/compare", kept_api.Compare.as_view(), name="runs-compare"),
     path("algorithm/runs/compare/curves", kept_api.CompareCurves.as_view(), name="runs-compare-curves"),

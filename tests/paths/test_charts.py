@@ -33,3 +33,21 @@ def test_the_chart_of_a_ticker_is_read_from_the_keyboard_and_with_the_pointer(vi
     expect(words).to_have_text(re.compile(r"201[67]-\d\d-\d\d · Close"))
     page.get_by_role("button", name="All bars").first.click()
     expect(words).to_have_text("2015-01-02 to 2024-12-31")
+
+
+def test_a_sweep_is_started_watched_and_its_map_pointed_at(visit):
+    page = visit("/desk/strategies/sweeps/")
+    page.get_by_label("Fast").fill("10..30/10")
+    page.get_by_label("Slow").fill("100, 200")
+    page.get_by_role("button", name="Start on the sample data").click()
+    table = page.locator("[data-heat-map]")
+    expect(table).to_be_visible(timeout=60_000)  # the page looks again by itself
+    expect(page.get_by_text("chance that the best beats luck, 6 tries allowed for")).to_be_visible()
+    table.focus()
+    for key in ("ArrowDown", "ArrowDown", "ArrowRight"):
+        page.keyboard.press(key)
+    words = page.locator("[data-heat-words]")
+    expect(words).to_have_text(re.compile(r"fast 20 · slow 200 · −?[\d.,]+ · its 5 neighbors −?[\d.]+ Run it"))
+    words.get_by_role("link").click()
+    expect(page.get_by_label("Fast")).to_have_value("20")
+    expect(page.get_by_label("Slow")).to_have_value("200")

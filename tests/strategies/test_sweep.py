@@ -5,10 +5,13 @@ import math
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from strategies import backtest, pricepack, surface, sweep
+from strategies import backtest, crossovers, engine, indicators, pricepack, surface, sweep
 from strategies.grid import ACCOUNTS, CROSSOVER, TARGETS, make_grid, part_read, part_told
 from strategies.parameters import ParameterError
+from strategies.portfolio import combine
 from strategies.prices import Prices
 from strategies.results import summarize
 from tests.strategies.test_trust import wandering
@@ -26,6 +29,11 @@ SEVERAL = [*ONE, with_bars(wandering("B", 2), 8), Prices("C", ONE[0].times[40:],
 GRIDS = {
     "crossover": ({"fee_bps": 10}, {"fast": [2, 5, 10], "slow": [8, 20, 50]}, CROSSOVER),
     "crossover, next open": ({"fill": "next_open"}, {"fast": [1, 3], "slow": [4, 30]}, CROSSOVER),
+    "crossover, costs tried": (
+        {"slow": 20},
+        {"fast": [2, 5], "fee_bps": [0, 25], "fill": ["close", "next_open"]},
+        CROSSOVER,
+    ),
     "exponential": ({"average": "ema"}, {"fast": [2, 5], "slow": [8, 20]}, TARGETS),
     "relative strength": ({"strategy": "rsi_reversion"}, {"window": [3, 14], "oversold": [30.5, 45]}, TARGETS),
     "stops": ({"fast": 3, "slow": 9}, {"stop_loss_percentage": [0, 3], "direction": ["long", "both"]}, ACCOUNTS),
@@ -34,8 +42,15 @@ GRIDS = {
 
 
 def single(grid, values, all_prices) -> dict:
-    """The row as a single backtest tells it."""
-    told = summarize(backtest.run(grid.spec(values), all_prices), "h")
+    """The row as a single backtest tells it; its curve is cut by hand."""
+    done = backtest.run(grid.spec(values), all_prices)
+    told, equity = summarize(done, "h"), combine(done.results).equity
+    cut = len(equity) * 7 // 10
+    changes = np.diff(equity) / equity[:-1]
+    before, after = (
+        part.mean() / part.std(ddof=1) * math.sqrt(365) if len(part) > 1 and part.std() > 0 else None
+        for part in (changes[: cut - 1], changes[cut - 1 :])
+    )
     closed = sum(ticker["closed_trades"] for ticker in told["tickers"])
     return dict(values) | {
         "return_percentage": told["overall_return_percentage"],
@@ -43,6 +58,10 @@ def single(grid, values, all_prices) -> dict:
         "win_rate_percentage": None if not closed else 100 * told["metrics"]["win_rate"],
         "max_drawdown_percentage": told["portfolio"]["max_drawdown_percentage"],
         "sharpe_ratio": told["portfolio"]["sharpe_ratio"],
+        "in_sample_return_percentage": 100 * (equity[cut - 1] / told["total_initial_investment"] - 1),
+        "out_of_sample_return_percentage": 100 * (equity[-1] / equity[cut - 1] - 1),
+        "in_sample_sharpe_ratio": before,
+        "out_of_sample_sharpe_ratio": after,
     }
 
 
@@ -59,7 +78,44 @@ def test_a_row_is_what_a_single_backtest_gives(name, all_prices):
         expected = single(grid, values, all_prices)
         assert list(row) == list(expected)
         for name_of, value in expected.items():
-            assert row[name_of] == (pytest.approx(value, rel=1e-9) if isinstance(value, float) else value)
+            assert row[name_of] == (pytest.approx(value, rel=1e-9, abs=1e-12) if isinstance(value, float) else value)
+
+
+@given(
+    steps=st.lists(st.sampled_from([0.0, 0.01, -0.01, 0.2, -0.5, 3.0]), min_size=3, max_size=700),
+    fill=st.sampled_from(["close", "next_open"]),
+    share=st.integers(10, 90),
+)
+def test_crossovers_of_any_walk_are_those_of_the_engine(steps, fill, share):
+    """Ties, long holdings that take several stretches, cuts within a holding, falls and leaps."""
+    close = 100.0 * np.exp(np.cumsum(steps).clip(-40, 40))
+    times = np.datetime64("2000-01-03", "us") + np.arange(len(close)) * np.timedelta64(1, "D")
+    prices = Prices("A", times, close, open=np.roll(close, 1) * 1.01)
+    asked = {"fill": fill, "fee_bps": 7, "in_sample_percentage": share}
+    grid = make_grid(asked, {"fast": [1, 2, 7], "slow": [3, 9, 60]})
+    for row in sweep.rows(grid, grid.combinations, [prices]):
+        spec = grid.spec({name: row[name] for name in grid.axes})
+        if "reason" in row:
+            assert len(close) < spec.parameters["slow"]
+            continue
+        target = spec.module.signals(prices, spec.parameters)
+        result = engine.run(prices, target, 10_000.0, 0.0007, fill)
+        cut = max(1, len(close) * share // 100)
+        assert row["closed_trades"] == len(result.closed_trades)
+        assert row["return_percentage"] == pytest.approx(100 * (result.final_value / 10_000 - 1), rel=1e-9, abs=1e-9)
+        kept = (1 + row["in_sample_return_percentage"] / 100) * 10_000
+        assert kept == pytest.approx(result.equity[cut - 1], rel=1e-9)
+        fall = 100 * (1 - (result.equity / np.maximum.accumulate(result.equity)).min())
+        assert row["max_drawdown_percentage"] == pytest.approx(fall, rel=1e-9, abs=1e-9)
+
+
+def test_averages_are_those_of_a_single_backtest_to_the_last_bit():
+    close = ONE[0].close * 10.0 ** np.linspace(6, -3, len(ONE[0].close))
+    windows = [1, 2, 3, 7, 50, len(close) - 1, len(close), len(close) + 1]
+    found = crossovers.moving_averages(close, np.array(windows))
+    for window, average in zip(windows, found, strict=True):
+        known = indicators.window_sums(close, window) / window
+        assert average[len(close) - len(known) :].tolist() == known.tolist()
 
 
 def test_rows_are_equal_for_any_split_to_the_last_bit():
@@ -154,3 +210,19 @@ def test_a_map_has_a_cell_for_each_pair_and_the_mean_over_what_else_varied():
     assert surface.heatmap(doubled, AXES | {"c": [1, 2]}, "a", "b", "return_percentage")["cells"][0][0] == 1.5
     assert surface.chosen_axes({"a": [1], "b": [1, 2], "c": [1, 2]}, None, None) == ("b", "c")
     assert surface.chosen_axes({"b": [1, 2]}, None, None) is None
+
+
+def test_the_ranks_before_and_after_are_correlated_as_spearman_did():
+    def rows(before, after):
+        names = (surface.IN_SAMPLE, surface.OUT_OF_SAMPLE)
+        return [dict(zip(names, pair, strict=True)) for pair in zip(before, after, strict=True)]
+
+    # Worked by hand: 1 - 6 * sum of squared rank differences / (n (n * n - 1)) where nothing ties.
+    assert surface.rank_correlation(rows([1, 2, 3, 4, 5], [10, 30, 20, 50, 40])) == pytest.approx(1 - 6 * 4 / 120)
+    assert surface.rank_correlation(rows([3, 2, 1], [1, 2, 9])) == pytest.approx(-1.0)
+    # Ranks 1.5 1.5 3 4 against 1 2 3.5 3.5.
+    assert surface.rank_correlation(rows([1, 1, 2, 3], [5, 6, 7, 7])) == pytest.approx(
+        np.corrcoef([1.5, 1.5, 3, 4], [1, 2, 3.5, 3.5])[0, 1]
+    )
+    assert surface.rank_correlation(rows([1, 2], [1, 2])) is None
+    assert surface.rank_correlation(rows([1, 2, 3], [None, None, None])) is None

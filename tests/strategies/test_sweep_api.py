@@ -2,14 +2,17 @@
 
 import json
 
+import numpy as np
 import pytest
 
 from market.samples import as_csv, daily_bars
-from strategies import sweeping
+from strategies import backtest, pricepack, services, sweeping
 from strategies.models import PriceData, Sweep, SweepPart
 from strategies.services import SAMPLE_SEED
 from tests.strategies.test_api import fields_of, upload
 from tests.strategies.test_results import UP
+from tradeops.core import statistics
+from tradeops.core.annualization import bars_per_year
 from tradeops.core.jobs import runner
 from tradeops.core.jobs.models import Job
 
@@ -153,3 +156,42 @@ def test_looking_at_a_sweep_costs_few_queries(api, alice, asked, django_assert_m
     client.get(f"{SWEEPS}/{asked.pk}")
     with django_assert_max_num_queries(5):
         client.get(f"{SWEEPS}/{asked.pk}")
+
+
+def test_in_and_out_of_sample_and_what_luck_would_have_found_are_told(api, alice, asked):
+    sweeping.work_out_part(asked, 0, lambda percentage: None)
+    told = api(alice).get(f"{SWEEPS}/{asked.pk}").json()
+    assert told["in_sample_percentage"] == 70.0
+    luck, rows = told["luck"], told["rows"]
+    ratios = [row["sharpe_ratio"] for row in rows]
+    assert (luck["combinations"], luck["best_sharpe_ratio"]) == (len(rows), max(ratios))
+    assert 0.0 < luck["deflated_sharpe_ratio"] < 1.0
+    best = rows[ratios.index(max(ratios))]
+    done = backtest.run(sweeping.grid_of(asked).spec({name: best[name] for name in asked.grid}), prices_of(asked))
+    returns = np.diff(done.results[0].equity) / done.results[0].equity[:-1]
+    by_bar = np.array(ratios) / bars_per_year(done.results[0].prices.times) ** 0.5
+    assert luck["deflated_sharpe_ratio"] == pytest.approx(statistics.deflated_sharpe_ratio(returns, by_bar))
+    assert -1.0 <= told["rank_correlation"] <= 1.0
+
+
+def prices_of(sweep):
+    return pricepack.unpack(services.kept_pack(sweep.data))
+
+
+def test_the_map_is_a_picture_of_any_two_parameters_and_any_figure(api, alice, bob, asked):
+    sweeping.work_out_part(asked, 0, lambda percentage: None)
+    client, address = api(alice), f"{SWEEPS}/{asked.pk}/heatmap"
+    assert client.get(f"{address}.png").content.startswith(b"\x89PNG")
+    drawn = client.get(f"{address}.svg", {"metric": "out_of_sample_sharpe_ratio", "x": "slow", "y": "fast"})
+    assert f"sweep {asked.pk} · data {asked.data_id[:16]}" in drawn.content.decode()
+    assert "Sharpe ratio out of sample" in drawn.content.decode()
+    assert client.get(f"{address}.png", {"metric": "moon"}).status_code == 400
+    assert api(bob).get(f"{address}.png").status_code == 404
+
+
+def test_a_sweep_of_before_there_was_a_sample_has_no_figures_of_it(api, alice, asked):
+    rows = [{"fast": 2, "slow": 10, "return_percentage": 1.0, "closed_trades": 1, "win_rate_percentage": 100.0,
+             "max_drawdown_percentage": 0.0, "sharpe_ratio": None}]  # fmt: skip
+    SweepPart.objects.create(sweep=asked, number=0, rows=rows)
+    told = api(alice).get(f"{SWEEPS}/{asked.pk}", {"metric": "in_sample_sharpe_ratio"}).json()
+    assert told["rows"][0]["out_of_sample_return_percentage"] is None and told["best"] == []

@@ -9,7 +9,7 @@ from django.core.management.base import BaseCommand, CommandError
 
 from strategies import surface
 from strategies.backtest import BacktestError
-from strategies.grid import Grid, make_grid, require_affordable
+from strategies.grid import IN_SAMPLE, Grid, make_grid, require_affordable
 from strategies.management.arguments import add_value_flags, given_values, known
 from strategies.parameters import ParameterError
 from strategies.prices import PriceFileError, Prices, read_files
@@ -28,12 +28,16 @@ class Command(BaseCommand):
         parser.add_argument(
             "--ticker", default="", help="The instrument of a single file whose name is not its ticker."
         )
+        parser.add_argument("--in-sample-percentage", metavar="NUMBER", help=IN_SAMPLE.help.replace("%", "%%"))
         parser.add_argument("--json", action="store_true", help="Print all rows, map and best as JSON.")
         add_value_flags(parser)
 
     def handle(self, *args, **options) -> None:
         try:
-            grid = make_grid(given_values(options), options["grid"])
+            given = given_values(options)
+            if options["in_sample_percentage"] is not None:
+                given[IN_SAMPLE.name] = options["in_sample_percentage"]
+            grid = make_grid(given, options["grid"])
             files = [(path.name, path.read_bytes()) for path in options["files"]]
             all_prices = read_files(files, options["ticker"])
             require_affordable(grid, all_prices)
@@ -64,6 +68,7 @@ def told(grid: Grid, rows: list[dict], metric: str) -> str:
         "grid": {name: list(values) for name, values in grid.axes.items()},
         "rows": rows,
         "best": surface.best_rows(rows, grid.axes, metric),
+        "rank_correlation": surface.rank_correlation(rows),
         "heatmap": surface.heatmap(rows, grid.axes, *pair, metric) if pair else None,
     }
     return json.dumps(answer, allow_nan=False)
@@ -71,7 +76,19 @@ def told(grid: Grid, rows: list[dict], metric: str) -> str:
 
 def table(grid: Grid, rows: list[dict], metric: str) -> str:
     """The best rows as lines for the terminal."""
-    heads = [*grid.axes, "Return %", "Trades", "Won %", "Drawdown %", "Sharpe", "Neighbors"]
+    heads = [
+        *grid.axes,
+        "Return %",
+        "Trades",
+        "Won %",
+        "Drawdown %",
+        "Sharpe",
+        "In %",
+        "Out %",
+        "In Sharpe",
+        "Out Sharpe",
+        "Neighbors",
+    ]
     best = surface.best_rows(rows, grid.axes, metric)
     lines = [
         [
