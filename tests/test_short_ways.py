@@ -31,8 +31,7 @@ def taken(monkeypatch):
     return answers
 
 
-def ask(handler, method, signed, body=b"", path="/trades/", query="", **more) -> tuple:
-    """Status, headers and body, without what differs from one request to the next."""
+def request_of(method, signed, body=b"", path="/trades/", query="", **more) -> WSGIRequest:
     environ = {
         "REQUEST_METHOD": method, "PATH_INFO": path, "QUERY_STRING": query, "SERVER_NAME": "127.0.0.1",
         "SERVER_PORT": "80", "HTTP_HOST": "127.0.0.1", "SERVER_PROTOCOL": "HTTP/1.1", "REMOTE_ADDR": "127.0.0.1",
@@ -40,7 +39,12 @@ def ask(handler, method, signed, body=b"", path="/trades/", query="", **more) ->
         "wsgi.input": io.BytesIO(body), "wsgi.errors": sys.stderr, "HTTP_X_REQUEST_ID": "by-hand-1",
     }  # fmt: skip
     environ |= {f"HTTP_{name.upper().replace('-', '_')}": value for name, value in signed.items()} | more
-    response = handler.get_response(WSGIRequest(environ))
+    return WSGIRequest(environ)
+
+
+def ask(handler, method, signed, *said, **more) -> tuple:
+    """Status, headers and body, without what differs from one request to the next."""
+    response = handler.get_response(request_of(method, signed, *said, **more))
     said = json.loads(response.content)
     for name in NAMES:
         said.pop(name, None)
@@ -91,3 +95,23 @@ def test_an_outage_in_a_short_way_is_told_as_any_other_and_tried_once(alice, mon
     monkeypatch.setattr("trades.services.book_trade", away)
     status, headers, _ = ask(ShortWayHandler(), "POST", bearer(alice, "trade"), json.dumps(SEED_BODY).encode())
     assert (status, headers["Retry-After"], len(tries)) == (503, "5", 1)
+
+
+def test_a_booking_that_is_left_to_its_view_is_counted_once(alice, monkeypatch):
+    """Read and left, or written with others in vain for its key was used: the view does not count it again."""
+    monkeypatch.setattr(short_ways, "close_old_connections", lambda: None)  # the test's own stays open
+    make_account(alice, "First")
+    handler, signed = WSGIHandler(), bearer(alice, "trade")
+    sound, wrong = json.dumps(SEED_BODY | {"client_trade_id": "c-1"}).encode(), b'{"ticker": 1}'
+    left = []
+    for body, status in ((sound, 201), (wrong, 400), (sound, 201), (wrong, 400)):
+        request = request_of("POST", signed, body)
+        order = short_ways.order_in(request)
+        if order:
+            short_ways.write_together([(request, order)])
+        is_written = order is not None and order.is_booked
+        answer = short_ways.answer_to(request, order) if is_written else handler.get_response(request)
+        assert answer.status_code == status
+        left.append((is_written, int(answer["X-RateLimit-Remaining"])))
+    most = left[0][1]
+    assert left == [(True, most), (False, most - 1), (False, most - 2), (False, most - 3)]
