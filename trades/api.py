@@ -19,19 +19,10 @@ from .quick.booking import book_quickly
 from .quick.listing import list_quickly
 from .quick.signing import was_left
 from .quick.written import rows_of, written_rows, written_trade
+from .requests import IDEMPOTENCY_KEY, BookView, account_of, idempotency_key
 from .serializers import CorrectionSerializer, StatsSerializer, TradeRequestSerializer, TradeSerializer, field_values
 from .stats import MOST_TICKERS, statistics_for
-from .versions.api import (
-    IDEMPOTENCY_KEY,
-    BookView,
-    VersionDetail,
-    VersionHistory,
-    account_of,
-    booking_response,
-    correcting,
-    idempotency_key,
-    refuse_moves,
-)
+from .versions.api import VersionDetail, VersionHistory, booking_response, correcting, refuse_moves
 from .versions.serializers import TradeVersionSerializer
 
 

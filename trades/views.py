@@ -22,9 +22,9 @@ from .filters import ORDERINGS, TradeFilter, checked_filters, read_ordering
 from .forms import CorrectionForm, ReasonForm, TradeForm, accounts_of, currency_of
 from .models import Account, Trade
 from .positions.preview import Preview, preview_of
+from .requests import latest_version
 from .serializers import BIGGEST_ID
 from .stats import Totals, statistics_for
-from .versions.api import latest_version
 from .versions.views import account_label, around, change, filter_form, lots_of, shown_versions, tickers_offered
 
 PAGE_PARAMETERS = ("cursor", "page_size", "ordering")

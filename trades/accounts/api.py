@@ -10,7 +10,7 @@ from tradeops.core.users.roles import Action
 
 from .. import services
 from ..models import Account
-from ..versions.api import IDEMPOTENCY_KEY, BookView, idempotency_key
+from ..requests import IDEMPOTENCY_KEY, BookView, idempotency_key
 from .cash import with_cash
 from .serializers import AccountChangeSerializer, AccountSerializer
 

@@ -9,17 +9,8 @@ from tradeops.core.api import KeysetPagination, refuse_unknown
 from .. import services
 from ..filters import ActivityFilter, BookFilterBackend, filter_rows
 from ..models import Activity
-from ..versions.api import (
-    IDEMPOTENCY_KEY,
-    BookView,
-    VersionDetail,
-    VersionHistory,
-    account_of,
-    booking_response,
-    correcting,
-    idempotency_key,
-    refuse_moves,
-)
+from ..requests import IDEMPOTENCY_KEY, BookView, account_of, idempotency_key
+from ..versions.api import VersionDetail, VersionHistory, booking_response, correcting, refuse_moves
 from ..versions.serializers import ActivityVersionSerializer
 from .reading import with_effects
 from .serializers import ActivityCorrectionSerializer, ActivityRequestSerializer, ActivitySerializer, column_values

@@ -19,7 +19,7 @@ from .. import services
 from ..filters import ActivityFilter, filter_rows
 from ..forms import ReasonForm, accounts_of, currency_of
 from ..models import Account, Activity, ActivityKind
-from ..versions.api import latest_version
+from ..requests import latest_version
 from ..versions.views import (
     account_label,
     around,

@@ -14,7 +14,7 @@ from tradeops.core.browsable import BrowsableAPIRenderer
 from tradeops.core.download import download
 
 from ..models import Account
-from ..versions.api import BookView
+from ..requests import BookView
 from .walk import export_lines
 
 LINES_AT_ONCE = 500

@@ -18,7 +18,7 @@ from tradeops.core.users.roles import Action
 
 from ..models import Account, LedgerEntry, Proposal, Reconciliation
 from ..positions.view_params import AccountListParams
-from ..versions.api import IDEMPOTENCY_KEY, BookView, account_of, idempotency_key
+from ..requests import IDEMPOTENCY_KEY, BookView, account_of, idempotency_key
 from . import approvals
 from .breaks import Statement
 from .closes import close_books, closes_of

@@ -14,7 +14,7 @@ from tradeops.core.uploads import CsvFileParser, given_values, uploaded_file
 from tradeops.core.users.roles import Action, require
 
 from ..models import ImportBatch
-from ..versions.api import IDEMPOTENCY_KEY, BookView, account_of, idempotency_key
+from ..requests import IDEMPOTENCY_KEY, BookView, account_of, idempotency_key
 from . import services as imports
 from .faults import Fault, FileRefused
 from .serializers import (

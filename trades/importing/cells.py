@@ -13,6 +13,7 @@ from rest_framework import exceptions
 
 from tradeops.core.api import flat_errors, plain
 from tradeops.core.csvfile import unsafe_text
+from tradeops.core.tags import joined
 
 from ..serializers import TradeRequestSerializer
 from . import plain as plainly
@@ -171,9 +172,7 @@ class Judges:
     def judge_tags(self, text: str) -> object:
         tags = [tag.strip() for tag in unsafe_text(text).split(",")]
         value = self.ask("tags", [tag for tag in tags if tag])
-        if isinstance(value, Refusal):
-            return value
-        return f",{','.join(value)}," if value else ""
+        return value if isinstance(value, Refusal) else joined(value)
 
     def client_trade_ids(self, texts: pa.Array) -> Cells:
         """None where there is none."""

@@ -10,7 +10,7 @@ from tradeops.core.api import ExactDecimalField, WholeNumberField
 from ..models import Position
 from ..positions.reading import one_position
 from ..positions.view_params import ViewParams, asked_of, query_of
-from ..versions.api import BookView
+from ..requests import BookView
 from .reading import Insight, insight_of, prospect_of
 from .serializers import InsightSerializer, ProspectSerializer
 

@@ -13,6 +13,7 @@ from django.db.models import Count, Min, OuterRef, QuerySet, Subquery
 
 from market.history import PricePoint, daily_closes, prices_at
 from tradeops.core.fields import ExactSum
+from tradeops.core.tags import parted
 
 from ..folding.events import Event, place_of
 from ..folding.reading import View, events_of
@@ -242,4 +243,4 @@ def labeled(rows: QuerySet) -> QuerySet:
 
 def labels(row: tuple) -> attribution.Labels:
     ticker, strategy, tags = row[:3]
-    return ticker, strategy or "", tuple(tag for tag in (tags or "").split(",") if tag)
+    return ticker, strategy or "", tuple(parted(tags or ""))

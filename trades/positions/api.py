@@ -8,7 +8,7 @@ from rest_framework.response import Response
 from tradeops.core.api import KeysetPagination
 
 from ..models import Position
-from ..versions.api import BookView
+from ..requests import BookView
 from .past import Asked
 from .reading import account_of_entry, one_position, positions_in, read_positions
 from .serializers import PositionSerializer

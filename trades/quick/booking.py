@@ -11,8 +11,9 @@ from ..booking import writing
 from ..booking.checks import check_read_trade
 from ..booking.orders import Order
 from ..models import Account, Trade
+from ..requests import KEY, account_of
 from ..serializers import TradeRequestSerializer, TradeSerializer, field_values
-from ..versions.api import KEY, account_of, in_order
+from ..versions.api import in_order
 from .signing import JSON, REFUSALS, SignedRequest, answer, sign_in
 from .written import written_trade
 

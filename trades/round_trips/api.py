@@ -13,8 +13,8 @@ from tradeops.core.moments import InstantField
 
 from ..filters import BookFilterBackend, RoundTripFilter, filter_rows
 from ..models import RoundTrip
+from ..requests import BookView
 from ..serializers import Money, ReferenceSerializer
-from ..versions.api import BookView
 from .reading import NEWEST_FIRST, csv_pages, describe
 
 PAGE_PARAMETERS = ("cursor", "page_size", "format")

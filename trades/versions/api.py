@@ -1,50 +1,32 @@
-"""What the addresses of trades and of activities share: keys, versions, corrections, voids, histories."""
+"""What the addresses of trades and of activities share: versions, corrections, voids, histories."""
 
 import re
 
-from django.http import Http404, HttpRequest
 from django.urls import reverse
 from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import OpenApiParameter, extend_schema
 from rest_framework.exceptions import ErrorDetail, NotFound, ValidationError
-from rest_framework.generics import GenericAPIView
 from rest_framework.request import Request
 from rest_framework.response import Response
 
 from tradeops.core.api import KeysetPagination, PreconditionFailed, refuse_unknown
-from tradeops.core.users.roles import Action
 
 from .. import services
 from ..control.differences import with_changes as with_proposed
 from ..control.serializers import AdjustmentSerializer, ProposalSerializer
-from ..models import Account, Version
+from ..models import Version
+from ..requests import IDEMPOTENCY_KEY, BookView, idempotency_key, latest_version
 from ..serializers import ADJUSTMENT_HELP
 from .serializers import VoidSerializer, with_changes
 
-KEY = re.compile(r"[\x21-\x7e]{1,128}")
 VERSION_TAG = re.compile(r'"([1-9][0-9]{0,8})"')
 IF_MATCH = OpenApiParameter("If-Match", OpenApiTypes.STR, OpenApiParameter.HEADER, description='"VERSION"')
-IDEMPOTENCY_KEY = OpenApiParameter("Idempotency-Key", OpenApiTypes.STR, OpenApiParameter.HEADER)
 REASON = OpenApiParameter("reason", OpenApiTypes.STR, description="Why; may stand in the body as well.")
 CHANGED = {201: AdjustmentSerializer, 202: ProposalSerializer}  # what a change may come to instead
 ADJUSTMENT = OpenApiParameter("adjustment", OpenApiTypes.BOOL, description=ADJUSTMENT_HELP)
 
 
-class BookView(GenericAPIView):
-    """An address of the book."""
-
-    writes = Action.BOOK
-
-
-# What a request brings -------------------------------------------------------------------
-
-
-def idempotency_key(request: Request) -> str | None:
-    key = request.headers.get("Idempotency-Key")
-    if key is not None and not KEY.fullmatch(key):
-        message = "A key is 1 to 128 printable ASCII characters without a space."
-        raise ValidationError({"Idempotency-Key": [ErrorDetail(message, "invalid")]})
-    return key
+# What is asked of a version, and what is answered ---------------------------------------
 
 
 def expected_version(request: Request, row: Version, key: str | None) -> int | None:
@@ -61,25 +43,6 @@ def expected_version(request: Request, row: Version, key: str | None) -> int | N
     if key and (named := VERSION_TAG.fullmatch(tags[0])):
         return int(named[1])
     raise PreconditionFailed(f"{row.name} stands at version {row.version}, not at {raw[:80]}.")
-
-
-def account_of(request: Request, account_id: int | None) -> Account:
-    """The account something is meant for; an unknown one and a stranger's are refused alike."""
-    if account_id is None:
-        return services.default_account(request.user)
-    account = Account.objects.visible_to(request.user).filter(pk=account_id).first()
-    if account is None:
-        raise ValidationError({"account": [ErrorDetail("There is no such account.", "does_not_exist")]})
-    return account
-
-
-def latest_version(request: HttpRequest | Request, model: type[Version], identity: int) -> Version:
-    """The last version of what the user may see, voided or not. Raises Http404."""
-    rows = model.objects.latest_versions().visible_to(request.user).select_related("entry", "account__owner")
-    row = rows.filter(**{model.IDENTITY: identity}).first()
-    if row is None:
-        raise Http404
-    return row
 
 
 def current_version(request: Request, model: type[Version], identity: int) -> Version:
