@@ -43,6 +43,7 @@ lint: $(VENV)/installed-test
 
 requirements:
 	uv pip compile --universal --python-version 3.12 --generate-hashes --no-header requirements.in -o requirements.txt
+	uv pip compile --universal --python-version 3.12 --generate-hashes --no-header requirements-sight.in -o requirements-sight.txt
 	uv pip compile --universal --python-version 3.12 --generate-hashes --no-header requirements-test.in -o requirements-test.txt
 	uv pip compile --universal --python-version 3.12 --generate-hashes --no-header bench/requirements.in -o bench/requirements.txt
 	uv pip compile --universal --python-version 3.12 --generate-hashes --no-header bench/requirements-pnl.in -o bench/requirements-pnl.txt

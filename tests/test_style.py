@@ -27,7 +27,7 @@ def test_templates_hold_no_inline_script_or_style():
 
 
 def test_every_requirement_is_pinned_with_hashes():
-    for name in ("requirements.txt", "requirements-test.txt"):
+    for name in ("requirements.txt", "requirements-sight.txt", "requirements-test.txt"):
         entries = [line for line in (ROOT / name).read_text().splitlines() if line and line[0].isalnum()]
         assert entries
         assert [line for line in entries if "==" not in line or not line.endswith("\\")] == []

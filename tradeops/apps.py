@@ -1,4 +1,4 @@
-"""The roof as an app: its commands, its template tags, and the Celery app that every process publishes with."""
+"""The roof as an app: its commands, its template tags, the Celery app that every process publishes with, and sight."""
 
 from importlib import import_module
 
@@ -11,3 +11,4 @@ class TradeOpsConfig(AppConfig):
     def ready(self) -> None:
         import_module("tradeops.celery")
         import_module("tradeops.core.schema")
+        import_module("tradeops.sight").begin()

@@ -6,6 +6,7 @@ stops the start with its name, before anything is served.
 
 import os
 import secrets
+from importlib.util import find_spec
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
@@ -400,6 +401,11 @@ if METRICS_TOKEN and len(METRICS_TOKEN) < 20:
 LOG_FORMAT = environment.text("LOG_FORMAT", "line")
 if LOG_FORMAT not in ("line", "json"):
     raise ImproperlyConfigured(f"LOG_FORMAT must be line or json, not {LOG_FORMAT!r}.")
+SENTRY_DSN = environment.url("SENTRY_DSN", "http", "https")
+OTEL_EXPORTER_OTLP_ENDPOINT = environment.url("OTEL_EXPORTER_OTLP_ENDPOINT", "http", "https")
+for name, package in (("SENTRY_DSN", "sentry_sdk"), ("OTEL_EXPORTER_OTLP_ENDPOINT", "opentelemetry")):
+    if environment.text(name) and find_spec(package) is None:
+        raise ImproperlyConfigured(f"{name} is set, and what it needs is not installed: requirements-sight.txt.")
 
 
 # Time, words, logs ---------------------------------------------------------------------

@@ -1,0 +1,91 @@
+"""Errors and traces to receivers elsewhere: what leaves where they are named, and that nothing is loaded where not."""
+
+import gzip
+import subprocess
+import sys
+import threading
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+
+import pytest
+
+from tests.worlds import environment_of
+
+pytestmark = [pytest.mark.pure]
+
+ROOT = Path(__file__).resolve().parent.parent
+LOADED = "import sys, tradeops.wsgi; print(sorted({'sentry_sdk', 'opentelemetry'} & set(sys.modules)))"
+FAIL = """
+import logging
+import tradeops.wsgi
+from django.test import Client
+from tradeops.core.request_id import working_for
+
+def book(password):
+    raise RuntimeError("a fault nobody foresaw")
+
+Client(headers={"host": "127.0.0.1"}).get("/health/live?secret=" + "-".join(["canary", "in", "query"]))
+with working_for("request-1234"):
+    try:
+        book("-".join(["canary", "in", "variable"]))  # the lines themselves are told
+    except RuntimeError:
+        logging.getLogger("trades").exception("It failed.")
+import sentry_sdk
+from opentelemetry import trace
+sentry_sdk.flush(10)
+trace.get_tracer_provider().force_flush(10_000)
+"""
+
+
+@pytest.fixture
+def receiver():
+    """A server that keeps what it is sent, by address."""
+    heard: dict[str, bytes] = {}
+
+    class Keeper(BaseHTTPRequestHandler):
+        def do_POST(self):  # noqa: N802 - the library's name
+            body = self.rfile.read(int(self.headers["Content-Length"]))
+            heard[self.path] = heard.get(self.path, b"") + unpacked(body, self.headers["Content-Encoding"])
+            self.send_response(200)
+            self.end_headers()
+
+        def log_message(self, *words):
+            pass
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Keeper)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    server.heard = heard
+    yield server
+    server.shutdown()
+
+
+def unpacked(body: bytes, encoding: str | None) -> bytes:
+    return gzip.decompress(body) if encoding == "gzip" else body
+
+
+def run(program: str, folder: Path, **settings: str) -> str:
+    done = subprocess.run(
+        [sys.executable, "-c", program],
+        env=environment_of(settings, folder),
+        capture_output=True,
+        text=True,
+        cwd=ROOT,
+        check=False,
+        timeout=60,
+    )
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+def test_with_neither_named_neither_is_loaded(tmp_path):
+    assert run(LOADED, tmp_path) == "[]\n"
+
+
+def test_errors_and_traces_go_where_they_are_told_without_anybodys_secrets(tmp_path, receiver):
+    place = f"127.0.0.1:{receiver.server_port}"
+    run(FAIL, tmp_path, SENTRY_DSN=f"http://key@{place}/7", OTEL_EXPORTER_OTLP_ENDPOINT=f"http://{place}/")
+    assert set(receiver.heard) == {"/api/7/envelope/", "/v1/traces"}
+    error, trace = receiver.heard["/api/7/envelope/"], receiver.heard["/v1/traces"]
+    assert b"a fault nobody foresaw" in error and b'"request_id":"request-1234"' in error
+    assert b"health/live" in trace and b"tradeops" in trace
+    assert b"canary-in-variable" not in error and b"canary-in-query" not in error

@@ -1,0 +1,57 @@
+"""Errors to Sentry and traces to OpenTelemetry: each where its setting names a receiver, and else not even loaded.
+
+What leaves is what is needed to find a fault: no bodies, queries or headers, no variables of the stack, nobody's name. Each error bears the
+id of the request it belongs to, as log lines and answers do.
+"""
+
+from django.conf import settings
+
+from tradeops.core.request_id import current_request_id
+
+
+def begin() -> None:
+    """Called once in every process, when Django is set up and before it serves."""
+    if settings.SENTRY_DSN:
+        tell_errors()
+    if settings.OTEL_EXPORTER_OTLP_ENDPOINT:
+        tell_traces()
+
+
+def tell_errors() -> None:
+    import sentry_sdk
+
+    sentry_sdk.init(
+        dsn=settings.SENTRY_DSN,
+        release=settings.VERSION,
+        send_default_pii=False,
+        include_local_variables=False,
+        max_request_body_size="never",
+        before_send=pared,
+    )
+
+
+def pared(event: dict, hint: dict) -> dict:
+    """The error with its request's id, and of the request itself no more than method and path."""
+    event.setdefault("tags", {})["request_id"] = current_request_id.get()
+    request = event.get("request", {})
+    event["request"] = {name: request[name] for name in ("method", "url") if name in request}
+    return event
+
+
+def tell_traces() -> None:
+    from opentelemetry import trace
+    from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
+    from opentelemetry.instrumentation.celery import CeleryInstrumentor
+    from opentelemetry.instrumentation.django import DjangoInstrumentor
+    from opentelemetry.sdk.resources import Resource
+    from opentelemetry.sdk.trace import TracerProvider
+    from opentelemetry.sdk.trace.export import BatchSpanProcessor
+
+    provider = TracerProvider(
+        resource=Resource.create({"service.name": "tradeops", "service.version": settings.VERSION})
+    )
+    endpoint = f"{settings.OTEL_EXPORTER_OTLP_ENDPOINT.rstrip('/')}/v1/traces"
+    provider.add_span_processor(BatchSpanProcessor(OTLPSpanExporter(endpoint=endpoint)))
+    trace.set_tracer_provider(provider)
+    DjangoInstrumentor().instrument()
+    CeleryInstrumentor().instrument()
