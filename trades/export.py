@@ -29,6 +29,7 @@ ACTIVITY_COLUMNS = (
     "amount", "amount_per_unit", "pay_at", "ratio", "cash_in_lieu_price", "new_ticker", "cost_basis", "acquired_at",
     "pnl_method",
 )  # fmt: skip
+BOOK_COLUMNS = ("type", *COLUMNS, *ACTIVITY_COLUMNS)
 TRADE = "trade"
 Progress = Callable[[int], None]  # told how many rows are written
 IN_MEMORY_BYTES, SENT_BYTES, ROWS_TOLD = 4 * 1024 * 1024, 256 * 1024, 10_000
@@ -56,7 +57,7 @@ def csv_pages(trades: QuerySet, ordering: tuple[str, ...]) -> Iterator[bytes]:
 
 def book_pages(account: Account, progress: Progress = nobody_asked) -> Iterator[bytes]:
     """All trades and activities of an account, as they stand, in one CSV with a head."""
-    yield written([("type", *COLUMNS, *ACTIVITY_COLUMNS)])
+    yield written([BOOK_COLUMNS])
     trades = Trade.objects.current().filter(account=account)
     yield from trade_rows(trades, ("executed_at", "trade_id"), TRADE, len(ACTIVITY_COLUMNS), progress)
     activities = Activity.objects.current().filter(account=account).in_order()
@@ -128,7 +129,7 @@ def activity_row(activity: Activity) -> list[str]:
         told[name] = "" if value is None else plain(value)
     for name in ("pay_at", "acquired_at"):
         told[name] = written_time(getattr(activity, name)) if getattr(activity, name) else ""
-    return [told.get(name, "") for name in ("type", *COLUMNS, *ACTIVITY_COLUMNS)]
+    return [told.get(name, "") for name in BOOK_COLUMNS]
 
 
 # By the database ---------------------------------------------------------------------------

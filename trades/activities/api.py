@@ -1,10 +1,13 @@
 """The addresses of activities: booking, correction, void, history."""
 
 from drf_spectacular.utils import extend_schema, extend_schema_view
+from rest_framework.renderers import JSONRenderer
 from rest_framework.request import Request
 from rest_framework.response import Response
 
 from tradeops.core.api import KeysetPagination, refuse_unknown
+from tradeops.core.browsable import BrowsableAPIRenderer
+from tradeops.core.download import CsvRenderer, csv_response
 
 from .. import services
 from ..filters import ActivityFilter, BookFilterBackend, filter_rows
@@ -12,7 +15,7 @@ from ..models import Activity
 from ..requests import IDEMPOTENCY_KEY, BookView, account_of, idempotency_key
 from ..versions.api import VersionDetail, VersionHistory, booking_response, correcting, refuse_moves
 from ..versions.serializers import ActivityVersionSerializer
-from .reading import with_effects
+from .reading import NEWEST_FIRST, csv_pages, with_effects
 from .serializers import ActivityCorrectionSerializer, ActivityRequestSerializer, ActivitySerializer, column_values
 
 
@@ -21,7 +24,7 @@ def described(activity: Activity) -> dict:
 
 
 class ActivityPagination(KeysetPagination):
-    ordering = ("-effective_at", "-activity_id")
+    ordering = NEWEST_FIRST
 
 
 class ActivityList(BookView):
@@ -36,7 +39,8 @@ class ActivityList(BookView):
     - `transfer_in`, `transfer_out`: `ticker`, `quantity`, `cost_basis`, `acquired_at`
     - `method_change`: `pnl_method`
 
-    What cannot have happened to the book is a 409 that names the trades or activities concerned.
+    What cannot have happened to the book is a 409 that names the trades or activities concerned. `?format=csv` streams
+    all that match, as an import takes them.
     """
 
     queryset = Activity.objects.none()
@@ -44,12 +48,15 @@ class ActivityList(BookView):
     filter_backends = [BookFilterBackend]
     filterset_class = ActivityFilter
     pagination_class = ActivityPagination
+    renderer_classes = [JSONRenderer, BrowsableAPIRenderer, CsvRenderer]
 
     @extend_schema(responses=ActivitySerializer(many=True))
     def get(self, request: Request) -> Response:
         known = ["cursor", "page_size", "format"]
         activities = Activity.objects.current().visible_to(request.user).select_related("entry", "account")
         matching = filter_rows(ActivityFilter, activities, request.query_params, known)
+        if request.accepted_renderer.format == "csv":
+            return csv_response(request._request, csv_pages(matching), "activities.csv")
         page = with_effects(self.paginate_queryset(matching))
         return self.get_paginated_response(ActivitySerializer(page, many=True).data)
 

@@ -1,12 +1,17 @@
 """Reading activities: each with what it did to the book."""
 
+from collections.abc import Iterator
 from decimal import Decimal
 
 from django.db.models import Q, QuerySet
 
+from tradeops.core.download import pages_of
+
 from .. import ledger
+from ..export import BOOK_COLUMNS, activity_row, written
 from ..models import Account, Activity, ActivityKind, Income, Realization
 
+NEWEST_FIRST = ("-effective_at", "-activity_id")
 # kind -> what it may have done, by the names under which it is shown.
 EFFECTS = {
     ActivityKind.DIVIDEND: {"entitled_quantity", "income"},
@@ -35,6 +40,13 @@ def give_effects(activities: list[Activity], incomes: dict, realized: dict[int, 
         if "realized_pnl" in effects:
             activity.realized_pnl = realized.get(activity.activity_id, ledger.ZERO)
     return activities
+
+
+def csv_pages(activities: QuerySet) -> Iterator[bytes]:
+    """All of `activities` as CSV, with the columns of an account's export: an import takes them."""
+    yield written([BOOK_COLUMNS])
+    for page in pages_of(activities, NEWEST_FIRST):
+        yield written(map(activity_row, page))
 
 
 def ids_with(activities: list[Activity], effect: str) -> list[int]:

@@ -1,5 +1,7 @@
 """The activity pages: all of them, a new one of a kind, one with its versions, its correction and its void."""
 
+from urllib.parse import urlencode
+
 from django.contrib import messages
 from django.contrib.auth.decorators import login_required
 from django.core.exceptions import ValidationError
@@ -52,6 +54,7 @@ def activities_page(request: HttpRequest) -> HttpResponse:
     except ApiValidationError as error:
         problems = flat_errors(error.detail)
     accounts = accounts_of(request.user)
+    filtered = {name: request.GET[name] for name in ActivityFilter.base_filters if request.GET.get(name)}
     context = {
         "form": filter_form(ActivityFilter, request, accounts),
         "activities": rows,
@@ -60,7 +63,8 @@ def activities_page(request: HttpRequest) -> HttpResponse:
         "previous": None if problems else pages.previous_link(),
         "accounts": dict(accounts),
         "currency": currency_of(request.user),
-        "is_filtered": any(request.GET.get(name) for name in ActivityFilter.base_filters),
+        "is_filtered": bool(filtered),
+        "csv_query": urlencode(filtered),
     }
     return render(request, "trades/activities.html", context, status=400 if problems else 200)
 

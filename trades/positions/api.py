@@ -1,11 +1,19 @@
 """The addresses of positions."""
 
+from collections.abc import Iterator
+from itertools import chain
+
+from django.db.models import QuerySet
 from django.urls import reverse
 from drf_spectacular.utils import extend_schema
+from rest_framework.renderers import JSONRenderer
 from rest_framework.request import Request
 from rest_framework.response import Response
 
 from tradeops.core.api import KeysetPagination
+from tradeops.core.browsable import BrowsableAPIRenderer
+from tradeops.core.csvfile import write_rows
+from tradeops.core.download import CsvRenderer, csv_response, pages_of
 
 from ..models import Position
 from ..requests import BookView
@@ -15,13 +23,14 @@ from .serializers import PositionSerializer
 from .view_params import ViewParams, asked_of, query_of
 
 LOTS_IN_LIST, LOTS_SHOWN = 100, 1000
+BY_TICKER = ("instrument_id", "id")
 
 
 # Positions --------------------------------------------------------------------------------------
 
 
 class PositionPagination(KeysetPagination):
-    ordering = ("instrument_id", "id")
+    ordering = BY_TICKER
 
 
 class PositionListParams(ViewParams):
@@ -29,12 +38,16 @@ class PositionListParams(ViewParams):
 
 
 class PositionList(BookView):
-    """Positions, open and closed, at their marks, with their open lots: as they stand, or as they are asked for."""
+    """Positions, open and closed, at their marks, with their open lots: as they stand, or as they are asked for.
+
+    `?format=csv` streams all of them, without their lots.
+    """
 
     queryset = Position.objects.none()
     serializer_class = PositionSerializer
     pagination_class = PositionPagination
     filter_backends: list = []
+    renderer_classes = [JSONRenderer, BrowsableAPIRenderer, CsvRenderer]
 
     @extend_schema(parameters=[ViewParams], responses=PositionSerializer(many=True))
     def get(self, request: Request) -> Response:
@@ -43,7 +56,10 @@ class PositionList(BookView):
         account = params.get("account")
         if asked.known_entry is not None:
             account = account_of_entry(request.user, account)
-        page = self.paginate_queryset(positions_in(request.user, account, asked))
+        positions = positions_in(request.user, account, asked)
+        if request.accepted_renderer.format == "csv":
+            return csv_response(request._request, begun(csv_pages(positions, asked)), "positions.csv")
+        page = self.paginate_queryset(positions)
         return self.get_paginated_response(described(read_positions(page, asked, LOTS_IN_LIST), asked))
 
 
@@ -59,6 +75,28 @@ class PositionDetail(BookView):
         asked = asked_of(params)
         position = one_position(request.user, ticker, params.get("account"))
         return Response(described(read_positions([position], asked, LOTS_SHOWN), asked)[0])
+
+
+CSV_COLUMNS = [name for name in PositionSerializer().fields if name not in ("lots", "lot_count", "explain")]
+
+
+def csv_pages(positions: QuerySet, asked: Asked) -> Iterator[str]:
+    """All of `positions` as CSV, a page at a time."""
+    head = "".join(write_rows([CSV_COLUMNS]))
+    for page in pages_of(positions, BY_TICKER):
+        rows = described(read_positions(page, asked, 0), asked)
+        yield head + "".join(write_rows([csv_cell(row[name]) for name in CSV_COLUMNS] for row in rows))
+        head = ""
+    yield head
+
+
+def csv_cell(value) -> str:
+    return "" if value is None else str(value).lower() if isinstance(value, bool) else str(value)
+
+
+def begun(texts: Iterator[str]) -> Iterator[str]:
+    """The same, its first text made by now: what cannot be told is refused before an answer has begun."""
+    return chain([next(texts)], texts)
 
 
 def described(positions: list[Position], asked: Asked) -> list[dict]:

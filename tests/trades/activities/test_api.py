@@ -503,3 +503,18 @@ def test_a_dividend_is_owed_until_it_is_paid(api, alice, account):
     dividend = {"kind": "dividend", "amount_per_unit": "0.50", "pay_at": ahead.isoformat()}
     after(client, account, {"kind": "deposit", "amount": "5000", "ticker": None}, "BUY 100 20", dividend)
     assert stands(read(client, f"/accounts/{account.pk}"), "cash", "receivable") == ("3000", "50")
+
+
+def test_the_list_as_csv_is_taken_by_an_import(api, alice, account):
+    act(account, "deposit", amount=1000, effective_at=at(0), note="=1+1")
+    book(account, "BUY", "10", "100", executed_at=at(1))
+    act(account, "dividend", ticker="AAPL", amount_per_unit="0.26", effective_at=at(2), pay_at=at(9))
+    act(account, "split", ticker="AAPL", ratio_new=4, ratio_old=1, effective_at=at(3))
+    client = api(alice)
+    text = b"".join(client.get(f"/activities/?format=csv&account={account.pk}")).decode()
+    assert [line.split(",")[0] for line in text.splitlines()] == ["type", "split", "dividend", "deposit"]
+    again = client.post(f"/trades/import?account={account.pk}", text, content_type="text/csv").json()
+    assert (again["imported"], again["duplicates"]) == (0, 3)
+    only = b"".join(client.get("/activities/?format=csv&kind=split")).decode().splitlines()
+    assert len(only) == 2
+    assert client.get("/activities/?format=csv&kinds=x").json()["errors"][0]["code"] == "unknown_parameter"

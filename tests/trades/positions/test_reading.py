@@ -1,5 +1,7 @@
 """Positions and accounts over HTTP: what they are worth, and whose they are."""
 
+import csv
+import io
 import json
 from datetime import timedelta
 from decimal import Decimal
@@ -254,3 +256,19 @@ def test_an_account_can_be_renamed_and_nothing_else(api, alice, account):
     assert problems(send(client, "patch", address, {"allows_short": False})) == {"allows_short": "unknown_field"}
     assert send(client, "patch", address, {"name": "Taken"}).status_code == 400
     assert client.put(address, json.dumps({}), content_type="application/json").status_code == 405
+
+
+def test_positions_as_csv_say_what_the_list_says(api, alice, account):
+    book(account, "BUY", "10", "100", executed_at=at(0))
+    book(account, "SELL", "4", "110", executed_at=at(1), ticker="MSFT")
+    client = api(alice)
+    for query in ("", f"&as_of=2025-01-15T14:30:00Z&account={account.pk}"):
+        listed = client.get(f"/positions/?format=json{query}").json()["results"]
+        text = b"".join(client.get(f"/positions/?format=csv{query}")).decode()
+        rows = list(csv.DictReader(io.StringIO(text)))
+        assert [row["ticker"] for row in rows] == [one["ticker"] for one in listed] != []
+        for row, one in zip(rows, listed, strict=True):
+            assert row == {name: "" if one[name] is None else str(one[name]) for name in row}
+    refused = client.get(f"/positions/?format=csv&known_entry=9&account={account.pk}")
+    assert (refused.status_code, set(problems(refused))) == (400, {"known_entry"})
+    assert b"".join(client.get("/positions/?format=csv&account=999999")).decode().count("\n") == 1
