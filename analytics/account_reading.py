@@ -60,7 +60,9 @@ def read_account(account: Account, number: int, day: dt.date, noted: Noted | Non
     """The account's day as known after its entry `number`; at the prices of today's knowledge, or those `noted`."""
     start, end = day_bounds(day)
     view = View(end - dt.timedelta(microseconds=1), number, ANY_METHOD.method)
-    walked = walk(zip(repeat(account.pk), events_of(account, view=view)), [account.pk], [Day(day, start, end)])
+    walked = walk(
+        zip(repeat(account.pk), events_of(account, view=view)), {account.pk: account.pk}, [Day(day, start, end)]
+    )
     source = BookMarks(Books([account]), walked, end) if noted is None else None
     equity = Equity(walked, marks := NotedMarks(source, noted))
     (value,) = equity.days
