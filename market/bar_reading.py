@@ -44,8 +44,10 @@ def newest_bars(instrument: Instrument, timeframe: Timeframe, most: int, adjustm
     """The last `most` bars, oldest first, up to the last stored tick."""
     stored = Bar.objects.of([instrument.ticker]).filter(timeframe=timeframe).preferred().order_by("-start")[:most]
     bars = {bar.start: bar for bar in stored}
-    for bar in bars_with_new_ticks(FeedState.objects.current(), instrument.ticker, timeframe):
-        if bar.start not in bars or bars[bar.start].source != Source.UPLOAD:
+    state = FeedState.objects.current()
+    fresh = [] if state.source == Source.REPLAY else bars_with_new_ticks(state, instrument.ticker, timeframe)
+    for bar in fresh:
+        if bar.start not in bars or bars[bar.start].source in (bar.source, Source.SIMULATED):
             bars[bar.start] = bar
     newest = [bars[start] for start in sorted(bars)][-most:]
     return adjusted(newest, splits_of(instrument, adjustment))

@@ -97,7 +97,7 @@ class Board:
         # Before its prices: after a cut the first one that comes must not hide that there was none.
         silent = [Fired(hit.rule, self._last(hit.place)) for hit in self.watch.check_silence(batch.at_ms, self.times)]
         self.windows.push(batch.indexes, batch.times, batch.prices)
-        self._turn_days(batch.indexes, batch.times)
+        self._turn_days(batch.indexes, batch.times, batch.prices)
         self.prices[batch.indexes] = batch.prices
         self.volumes[batch.indexes] += batch.volumes
         self.times[batch.indexes] = batch.times
@@ -139,12 +139,16 @@ class Board:
         found = means(*self.windows.sums_and_counts(np.arange(len(self.tickers))))
         return [(ticker, mean) for ticker, mean in zip(self.tickers, found, strict=True) if mean is not None]
 
-    def _turn_days(self, indexes: np.ndarray, times: np.ndarray) -> None:
-        """The last price before 00:00 UTC is the price at 00:00, and the volume begins anew."""
+    def _turn_days(self, indexes: np.ndarray, times: np.ndarray, prices: np.ndarray) -> None:
+        """The last price before 00:00 UTC is the price at 00:00, and the volume begins anew.
+
+        Of what begins without a price the first one counts as the close before.
+        """
         before = self.times[indexes]
         turning = indexes[(before > 0) & (times // DAY_MS > before // DAY_MS)]
         self.closes[turning] = self.prices[turning]
         self.volumes[turning] = 0
+        self.closes[indexes] = np.where(self.closes[indexes] > 0, self.closes[indexes], prices)
 
     def _quotes(self, indexes: np.ndarray) -> Iterator[QuoteNow]:
         prices, closes, references = self.prices[indexes], self.closes[indexes], self.windows.references(indexes)

@@ -14,6 +14,7 @@ from collections.abc import Awaitable, Callable
 from datetime import datetime, timedelta
 from uuid import uuid4
 
+from django.conf import settings
 from django.db import DatabaseError, InterfaceError
 from django.utils import timezone
 
@@ -23,18 +24,22 @@ from . import feed_store
 from .board import Board, Flush
 from .database_threads import database_threads
 from .feed_bars import forget_old_bars
+from .feed_plan import begins_after, plan_of, read_control
 from .feed_store import MINUTE, LostTheFeed
 from .frames import average_frame, encode, quote_fields
 from .models import Source
+from .replaying import end_replay
 from .simulation import TICKERS, Simulation, check_seed
 from .sources import TickSource
+from .sources.alpaca import AlpacaAccess, AlpacaSource
+from .sources.replay import ReplaySource
 from .sources.simulated import SimulatedSource, check_speed
 from .stored_market import stale_after_ms
 from .windows import MEAN_SECONDS
 
 logger = logging.getLogger(__name__)
 
-SOURCES = (Source.SIMULATED.value,)
+SOURCES = (Source.SIMULATED.value, Source.REPLAY.value, Source.ALPACA.value)
 SAVE_SECONDS = 1.0
 STAND_BY_SECONDS = 1.0
 PUBLISH_SECONDS = 1.0
@@ -80,9 +85,15 @@ def check_options(*, source: str = Source.SIMULATED.value, seed: int | None = No
     """Raises ValueError for what no feed can run with: said once at the start, not again and again in the log."""
     if source not in SOURCES:
         raise ValueError(f"source is {source!r}; it must be one of {', '.join(SOURCES)}")
+    if source == Source.ALPACA and not (settings.ALPACA_KEY and settings.ALPACA_SECRET):
+        raise ValueError("source is 'alpaca'; that needs ALPACA_KEY and ALPACA_SECRET")
     if seed is not None:
         check_seed(seed)
     check_speed(speed)
+
+
+def alpaca_access() -> AlpacaAccess:
+    return AlpacaAccess(settings.ALPACA_KEY, settings.ALPACA_SECRET, settings.ALPACA_URL)
 
 
 async def pause(stop: asyncio.Event, seconds: float) -> None:
@@ -96,18 +107,22 @@ class Feed:
 
     def __init__(self, *, seed: int | None, speed: float, source: str, on_flush: OnFlush | None):
         check_options(source=source, seed=seed, speed=speed)
-        self.seed, self.speed, self.source_name, self.on_flush = seed, speed, source, on_flush
+        self.seed, self.speed, self.started_with, self.on_flush = seed, speed, source, on_flush
         self.holder = f"{socket.gethostname()[:24]}:{os.getpid()}:{uuid4().hex[:12]}"
 
     async def stand_by(self, stop: asyncio.Event, on_wait: OnWait | None) -> bool:
         """Waits until this process has the feed; False when `stop` came first."""
         while not stop.is_set():
-            if await in_database(feed_store.claim)(self.holder, timezone.now()):
+            if await in_database(self.may_run)() and await in_database(feed_store.claim)(self.holder, timezone.now()):
                 return True
             if on_wait is not None:
                 await on_wait()
             await pause(stop, STAND_BY_SECONDS)
         return False
+
+    def may_run(self) -> bool:
+        """Whether there is something to run: whoever was started for a replay has nothing else."""
+        return self.started_with != Source.REPLAY or read_control().key is not None
 
     async def run(self, stop: asyncio.Event) -> None:
         """Makes prices until `stop` is set, the lock is lost or something breaks."""
@@ -116,19 +131,24 @@ class Feed:
         try:
             async with contextlib.aclosing(self.source.batches()) as batches:
                 async for batch in batches:
-                    if stop.is_set() or saver.done():
+                    if stop.is_set() or saver.done() or self.is_outdated:
                         break
                     await self.take(batch)
         finally:
             self.closing = True
             self.hurry.set()
             await saver
+        if self.plan.replay is not None and self.source.is_at_end:
+            await in_database(end_replay)(self.plan.replay)
         await in_database(feed_store.release)(self.holder, self.board.seq)
 
     async def begin(self) -> None:
         now = timezone.now()
-        self.resumption = await in_database(feed_store.take_up)(self.holder, self.source_name, self.seed, TICKERS, now)
-        begun = self.resumption
+        self.plan = plan = await in_database(plan_of)(self.started_with, self.seed, TICKERS)
+        self.source_name, self.is_outdated = str(plan.source), False
+        begun = self.resumption = await in_database(feed_store.take_up)(
+            self.holder, self.source_name, plan.seed, plan.tickers, now, plan.levels
+        )
         self.board = Board(begun.starts, seq=begun.seq, rules=begun.rules, waiting=begun.waiting)
         for ticks in self.resumption.ticks:
             self.board.rebuild(ticks)
@@ -142,6 +162,11 @@ class Feed:
         logger.info("The %s feed runs, from flush %s on.", self.source_name, self.resumption.seq + 1)
 
     def open_source(self) -> TickSource:
+        if self.plan.replay is not None:
+            replay, after = self.plan.replay, begins_after(self.plan.replay, self.resumption.flushed_ms)
+            return ReplaySource(self.plan.tape, after=after, speed=replay.speed, is_paused=replay.is_paused)
+        if self.source_name == Source.ALPACA:
+            return AlpacaSource(self.plan.tickers, alpaca_access())
         prices = {ticker: start.price for ticker, start in self.resumption.starts.items()}
         simulation = Simulation(
             self.board.tickers, seed=self.resumption.seed, prices=prices, resumed=self.resumption.seq
@@ -183,6 +208,7 @@ class Feed:
             "epoch": self.resumption.epoch,
             "seq": flush.seq,
             "ts": flush.at_ms,
+            "source": self.source_name,
             "stale_after_ms": stale_after_ms(self.source_name),
             "tickers": [quote.ticker for quote in flush.quotes],
             "times": [quote.time for quote in flush.quotes],
@@ -229,6 +255,7 @@ class Feed:
         self.sure_until = begun + SURE_FOR
         self.saved.set()
         await self.heed_rules()
+        await self.heed_control()
         if begun - self.folded >= MINUTE:
             await self.tidy(begun)
 
@@ -239,9 +266,20 @@ class Feed:
             self.board.take_rules(rules, self.board.watch.waiting())
         self.rules_stamp = stamp
 
+    async def heed_control(self) -> None:
+        """Plays a replay as it is asked for by now; ends the run where something else is to be run."""
+        control = await in_database(read_control)()
+        if control.key != (self.plan.replay and self.plan.replay.key):
+            self.is_outdated = True
+        if self.plan.replay is not None:
+            self.source.speed, self.source.is_paused = control.speed, control.is_paused
+            self.source.is_over = self.is_outdated
+
     async def tidy(self, now) -> None:
         """Writes the bars, folds the minute before the one that runs and forgets what is kept no longer."""
         self.folded = now.replace(second=0, microsecond=0)
+        if self.plan.replay is not None:
+            return  # its ticks are of another time, and its bars are there
         await in_database(feed_store.write_bars)(self.holder)
         await in_database(feed_store.fold_minute)(self.resumption.epoch, self.folded - MINUTE)
         await in_database(feed_store.forget_old_ticks)(now)

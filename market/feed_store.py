@@ -18,7 +18,7 @@ from .alerting.rules_in_force import rules_in_force, watched_seconds
 from .alerting.writing import record_alerts
 from .board import Flush, QuoteNow, Start, starts_of
 from .feed_bars import bring_bars_up_to_date
-from .models import Alert, AlertRule, FeedState, Instrument, Quote, TickBlock
+from .models import Alert, AlertRule, FeedState, Instrument, Quote, Source, TickBlock
 from .rules import Rule
 from .simulation import DEFAULT_SEED, start_levels
 from .ticks import StoredTicks, from_micros, from_ms, gather, join, pack, to_micros, to_ms
@@ -50,6 +50,7 @@ class Resumption:
     ticks: list[StoredTicks]
     rules: list[Rule]
     waiting: dict[str, dict[str, int]]
+    flushed_ms: int | None = None  # when the last stored flush was; None of a fresh one
 
 
 def claim(holder: str, now: datetime) -> bool:
@@ -62,18 +63,25 @@ def claim(holder: str, now: datetime) -> bool:
 
 
 @transaction.atomic
-def take_up(holder: str, source: str, seed: int | None, tickers, now: datetime) -> Resumption:
-    """What to go on with. Another source or another seed begins anew, with another epoch."""
+def take_up(
+    holder: str, source: str, seed: int | None, tickers, now: datetime, levels: Mapping[str, int] | None = None
+) -> Resumption:
+    """What to go on with. Another source or another seed begins anew, with another epoch.
+
+    levels   prices in micros to begin with where no quote is kept; None is those of the simulated market
+    """
     state = _locked(holder)
+    levels = start_levels(tickers) if levels is None else levels
     Instrument.objects.ensure(tickers)
     is_anew = not state.epoch or state.source != source or (seed is not None and seed != state.seed)
     if is_anew:
-        return _begin(state, source, DEFAULT_SEED if seed is None else seed, tickers)
-    starts = starts_of(tickers, start_levels(tickers)) | _last_starts(source, tickers)
-    rules = rules_in_force(tickers, now)
-    since = now - timedelta(seconds=watched_seconds(rules))
-    recent = TickBlock.objects.filter(epoch=state.epoch).overlapping(since, now)
-    return Resumption(state.epoch, state.seq, state.seed or 0, starts, list(recent.ticks()), rules, state.rules)
+        return _begin(state, source, DEFAULT_SEED if seed is None else seed, tickers, levels)
+    starts = starts_of(tickers, levels) | _last_starts(source, tickers)
+    rules, until = rules_in_force(tickers, now), state.as_of(now)
+    since = until - timedelta(seconds=watched_seconds(rules))
+    recent = list(TickBlock.objects.filter(epoch=state.epoch).overlapping(since, until).ticks())
+    flushed = state.flushed_at and to_ms(state.flushed_at)
+    return Resumption(state.epoch, state.seq, state.seed or 0, starts, recent, rules, state.rules, flushed)
 
 
 def _locked(holder: str) -> FeedState:
@@ -83,15 +91,15 @@ def _locked(holder: str) -> FeedState:
     return state
 
 
-def _begin(state: FeedState, source: str, seed: int, tickers) -> Resumption:
-    if state.epoch:
+def _begin(state: FeedState, source: str, seed: int, tickers, levels: Mapping[str, int]) -> Resumption:
+    if state.epoch and state.source != Source.REPLAY:
         bring_bars_up_to_date(state)
     state.epoch, state.seq, state.bars_seq, state.rules = uuid4().hex, 0, 0, {}
-    state.source, state.seed = source, seed
-    state.save(update_fields=["epoch", "seq", "bars_seq", "rules", "source", "seed"])
+    state.source, state.seed, state.flushed_at = source, seed, None
+    state.save(update_fields=["epoch", "seq", "bars_seq", "rules", "source", "seed", "flushed_at"])
     # The old prices stay until new ones come, but count as older than any flush to come.
     Quote.objects.update(seq=0)
-    starts = starts_of(tickers, start_levels(tickers))
+    starts = starts_of(tickers, levels)
     return Resumption(state.epoch, 0, seed, starts, [], rules_in_force(tickers, timezone.now()), {})
 
 
@@ -126,7 +134,7 @@ def save(
         if flushes:
             _save_quotes(source, flushes)
             _save_block(resumption.epoch, source, tickers, flushes)
-        alerts = record_alerts(flushes, source, seen_at or {})
+        alerts = record_alerts(flushes, source, seen_at or {}, resumption.epoch)
     # The commit has handed them to the open pages.
     if alerts:
         Alert.objects.filter(pk__in=[alert.pk for alert in alerts]).update(published_at=timezone.now())
@@ -192,8 +200,10 @@ def read_changed_rules(known: tuple | None, tickers) -> tuple[tuple, list[Rule] 
 
 @transaction.atomic
 def write_bars(holder: str) -> None:
-    """Puts into the bars what was saved since the last time. Raises LostTheFeed."""
-    bring_bars_up_to_date(_locked(holder))
+    """Puts into the bars what was saved since the last time. Raises LostTheFeed. A replay leaves the past as it is."""
+    state = _locked(holder)
+    if state.source != Source.REPLAY:
+        bring_bars_up_to_date(state)
 
 
 @transaction.atomic
@@ -209,7 +219,10 @@ def fold_minute(epoch: str, start: datetime) -> None:
 
 
 def forget_old_ticks(now: datetime) -> None:
-    TickBlock.objects.filter(ended_at__lt=now - TICKS_KEPT_FOR).delete()
+    old = TickBlock.objects.filter(ended_at__lt=now - TICKS_KEPT_FOR)
+    state = FeedState.objects.current()
+    # A replay's ticks are all of long ago; the one that runs needs the last of them to go on after a restart.
+    (old.exclude(epoch=state.epoch) if state.source == Source.REPLAY else old).delete()
 
 
 def release(holder: str, seq: int | None) -> None:

@@ -73,9 +73,9 @@ def quotes_frame(seq: int, ts: int, parts: Iterable[str]) -> str:
     return f'{{"type":"quotes","seq":{seq},"ts":{ts},"quotes":[{",".join(parts)}]}}'
 
 
-def snapshot_frame(seq: int, ts: int, parts: Iterable[str], *, resumed: bool) -> str:
-    flag = "true" if resumed else "false"
-    return f'{{"type":"snapshot","seq":{seq},"ts":{ts},"resumed":{flag},"quotes":[{",".join(parts)}]}}'
+def snapshot_frame(seq: int, ts: int, parts: Iterable[str], *, resumed: bool, source: str) -> str:
+    head = encode({"type": "snapshot", "seq": seq, "ts": ts, "source": source, "resumed": resumed})
+    return f'{head[:-1]},"quotes":[{",".join(parts)}]}}'
 
 
 def average_frame(ticker: str, average: int, window_seconds: int, ts: int) -> str:

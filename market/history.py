@@ -32,8 +32,9 @@ from .models import (
 
 ONE_DAY = timedelta(days=1)
 # Of prices of one moment that of the highest rank counts; a feed's has none.
-RANKS = {Source.UPLOAD: 1, Source.MANUAL: 2}
+RANKS = {Source.ALPACA: 1, Source.UPLOAD: 2, Source.MANUAL: 3}
 SPANS_AT_ONCE = 100
+FEED_SOURCES = [source for source in BAR_SOURCES if source != Source.UPLOAD]
 NO_TIMEFRAME = ""  # a mark's or a quote's
 LENGTHS = {NO_TIMEFRAME: timedelta(0)} | {timeframe.value: timeframe.length for timeframe in Timeframe}
 
@@ -71,6 +72,11 @@ class Span:
     end: datetime
 
 
+def may_mark(source: str, with_simulated: bool) -> bool:
+    """Whether prices of `source` count: a replay's never do, and a simulated one where it may."""
+    return source != Source.REPLAY and (with_simulated or source != Source.SIMULATED)
+
+
 def rank_of(source: str) -> int:
     return RANKS.get(source, 0)
 
@@ -105,7 +111,7 @@ def _points_of(instrument: Instrument, sources, at: datetime, with_simulated: bo
         if (price := getattr(instrument, f"{source}_price")) is not None:
             yield PricePoint(price, getattr(instrument, f"{source}_at"), source.value)
     quote = getattr(instrument, "quote", None)
-    if quote and quote.at <= at and quote.is_sound and (with_simulated or quote.source != Source.SIMULATED):
+    if quote and quote.at <= at and quote.is_sound and may_mark(quote.source, with_simulated):
         yield PricePoint(quote.price, quote.at, quote.source)
 
 
@@ -138,15 +144,17 @@ def _points_made(tickers: list[str], begin: datetime, end: datetime, with_simula
     uploads = Bar.objects.of(tickers).filter(source=Source.UPLOAD, ends_at__gt=begin, ends_at__lte=end)
     # The feed makes a bar of every day that had a tick; its shorter ones need not be read.
     days = Bar.objects.of(tickers).filter(timeframe=Timeframe.DAY, start__gte=begin, start__lt=end)
-    simulated = days.filter(source=Source.SIMULATED, is_final=True)
+    feeds = [source for source in FEED_SOURCES if may_mark(source, with_simulated)]
+    fed = days.filter(source__in=feeds, is_final=True)
     marks = Mark.objects.current().filter(instrument__in=tickers, at__gt=begin, at__lte=end)
-    quotes = Quote.objects.for_tickers(tickers).filter(at__gt=begin, at__lte=end, price__gt=Decimal(0))
+    quotes = Quote.objects.of_the_present().for_tickers(tickers)
+    quotes = quotes.filter(at__gt=begin, at__lte=end, price__gt=Decimal(0))
     points = [
         marks.values_list("instrument", "at", "price", _text(Source.MANUAL), _text(NO_TIMEFRAME), "id"),
         (quotes if with_simulated else quotes.exclude(source=Source.SIMULATED)).values_list(
             "instrument", "at", "price", "source", _text(NO_TIMEFRAME), "seq"
         ),
-        *([_bar_points(simulated)] if with_simulated else []),
+        _bar_points(fed),
     ]
     return _bar_points(uploads).order_by().union(*(some.order_by() for some in points), all=True)
 

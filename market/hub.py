@@ -27,7 +27,7 @@ from .frames import encode, snapshot_frame
 from .handshake import still_good
 from .latest import FlushMessage, Latest
 from .mailbox import QuotesFrame
-from .models import Instrument
+from .models import Instrument, Source
 from .stored_market import read_flush
 from .streams import Streams, read_after, read_missed, read_positions
 
@@ -165,6 +165,7 @@ class Hub:
             "type": "welcome",
             "protocol": PROTOCOL,
             "epoch": self.latest.epoch,
+            "source": self.latest.source,
             "seq": self.latest.seq,
             "events": self.numbers(client.user_id),
             "tickers": sorted(self.latest.parts),
@@ -179,7 +180,7 @@ class Hub:
         if wanted is not None:
             wanted = wanted | waiting
         parts = self.latest.parts_of(wanted) if "quotes" in client.channels else []
-        client.post(snapshot_frame(self.latest.seq, self.latest.ts, parts, resumed=resumed))
+        client.post(snapshot_frame(self.latest.seq, self.latest.ts, parts, resumed=resumed, source=self.latest.source))
 
     def post_stale(self, client: LiveClient) -> None:
         for ticker in sorted(self.latest.stale):
@@ -245,7 +246,7 @@ class Hub:
     def on_quotes(self, message: dict) -> None:
         self.heard_at = asyncio.get_running_loop().time()
         names = ("epoch", "seq", "ts", "stale_after_ms", "tickers", "times", "parts")
-        self.publish(FlushMessage(**{name: message[name] for name in names}))
+        self.publish(FlushMessage(**{name: message[name] for name in names}, source=message.get("source", "")))
         if averages := message.get("averages"):
             self.publish_averages(averages)
 
@@ -368,11 +369,17 @@ class Hub:
         if flush is not None:
             self.publish(flush)
 
+    def feed_age_ms(self, now: int) -> int | None:
+        """How long ago the last flush came: of a replay by when it was heard, for it was made long before."""
+        if self.latest.source == Source.REPLAY:
+            return round((asyncio.get_running_loop().time() - self.heard_at) * 1000)
+        return self.latest.age_ms(now)
+
     def beat(self) -> None:
         now = now_ms()
         for user_id, members in self.users.items():
             frame = {"type": "heartbeat", "seq": self.latest.seq, "events": self.numbers(user_id)}
-            text = encode(frame | {"ts": now, "feed_age_ms": self.latest.age_ms(now)})
+            text = encode(frame | {"ts": now, "feed_age_ms": self.feed_age_ms(now)})
             for client in members:
                 client.post_droppable(text)
 

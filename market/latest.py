@@ -18,13 +18,14 @@ class FlushMessage:
     tickers: list[str]
     times: list[int]
     parts: list[str]
+    source: str = ""
 
 
 class Latest:
     """What a client that comes now is to be told."""
 
     def __init__(self):
-        self.epoch, self.seq, self.ts = "", 0, 0
+        self.epoch, self.source, self.seq, self.ts = "", "", 0, 0
         self.stale_after_ms = 10_000
         self.parts: dict[str, str] = {}
         self.times: dict[str, int] = {}
@@ -36,7 +37,8 @@ class Latest:
 
     def take(self, flush: FlushMessage) -> list[str]:
         """Takes up a flush and returns the tickers that were stale and are live again."""
-        self.epoch, self.seq, self.ts, self.stale_after_ms = flush.epoch, flush.seq, flush.ts, flush.stale_after_ms
+        self.epoch, self.source, self.seq, self.ts = flush.epoch, flush.source, flush.seq, flush.ts
+        self.stale_after_ms = flush.stale_after_ms
         self.parts.update(zip(flush.tickers, flush.parts, strict=True))
         self.times.update(zip(flush.tickers, flush.times, strict=True))
         awake = [

@@ -20,6 +20,7 @@ def read_flush(epoch: str, seq: int) -> FlushMessage | None:
         return None
     return FlushMessage(
         epoch=state.epoch,
+        source=state.source,
         seq=newest,
         ts=to_ms(state.flushed_at) if state.flushed_at else max(quote.time for _, quote in quotes),
         stale_after_ms=stale_after_ms(state.source),

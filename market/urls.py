@@ -6,6 +6,7 @@ from .alerting.api import Acknowledgement, AlertRuleDetail, AlertRules, FiredAle
 from .alerting.views import acknowledge_alert, alerts_page, change_rule
 from .api import TickerAverage, TickerDetail, TickerList
 from .bar_api import TickerBars, TickerMarks
+from .replay_views import change_replay, replays_page
 from .views import market_page, ticker_page
 from .watchlists.api import WatchlistDetail, Watchlists
 from .watchlists.views import watchlist_page, watchlists_page
@@ -25,6 +26,8 @@ api_urlpatterns = [
 ]
 page_urlpatterns = [
     path("market/", market_page, name="board"),
+    path("market/replays/", replays_page, name="replays"),
+    path("market/replays/<int:replay_id>/", change_replay, name="replay-change"),
     path("market/<str:ticker>/", ticker_page, name="ticker"),
     path("watchlists/", watchlists_page, name="watchlists"),
     path("watchlists/<int:watchlist_id>/", watchlist_page, name="watchlist"),

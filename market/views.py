@@ -1,5 +1,7 @@
 """The market's pages: the board of all instruments, and a ticker with its chart."""
 
+from collections.abc import Iterable
+
 from django.contrib.auth.decorators import login_required
 from django.core.paginator import Paginator
 from django.db.models import F, QuerySet
@@ -15,7 +17,7 @@ from .alerting.writing import words_of
 from .api import find_or_404
 from .bar_reading import candles_of, newest_bars
 from .forms import BARS_SHOWN, ORDERINGS, BoardForm, ChartForm
-from .models import Alert, Instrument, Source, Timeframe
+from .models import Alert, Instrument, Quote, Source, Timeframe
 from .ticks import to_ms
 
 ROWS_A_PAGE = 100
@@ -42,7 +44,7 @@ def market_page(request: HttpRequest) -> HttpResponse:
         "rows": rows,
         "heads": heads(request, asked.get("ordering") or "ticker"),
         "currency": one_currency(rows),
-        "is_simulated": any(row.quote_now and row.quote_now.source == Source.SIMULATED for row in rows),
+        "source": pretended_source([row.quote_now for row in rows]),
         "is_filtered": bool(asked.get("q")),
         "next": page.has_next() and query_with(request, page=str(page.next_page_number())),
         "previous": page.has_previous() and query_with(request, page=str(page.previous_page_number())),
@@ -65,6 +67,12 @@ def with_standing(instruments) -> list[Instrument]:
         row.quote_now = getattr(row, "quote", None)
         row.is_stale = row.quote_now is not None and row.quote_now.is_stale(now)
     return rows
+
+
+def pretended_source(quotes: Iterable[Quote | None]) -> str:
+    """replay or simulated, where some of `quotes` are, or nothing."""
+    sources = {quote.source for quote in quotes if quote is not None}
+    return next((source.value for source in (Source.REPLAY, Source.SIMULATED) if source in sources), "")
 
 
 def one_currency(rows: list[Instrument]) -> str:
@@ -109,6 +117,7 @@ def ticker_page(request: HttpRequest, ticker: str) -> HttpResponse:
     (row,) = with_standing([instrument])
     context = {
         "instrument": row,
+        "source": pretended_source([row.quote_now]),
         "quote": row.quote_now,
         "form": form,
         "shown": shown,

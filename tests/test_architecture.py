@@ -37,6 +37,8 @@ PURE = [
     "market/mailbox.py",
     "market/samples.py",
     "market/tickers.py",
+    "market/tape_files.py",
+    "market/sources/*.py",
     "trades/ledger.py",
     "trades/control/breaks.py",
     "trades/folding/account_book.py",

@@ -112,9 +112,9 @@ def check_beat() -> Check:
 def check_feed() -> Check:
     """How old the last stored flush of prices is."""
     state = FeedState.objects.current()
-    if state.flushed_at is None:
+    if state.heard_at is None:
         return down("no price has come yet")
-    return aged(state.flushed_at, FEED_LATE_SECONDS, LATE_SECONDS, "last prices")
+    return aged(state.heard_at, FEED_LATE_SECONDS, LATE_SECONDS, "last prices")
 
 
 def aged(at: datetime, late_seconds: int, silent_seconds: int, words: str) -> Check:

@@ -84,8 +84,8 @@ def verification_metrics() -> Iterator[Metric]:
 def feed_metrics() -> Iterator[Metric]:
     state = FeedState.objects.current()
     yield CounterMetricFamily("tradeops_feed_flushes", "Flushes of prices, of all tickers each.", value=state.seq)
-    if state.flushed_at:
-        yield gauge("feed_age_seconds", "How old the last stored prices are.", seconds_since(state.flushed_at))
+    if state.heard_at:
+        yield gauge("feed_age_seconds", "How old the last stored prices are.", seconds_since(state.heard_at))
 
 
 def alert_metrics() -> Iterator[Metric]:

@@ -269,6 +269,12 @@ WHITENOISE_USE_FINDERS = True  # served from the source folders: no collect step
 LAMBDA_API_URL = environment.url("LAMBDA_API_URL", "http", "https")
 
 
+# Alpaca's prices: unset, the feed has none of them -----------------------------------------
+
+ALPACA_KEY, ALPACA_SECRET = environment.text("ALPACA_KEY"), environment.text("ALPACA_SECRET")
+ALPACA_URL = environment.url("ALPACA_URL", "ws", "wss") or "wss://stream.data.alpaca.markets/v2/iex"
+
+
 # E-mail: unset, none is sent ------------------------------------------------------------
 
 # smtp:// begins in the clear and changes to TLS where the port is 587; smtps:// is TLS from the start.

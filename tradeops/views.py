@@ -12,7 +12,8 @@ from django.utils import timezone
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_GET, require_safe
 
-from market.models import Quote, Source, Watchlist
+from market.models import Quote, Watchlist
+from market.views import pretended_source
 from tradeops.core.events.models import Event
 from tradeops.core.events.services import ALERTS
 from tradeops.core.jobs.models import UNFINISHED, Job, State
@@ -97,7 +98,7 @@ def board_context(user) -> dict:
     return {
         "watchlist": watchlist,
         "quotes": quotes,
-        "is_simulated": any(quote.source == Source.SIMULATED for quote in quotes),
+        "source": pretended_source(quotes),
         "last_quote_at": max((quote.at for quote in quotes), default=None),
     }
 

@@ -11,13 +11,15 @@ from tradeops.core.jobs.services import owe
 
 from ..board import Fired, Flush
 from ..frames import alert_words, number, percent
-from ..models import Alert, AlertKind, AlertRule, Direction
+from ..models import Alert, AlertKind, AlertRule, Direction, Source
 from ..ticks import from_micros, from_ms, to_ms
 
 EMAIL, WEBHOOK = "alert_email", "alert_webhook"
 
 
-def record_alerts(flushes: Sequence[Flush], source: str, seen_at: Mapping[int, datetime]) -> list[Alert]:
+def record_alerts(
+    flushes: Sequence[Flush], source: str, seen_at: Mapping[int, datetime], epoch: str = ""
+) -> list[Alert]:
     """The alerts of `flushes`, of rules that are still there."""
     fired = [(flush.seq, one) for flush in flushes for one in flush.fired]
     if not fired:
@@ -25,7 +27,7 @@ def record_alerts(flushes: Sequence[Flush], source: str, seen_at: Mapping[int, d
     rules = AlertRule.objects.select_related("owner", "made_by").in_bulk({rule_id(one) for _, one in fired})
     now = timezone.now()
     return [
-        record_alert(one, rules[rule_id(one)], source, seen_at.get(seq, now))
+        record_alert(one, rules[rule_id(one)], source, seen_at.get(seq, now), epoch)
         for seq, one in fired
         if rule_id(one) in rules
     ]
@@ -35,7 +37,7 @@ def rule_id(fired: Fired) -> int:
     return int(fired.rule.key.partition(".")[0])
 
 
-def record_alert(fired: Fired, rule: AlertRule, source: str, detected_at: datetime) -> Alert:
+def record_alert(fired: Fired, rule: AlertRule, source: str, detected_at: datetime, epoch: str = "") -> Alert:
     quote, is_change = fired.quote, rule.kind == AlertKind.PERCENT_CHANGE
     sign = -1 if is_change and rule.direction == Direction.DOWN else 1
     alert = Alert.objects.create(
@@ -48,15 +50,21 @@ def record_alert(fired: Fired, rule: AlertRule, source: str, detected_at: dateti
         window_seconds=rule.window_seconds if is_change or rule.kind == AlertKind.STALE else None,
         threshold=None if rule.threshold is None else sign * float(rule.threshold),
         source=source,
+        epoch=epoch,
         tick_at=from_ms(quote.time),
         detected_at=detected_at,
     )
     record_event(ALERTS if rule.owner_id is None else user_stream(rule.owner_id), "alert", alert_payload(alert))
+    if source != Source.REPLAY:  # what was so long ago is told on the open pages alone
+        owe_deliveries(alert, rule)
+    return alert
+
+
+def owe_deliveries(alert: Alert, rule: AlertRule) -> None:
     if rule.by_email and settings.EMAIL_URL and rule.recipient is not None and rule.recipient.email:
         owe(EMAIL, str(alert.pk), owner=rule.owner)
     if rule.webhook_url:
         owe(WEBHOOK, str(alert.pk), owner=rule.owner)
-    return alert
 
 
 def alert_payload(alert: Alert) -> dict:

@@ -9,10 +9,11 @@ from .bars import BAR_SOURCES, Bar, Mark, Split, Timeframe
 from .feed import FEED_IS_BEHIND, FeedState, TickBlock
 from .instruments import Instrument, Source, validate_ticker
 from .quotes import STALE_AFTER, STALE_AFTER_OTHERWISE, Quote
+from .replays import Replay, ReplayState
 from .watchlists import Watchlist, WatchlistEntry
 
 __all__ = [
     "BAR_SOURCES", "FEED_IS_BEHIND", "PRICE_KINDS", "SAYS", "STALE_AFTER", "STALE_AFTER_OTHERWISE", "Alert",
-    "AlertKind", "AlertRule", "Bar", "Direction", "FeedState", "Instrument", "Mark", "Quote", "Source", "Split",
-    "TickBlock", "Timeframe", "Watchlist", "WatchlistEntry", "validate_ticker",
+    "AlertKind", "AlertRule", "Bar", "Direction", "FeedState", "Instrument", "Mark", "Quote", "Replay",
+    "ReplayState", "Source", "Split", "TickBlock", "Timeframe", "Watchlist", "WatchlistEntry", "validate_ticker",
 ]  # fmt: skip

@@ -152,6 +152,7 @@ class Alert(models.Model):
     window_seconds = models.PositiveIntegerField(null=True)
     threshold = models.FloatField(null=True, help_text="In percent, signed, or a price.")
     source = models.CharField(max_length=16, choices=Source)
+    epoch = models.CharField(max_length=32, blank=True, help_text="Of the feed: a tape that is replayed fires anew.")
     tick_at = models.DateTimeField(help_text="When the price was made.")
     detected_at = models.DateTimeField(help_text="When the rule saw it.")
     published_at = models.DateTimeField(null=True, help_text="When it was handed to the open pages.")
@@ -165,7 +166,9 @@ class Alert(models.Model):
     class Meta:
         ordering = ["-id"]
         constraints = [
-            models.UniqueConstraint(fields=["rule", "instrument", "tick_at"], name="alert_once_a_rule_and_tick"),
+            models.UniqueConstraint(
+                fields=["rule", "instrument", "tick_at", "epoch"], name="alert_once_a_rule_and_tick"
+            ),
             models.CheckConstraint(condition=Q(price__gt=Decimal(0)), name="alert_price_above_0"),
             models.CheckConstraint(
                 condition=Q(acknowledged_at=None) | Q(acknowledged_at__gte=F("tick_at")),

@@ -26,8 +26,8 @@ class Timeframe(models.TextChoices):
         return LENGTHS[self.value]
 
 
-# A stated price is a mark, and no bar.
-BAR_SOURCES = [Source.SIMULATED, Source.UPLOAD]
+# A stated price is a mark, and no bar; a replay leaves the past as it is. Of two of one time the later one is shown.
+BAR_SOURCES = [Source.SIMULATED, Source.ALPACA, Source.UPLOAD]
 
 
 class BarQuerySet(models.QuerySet):
@@ -35,14 +35,14 @@ class BarQuerySet(models.QuerySet):
         return self.filter(instrument__in=list(tickers))
 
     def preferred(self):
-        """One bar for each ticker, timeframe and start: an uploaded one hides the feed's own."""
-        uploaded = Bar.objects.filter(
-            instrument=OuterRef("instrument"),
-            timeframe=OuterRef("timeframe"),
-            start=OuterRef("start"),
-            source=Source.UPLOAD,
+        """One bar for each ticker, timeframe and start: an uploaded one hides a market's, and that a simulated one."""
+        same = Bar.objects.filter(
+            instrument=OuterRef("instrument"), timeframe=OuterRef("timeframe"), start=OuterRef("start")
         )
-        return self.filter(Q(source=Source.UPLOAD) | ~Exists(uploaded))
+        shown = Q(source=Source.UPLOAD)
+        for place, source in enumerate(BAR_SOURCES[:-1], start=1):
+            shown |= Q(source=source) & ~Exists(same.filter(source__in=BAR_SOURCES[place:]))
+        return self.filter(shown)
 
     def in_span(self, start: datetime | None, end: datetime | None):
         """Bars that start in `start` <= start < `end`; None leaves a side open."""

@@ -119,8 +119,15 @@ class FeedState(models.Model):
     def __str__(self) -> str:
         return f"{self.source or 'no feed yet'} {self.seq}"
 
+    @property
+    def heard_at(self):
+        """When the feed last stored a flush, by our own clock: a replay's flushes are of the past."""
+        return self.beat_at if self.source == Source.REPLAY and self.holder else self.flushed_at
+
     def as_of(self, now):
         """The instant up to which ticks are stored: the last flush while the feed runs, `now` when it does not."""
+        if self.source == Source.REPLAY and self.flushed_at is not None:
+            return self.flushed_at
         if self.flushed_at is not None and abs(now - self.flushed_at) <= FEED_IS_BEHIND:
             return self.flushed_at
         return now

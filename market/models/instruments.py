@@ -18,6 +18,8 @@ class Source(models.TextChoices):
     """Where a price is from."""
 
     SIMULATED = "simulated", "Simulated"
+    REPLAY = "replay", "Replay"
+    ALPACA = "alpaca", "Alpaca"
     UPLOAD = "upload", "Upload"
     MANUAL = "manual", "Stated by hand"
 

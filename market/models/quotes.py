@@ -13,13 +13,18 @@ from tradeops.core.fields import ExactDecimal
 from .instruments import PRICE, Instrument, Source
 
 # No price for so long, and a quote is stale.
-STALE_AFTER = {Source.SIMULATED: timedelta(seconds=10)}
+# A replay's prices are all of the past, and none of them grows old.
+STALE_AFTER = {Source.SIMULATED: timedelta(seconds=10), Source.REPLAY: timedelta.max}
 STALE_AFTER_OTHERWISE = timedelta(seconds=30)
 
 
 class QuoteQuerySet(models.QuerySet):
     def for_tickers(self, tickers):
         return self.filter(instrument__in=list(tickers))
+
+    def of_the_present(self):
+        """Without those of a replay, which mark nothing."""
+        return self.exclude(source=Source.REPLAY)
 
     def since(self, seq: int):
         """What moved after flush `seq`."""

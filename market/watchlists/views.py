@@ -12,8 +12,8 @@ from django.views.decorators.http import require_http_methods
 
 from tradeops.core.users.roles import Action
 
-from ..models import Instrument, Source, Watchlist
-from ..views import one_currency, with_standing
+from ..models import Instrument, Watchlist
+from ..views import one_currency, pretended_source, with_standing
 from .forms import NameForm, TickerForm
 from .services import delete_watchlist, moved, save_watchlist
 
@@ -64,7 +64,7 @@ def watchlist_page(request: HttpRequest, watchlist_id: int) -> HttpResponse:
         "forms": forms,
         "rows": rows,
         "currency": one_currency(rows),
-        "is_simulated": any(row.quote_now and row.quote_now.source == Source.SIMULATED for row in rows),
+        "source": pretended_source([row.quote_now for row in rows]),
         "offered": Instrument.objects.values_list("ticker", flat=True)[:TICKERS_OFFERED],
         "may_keep": request.user.may(Action.KEEP_ALERTS),
     }

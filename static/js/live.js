@@ -29,9 +29,16 @@ function take(frame) {
     if (frame.n <= events[frame.stream]) return; // another tab had missed it, and asked for it
     events[frame.stream] = frame.n;
   }
+  if (frame.source) markReplay(frame.source === "replay");
   if (frame.quotes) frame.quotes.forEach(writeQuote);
   if (frame.type === "stale" || frame.type === "live") markStale(frame);
   tell(frame.type === "welcome" ? "open" : frame.type, frame);
+}
+
+/** Prices of a replay are shown, and said to be; pages that value the book leave them. */
+function markReplay(isReplay) {
+  document.body.toggleAttribute("data-replay", isReplay);
+  document.getElementById("replay").hidden = !isReplay;
 }
 
 // What this tab does when it leads ---------------------------------------------------------------
@@ -59,14 +66,15 @@ const socket = new LiveSocket({
 
 function remember(frame) {
   if (frame.type === "welcome") [welcome, lost] = [frame, null];
-  if (frame.quotes) latest = { seq: frame.seq, ts: frame.ts };
+  if (frame.quotes) latest = { ...latest, seq: frame.seq, ts: frame.ts };
+  if (frame.source) latest.source = frame.source;
   for (const quote of frame.quotes ?? []) quotes.set(quote.ticker, quote);
 }
 
 /** What a tab that comes later is told first. */
 function stateFor(about) {
   const snapshot = { type: "snapshot", ...latest, resumed: false, quotes: [...quotes.values()] };
-  return [{ ...welcome, events: about.events ?? events }, snapshot];
+  return [{ ...welcome, source: latest.source, events: about.events ?? events }, snapshot];
 }
 
 function isBehind(about) {

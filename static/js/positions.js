@@ -58,6 +58,7 @@ function moveWeights({ gross }) {
 }
 
 function onQuotes({ detail }) {
+  if ("replay" in document.body.dataset) return;
   for (const quote of detail.quotes) {
     if (quote.price !== null) marks.set(quote.ticker, quote.price);
   }

@@ -42,6 +42,7 @@ function moveBook() {
 }
 
 function onQuotes({ detail }) {
+  if ("replay" in document.body.dataset) return;
   for (const quote of detail.quotes) {
     if (quote.price === null) continue;
     marks.set(quote.ticker, quote.price);

@@ -7,6 +7,7 @@ import { sayNews } from "./news.js";
 const prices = new Map();
 
 function onQuotes({ detail }) {
+  if ("replay" in document.body.dataset) return;
   for (const quote of detail.quotes) {
     if (quote.price !== null) prices.set(quote.ticker, quote.price);
   }

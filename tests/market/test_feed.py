@@ -287,7 +287,6 @@ async def test_a_console_that_nobody_reads_any_more_says_so_and_fails_nothing():
 @pytest.mark.parametrize(
     "arguments",
     [
-        ["--source", "replay"],
         ["--source", "x"],
         ["--speed", "0"],
         ["--speed", "nan"],

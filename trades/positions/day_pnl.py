@@ -11,8 +11,8 @@ from decimal import Decimal
 
 from django.db.models import F, QuerySet
 
-from market.history import prices_at
-from market.models import Quote, Source
+from market.history import may_mark, prices_at
+from market.models import Quote
 from tradeops.core.fields import ExactSum
 
 from ..ledger import EXACT, ZERO, multiply, total
@@ -115,7 +115,7 @@ def opening_prices(lines: dict[Key, Line], accounts: QuerySet, day: Day) -> dict
             quote = quotes.get(ticker)
             if ticker in points:
                 prices[simulated, ticker] = carried(points[ticker], splits.get(ticker, ()), day.start)
-            elif quote and (simulated or quote.source != Source.SIMULATED):
+            elif quote and may_mark(quote.source, simulated):
                 prices[simulated, ticker] = quote.previous_close
     return prices
 

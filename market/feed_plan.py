@@ -1,0 +1,82 @@
+"""What the feed is to run: the replay that staff started, or else the source that it was started with.
+
+It is asked before a run and about once a second in it. Another key than that of the run has the feed begin anew.
+"""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+
+from django.db.models import OuterRef, Subquery
+
+from .models import Bar, FeedState, Instrument, Replay, Source, Timeframe
+from .simulation import TICKERS, start_levels
+from .ticks import StoredTicks, to_micros, to_ms
+
+MOST_ALPACA_TICKERS = 1_000
+
+
+@dataclass(frozen=True)
+class Plan:
+    """A source and what it begins with. `seed` None goes on with the stored one; of a replay it is its key."""
+
+    source: str
+    tickers: tuple[str, ...]
+    levels: Mapping[str, int]
+    seed: int | None = None
+    replay: Replay | None = field(default=None, compare=False)
+    tape: StoredTicks | None = field(default=None, compare=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Control:
+    """How a replay is to be played now; `key` None where none runs."""
+
+    key: int | None = None
+    speed: float = 1.0
+    is_paused: bool = False
+
+
+def plan_of(source: str, seed: int | None, tickers: Iterable[str] = TICKERS) -> Plan:
+    """The plan of a feed that was started with `source`, as things stand."""
+    replay = Replay.objects.running()
+    if replay is not None:
+        return replay_plan(replay)
+    if source == Source.ALPACA:
+        return alpaca_plan()
+    tickers = tuple(tickers)
+    levels = start_levels(tickers)
+    if seed is None and FeedState.objects.current().source == Source.REPLAY:
+        levels |= last_simulated(tickers)  # the market goes on where the replay interrupted it
+    return Plan(source, tickers, levels, seed)
+
+
+def replay_plan(replay: Replay) -> Plan:
+    tape = replay.ticks
+    backwards = zip(tape.indexes[::-1].tolist(), tape.prices[::-1].tolist(), strict=True)
+    firsts = {tape.tickers[place]: price for place, price in backwards}
+    return Plan(Source.REPLAY, tape.tickers, firsts, replay.key, replay, tape)
+
+
+def alpaca_plan() -> Plan:
+    """Every instrument that is traded somewhere; its first price is the one it begins with."""
+    traded = Instrument.objects.exclude(exchange="").values_list("ticker", flat=True)[:MOST_ALPACA_TICKERS]
+    return Plan(Source.ALPACA, tuple(traded), dict.fromkeys(traded, 0))
+
+
+def last_simulated(tickers: Iterable[str]) -> dict[str, int]:
+    """The last close of the simulated market, in micros, where there is one."""
+    minutes = Bar.objects.filter(instrument=OuterRef("pk"), timeframe=Timeframe.MINUTE, source=Source.SIMULATED)
+    last = Subquery(minutes.order_by("-start").values("close")[:1])
+    found = Instrument.objects.filter(pk__in=list(tickers)).annotate(last=last).values_list("ticker", "last")
+    return {ticker: to_micros(price) for ticker, price in found if price is not None}
+
+
+def read_control() -> Control:
+    """What is asked of the feed now."""
+    replay = Replay.objects.without_tapes().running()
+    return Control() if replay is None else Control(replay.key, replay.speed, replay.is_paused)
+
+
+def begins_after(replay: Replay, flushed_ms: int | None) -> int:
+    """The tape's time after which it is played: of a run that was interrupted that of its last stored flush."""
+    return to_ms(replay.begins_at) - 1 if flushed_ms is None else flushed_ms
