@@ -12,6 +12,7 @@ from rest_framework.views import APIView
 from strategies import guide, services
 from strategies.asked import StoredRunSerializer, asked_for
 from strategies.backtest import Backtest, BacktestError, Spec, make_spec
+from strategies.checking import check
 from strategies.models import Run
 from strategies.parameters import ParameterError
 from strategies.portfolio import combine
@@ -67,7 +68,7 @@ def refused_file(error: PriceFileError) -> Unprocessable:
 
 def refused_backtest(error: BacktestError) -> Unprocessable:
     """422 that names every ticker which could not be run."""
-    skipped = [{"ticker": skip.ticker, "code": skip.code, "reason": skip.reason} for skip in error.skipped]
+    skipped = [skip.told() for skip in error.skipped]
     problem = {"field": "file", "code": error.code, "message": error.message}
     return Unprocessable(error.message, code=error.code, errors=[problem], skipped=skipped)
 
@@ -100,6 +101,7 @@ class RunBacktest(APIView):
 
     Send one or several files in the field `file`, or one file as a `text/csv` body; see `/algorithm/help`. Or send
     JSON that names bars of the desk: `{"tickers": ["AAPL"], "start": "2020-01-01", "strategy": "macd"}`.
+    `dry_run=true` only checks: the rows that were read, doubts about them, what could not be run.
     """
 
     writes = Action.RUN
@@ -115,8 +117,11 @@ class RunBacktest(APIView):
     )
     def post(self, request: Request) -> Response:
         asked = asked_for(request)
+        is_dry = asked.take_flag("dry_run")
         spec = checked_spec(asked.values)
         try:
+            if is_dry:
+                return Response(check(spec, asked.read()))
             run = services.run_backtest(request.user, spec, asked.read(), asked.source)
         except PriceFileError as error:
             raise refused_file(error) from error

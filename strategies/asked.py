@@ -25,6 +25,13 @@ class Asked:
     read: Callable[[], list[Prices]]
     source: str
 
+    def take_flag(self, name: str) -> bool:
+        """Whether `name`, true or false, was among the values; it is taken out of them."""
+        try:
+            return serializers.BooleanField().run_validation(self.values.pop(name, False))
+        except ValidationError as error:
+            raise ValidationError({name: error.detail}) from error
+
 
 class TickerField(serializers.CharField):
     def to_internal_value(self, value) -> str:
@@ -54,6 +61,7 @@ class StoredRunSerializer(StoredSerializer):
 
     strategy = serializers.CharField(default="ma_crossover")
     parameters = serializers.DictField(required=False, help_text="The strategy's own parameters.")
+    dry_run = serializers.BooleanField(required=False, help_text="Check the rows and run nothing.")
 
 
 class StoredSweepSerializer(StoredRunSerializer):

@@ -46,6 +46,9 @@ class Skipped:
     code: str
     reason: str
 
+    def told(self) -> dict:
+        return {"ticker": self.ticker, "code": self.code, "reason": self.reason}
+
 
 @dataclass(frozen=True, slots=True)
 class Backtest:
@@ -146,7 +149,8 @@ def unfit(spec: Spec, prices: Prices) -> Skipped | None:
         reason = f"{count}; {spec.strategy} with these parameters needs at least {needed:,}."
         return Skipped(prices.ticker, "too_few_bars", reason)
     if spec.terms.fill == NEXT_OPEN and prices.open is None:
-        return Skipped(prices.ticker, "no_open", "The file has no open prices, which fill=next_open deals at.")
+        reason = "The file has no open prices, which fill=next_open deals at; choose fill=close."
+        return Skipped(prices.ticker, "no_open", reason)
     return None
 
 

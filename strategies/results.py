@@ -81,7 +81,7 @@ def summarize(backtest: Backtest, data_hash: str) -> dict:
         "bootstrap": _bootstrap(outcome.profits, invested),
         "look_ahead": look_ahead.check(backtest).told(),
         "warnings": [warning.told() for warning in doubts(backtest.given)],
-        "skipped": [{"ticker": s.ticker, "code": s.code, "reason": s.reason} for s in backtest.skipped],
+        "skipped": [skip.told() for skip in backtest.skipped],
         "assumptions": assumptions(backtest),
     }
 

@@ -38,7 +38,8 @@ class RunRequestSerializer(SpecSerializer):
         ticker = serializers.CharField(
             required=False, max_length=16, help_text="The instrument of a single file that names none."
         )
-        return {"file": files, "ticker": ticker} | super().get_fields()
+        dry_run = serializers.BooleanField(required=False, help_text="Check the files and run nothing.")
+        return {"file": files, "ticker": ticker, "dry_run": dry_run} | super().get_fields()
 
 
 class SweepRequestSerializer(RunRequestSerializer):

@@ -82,7 +82,7 @@ class SweepList(ListAPIView):
     )
     def post(self, request: Request) -> Response:
         asked = asked_for(request)
-        is_dry = asked.values.pop("dry_run", "false") in ("true", True)
+        is_dry = asked.take_flag("dry_run")
         grid = checked_grid(asked.values)
         try:
             all_prices = asked.read()

@@ -13,11 +13,12 @@ from rest_framework.request import Request
 from strategies import guide, report, services, side_by_side
 from strategies.api import RunPagination
 from strategies.backtest import BacktestError, strategy_parameter
+from strategies.checking import check
 from strategies.comparison import FEWEST, MOST
 from strategies.forms import ListForm, RunForm, WordsForm
 from strategies.library import strategies
 from strategies.models import Run
-from strategies.prices import PriceFileError, read_files
+from strategies.prices import PriceFileError, Prices, read_files
 from tradeops.core.error_pages import bad_query_page
 from tradeops.core.users.roles import Action, require
 
@@ -38,8 +39,25 @@ def strategies_page(request: HttpRequest) -> HttpResponse:
         return _show(request, RunForm(strategy=chosen_strategy(request.GET), initial=request.GET.dict()))
     require(request.user, Action.RUN)
     form = RunForm(request.POST, request.FILES, strategy=chosen_strategy(request.POST))
+    if "check" in request.POST:
+        return _show(request, form, checked=_checked(form))
     run = _started(request, form) if form.is_valid() else None
     return redirect("strategies:run", run.pk) if run else _show(request, form, status=422)
+
+
+def _checked(form: RunForm) -> dict | None:
+    """What the files hold and what is doubtful in them, without a run; None with the refusal written into the form."""
+    if not form.is_valid():
+        return None
+    try:
+        return check(form.spec, _prices(form))
+    except PriceFileError as error:
+        form.add_error("file", ValidationError(str(error), code=error.code))
+    return None
+
+
+def _prices(form: RunForm) -> list[Prices]:
+    return read_files(form.cleaned_data["file"], form.cleaned_data["ticker"])
 
 
 def chosen_strategy(given: QueryDict) -> str:
@@ -53,16 +71,17 @@ def _started(request: HttpRequest, form: RunForm) -> Run | None:
     try:
         if form.is_on_sample:
             return services.run_sample(request.user, form.spec)
-        all_prices = read_files(form.cleaned_data["file"], form.cleaned_data["ticker"])
-        return services.run_backtest(request.user, form.spec, all_prices)
+        return services.run_backtest(request.user, form.spec, _prices(form))
     except PriceFileError as error:
         form.add_error("file", ValidationError(str(error), code=error.code))
     except BacktestError as error:
         form.add_error(None, ValidationError(error.message, code=error.code))
+        if error.code == "no_open":
+            form.add_error("fill", ValidationError("Choose the signal bar's close: these files have closes alone."))
     return None
 
 
-def _show(request: HttpRequest, form: RunForm, status: int = 200) -> HttpResponse:
+def _show(request: HttpRequest, form: RunForm, status: int = 200, checked: dict | None = None) -> HttpResponse:
     pages, choice = RunPages(), ListForm(request.GET)
     asked = choice.cleaned_data if choice.is_valid() else {}
     listed = Run.objects.visible_to(request.user).listed().asked_for(asked.get("of"), asked.get("tag"))
@@ -72,6 +91,8 @@ def _show(request: HttpRequest, form: RunForm, status: int = 200) -> HttpRespons
         return bad_query_page(request, error)
     context = {
         "form": form,
+        "checked": checked,
+        "is_check": "check" in request.POST,
         "strategy": strategies()[form.strategy],
         "library": strategies(),
         "csv_forms": guide.CSV_FORMS,

@@ -94,6 +94,7 @@ PURE = [
     "strategies/walk_forward.py",
     "strategies/guide.py",
     "strategies/charts.py",
+    "strategies/checking.py",
     "strategies/comparison.py",
     "strategies/crossovers.py",
     "strategies/curves.py",

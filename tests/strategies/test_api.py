@@ -409,3 +409,17 @@ def test_a_browser_gets_the_browsable_api(client, alice, address, status):
 def test_a_kept_run_can_be_browsed(client, alice, kept):
     client.force_login(alice)
     assert client.get(f"{RUNS}{kept.pk}", headers={"Accept": "text/html"}).status_code == 200
+
+
+def test_a_dry_run_checks_and_keeps_nothing(api, alice):
+    client = api(alice)
+    told = client.post(RUN, {"file": upload(UP.replace("2024-01-07,5", "2024-01-20,50"))} | SHORT | {"dry_run": "true"})
+    assert told.status_code == 200
+    assert told.json()["tickers"] == [
+        {"ticker": "UP", "bars": 7, "first_date": "2024-01-01", "last_date": "2024-01-20", "columns": ["close"]}
+    ]
+    assert {warning["code"] for warning in told.json()["warnings"]} >= {"missing_sessions"}
+    assert (told.json()["skipped"], told.json()["can_run"]) == ([], True)
+    lacking = run_up(client, dry_run="true", fill="next_open").json()
+    assert (lacking["skipped"][0]["code"], lacking["can_run"]) == ("no_open", False)
+    assert not Run.objects.exists() and not PriceData.objects.exists()

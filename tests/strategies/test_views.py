@@ -214,3 +214,20 @@ def test_runs_are_compared_on_a_page_of_their_own(desk, client, bob):
         assert "Nothing to compare yet" in desk.get(f"{PAGE}compare/{odd}").content.decode()
     client.force_login(bob)
     assert client.get(address).status_code == 404
+
+
+def test_files_are_checked_before_a_run_and_nothing_is_kept(desk):
+    odd = DOWN.replace("2024-01-05,6", "2024-01-05,2.9")
+    page = start(desk, check="yes", file=[upload(), upload(odd, "ODD.csv")]).content.decode()
+    assert "2 tickers read, nothing run" in page and "by a split" in page and "2024-01-07" in page
+    few = start(desk, check="yes", slow="100").content.decode()
+    assert "Cannot be run" in few and "needs at least 100" in few
+    refused = start(desk, check="yes", file=upload("date,close\n2024-01-01,x\n"))
+    assert refused.status_code == 200 and "UP.csv, row 2, column close" in refused.content.decode()
+    assert not Run.objects.exists()
+
+
+def test_files_with_closes_alone_are_told_to_choose_the_close(desk):
+    page = unescape(start(desk, fill="next_open").content.decode())
+    assert "Choose the signal bar's close: these files have closes alone." in page
+    assert "choose fill=close" in start(desk, fill="next_open", check="yes").content.decode()
