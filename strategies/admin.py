@@ -2,7 +2,7 @@
 
 from django.contrib import admin
 
-from strategies.models import PriceData, Run, Sweep
+from strategies.models import PendingRun, PriceData, Run, Sweep
 from tradeops.core.admin import ReadOnlyAdmin
 
 
@@ -36,6 +36,19 @@ class SweepAdmin(ReadOnlyAdmin):
     list_select_related = ("owner",)
     date_hierarchy = "created_at"
     ordering = ("-id",)
+
+
+@admin.register(PendingRun)
+class PendingRunAdmin(ReadOnlyAdmin):
+    list_display = ("id", "owner", "strategy", "estimated_seconds", "run", "cancelled_at", "created_at")
+    list_filter = ("strategy", "source", "created_at")
+    search_fields = ("owner__username", "data__digest")
+    list_select_related = ("owner", "run")
+    date_hierarchy = "created_at"
+    ordering = ("-id",)
+
+    def get_queryset(self, request):
+        return super().get_queryset(request).defer("run__summary")
 
 
 @admin.register(PriceData)

@@ -9,16 +9,17 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
-from strategies import guide, services
+from strategies import guide, pending, services
 from strategies.asked import StoredRunSerializer, asked_for
 from strategies.backtest import Backtest, BacktestError, Spec, make_spec
 from strategies.checking import check
-from strategies.models import Run
+from strategies.models import Run, Source
 from strategies.parameters import ParameterError
+from strategies.pending_api import accepted
 from strategies.portfolio import combine
 from strategies.prices import PriceFileError
 from strategies.results import add_curve
-from strategies.serializers import ResultSerializer, RunRequestSerializer, SpecSerializer
+from strategies.serializers import PendingStartedSerializer, ResultSerializer, RunRequestSerializer, SpecSerializer
 from tradeops.core.api import Conflict, KeysetPagination, Unprocessable
 from tradeops.core.strict_json import StrictJSONParser
 from tradeops.core.uploads import CsvParser, given_values
@@ -96,12 +97,19 @@ def answer(run: Run) -> dict:
     }  # fmt: skip
 
 
+def waits_for_none(request: Request) -> bool:
+    """Whether the client would rather come back than wait (RFC 7240)."""
+    wishes = request.headers.get("Prefer", "").lower().split(",")
+    return "respond-async" in (wish.partition(";")[0].strip() for wish in wishes)
+
+
 class RunBacktest(APIView):
     """Runs a strategy on uploaded CSV files of prices and keeps the result.
 
     Send one or several files in the field `file`, or one file as a `text/csv` body; see `/algorithm/help`. Or send
     JSON that names bars of the desk: `{"tickers": ["AAPL"], "start": "2020-01-01", "strategy": "macd"}`.
-    `dry_run=true` only checks: the rows that were read, doubts about them, what could not be run.
+    `dry_run=true` only checks: the rows that were read, doubts about them, what could not be run. A long run on bars of
+    the desk, and any that is sent with `Prefer: respond-async`, is answered by 202 with the address to look at.
     """
 
     writes = Action.RUN
@@ -113,16 +121,19 @@ class RunBacktest(APIView):
             "text/csv": OpenApiTypes.STR,
             "application/json": StoredRunSerializer,
         },
-        responses=ResultSerializer,
+        responses={200: ResultSerializer, 202: PendingStartedSerializer},
     )
     def post(self, request: Request) -> Response:
         asked = asked_for(request)
         is_dry = asked.take_flag("dry_run")
         spec = checked_spec(asked.values)
         try:
+            all_prices = asked.read()
             if is_dry:
-                return Response(check(spec, asked.read()))
-            run = services.run_backtest(request.user, spec, asked.read(), asked.source)
+                return Response(check(spec, all_prices))
+            if waits_for_none(request) or (asked.source == Source.STORED and pending.is_long(spec, all_prices)):
+                return accepted(pending.start(request.user, spec, all_prices, asked.source))
+            run = services.run_backtest(request.user, spec, all_prices, asked.source)
         except PriceFileError as error:
             raise refused_file(error) from error
         except BacktestError as error:

@@ -29,10 +29,12 @@ class PriceData(models.Model):
         return self.digest[:12]
 
 
-class RunQuerySet(models.QuerySet):
+class OwnedQuerySet(models.QuerySet):
     def visible_to(self, user):
         return self if user.sees_all_books else self.filter(owner=user)
 
+
+class RunQuerySet(OwnedQuerySet):
     def listed(self):
         """Newest first, without the results, which may be large."""
         return self.defer("summary").select_related("owner").order_by("-id")
@@ -119,10 +121,35 @@ class Run(models.Model):
         )
 
 
-class SweepQuerySet(models.QuerySet):
-    def visible_to(self, user):
-        return self if user.sees_all_books else self.filter(owner=user)
+class PendingRun(models.Model):
+    """A run that takes long, as it was asked for; `run` is there when it is done."""
 
+    owner = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="pending_runs")
+    strategy = models.CharField(max_length=40)
+    parameters = models.JSONField()
+    terms = models.JSONField()
+    source = models.CharField(max_length=8, choices=Source)
+    data = models.ForeignKey(PriceData, on_delete=models.PROTECT, related_name="pending_runs", db_column="data_hash")
+    estimated_seconds = models.FloatField(help_text="On one processor.")
+    run = models.OneToOneField(Run, null=True, blank=True, on_delete=models.CASCADE, related_name="asked_for")
+    cancelled_at = models.DateTimeField(null=True, blank=True)
+    created_at = models.DateTimeField(default=timezone.now)
+
+    objects = OwnedQuerySet.as_manager()
+
+    class Meta:
+        ordering = ["-id"]
+        constraints = [models.CheckConstraint(condition=Q(source__in=Source.values), name="pending_run_source_known")]
+        indexes = [
+            # One's own that are under way, newest first.
+            models.Index(fields=["owner", "-id"], name="pending_run_owner_newest"),
+        ]
+
+    def __str__(self) -> str:
+        return f"Pending run {self.pk}, {self.strategy}"
+
+
+class SweepQuerySet(OwnedQuerySet):
     def listed(self):
         return self.select_related("owner").order_by("-id")
 

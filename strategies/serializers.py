@@ -51,6 +51,15 @@ class SweepRequestSerializer(RunRequestSerializer):
         return {"grid": grid, "dry_run": dry_run, IN_SAMPLE.name: schema_field(IN_SAMPLE)} | super().get_fields()
 
 
+class PendingStartedSerializer(serializers.Serializer):
+    """A run that takes long: where it can be looked at."""
+
+    id = serializers.IntegerField()
+    status = serializers.CharField()
+    status_url = serializers.CharField()
+    estimated_seconds = serializers.FloatField(help_text="On one processor.")
+
+
 class SweepStartedSerializer(serializers.Serializer):
     """What was started, where it can be looked at, and what it takes."""
 

@@ -26,7 +26,8 @@ def run_backtest(owner, spec: Spec, all_prices: Sequence[Prices], source: str = 
     """Runs `spec` on these prices and keeps the outcome. Raises BacktestError where there is none to keep."""
     done = backtest.run(spec, all_prices)
     packed = pricepack.pack(all_prices)
-    run = _unsaved_run(owner, done, pricepack.digest(packed))
+    data_hash = pricepack.digest(packed)
+    run = unsaved_run(owner, spec, summarize(done, data_hash), data_hash)
     run.source = source
     with transaction.atomic():
         run.data = keep_prices(all_prices, packed)
@@ -52,8 +53,8 @@ def kept_pack(data: PriceData) -> bytes:
     return packed
 
 
-def _unsaved_run(owner, done: Backtest, data_hash: str) -> Run:
-    spec, summary = done.spec, summarize(done, data_hash)
+def unsaved_run(owner, spec: Spec, summary: dict, data_hash: str) -> Run:
+    """The row of a finished run, still without its price rows and their source."""
     return Run(
         owner=owner,
         strategy=spec.strategy,

@@ -161,16 +161,11 @@ class MapSerializer(serializers.Serializer):
 
 def answer(sweep: Sweep, asked: dict) -> dict:
     """A sweep as the API tells it."""
-    stands = sweeping.standing(sweep)
     told = {
-        "id": sweep.pk, "status": stands.status, "progress": stands.progress, "strategy": sweep.strategy,
+        "id": sweep.pk, **sweeping.standing(sweep).told(), "strategy": sweep.strategy,
         "grid": sweep.grid, "parameters": {k: v for k, v in sweep.parameters.items() if k not in sweep.grid},
         "terms": sweep.terms, "in_sample_percentage": sweep.in_sample_percentage,
         "data_hash": sweep.data_id, "combinations": sweep.combinations,
         "estimated_seconds": sweep.estimated_seconds, "created_at": sweep.created_at,
     }  # fmt: skip
-    if stands.status == "retrying":
-        told["attempt"] = stands.attempt
-    if stands.reason:
-        told["reason"] = stands.reason
     return told | sweeping.report_of(sweep, asked)

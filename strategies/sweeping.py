@@ -13,7 +13,6 @@ import tempfile
 import time
 import zlib
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
 
 import numpy as np
 from django.conf import settings
@@ -27,6 +26,7 @@ from strategies.library import strategies, with_defaults
 from strategies.models import Source, Sweep, SweepPart
 from strategies.portfolio import combine
 from strategies.prices import Prices
+from strategies.standing import Standing
 from strategies.sweep_figures import FIGURES as FIGURES
 from strategies.terms import Terms
 from tradeops.core import statistics
@@ -154,20 +154,6 @@ def _read_rows(
 
 
 # --- telling how far it is
-
-
-@dataclass(frozen=True)
-class Standing:
-    """How far a sweep has come, in the words of jobs."""
-
-    status: str
-    progress: int
-    attempt: int = 1
-    reason: str = ""
-
-    @property
-    def is_finished(self) -> bool:
-        return self.status in (State.SUCCEEDED, State.FAILED)
 
 
 def standing(sweep: Sweep) -> Standing:

@@ -1,6 +1,7 @@
-"""Parts of sweeps: owed when the sweep is asked for, done wherever jobs run."""
+"""Parts of sweeps and long runs: owed when they are asked for, done wherever jobs run."""
 
-from strategies.models import Sweep
+from strategies import pending
+from strategies.models import PendingRun, Sweep
 from strategies.sweeping import SWEEP, work_out_part
 from tradeops.core.jobs.models import Job
 from tradeops.core.jobs.runner import report_progress
@@ -13,3 +14,10 @@ def sweep(job: Job) -> dict[str, object]:
     sweep_id, _, number = job.key.partition(":")
     asked = Sweep.objects.select_related("data").get(pk=sweep_id)
     return work_out_part(asked, int(number), lambda percentage: report_progress(job, percentage))
+
+
+@register(pending.BACKTEST)
+def backtest(job: Job) -> dict[str, object]:
+    """The job of kind `backtest`: its key is the number of what was asked for."""
+    asked = PendingRun.objects.select_related("data", "owner").get(pk=job.key)
+    return pending.work_out(asked, lambda percentage: report_progress(job, percentage))

@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from strategies import api, kept_api, sweep_api, sweep_views, views
+from strategies import api, kept_api, pending_api, sweep_api, sweep_views, views
 
 RUN = "algorithm/runs/<int:run_id>"
 
@@ -19,6 +19,7 @@ api_urlpatterns = [
     path("algorithm/runs/", kept_api.RunList.as_view(), name="run-list"),
     path("algorithm/runs/compare", kept_api.Compare.as_view(), name="runs-compare"),
     path("algorithm/runs/compare/curves", kept_api.CompareCurves.as_view(), name="runs-compare-curves"),
+    path("algorithm/runs/pending/<int:pending_id>", pending_api.PendingRunDetail.as_view(), name="pending-run-detail"),
     path(RUN, kept_api.RunDetail.as_view(), name="run-detail"),
     path(f"{RUN}/chart.png", kept_api.OverviewChart.as_view(), name="run-chart"),
     path(f"{RUN}/chart.svg", kept_api.OverviewChart.as_view(form="svg"), name="run-chart-svg"),
@@ -37,6 +38,8 @@ page_urlpatterns = [
     path("strategies/sweeps/", sweep_views.sweeps_page, name="sweeps"),
     path("strategies/sweeps/<int:sweep_id>/", sweep_views.sweep_page, name="sweep"),
     path("strategies/sweeps/<int:sweep_id>/cancel/", sweep_views.cancel_sweep, name="sweep-cancel"),
+    path("strategies/pending/<int:pending_id>/", views.pending_page, name="pending-run"),
+    path("strategies/pending/<int:pending_id>/cancel/", views.cancel_pending, name="pending-run-cancel"),
     path("strategies/compare/", views.compare_page, name="compare"),
     path("strategies/<int:run_id>/", views.run_page, name="run"),
     path("strategies/<int:run_id>/words/", views.keep_words, name="run-words"),

@@ -6,18 +6,19 @@ from django.contrib.auth.decorators import login_required
 from django.core.exceptions import ValidationError
 from django.http import Http404, HttpRequest, HttpResponse, QueryDict
 from django.shortcuts import get_object_or_404, redirect, render
+from django.urls import reverse
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
 from rest_framework.exceptions import ValidationError as ApiValidationError
 from rest_framework.request import Request
 
-from strategies import guide, report, services, side_by_side
+from strategies import guide, pending, report, services, side_by_side
 from strategies.api import RunPagination
 from strategies.backtest import BacktestError, strategy_parameter
 from strategies.checking import check
 from strategies.comparison import FEWEST, MOST
 from strategies.forms import ListForm, RunForm, WordsForm
 from strategies.library import strategies
-from strategies.models import Run
+from strategies.models import PendingRun, Run
 from strategies.prices import PriceFileError, Prices, read_files
 from tradeops.core.error_pages import bad_query_page
 from tradeops.core.users.roles import Action, require
@@ -41,8 +42,8 @@ def strategies_page(request: HttpRequest) -> HttpResponse:
     form = RunForm(request.POST, request.FILES, strategy=chosen_strategy(request.POST))
     if "check" in request.POST:
         return _show(request, form, checked=_checked(form))
-    run = _started(request, form) if form.is_valid() else None
-    return redirect("strategies:run", run.pk) if run else _show(request, form, status=422)
+    started = _started(request, form) if form.is_valid() else None
+    return redirect(started) if started else _show(request, form, status=422)
 
 
 def _checked(form: RunForm) -> dict | None:
@@ -66,12 +67,15 @@ def chosen_strategy(given: QueryDict) -> str:
     return given["strategy"] if given.get("strategy") in choice.choices else choice.default
 
 
-def _started(request: HttpRequest, form: RunForm) -> Run | None:
-    """The finished run, or None with the refusal written into the form."""
+def _started(request: HttpRequest, form: RunForm) -> str | None:
+    """The page of the finished run, or of a long one under way; None with the refusal written into the form."""
     try:
         if form.is_on_sample:
-            return services.run_sample(request.user, form.spec)
-        return services.run_backtest(request.user, form.spec, _prices(form))
+            return _page_of(services.run_sample(request.user, form.spec))
+        all_prices = _prices(form)
+        if pending.is_long(form.spec, all_prices):
+            return reverse("strategies:pending-run", args=[pending.start(request.user, form.spec, all_prices).pk])
+        return _page_of(services.run_backtest(request.user, form.spec, all_prices))
     except PriceFileError as error:
         form.add_error("file", ValidationError(str(error), code=error.code))
     except BacktestError as error:
@@ -79,6 +83,10 @@ def _started(request: HttpRequest, form: RunForm) -> Run | None:
         if error.code == "no_open":
             form.add_error("fill", ValidationError("Choose the signal bar's close: these files have closes alone."))
     return None
+
+
+def _page_of(run: Run) -> str:
+    return reverse("strategies:run", args=[run.pk])
 
 
 def _show(request: HttpRequest, form: RunForm, status: int = 200, checked: dict | None = None) -> HttpResponse:
@@ -98,6 +106,7 @@ def _show(request: HttpRequest, form: RunForm, status: int = 200, checked: dict 
         "csv_forms": guide.CSV_FORMS,
         "csv_rules": guide.CSV_RULES,
         "runs": runs,
+        "under_way": pending.under_way(request.user),
         "choice": choice,
         "is_chosen": any(asked.values()),
         "next": pages.next_link(),
@@ -162,3 +171,28 @@ def compare_page(request: HttpRequest) -> HttpResponse:
     told = side_by_side.told([runs[number] for number in numbers[:MOST]]) if len(runs) >= FEWEST else None
     context = {"told": told, "fewest": FEWEST, "most": MOST, "left_out": len(numbers[MOST:])}
     return render(request, "strategies/compare.html", context)
+
+
+@login_required
+@require_GET
+def pending_page(request: HttpRequest, pending_id: int) -> HttpResponse:
+    """How far a long run is; asks again by itself, and goes to the run when it is done."""
+    asked = _seen_pending(request, pending_id)
+    if asked.run_id:
+        page = reverse("strategies:run", args=[asked.run_id])
+        return HttpResponse(headers={"HX-Redirect": page}) if "HX-Request" in request.headers else redirect(page)
+    context = {"asked": asked, "standing": pending.standing(asked), "strategy": strategies().get(asked.strategy)}
+    return render(request, "strategies/pending.html", context)
+
+
+@login_required
+@require_POST
+def cancel_pending(request: HttpRequest, pending_id: int) -> HttpResponse:
+    require(request.user, Action.RUN)
+    asked = _seen_pending(request, pending_id)
+    pending.cancel(asked)
+    return redirect("strategies:pending-run", asked.pk)
+
+
+def _seen_pending(request: HttpRequest, pending_id: int) -> PendingRun:
+    return get_object_or_404(PendingRun.objects.visible_to(request.user).select_related("owner", "data"), pk=pending_id)

@@ -88,6 +88,7 @@ PURE = [
     "strategies/metrics.py",
     "strategies/quality.py",
     "strategies/panel.py",
+    "strategies/single.py",
     "strategies/sizing.py",
     "strategies/stops.py",
     "strategies/terms.py",

@@ -1,0 +1,149 @@
+"""Runs that take long: asked for with their rows kept, owed as a job, worked out in a process of their own.
+
+The run appears when it is done, once, however often the job was tried; a cancelled one never does.
+"""
+
+import json
+import logging
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Sequence
+
+from django.conf import settings
+from django.db import transaction
+from django.utils import timezone
+
+from strategies import pricepack, services, single
+from strategies.backtest import Spec
+from strategies.library import strategies, with_defaults
+from strategies.models import PendingRun, Source
+from strategies.prices import Prices
+from strategies.standing import Standing
+from strategies.terms import Terms
+from tradeops.core.jobs.models import Job, State
+from tradeops.core.jobs.runner import TryAgain
+from tradeops.core.jobs.services import owe
+
+logger = logging.getLogger(__name__)
+
+BACKTEST = "backtest"
+LOOK_SECONDS, UNDER_WAY_SHOWN = 1.0, 10
+
+
+def is_long(spec: Spec, all_prices: Sequence[Prices]) -> bool:
+    return single.seconds(spec, all_prices) > single.LONG_SECONDS
+
+
+def start(owner, spec: Spec, all_prices: Sequence[Prices], source: str = Source.UPLOAD) -> PendingRun:
+    """Keeps what is asked with its rows, and owes it."""
+    asked = PendingRun(
+        owner=owner,
+        strategy=spec.strategy,
+        parameters=spec.parameters,
+        terms=spec.terms.told(),
+        source=source,
+        estimated_seconds=single.seconds(spec, all_prices),
+    )
+    with transaction.atomic():
+        asked.data = services.keep_prices(all_prices, pricepack.pack(all_prices))
+        asked.save()
+        owe(BACKTEST, str(asked.pk), owner=owner)
+    return asked
+
+
+def cancel(asked: PendingRun) -> None:
+    """A run that is done stays."""
+    PendingRun.objects.filter(pk=asked.pk, cancelled_at=None, run=None).update(cancelled_at=timezone.now())
+    asked.refresh_from_db(fields=["cancelled_at", "run"])
+
+
+def under_way(user) -> list[PendingRun]:
+    """Those of the user that are neither done nor at their end, newest first."""
+    jobs = Job.objects.visible_to(user).unfinished().filter(kind=BACKTEST).order_by("-pk")[:UNDER_WAY_SHOWN]
+    asked = PendingRun.objects.visible_to(user).filter(run=None, cancelled_at=None)
+    return list(asked.filter(pk__in=[int(job.key) for job in jobs]).order_by("-pk"))
+
+
+def standing(asked: PendingRun) -> Standing:
+    """How far it is, in the words of jobs."""
+    if asked.run_id:
+        return Standing(State.SUCCEEDED, 100)
+    if asked.cancelled_at:
+        return Standing(State.FAILED, 0, reason="Cancelled.")
+    job = Job.objects.filter(kind=BACKTEST, key=str(asked.pk)).order_by("pk").last()
+    if job is None:
+        return Standing(State.FAILED, 0, reason="The run was deleted.")
+    return Standing(job.state, min(job.progress, 99), max(1, job.attempts), job.reason)
+
+
+def work_out(asked: PendingRun, report: Callable[[int], None]) -> dict[str, object]:
+    """Does what is asked and keeps the run; what is done or cancelled is left as it is."""
+    if asked.run_id:
+        return {"run": asked.run_id}
+    spec = Spec(asked.strategy, with_defaults(strategies()[asked.strategy], asked.parameters), Terms(**asked.terms))
+    told = single.told(spec, services.kept_pack(asked.data), asked.data_id, str(settings.STRATEGIES_DIR))
+    answer = _computed(told, asked.estimated_seconds, report, lambda: _is_cancelled(asked))
+    if answer is None:
+        return {"run": "cancelled"}
+    if "refused" in answer:
+        raise ValueError(answer["refused"])
+    return {"run": _keep(asked, spec, answer["summary"])}
+
+
+def _keep(asked: PendingRun, spec: Spec, summary: dict) -> int | str:
+    with transaction.atomic():
+        row = PendingRun.objects.select_for_update().get(pk=asked.pk)
+        if row.cancelled_at:
+            return "cancelled"
+        if not row.run_id:
+            run = services.unsaved_run(asked.owner, spec, summary, asked.data_id)
+            run.source, run.data = asked.source, asked.data
+            run.save()
+            row.run = run
+            row.save(update_fields=["run"])
+        return row.run_id
+
+
+def _is_cancelled(asked: PendingRun) -> bool:
+    return PendingRun.objects.filter(pk=asked.pk).exclude(cancelled_at=None).exists()
+
+
+def _computed(
+    told: bytes, estimated: float, report: Callable[[int], None], is_stopped: Callable[[], bool]
+) -> dict | None:
+    """The answer of a process of its own; None when it was stopped before or in between."""
+    if is_stopped():
+        return None
+    pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "cwd": settings.BASE_DIR}
+    command = [sys.executable, "-m", "strategies.single"]
+    with tempfile.TemporaryFile() as said, subprocess.Popen(command, stderr=said, **pipes) as process:
+        try:
+            written = _communicated(process, told, estimated, report, is_stopped)
+        finally:
+            process.kill()  # nothing to a process that has ended
+        if written is not None and process.wait():
+            said.seek(0)
+            logger.error("A backtest died: %s", said.read().decode(errors="replace")[-2000:])
+            raise TryAgain("The process that works the backtest out died.")
+    return None if written is None else json.loads(written)
+
+
+def _communicated(
+    process: subprocess.Popen,
+    told: bytes,
+    estimated: float,
+    report: Callable[[int], None],
+    is_stopped: Callable[[], bool],
+) -> bytes | None:
+    """What the process writes. Its progress is the time it has taken of what was estimated, never quite all."""
+    began, sent = time.monotonic(), told
+    while True:
+        try:
+            return process.communicate(sent, timeout=LOOK_SECONDS)[0]
+        except subprocess.TimeoutExpired:
+            sent = None  # all of it is under way
+            report(min(95, int(100 * (time.monotonic() - began) / max(1.0, estimated))))
+            if is_stopped():
+                return None

@@ -1,0 +1,120 @@
+"""Long runs: asked for with 202, worked out apart, kept once, cancelled; on the desk with progress."""
+
+import pytest
+
+from strategies import pending, services, single
+from strategies.models import PendingRun, Run
+from tests.strategies.test_api import RUN, SHORT, run_up, upload
+from tests.strategies.test_results import UP
+from tests.strategies.test_views import PAGE, VALUES
+from tradeops.core.jobs import runner
+from tradeops.core.jobs.models import Job
+
+pytestmark = pytest.mark.django_db
+LATER = {"Prefer": "respond-async, wait=10"}
+
+
+@pytest.fixture(autouse=True)
+def handlers():
+    runner.load_handlers()
+
+
+def ask(client, **more):
+    return client.post(RUN, {"file": upload(UP)} | SHORT | more, headers=LATER)
+
+
+@pytest.fixture
+def asked(api, alice) -> PendingRun:
+    assert ask(api(alice)).status_code == 202
+    return PendingRun.objects.get()
+
+
+def test_who_does_not_wait_is_told_where_to_look_and_gets_the_same_run(api, alice):
+    client = api(alice)
+    answer = ask(client)
+    address = answer.json()["status_url"]
+    assert (answer.status_code, answer.json()["status"], answer["Location"]) == (202, "queued", address)
+    assert client.get(address).json()["status"] == "queued" and not Run.objects.exists()
+    assert runner.run_owed() == 1
+    told = client.get(address).json()
+    assert (told["status"], told["progress"], told["run_id"]) == ("succeeded", 100, Run.objects.get().pk)
+    apart, at_once = client.get(told["run_url"]).json(), run_up(client).json()
+    own = ("run_id", "charts", "created_at")
+    assert {k: v for k, v in apart.items() if k not in own} == {k: v for k, v in at_once.items() if k not in own}
+
+
+def test_a_long_run_on_bars_of_the_desk_is_not_waited_for(api, alice, monkeypatch):
+    monkeypatch.setattr("strategies.asked.read_stored", lambda wanted: services.sample_prices()[0])
+    body = {"tickers": ["AAPL"], "strategy": "buy_and_hold"}
+    assert api(alice).post(RUN, body, format="json").status_code == 200
+    monkeypatch.setattr(single, "LONG_SECONDS", 0.01)
+    assert api(alice).post(RUN, body, format="json").status_code == 202
+
+
+def test_a_cancelled_run_never_appears(api, alice, asked):
+    client, address = api(alice), f"/algorithm/runs/pending/{asked.pk}"
+    assert client.delete(address).status_code == 204
+    assert runner.run_owed() == 1
+    assert client.get(address).json() | {"created_at": 0, "estimated_seconds": 0} == {
+        "id": asked.pk, "status": "failed", "progress": 0, "reason": "Cancelled.", "created_at": 0,
+        "estimated_seconds": 0,
+    }  # fmt: skip
+    assert client.delete(address).status_code == 409
+    assert not Run.objects.exists()
+
+
+def test_a_run_is_stopped_when_it_is_cancelled_in_between(asked, monkeypatch):
+    looks, seen = iter([False, True]), []
+    monkeypatch.setattr(pending, "LOOK_SECONDS", 0.01)
+    monkeypatch.setattr(pending, "_is_cancelled", lambda asked: next(looks))
+    assert pending.work_out(asked, seen.append) == {"run": "cancelled"}
+    assert len(seen) == 1 and not Run.objects.exists()
+
+
+def test_a_killed_process_is_tried_again_and_the_run_is_kept_once(asked, monkeypatch):
+    monkeypatch.setattr(pending.sys, "executable", "/bin/false")
+    with pytest.raises(runner.TryAgain):
+        pending.work_out(asked, lambda percentage: None)
+    monkeypatch.undo()
+    first = pending.work_out(asked, lambda percentage: None)
+    assert pending.work_out(PendingRun.objects.get(), lambda percentage: None) == first
+    assert pending.work_out(asked, lambda percentage: None) == first  # a runner that was thought dead
+    assert Run.objects.count() == 1
+
+
+def test_a_run_that_cannot_be_is_told_by_the_job(api, alice):
+    told = ask(api(alice), slow="100").json()
+    runner.run_owed()
+    found = api(alice).get(told["status_url"]).json()
+    assert found["status"] == "failed" and "needs at least 100" in found["reason"]
+
+
+def test_it_belongs_to_its_owner(api, bob, asked):
+    for method in ("get", "delete"):
+        assert getattr(api(bob), method)(f"/algorithm/runs/pending/{asked.pk}").status_code == 404
+
+
+def test_the_page_of_a_long_run_shows_its_progress_and_goes_to_the_run(client, alice, bob, monkeypatch):
+    client.force_login(alice)
+    monkeypatch.setattr(single, "LONG_SECONDS", 0.0)
+    address = client.post(PAGE, VALUES | {"file": upload(UP)}).headers["Location"]
+    asked = PendingRun.objects.get()
+    assert address == f"{PAGE}pending/{asked.pk}/"
+    page = client.get(address).content.decode()
+    assert "Queued" in page and 'hx-trigger="every 2s' in page and "<progress" in page
+    assert address in client.get(PAGE).content.decode()
+    runner.run_owed()
+    run_page = f"{PAGE}{Run.objects.get().pk}/"
+    assert client.get(address).headers["Location"] == run_page
+    assert client.get(address, headers={"HX-Request": "true"}).headers["HX-Redirect"] == run_page
+    assert address not in client.get(PAGE).content.decode()
+    client.force_login(bob)
+    assert client.get(address).status_code == 404
+
+
+def test_a_long_run_is_cancelled_from_its_page(client, alice, asked):
+    client.force_login(alice)
+    assert client.post(f"{PAGE}pending/{asked.pk}/cancel/").status_code == 302
+    page = client.get(f"{PAGE}pending/{asked.pk}/").content.decode()
+    assert "Cancelled." in page and "hx-trigger" not in page
+    assert Job.objects.get().state == "queued"
