@@ -31,16 +31,16 @@ def quick_passwords(settings):
 
 @pytest.fixture(autouse=True)
 def clean_cache(monkeypatch):
-    """Nothing is counted or remembered by the next test, and no sign-in or page by the next request."""
+    """Nothing is counted or remembered by the next test, and no sign-in or row by the next request."""
     from django.core.cache import cache
 
     from tradeops.core.users import limits, signed_in
-    from trades.quick import kept_pages
+    from trades.quick import kept_rows
 
     cache.clear()
     limits.shares.clear()
     monkeypatch.setattr(signed_in, "KEPT_SECONDS", 0)
-    monkeypatch.setattr(kept_pages, "KEPT_SECONDS", 0)
+    kept_rows.forget()
 
 
 @pytest.fixture(autouse=True, scope="session")

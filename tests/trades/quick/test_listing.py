@@ -1,32 +1,42 @@
-"""The short way to a page gives the view's page to the byte; one that is kept is given while no account has moved."""
+"""The short way to a page gives the view's page to the byte; a row is written once for as long as it says the same."""
+
+from decimal import Decimal
 
 import pytest
 
 from tests.factories import bearer, book, make_account
 from tests.trades.conftest import at
-from trades.quick import kept_pages, listing
+from trades.models import Trade
+from trades.quick import listing
+from trades.services import correct_version
 
 pytestmark = [pytest.mark.django_db, pytest.mark.services]  # the short way is PostgreSQL's
 
 
 @pytest.fixture
 def pages(client, monkeypatch):
-    """`pages(query, signed, quick=True)`: an answer, by the short way or by the view; how often rows were read."""
+    """`pages(query, signed, quick=True)`: an answer, by the short way or by the view;
+    how often a page was read, and how many rows were written."""
 
     class Pages:
-        read = 0
+        read = written = 0
 
         def __call__(self, query, signed, quick=True):
             monkeypatch.setattr("trades.api.list_quickly", listing.list_quickly if quick else lambda request: None)
             return client.get(f"/trades/?{query}", headers=signed)
 
-    asked, take = Pages(), listing.Page.take
+    asked, ask, write_rows = Pages(), listing.Page.ask, listing.write_rows
 
     def counted(page, *arguments):
         asked.read += 1
-        return take(page, *arguments)
+        return ask(page, *arguments)
 
-    monkeypatch.setattr(listing.Page, "take", counted)
+    def counted_rows(keys):
+        asked.written += len(keys)
+        return write_rows(keys)
+
+    monkeypatch.setattr(listing.Page, "ask", counted)
+    monkeypatch.setattr(listing, "write_rows", counted_rows)
     return asked
 
 
@@ -58,23 +68,32 @@ def test_every_page_is_the_views_forth_and_back(pages, accounts, alice, query):
         query = last
 
 
-def test_a_page_is_kept_until_an_account_moves(pages, accounts, alice, bob, monkeypatch):
-    monkeypatch.setattr(kept_pages, "KEPT_SECONDS", 60)
+@pytest.mark.parametrize(("who", "few"), [("alice", 0), ("carol", 8)])
+def test_whoever_has_many_accounts_or_sees_all_books_is_given_the_views_page(
+    pages, accounts, request, who, few, monkeypatch
+):
+    monkeypatch.setattr(listing, "FEW", few)
+    signed = bearer(request.getfixturevalue(who))
+    for query in ("page_size=4", "ticker=MSFT"):
+        assert pages(query, signed).content == pages(query, signed, quick=False).content
+    assert pages.read == 2
+
+
+def test_a_row_is_written_once_and_again_when_its_trade_has_realized_something_else(pages, accounts, alice, bob):
     signed = bearer(alice)
     first = pages("ticker=AAPL", signed)
-    assert pages("ticker=AAPL", signed).content == first.content
-    assert pages.read == 1
+    assert pages("ticker=AAPL&page_size=5", signed).json()["results"] == first.json()["results"][:5]
+    assert pages.written == 7
     assert pages("ticker=AAPL", bearer(bob)).json()["results"][0]["quantity"] == "9"
-    book(accounts[0], "BUY", "5", "5")
-    assert pages("ticker=AAPL", signed).json()["results"][0]["quantity"] == "5"
-    make_account(alice, "Third")
-    reads = pages.read
-    pages("ticker=AAPL", signed)
-    assert pages.read == reads + 1
+    book(accounts[0], "BUY", "5", "1", executed_at=at(-1))  # before all others: it refolds them
+    quick, full = pages("ticker=AAPL", signed), pages("ticker=AAPL", signed, quick=False)
+    assert quick.content == full.content != first.content
 
 
-def test_who_sees_all_books_is_kept_no_page(pages, accounts, carol, monkeypatch):
-    monkeypatch.setattr(kept_pages, "KEPT_SECONDS", 60)
-    for _ in range(2):
-        assert len(pages("", bearer(carol)).json()["results"]) == 15
-    assert pages.read == 2
+def test_a_corrected_trade_is_shown_as_it_stands(pages, accounts, alice):
+    signed = bearer(alice)
+    trade = Trade.objects.get(pk=pages("", signed).json()["results"][0]["id"])
+    correct_version(trade, {"price": Decimal("77")}, actor=alice)
+    quick, full = pages("", signed), pages("", signed, quick=False)
+    assert quick.content == full.content
+    assert quick.json()["results"][0]["price"] == "77"
