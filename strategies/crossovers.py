@@ -27,34 +27,29 @@ LOWEST_BITS = np.uint64(0x0101010101010101)  # of eight bytes
 def moving_averages(values, windows):
     """float64[k, n]: the simple average over each window, zero before there are enough values.
 
-    The same sums in the same order as `indicators.window_sums`, and so the same to the last bit.
+    The same sums in the same order as `indicators.sums_of_windows`, and so the same to the last bit.
     """
     n = len(values)
-    found, tails = np.zeros((len(windows), n)), np.zeros(n)
+    found, doubled, length = np.zeros((len(windows), n)), values.copy(), 1
+    while length <= windows.max():
+        for row in range(len(windows)):
+            window = windows[row]
+            if window & length and window <= n:
+                first = window & (length - 1)
+                _add(found[row, window - 1 :], doubled[first:])
+        for at in range(n - 2 * length + 1):
+            doubled[at] += doubled[at + length]
+        length *= 2
     for row in range(len(windows)):
-        window, average = windows[row], found[row]
-        for block in range(0, n, window):
-            stop = min(block + window, n)
-            reach = window - 1 if block else -n  # a window reaches back into the block before; the first has none
-            _head_and_tail(values[block:stop], tails[max(0, block - reach) :], tails[block:stop], average[block:stop])
-            if not block:
-                average[:stop] = 0.0
-            if stop == block + window:  # the window is this block
-                average[stop - 1] = tails[block]
         for at in range(n):
-            average[at] /= window
+            found[row, at] /= windows[row]
     return found
 
 
 @njit(cache=True)
-def _head_and_tail(values, tails_before, tails, sums):
-    """Two chains of additions side by side: sums from the block's beginning, and from its end into `tails`."""
-    head, tail, last = 0.0, 0.0, len(values) - 1
-    for at in range(len(values)):
-        head += values[at]
-        sums[at] = tails_before[at] + head
-        tail += values[last - at]
-        tails[last - at] = tail
+def _add(sums, pieces):
+    for at in range(len(sums)):
+        sums[at] += pieces[at]
 
 
 @njit(cache=True, error_model="numpy")
@@ -139,7 +134,7 @@ def _account(signs, words, table, close, fills, delay, cash, fee, cut, row):
         leave = min(turn + delay, n)
         quantity = cash / (fills[entry] * (1.0 + fee))
         value = quantity * close[entry]
-        _add(sums, entry >= cut, value / cash - 1.0)
+        _note(sums, entry >= cut, value / cash - 1.0)
         worst, peak = min(worst, value / peak), max(peak, value)
         middle = min(max(cut, entry + 1), leave)
         total, squares, peak, worst = _hold(table, entry + 1, middle, quantity, peak, worst)
@@ -151,7 +146,7 @@ def _account(signs, words, table, close, fills, delay, cash, fee, cut, row):
         put_in, cash = cash, quantity * close[n - 1]
         if leave < n:
             cash = quantity * fills[leave] * (1.0 - fee)
-            _add(sums, leave >= cut, cash / (quantity * close[leave - 1]) - 1.0)
+            _note(sums, leave >= cut, cash / (quantity * close[leave - 1]) - 1.0)
             worst, peak = min(worst, cash / peak), max(peak, cash)
             closed, won = closed + 1, won + (cash > put_in)
             if leave < cut:
@@ -161,24 +156,25 @@ def _account(signs, words, table, close, fills, delay, cash, fee, cut, row):
 
 
 @njit(cache=True)
-def _add(sums, is_after, change):
+def _note(sums, is_after, change):
     place = 2 if is_after else 0
     sums[place] += change
     sums[place + 1] += change * change
 
 
 @njit(cache=True)
-def crossovers(averages, pairs, slows, tie, close, opens, delays, cash, fees, cut):
+def crossovers(averages, pairs, slows, tie, table, close, opens, delays, cash, fees, cut):
     """float64[k, COLUMNS]: what each pair of rows of `averages` comes to.
 
     averages   float64[m, n]   of the closes
     pairs      int64[k, 2]     rows of the fast and the slow one; `slows` int64[k] are the slow windows
+    table      what `stretches` laid down of the closes
     delays     int64[k]        0 deals at the turn's close, 1 at the open of the bar after it
     fees       float64[k]      fraction of each side's notional
     cut        int             bars in sample, 1 .. n
     """
     found = np.empty((len(pairs), COLUMNS))
-    table, n = stretches(close), len(close)
+    n = len(close)
     words = np.zeros(n // 8 + 1, dtype=np.uint64)
     signs = words.view(np.int8)
     for place in range(len(pairs)):

@@ -6,8 +6,8 @@ on which the target changes (`close`) or at the next bar's open (`next_open`; a 
 The fee is a share of each side's notional. What is open at the end is marked at the last close without an exit fee.
 """
 
-from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 
@@ -22,8 +22,7 @@ class RangeError(ValueError):
     """The account grew or shrank beyond what can be worked with exactly."""
 
 
-@dataclass(frozen=True, slots=True)
-class Trade:
+class Trade(NamedTuple):
     """One round trip, or the open one at the end (then `exit_bar` and `exit_price` are None).
 
     Where it was dealt in parts, the prices are their averages and `quantity` is all that was entered.
@@ -99,18 +98,9 @@ def run(
         raise ValueError(f"fill is {fill!r}; it must be one of {', '.join(FILLS)}")
     if fill == NEXT_OPEN and prices.open is None:
         raise ValueError(f"{prices.ticker} has no open prices, which fill=next_open needs")
-    cash = float(initial_investment)
-    equity = np.empty(len(prices))
-    trades, since = [], 0
-    for entry, leave in _round_trips(target, fill):
-        require_in_range(cash)
-        equity[since:entry] = cash
-        trade, cash = _trade(prices, entry, leave, cash, fee_rate, fill)
-        held = slice(entry, leave)
-        equity[held] = trade.quantity * prices.close[held]
-        since = len(prices) if leave is None else leave
-        trades.append(trade)
-    equity[since:] = cash
+    trips = _round_trips(target, fill)
+    trades, cash = _trades(prices, trips, float(initial_investment), fee_rate, fill)
+    equity = _equity(prices.close, trips, trades, float(initial_investment), cash)
     require_in_range(float(equity.min()), float(equity.max()))
     return Result(prices, target, tuple(trades), equity, float(initial_investment), _unfilled(target, fill))
 
@@ -121,37 +111,58 @@ def _unfilled(target: np.ndarray, fill: str) -> tuple[Unfilled, ...]:
     return (Unfilled(len(target) - 1, 1, NO_NEXT_BAR),) if is_late else ()
 
 
-def _round_trips(target: np.ndarray, fill: str) -> Iterator[tuple[int, int | None]]:
-    """Bars of entry and exit fills; the exit is None where the position is still open at the end."""
-    is_in = np.asarray(target) > 0
-    entries = np.flatnonzero(is_in & ~np.concatenate(([False], is_in[:-1]))).tolist()
-    exits = (np.flatnonzero(is_in[:-1] & ~is_in[1:]) + 1).tolist()
-    delay = 1 if fill == NEXT_OPEN else 0
-    for place, entry in enumerate(entries):
-        leave = exits[place] + delay if place < len(exits) else None
-        if entry + delay < len(is_in):
-            yield entry + delay, leave if leave is not None and leave < len(is_in) else None
+def _round_trips(target: np.ndarray, fill: str) -> tuple[np.ndarray, np.ndarray]:
+    """Bars of entry fills and of exit fills; an exit may be lacking, where the position is open at the end."""
+    is_in = np.zeros(len(target) + 1, dtype=bool)
+    np.greater(target, 0, out=is_in[1:])
+    turns = np.flatnonzero(is_in[1:] != is_in[:-1]) + (1 if fill == NEXT_OPEN else 0)
+    turns = turns[turns < len(target)]
+    return turns[::2], turns[1::2]
 
 
-def _trade(
-    prices: Prices, entry: int, leave: int | None, cash: float, fee_rate: float, fill: str
-) -> tuple[Trade, float]:
-    """The round trip bought with all of `cash`, and the cash after it."""
-    fills = prices.close if fill == CLOSE else prices.open
-    entry_price = float(fills[entry])
-    quantity = cash / (entry_price * (1.0 + fee_rate))
-    fees = quantity * entry_price * fee_rate
-    if leave is None:
-        exit_price, proceeds = None, quantity * float(prices.close[-1])
-    else:
-        exit_price = float(fills[leave])
-        proceeds = quantity * exit_price * (1.0 - fee_rate)
-        fees += quantity * exit_price * fee_rate
-    figures = (quantity, fees, proceeds - cash, proceeds / cash - 1.0)
-    return Trade(entry, entry_price, leave, exit_price, *figures, 1, "" if leave is None else SIGNAL), proceeds
+def _trades(
+    prices: Prices, trips: tuple[np.ndarray, np.ndarray], cash: float, fee_rate: float, fill: str
+) -> tuple[list[Trade], list[float]]:
+    """Each round trip, bought with all of the cash there is, and the cash after it."""
+    fills, trades, after = prices.close if fill == CLOSE else prices.open, [], []
+    entries, exits = (bars.tolist() for bars in trips)
+    entry_prices, exit_prices = (fills[bars].tolist() for bars in trips)
+    for place, (entry, entry_price) in enumerate(zip(entries, entry_prices, strict=True)):
+        require_in_range(cash)
+        quantity = cash / (entry_price * (1.0 + fee_rate))
+        fees = quantity * entry_price * fee_rate
+        if place < len(exits):
+            leave, exit_price, reason = exits[place], exit_prices[place], SIGNAL
+            proceeds = quantity * exit_price * (1.0 - fee_rate)
+            fees += quantity * exit_price * fee_rate
+        else:
+            leave, exit_price, reason = None, None, ""
+            proceeds = quantity * float(prices.close[-1])
+        figures = (quantity, fees, proceeds - cash, proceeds / cash - 1.0)
+        trades.append(Trade(entry, entry_price, leave, exit_price, *figures, 1, reason))
+        cash = proceeds
+        after.append(cash)
+    return trades, after
+
+
+def _equity(
+    close: np.ndarray, trips: tuple[np.ndarray, np.ndarray], trades: list[Trade], cash: float, after: list[float]
+) -> np.ndarray:
+    """What the account is worth after each bar's fills: cash and quantity in turns, the latter at the close."""
+    turns = np.empty(len(trips[0]) + len(trips[1]), dtype=np.int64)
+    turns[::2], turns[1::2] = trips
+    amounts = np.empty(len(turns) + 1)
+    amounts[0] = cash
+    amounts[1::2] = [trade.quantity for trade in trades]
+    amounts[2::2] = after[: len(trips[1])]
+    lengths = np.diff(np.concatenate(([0], turns, [len(close)])))
+    equity = np.repeat(amounts, lengths)
+    is_held = np.repeat(np.arange(len(amounts)) % 2 == 1, lengths)
+    return np.multiply(equity, close, out=equity, where=is_held)
 
 
 def require_in_range(*values: float) -> None:
     """Far from where doubles underflow or become infinite; prices are bounded, so one trade cannot jump across."""
-    if not all(1e-200 < value < 1e200 for value in values):
-        raise RangeError("The account's value leaves the range 1e-200 to 1e200.")
+    for value in values:
+        if not 1e-200 < value < 1e200:
+            raise RangeError("The account's value leaves the range 1e-200 to 1e200.")

@@ -5,7 +5,7 @@ Every window is summed from its own values only, never as a difference of runnin
 never changes when bars are cut off behind it, to the last bit.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import wraps
 from itertools import accumulate
@@ -53,25 +53,30 @@ def window_sums(values: np.ndarray, window: int) -> np.ndarray:
     window   int                   1 <= window
     ->       float64[n-window+1]   sum of values[i : i+window] at place i; empty when n < window
 
-    The values are cut into blocks of `window`; a window then is the tail of one block and the head of the next
-    (van Herk 1992), so two cumulative sums over short rows give all of them.
     Raises ValueError if window < 1.
     """
-    if window < 1:
-        raise ValueError(f"window is {window}; it must be at least 1")
-    n = len(values)
-    if n < window:
-        return np.empty(0)
-    blocks = -(-n // window)
-    padded = np.zeros((blocks, window))
-    padded.reshape(-1)[:n] = values
-    heads = np.cumsum(padded, axis=1).reshape(-1)
-    tails = np.cumsum(padded[:, ::-1], axis=1)[:, ::-1].reshape(-1)
-    sums = tails[: n - window + 1].copy()
-    sums[1:] += heads[window:n]
-    # A window that is exactly one block is that block's tail already.
-    sums[window::window] = tails[window : n - window + 1 : window]
-    return sums
+    return sums_of_windows(values, (window,))[0]
+
+
+def sums_of_windows(values: np.ndarray, windows: Sequence[int]) -> list[np.ndarray]:
+    """`window_sums` of several windows at the price of little more than one.
+
+    The sums of 1, 2, 4 ... values in a row come from each other by doubling; a window is put together from those
+    that its binary digits name, the shortest first.
+    """
+    if min(windows) < 1:
+        raise ValueError(f"window is {min(windows)}; it must be at least 1")
+    found: list[np.ndarray | None] = [None] * len(windows)
+    doubled, length, longest = values, 1, min(max(windows), len(values))
+    while True:
+        for place, window in enumerate(windows):
+            if window & length and window <= len(values):
+                first = window & (length - 1)
+                piece = doubled[first : first + len(values) - window + 1]
+                found[place] = piece.copy() if found[place] is None else np.add(found[place], piece, out=found[place])
+        if 2 * length > longest:
+            return [np.empty(0) if sums is None else sums for sums in found]
+        doubled, length = doubled[:-length] + doubled[length:], 2 * length
 
 
 @_remembered

@@ -70,12 +70,13 @@ def _walk(close, fills, target, delay, cash, fee, equity):
 
 def _crossover_rows(grid: Grid, combinations: Sequence[dict], prices: Prices) -> Iterator[dict]:
     """Blocks of combinations in one compiled call each; what cannot be run is told with its reason."""
+    table = crossovers.stretches(prices.close)
     for block in batched(combinations, max(1, BLOCK_BYTES // (16 * len(prices)))):
         deciding = list(zip(grid.column("slow", block), grid.column("fill", block), strict=True))
         tried = dict(zip(deciding, block, strict=True))
         skips = {key: skip for key, values in tried.items() if (skip := unfit(grid.spec(values), prices))}
         fit = [values for key, values in zip(deciding, block, strict=True) if key not in skips] if skips else block
-        found = _fit_rows(grid, fit, prices) if fit else iter(())
+        found = _fit_rows(grid, fit, prices, table) if fit else iter(())
         if not skips:
             yield from found
             continue
@@ -83,7 +84,7 @@ def _crossover_rows(grid: Grid, combinations: Sequence[dict], prices: Prices) ->
             yield values | _impossible(skips[key].reason) if key in skips else next(found)
 
 
-def _fit_rows(grid: Grid, combinations: Sequence[dict], prices: Prices) -> Iterator[dict]:
+def _fit_rows(grid: Grid, combinations: Sequence[dict], prices: Prices, table: np.ndarray) -> Iterator[dict]:
     """The rows of combinations that can be run, in columns until the last moment."""
     fast, slow = grid.column("fast", combinations), grid.column("slow", combinations)
     windows = np.unique([fast, slow])
@@ -94,7 +95,7 @@ def _fit_rows(grid: Grid, combinations: Sequence[dict], prices: Prices) -> Itera
     fees = np.array(grid.column("fee_bps", combinations), dtype=float) / 10_000
     cash, cut = grid.base.terms.initial_investment, grid.cut(len(prices))
     found = crossovers.crossovers(
-        averages, pairs, np.array(slow), TIE, prices.close, opens, delays, cash, fees, cut
+        averages, pairs, np.array(slow), TIE, table, prices.close, opens, delays, cash, fees, cut
     ).T  # fmt: skip
     _require_in_range(found[crossovers.FINAL].min(), found[crossovers.FINAL].max())
     figures = _columns(found, cash, len(prices) - 1, cut - 1, bars_per_year(prices.times))

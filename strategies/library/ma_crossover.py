@@ -7,7 +7,7 @@ it, so there is no entry just because fast is above slow on the first bar where 
 
 import numpy as np
 
-from strategies.indicators import MOVING_AVERAGES, exponential_moving_average, moving_average, window_sums
+from strategies.indicators import MOVING_AVERAGES, exponential_moving_average, moving_average, sums_of_windows
 from strategies.parameters import Parameter, Problem
 from strategies.prices import Prices
 
@@ -42,11 +42,9 @@ def minimum_bars(parameters: dict) -> int:
 def signals(prices: Prices, parameters: dict) -> np.ndarray:
     """Target position per bar, float64[n]: 1.0 from a turn up, -1.0 from a turn down, 0.0 before the first."""
     fast, slow = parameters["fast"], parameters["slow"]
-    target = np.zeros(len(prices))
     turns, signs = crossings(prices.close, fast, slow, parameters.get("average", "sma"))
-    for turn, following, sign in zip(turns, [*turns, len(target)][1:], signs, strict=True):
-        target[turn:following] = sign
-    return target
+    lengths = np.diff(np.concatenate(([0], turns, [len(prices)])))
+    return np.repeat(np.concatenate(([0.0], signs)), lengths)
 
 
 def overlays(prices: Prices, parameters: dict) -> dict[str, np.ndarray]:
@@ -56,19 +54,22 @@ def overlays(prices: Prices, parameters: dict) -> dict[str, np.ndarray]:
     return {f"{kind.upper()} {window}": moving_average(kind, prices.close, window) for window in windows}
 
 
-def crossings(close: np.ndarray, fast: int, slow: int, average: str = "sma") -> tuple[list[int], list[int]]:
-    """Bars where the sign of fast - slow turns, and the new sign (+1 or -1) at each."""
+def crossings(close: np.ndarray, fast: int, slow: int, average: str = "sma") -> tuple[np.ndarray, np.ndarray]:
+    """Bars where the sign of fast - slow turns, int64[k], and the new sign (+1 or -1) at each."""
     fast_average, slow_average = _averages(close, fast, slow, average)
-    gap = fast_average - slow_average
-    untied = np.flatnonzero(np.abs(gap) > TIE * slow_average)
-    is_above = gap[untied] > 0
+    gap, room = fast_average - slow_average, TIE * slow_average
+    is_above, is_untied = gap > room, np.abs(gap) > room
+    places = None if is_untied.all() else np.flatnonzero(is_untied)
+    if places is not None:
+        is_above = is_above[places]
     changes = np.flatnonzero(is_above[1:] != is_above[:-1]) + 1
-    turns = untied[changes] + (slow - 1)
-    return turns.tolist(), np.where(is_above[changes], 1, -1).tolist()
+    turns = changes if places is None else places[changes]
+    return turns + (slow - 1), np.where(is_above[changes], 1, -1)
 
 
 def _averages(close: np.ndarray, fast: int, slow: int, average: str) -> tuple[np.ndarray, np.ndarray]:
     """Both averages from the first bar on where both exist."""
     if average == "sma":
-        return window_sums(close, fast)[slow - fast :] / fast, window_sums(close, slow) / slow
+        fast_sums, slow_sums = sums_of_windows(close, (fast, slow))
+        return fast_sums[slow - fast :] / fast, slow_sums / slow
     return tuple(exponential_moving_average(close, window)[slow - 1 :] for window in (fast, slow))
