@@ -10,7 +10,7 @@ import contextlib
 import logging
 import os
 import socket
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from datetime import datetime, timedelta
 from uuid import uuid4
 
@@ -29,7 +29,7 @@ from .feed_store import MINUTE, LostTheFeed
 from .frames import average_frame, encode, quote_fields
 from .models import Source
 from .replaying import end_replay
-from .simulation import TICKERS, Simulation, check_seed
+from .simulation import TICKERS, Character, Simulation, check_seed, start_levels
 from .sources import TickSource
 from .sources.alpaca import AlpacaAccess, AlpacaSource
 from .sources.replay import ReplaySource
@@ -59,6 +59,7 @@ async def run_feed(
     seed: int | None = None,
     speed: float = 1.0,
     source: str = Source.SIMULATED.value,
+    characters: Mapping[str, Character] | None = None,
     on_flush: OnFlush | None = None,
     on_wait: OnWait | None = None,
 ) -> None:
@@ -66,10 +67,11 @@ async def run_feed(
 
     seed       of the simulated market; None goes on with the stored one
     speed      market seconds a second
+    characters what the simulated market is made of, in this order; None is the tickers that people know
     on_flush   called with each flush that was published
     on_wait    awaited about once a second while another process runs the feed
     """
-    feed = Feed(seed=seed, speed=speed, source=source, on_flush=on_flush)
+    feed = Feed(seed=seed, speed=speed, source=source, characters=characters, on_flush=on_flush)
     while not stop.is_set():
         try:
             if await feed.stand_by(stop, on_wait):
@@ -105,9 +107,18 @@ async def pause(stop: asyncio.Event, seconds: float) -> None:
 class Feed:
     """One process's wish to be the feed. Raises ValueError as `check_options` does."""
 
-    def __init__(self, *, seed: int | None, speed: float, source: str, on_flush: OnFlush | None):
+    def __init__(
+        self,
+        *,
+        seed: int | None,
+        speed: float,
+        source: str,
+        characters: Mapping[str, Character] | None = None,
+        on_flush: OnFlush | None = None,
+    ):
         check_options(source=source, seed=seed, speed=speed)
         self.seed, self.speed, self.started_with, self.on_flush = seed, speed, source, on_flush
+        self.characters = characters
         self.holder = f"{socket.gethostname()[:24]}:{os.getpid()}:{uuid4().hex[:12]}"
 
     async def stand_by(self, stop: asyncio.Event, on_wait: OnWait | None) -> bool:
@@ -144,7 +155,7 @@ class Feed:
 
     async def begin(self) -> None:
         now = timezone.now()
-        self.plan = plan = await in_database(plan_of)(self.started_with, self.seed, TICKERS)
+        self.plan = plan = await in_database(plan_of)(self.started_with, self.seed, self.levels())
         self.source_name, self.is_outdated = str(plan.source), False
         begun = self.resumption = await in_database(feed_store.take_up)(
             self.holder, self.source_name, plan.seed, plan.tickers, now, plan.levels
@@ -161,6 +172,12 @@ class Feed:
         self.folded, self.averaged_slot = now.replace(second=0, microsecond=0), None
         logger.info("The %s feed runs, from flush %s on.", self.source_name, self.resumption.seq + 1)
 
+    def levels(self) -> dict[str, int]:
+        """Where the simulated market begins, by ticker in its order."""
+        if self.characters is None:
+            return start_levels(TICKERS)
+        return {ticker: character.level for ticker, character in self.characters.items()}
+
     def open_source(self) -> TickSource:
         if self.plan.replay is not None:
             replay, after = self.plan.replay, begins_after(self.plan.replay, self.resumption.flushed_ms)
@@ -169,7 +186,11 @@ class Feed:
             return AlpacaSource(self.plan.tickers, alpaca_access())
         prices = {ticker: start.price for ticker, start in self.resumption.starts.items()}
         simulation = Simulation(
-            self.board.tickers, seed=self.resumption.seed, prices=prices, resumed=self.resumption.seq
+            self.board.tickers,
+            seed=self.resumption.seed,
+            prices=prices,
+            resumed=self.resumption.seq,
+            characters=self.characters or {},
         )
         return SimulatedSource(simulation, speed=self.speed)
 

@@ -9,7 +9,6 @@ from dataclasses import dataclass, field
 from django.db.models import OuterRef, Subquery
 
 from .models import Bar, FeedState, Instrument, Replay, Source, Timeframe
-from .simulation import TICKERS, start_levels
 from .ticks import StoredTicks, to_micros, to_ms
 
 MOST_ALPACA_TICKERS = 1_000
@@ -36,18 +35,17 @@ class Control:
     is_paused: bool = False
 
 
-def plan_of(source: str, seed: int | None, tickers: Iterable[str] = TICKERS) -> Plan:
-    """The plan of a feed that was started with `source`, as things stand."""
+def plan_of(source: str, seed: int | None, levels: Mapping[str, int]) -> Plan:
+    """The plan of a feed that was started with `source`, as things stand; `levels` are of the simulated market."""
     replay = Replay.objects.running()
     if replay is not None:
         return replay_plan(replay)
     if source == Source.ALPACA:
         return alpaca_plan()
-    tickers = tuple(tickers)
-    levels = start_levels(tickers)
+    begin = dict(levels)
     if seed is None and FeedState.objects.current().source == Source.REPLAY:
-        levels |= last_simulated(tickers)  # the market goes on where the replay interrupted it
-    return Plan(source, tickers, levels, seed)
+        begin |= last_simulated(levels)  # the market goes on where the replay interrupted it
+    return Plan(source, tuple(levels), begin, seed)
 
 
 def replay_plan(replay: Replay) -> Plan:

@@ -1,13 +1,14 @@
 """A believable market from a seed: the same seed gives the same ticks, to the byte, on every machine.
 
-Returns of all tickers share a market factor; volatility clusters (GARCH 1,1 on each ticker's own
-shocks); now and then a price jumps by two to four percent; a weak pull keeps prices near
-their level for days. Only integer sums, + - x / and square roots are used, on the raw stream
-of PCG64: exponentials and normal variates differ between machines and versions of numpy.
+Returns of all tickers share a market factor, each as much as its character says; volatility clusters (GARCH 1,1
+on each ticker's own shocks) and is highest at the open and the close of a session; now and then a price jumps by two
+to four percent; a weak pull keeps prices near their level for days. Only integer sums, + - x / and square roots are
+used, on the raw stream of PCG64: exponentials and normal variates differ between machines and versions of numpy.
 """
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from types import MappingProxyType
 
 import numpy as np
 
@@ -21,11 +22,15 @@ LEVELS = {
 }  # fmt: skip
 TICKERS = tuple(LEVELS)
 OTHER_LEVEL = (100.0, 0.018)
+FEWEST_TICKERS, MOST_TICKERS = 10, 10_000
 DEFAULT_SEED = 25
 CENT = 10_000  # micros
 
+# A session follows upon another, round the clock. Its variance is a parabola over it, on average that of the ticker.
 SESSION_SECONDS = 23_400.0
-MARKET_SHARE = 0.55  # correlation with the market factor; between two tickers its square
+NOON_VARIANCE, EDGE_VARIANCE = 0.4, 1.8
+FLUSH_SECONDS = 0.5  # of market time, as it is where nobody hastens it
+MARKET_SHARE = 0.55  # correlation with the market factor; between two tickers the product of theirs
 PULL_SECONDS = 2_400.0
 JUMP_EVERY_SECONDS = 1_000.0  # a ticker; up and down alike
 JUMP_LEAST, JUMP_SPREAD = 0.021, 0.019
@@ -36,6 +41,20 @@ LEVEL_WEIGHT, SHOCK_WEIGHT, VARIANCE_WEIGHT = 0.02, 0.06, 0.92
 
 WORDS_MARKET, WORDS_TICKER = 3, 6
 LOW_16 = np.uint64(0xFFFF)
+
+
+@dataclass(frozen=True, slots=True)
+class Character:
+    """What a ticker is like.
+
+    level          micros    where it begins, and is pulled to
+    volatility     float     standard deviation of a day's return, > 0
+    market_share   float     correlation with the market factor, 0 <= share < 1
+    """
+
+    level: int
+    volatility: float
+    market_share: float = MARKET_SHARE
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,20 +77,29 @@ class Simulation:
     tickers   their order is part of what the seed determines
     seed      0..2**63-1
     prices    micros by ticker to go on from; levels where left out
-    resumed   the flush it goes on after: another stretch of the seed's randomness
+    resumed   the flush it goes on after: another stretch of the seed's randomness, and another hour of the session
+    characters   by ticker; known ones where left out
     """
 
     def __init__(
-        self, tickers=TICKERS, *, seed: int = DEFAULT_SEED, prices: Mapping[str, int] | None = None, resumed=0
+        self,
+        tickers=TICKERS,
+        *,
+        seed: int = DEFAULT_SEED,
+        prices: Mapping[str, int] | None = None,
+        resumed: int = 0,
+        characters: Mapping[str, Character] = MappingProxyType({}),
     ):
         check_seed(seed)
         self.tickers = tuple(tickers)
         self.stream = np.random.PCG64(np.random.SeedSequence([seed, resumed]))
-        levels = start_levels(self.tickers)
-        begin = levels | dict(prices or {})
-        self.anchors = np.array([levels[ticker] for ticker in self.tickers], dtype=np.float64)
-        self.prices = np.array([begin[ticker] for ticker in self.tickers], dtype=np.float64)
-        daily = np.array([LEVELS.get(ticker, OTHER_LEVEL)[1] for ticker in self.tickers])
+        self.elapsed = resumed * FLUSH_SECONDS
+        known = [characters.get(ticker) or character_of(ticker) for ticker in self.tickers]
+        begin = [(prices or {}).get(ticker, one.level) for ticker, one in zip(self.tickers, known, strict=True)]
+        self.anchors = np.array([one.level for one in known], dtype=np.float64)
+        self.prices = np.array(begin, dtype=np.float64)
+        self.shares = np.array([one.market_share for one in known])
+        daily = np.array([one.volatility for one in known])
         self.usual_variance = daily * daily / SESSION_SECONDS  # a second's
         self.variance = self.usual_variance.copy()
 
@@ -82,8 +110,9 @@ class Simulation:
         words = self._words()
         own = _normal(words[:, :3])
         market = _normal(self.stream.random_raw(WORDS_MARKET)[None, :])[0]
-        blend = MARKET_SHARE * market + np.sqrt(1.0 - MARKET_SHARE * MARKET_SHARE) * own
-        returns = np.sqrt(self.variance * seconds) * blend
+        blend = self.shares * market + np.sqrt(1.0 - self.shares * self.shares) * own
+        returns = np.sqrt(self.variance * (seconds * self._hour_variance())) * blend
+        self.elapsed += seconds
         self._remember(own)
         returns = returns + self._jumps(words, seconds) + self._pull(seconds)
         returns = np.minimum(np.maximum(returns, -LARGEST_STEP), LARGEST_STEP)
@@ -101,6 +130,11 @@ class Simulation:
             + SHOCK_WEIGHT * self.variance * own * own
             + VARIANCE_WEIGHT * self.variance
         )
+
+    def _hour_variance(self) -> float:
+        """What the hour of the session makes of the variance: most at its ends, least in its middle, 1 on average."""
+        edge = 2.0 * (self.elapsed % SESSION_SECONDS) / SESSION_SECONDS - 1.0
+        return NOON_VARIANCE + EDGE_VARIANCE * edge * edge
 
     def _jumps(self, words: np.ndarray, seconds: float) -> np.ndarray:
         happens = _uniform(words[:, 3]) < min(1.0, seconds / JUMP_EVERY_SECONDS)
@@ -128,9 +162,23 @@ def check_seed(seed: int) -> None:
         raise ValueError(f"seed is {seed}; it must be 0 to 2**63-1")
 
 
+def character_of(ticker: str) -> Character:
+    """What people know of it, or of any other."""
+    level, volatility = LEVELS.get(ticker, OTHER_LEVEL)
+    return Character(round(level * MICROS), volatility)
+
+
 def start_levels(tickers) -> dict[str, int]:
     """Where prices start, in micros."""
-    return {ticker: round(LEVELS.get(ticker, OTHER_LEVEL)[0] * MICROS) for ticker in tickers}
+    return {ticker: character_of(ticker).level for ticker in tickers}
+
+
+def tickers_of(count: int) -> tuple[str, ...]:
+    """So many tickers: those that people know, then made-up ones. Raises ValueError out of bounds."""
+    if not FEWEST_TICKERS <= count <= MOST_TICKERS:
+        raise ValueError(f"tickers is {count}; it must be {FEWEST_TICKERS} to {MOST_TICKERS:,}")
+    made_up = (f"SIM{number:05}" for number in range(1, count - len(TICKERS) + 1))
+    return (*TICKERS[:count], *made_up)
 
 
 def _uniform(words: np.ndarray) -> np.ndarray:

@@ -25,6 +25,7 @@ PURE = [
     "tradeops/core/statistics.py",
     "market/bar_files.py",
     "market/bars.py",
+    "market/calibration.py",
     "market/splits.py",
     "market/simulation.py",
     "market/windows.py",

@@ -7,14 +7,15 @@ import pytest
 
 from market.board import Board, starts_of
 from market.rules import seed_rule
-from market.simulation import TICKERS, Simulation, start_levels
+from market.simulation import TICKERS, Simulation, start_levels, tickers_of
 from market.sources.simulated import SimulatedSource
+from market.tickers import is_ticker
 from market.ticks import TickBatch
 
 pytestmark = pytest.mark.pure
 
 # Of 1,000 steps of half a second with seed 25. A change of it is a change of what a seed means.
-DIGEST = "a7421256af03c694d25a688dabc32ee6cb698015623344ef98927fdfea95378f"
+DIGEST = "80c8661c58779a0b38d1abda583ea9fff4b910e25154557d2e866ad5865e583d"
 
 
 def digest(simulation: Simulation, steps: int = 1_000) -> str:
@@ -77,6 +78,32 @@ def ordinary_returns():
         prices.append(simulation.prices)
     returns = np.diff(np.log(np.array(prices)), axis=0)
     return np.clip(returns, *(np.median(np.abs(returns), axis=0) * [[-6], [6]]))
+
+
+def test_a_session_is_liveliest_at_its_ends_and_as_lively_as_its_ticker_on_the_whole():
+    def spread(begins_after: int) -> float:
+        """Standard deviation of half a second's returns in the ten minutes after flush `begins_after`."""
+        simulation, prices = Simulation(seed=5, resumed=begins_after), []
+        for _ in range(1_200):
+            simulation.step(0.5)
+            prices.append(simulation.prices)
+        returns = np.diff(np.log(np.array(prices)), axis=0)
+        return np.clip(returns, *(np.median(np.abs(returns), axis=0) * [[-6], [6]])).std()
+
+    opening, noon, closing = spread(0), spread(23_400), spread(45_600)
+    assert opening > 1.6 * noon
+    assert closing > 1.6 * noon
+
+
+def test_ten_thousand_tickers_tick_and_a_count_out_of_bounds_is_refused():
+    tickers = tickers_of(10_000)
+    assert len(set(tickers)) == 10_000 and tickers[:12] == TICKERS and all(map(is_ticker, tickers))
+    first, second = Simulation(tickers, seed=1), Simulation(tickers, seed=1)
+    assert digest(first, 3) == digest(second, 3)
+    assert len(first.step(0.5).indexes) > 5_000
+    for count in (9, 10_001):
+        with pytest.raises(ValueError, match="tickers is"):
+            tickers_of(count)
 
 
 def test_tickers_move_together(ordinary_returns):

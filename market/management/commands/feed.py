@@ -12,6 +12,7 @@ from market.console import Console
 from market.feed import SOURCES, check_options, in_database, pause, run_feed
 from market.models import Replay, Source
 from market.replaying import is_running, keep_tape, start_replay, tape_of_file
+from market.simulated_market import add_market_arguments, asked_characters
 from tradeops.core.database import prepare_database
 
 
@@ -28,6 +29,7 @@ class Command(BaseCommand):
         )
         parser.add_argument("--speed", type=float, default=1.0, help="how fast the simulated market moves (default 1)")
 
+        add_market_arguments(parser)
         parser.add_argument("--file", type=Path, help="of a replay: a CSV or Parquet file of ticks or bars")
         parser.add_argument("--timeframe", default="1m", choices=list(LENGTHS), help="of the file's bars (default 1m)")
 
@@ -38,9 +40,10 @@ class Command(BaseCommand):
             raise CommandError(f"--{error}.") from error
         if (source == Source.REPLAY) != (file is not None):
             raise CommandError("--file and --source replay go together.")
+        characters = asked_characters(options["tickers"], options["calibrate"])
         prepare_database(self.stdout.write)
         replay = self.begin_replay(file, timeframe, speed) if file else None
-        asyncio.run(self.run(console, replay, source=source, seed=seed, speed=speed))
+        asyncio.run(self.run(console, replay, source=source, seed=seed, speed=speed, characters=characters))
 
     def begin_replay(self, file: Path, timeframe: str, speed: float) -> Replay:
         """Keeps the file as a tape, and says that it is to be played."""

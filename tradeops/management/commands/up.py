@@ -10,6 +10,7 @@ import contextlib
 import signal
 import sys
 import threading
+from itertools import chain
 from pathlib import Path
 
 from django.conf import settings
@@ -19,6 +20,7 @@ from django.utils import timezone
 from analytics import demo as analytics_demo
 from market import demo as market_demo
 from market.feed import check_options, run_feed
+from market.simulated_market import add_market_arguments, asked_characters
 from strategies import demo as strategies_demo
 from tradeops.address import check_address
 from tradeops.core.database import prepare_database
@@ -38,12 +40,14 @@ class Command(BaseCommand):
         parser.add_argument("--demo", action="store_true", help="load the demo users and their book")
         parser.add_argument("--seed", type=int, default=None, help="seed of the simulated market")
         parser.add_argument("--speed", type=float, default=1.0, help="how fast the simulated market moves (default 1)")
+        add_market_arguments(parser)
         parser.add_argument("--no-feed", action="store_true", help="without the market feed")
 
     def handle(self, **options):
         # A shell that starts us with & has us ignore Ctrl-C, and daphne would leave it so.
         signal.signal(signal.SIGINT, signal.default_int_handler)
         self.check_options(**options)
+        options["characters"] = asked_characters(options["tickers"], options["calibrate"])
         self.prepare(options["demo"])
         self.announce(options["host"], options["port"])
         if settings.REDIS_URL:
@@ -86,7 +90,7 @@ class Command(BaseCommand):
 
         stop = threading.Event()
         threads = [JobRunner(stop), Schedule(stop)]
-        feed = EmbeddedFeed(seed=options["seed"], speed=options["speed"])
+        feed = EmbeddedFeed(seed=options["seed"], speed=options["speed"], characters=options["characters"])
 
         def begin() -> None:
             relay.server_loop = asyncio.get_running_loop()
@@ -122,22 +126,24 @@ class Command(BaseCommand):
             Part("beat", [*celery, "beat", "--loglevel", "WARNING", "--pidfile", ""]),
         ]
         if not options["no_feed"]:
-            seed = [] if options["seed"] is None else ["--seed", str(options["seed"])]
-            parts.append(Part("feed", [*manage, "feed", "--speed", str(options["speed"]), *seed]))
+            named = {"seed": "--seed", "tickers": "--tickers", "calibrate": "--calibrate"}
+            given = [(flag, str(options[name])) for name, flag in named.items() if options.get(name) is not None]
+            parts.append(Part("feed", [*manage, "feed", "--speed", str(options["speed"]), *chain.from_iterable(given)]))
         return parts
 
 
 class EmbeddedFeed:
     """The feed as a task on the server's loop."""
 
-    def __init__(self, *, seed: int | None, speed: float):
-        self.seed, self.speed = seed, speed
+    def __init__(self, **options):
+        """`options` are those of `run_feed`."""
+        self.options = options
         self.task: asyncio.Task | None = None
         self.stop: asyncio.Event | None = None
 
     def begin(self) -> None:
         self.stop = asyncio.Event()
-        self.task = asyncio.ensure_future(run_feed(self.stop, seed=self.seed, speed=self.speed))
+        self.task = asyncio.ensure_future(run_feed(self.stop, **self.options))
 
     def end(self) -> None:
         """Called when the reactor has stopped: lets the feed put down its last ticks."""
