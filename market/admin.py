@@ -4,13 +4,26 @@ from django.contrib import admin
 
 from tradeops.core.admin import ReadOnlyAdmin
 
-from .models import Alert, AlertRule, Bar, FeedState, Instrument, Mark, Quote, Split, TickBlock, Watchlist
+from .models import (
+    Alert,
+    AlertRule,
+    Bar,
+    FeedState,
+    Halt,
+    Instrument,
+    Mark,
+    Quote,
+    Split,
+    TickBlock,
+    TradingSession,
+    Watchlist,
+)
 
 
 @admin.register(Instrument)
 class InstrumentAdmin(admin.ModelAdmin):
-    list_display = ["ticker", "name", "exchange", "currency", "created_at"]
-    list_filter = ["exchange", "currency"]
+    list_display = ["ticker", "name", "exchange", "currency", "calendar", "created_at"]
+    list_filter = ["exchange", "currency", "calendar"]
     search_fields = ["ticker", "name"]
     date_hierarchy = "created_at"
     show_full_result_count = False
@@ -21,6 +34,25 @@ class InstrumentAdmin(admin.ModelAdmin):
 
     def has_delete_permission(self, request, obj=None) -> bool:
         return False
+
+
+@admin.register(Halt)
+class HaltAdmin(ReadOnlyAdmin):
+    """Staff halts and resumes on an instrument's page; Alpaca's halts come with its prices."""
+
+    list_display = ["began_at", "ended_at", "instrument", "reason", "source", "made_by"]
+    list_filter = ["source"]
+    list_select_related = ["instrument", "made_by"]
+    search_fields = ["instrument__ticker", "reason"]
+    date_hierarchy = "began_at"
+
+
+@admin.register(TradingSession)
+class TradingSessionAdmin(ReadOnlyAdmin):
+    list_display = ["calendar", "day", "opens_at", "closes_at"]
+    list_filter = ["calendar"]
+    search_fields = ["calendar"]
+    date_hierarchy = "day"
 
 
 @admin.register(Quote)

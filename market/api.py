@@ -19,7 +19,17 @@ from .serializers import (
     InstrumentSerializer,
     TickerParams,
 )
+from .sessions import Standing, standing_at
 from .tickers import is_ticker
+
+
+class StandingContext:
+    """Brings how sessions and halts stand now to the serializer."""
+
+    def get_serializer_context(self) -> dict:
+        is_schema = getattr(self, "swagger_fake_view", False)
+        standing = Standing() if is_schema else standing_at(timezone.now())
+        return super().get_serializer_context() | {"standing": standing}
 
 
 class TickerPagination(KeysetPagination):
@@ -28,7 +38,7 @@ class TickerPagination(KeysetPagination):
 
 
 @extend_schema(parameters=[TickerParams])
-class TickerList(ListAPIView):
+class TickerList(StandingContext, ListAPIView):
     """The instruments by ticker, each with its latest quote and the quote's source.
 
     `search` finds tickers that begin with it and names that have it.
@@ -45,7 +55,7 @@ class TickerList(ListAPIView):
         return Instrument.objects.search(params.get("search", "")).with_quote()
 
 
-class TickerDetail(RetrieveAPIView):
+class TickerDetail(StandingContext, RetrieveAPIView):
     """One instrument with its latest quote."""
 
     serializer_class = InstrumentSerializer

@@ -11,12 +11,15 @@ import logging
 import os
 import socket
 from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import replace
 from datetime import datetime, timedelta
 from uuid import uuid4
 
+import numpy as np
 from django.conf import settings
 from django.db import DatabaseError, InterfaceError
 from django.utils import timezone
+from redis.exceptions import RedisError
 
 from tradeops.core.events import relay
 
@@ -27,14 +30,16 @@ from .feed_bars import forget_old_bars
 from .feed_plan import begins_after, plan_of, read_control
 from .feed_store import MINUTE, LostTheFeed
 from .frames import average_frame, encode, quote_fields
-from .models import Source
+from .models import Instrument, Source
 from .replaying import end_replay
+from .sessions import CLOSED, Standing, end_halt, halt, news_since, owe_sessions, standing_at
 from .simulation import TICKERS, Character, Simulation, check_seed, start_levels
 from .sources import TickSource
 from .sources.alpaca import AlpacaAccess, AlpacaSource
 from .sources.replay import ReplaySource
 from .sources.simulated import SimulatedSource, check_speed
 from .stored_market import stale_after_ms
+from .ticks import TickBatch
 from .windows import MEAN_SECONDS
 
 logger = logging.getLogger(__name__)
@@ -47,6 +52,8 @@ AVERAGES_EVERY_MS = 5_000
 # Less than feed_store.LEASE: nobody can have taken over while this feed still publishes.
 SURE_FOR = timedelta(seconds=5)
 PAUSE_AFTER_ERROR_SECONDS = 1.0
+FOR_EVER_MS = 2**53
+LAYER_ERRORS = (OSError, RedisError, TimeoutError)
 
 OnFlush = Callable[[Flush], None]
 OnWait = Callable[[], Awaitable[None]]
@@ -96,6 +103,15 @@ def check_options(*, source: str = Source.SIMULATED.value, seed: int | None = No
 
 def alpaca_access() -> AlpacaAccess:
     return AlpacaAccess(settings.ALPACA_KEY, settings.ALPACA_SECRET, settings.ALPACA_URL)
+
+
+def note_status(ticker: str, is_halted: bool, words: str, source: str) -> None:
+    """A halt or its end, as a source told it."""
+    instrument = Instrument.objects.get(pk=ticker)
+    if is_halted:
+        halt(instrument, words, actor=None, source=source)
+    else:
+        end_halt(instrument, actor=None)
 
 
 async def pause(stop: asyncio.Event, seconds: float) -> None:
@@ -167,6 +183,8 @@ class Feed:
         self.pending: list[Flush] = []
         self.seen_at: dict[int, datetime] = {}
         self.rules_stamp: tuple | None = None
+        self.standing: Standing | None = None
+        self.halted = np.zeros(len(self.board.tickers), dtype=bool)
         self.hurry, self.saved, self.closing = asyncio.Event(), asyncio.Event(), False
         self.sure_until, self.last_seq = now + SURE_FOR, self.resumption.seq
         self.folded, self.averaged_slot = now.replace(second=0, microsecond=0), None
@@ -194,8 +212,8 @@ class Feed:
         )
         return SimulatedSource(simulation, speed=self.speed)
 
-    async def take(self, batch) -> None:
-        flush = self.board.advance(batch)
+    async def take(self, batch: TickBatch) -> None:
+        flush = self.board.advance(self.without_halted(batch))
         self.pending.append(flush)
         if flush.fired:
             self.seen_at[flush.seq] = timezone.now()
@@ -209,6 +227,14 @@ class Feed:
         await self.publish(flush)
         if self.on_flush is not None:
             self.on_flush(flush)
+
+    def without_halted(self, batch: TickBatch) -> TickBatch:
+        """The ticks of what is not halted; the past, in a replay, is as it was."""
+        if self.plan.replay is not None or not self.halted.any():
+            return batch
+        kept = ~self.halted[batch.indexes]
+        columns = {name: getattr(batch, name)[kept] for name in ("indexes", "times", "prices", "volumes")}
+        return replace(batch, **columns)
 
     def is_sure(self, flush: Flush) -> bool:
         return timezone.now() < self.sure_until and flush.seq <= self.last_seq
@@ -230,7 +256,7 @@ class Feed:
             "seq": flush.seq,
             "ts": flush.at_ms,
             "source": self.source_name,
-            "stale_after_ms": stale_after_ms(self.source_name),
+            "stale_after_ms": FOR_EVER_MS if self.is_shut() else stale_after_ms(self.source_name),
             "tickers": [quote.ticker for quote in flush.quotes],
             "times": [quote.time for quote in flush.quotes],
             "parts": [encode(quote_fields(quote)) for quote in flush.quotes],
@@ -244,6 +270,11 @@ class Feed:
                 [ticker, average_frame(ticker, mean, MEAN_SECONDS, flush.at_ms)] for ticker, mean in averages
             ]
         return message
+
+    def is_shut(self) -> bool:
+        """Whether no session is open, so that no price is due; the simulated market knows none."""
+        hours = self.standing.hours.values() if self.standing and self.source_name == Source.ALPACA else ()
+        return bool(hours) and all(each.status == CLOSED for each in hours)
 
     # To the database ----------------------------------------------------------------------
 
@@ -277,6 +308,7 @@ class Feed:
         self.saved.set()
         await self.heed_rules()
         await self.heed_control()
+        await self.heed_standing(begun)
         if begun - self.folded >= MINUTE:
             await self.tidy(begun)
 
@@ -296,11 +328,26 @@ class Feed:
             self.source.speed, self.source.is_paused = control.speed, control.is_paused
             self.source.is_over = self.is_outdated
 
+    async def heed_standing(self, now) -> None:
+        """Notes halts that the source heard of, and tells the open pages when a session or a halt begins or ends."""
+        statuses = getattr(self.source, "statuses", [])
+        heard, statuses[:] = list(statuses), []
+        for ticker, is_halted, words in heard:
+            await in_database(note_status)(ticker, is_halted, words, self.source_name)
+        standing = await in_database(standing_at)(now)
+        frames = [] if self.standing is None else news_since(self.standing, standing, now)
+        self.standing = standing
+        self.halted = np.isin(np.array(self.board.tickers), list(standing.halts))
+        if frames:
+            with contextlib.suppress(*LAYER_ERRORS):
+                await asyncio.wait_for(relay.send_async({"type": "live.status", "frames": frames}), PUBLISH_SECONDS)
+
     async def tidy(self, now) -> None:
         """Writes the bars, folds the minute before the one that runs and forgets what is kept no longer."""
         self.folded = now.replace(second=0, microsecond=0)
         if self.plan.replay is not None:
             return  # its ticks are of another time, and its bars are there
+        await in_database(owe_sessions)(now)
         await in_database(feed_store.write_bars)(self.holder)
         await in_database(feed_store.fold_minute)(self.resumption.epoch, self.folded - MINUTE)
         await in_database(feed_store.forget_old_ticks)(now)

@@ -81,6 +81,7 @@ class Hub:
         self.users: dict[int, set[LiveClient]] = defaultdict(set)
         self.handlers = {
             "live.quotes": self.on_quotes, "live.event": self.on_event, "live.several": self.on_several,
+            "live.status": self.on_status,
         }  # fmt: skip
         self.tasks: list[asyncio.Task] = []
         self.starting = asyncio.Lock()
@@ -242,6 +243,15 @@ class Hub:
     def on_several(self, message: dict) -> None:
         for one in message["messages"]:
             self.handle(one)
+
+    def on_status(self, message: dict) -> None:
+        """Sessions concern all who get quotes, a halt those who get the ticker's."""
+        for frame in message["frames"]:
+            if "ticker" in frame:
+                self.tell_of(frame["ticker"], encode(frame))
+                continue
+            for client in set().union(*self.groups["quotes"].values()):
+                client.post(encode(frame))
 
     def on_quotes(self, message: dict) -> None:
         self.heard_at = asyncio.get_running_loop().time()

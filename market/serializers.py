@@ -47,11 +47,15 @@ class QuoteSerializer(serializers.ModelSerializer):
 class InstrumentSerializer(serializers.ModelSerializer):
     """An instrument with its latest quote; null where there has been no price."""
 
+    status = serializers.SerializerMethodField(help_text="open, closed, halted, unknown or round_the_clock.")
     quote = serializers.SerializerMethodField()
 
     class Meta:
         model = Instrument
-        fields = ["ticker", "name", "exchange", "currency", "quote"]
+        fields = ["ticker", "name", "exchange", "currency", "calendar", "status", "quote"]
+
+    def get_status(self, instrument) -> str:
+        return self.context["standing"].status_of(instrument)
 
     def get_quote(self, instrument) -> QuoteSerializer(allow_null=True):
         quote = getattr(instrument, "quote", None)

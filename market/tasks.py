@@ -14,6 +14,7 @@ from .feed import SOURCES
 from .feed_bars import forget_old_bars
 from .feed_store import forget_old_ticks
 from .models import FeedState, TickBlock
+from .sessions import SESSIONS_JOB, store_sessions
 
 AVERAGES, FORGET_BARS = "price_averages", "forget_bars"
 AVERAGED_SECONDS, TICKERS_TOLD = 300, 500
@@ -28,6 +29,12 @@ def email_alert(job: Job) -> dict:
 @register(WEBHOOK)
 def post_alert(job: Job) -> dict:
     return post_webhook(job.key)
+
+
+@register(SESSIONS_JOB)
+def bring_sessions(job: Job) -> dict[str, int]:
+    """The job of kind `sessions`; its key is the calendar."""
+    return {"sessions": store_sessions(job.key, timezone.now().date())}
 
 
 @register(AVERAGES)

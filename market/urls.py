@@ -7,7 +7,7 @@ from .alerting.views import acknowledge_alert, alerts_page, change_rule
 from .api import TickerAverage, TickerDetail, TickerList
 from .bar_api import TickerBars, TickerMarks
 from .replay_views import change_replay, replays_page
-from .views import market_page, ticker_page
+from .views import halt_page, market_page, ticker_page
 from .watchlists.api import WatchlistDetail, Watchlists
 from .watchlists.views import watchlist_page, watchlists_page
 
@@ -29,6 +29,7 @@ page_urlpatterns = [
     path("market/replays/", replays_page, name="replays"),
     path("market/replays/<int:replay_id>/", change_replay, name="replay-change"),
     path("market/<str:ticker>/", ticker_page, name="ticker"),
+    path("market/<str:ticker>/halt/", halt_page, name="ticker-halt"),
     path("watchlists/", watchlists_page, name="watchlists"),
     path("watchlists/<int:watchlist_id>/", watchlist_page, name="watchlist"),
     path("alerts/", alerts_page, name="alerts"),

@@ -3,21 +3,23 @@
 from collections.abc import Iterable
 
 from django.contrib.auth.decorators import login_required
+from django.core.exceptions import BadRequest
 from django.core.paginator import Paginator
 from django.db.models import F, QuerySet
 from django.http import HttpRequest, HttpResponse
-from django.shortcuts import render
+from django.shortcuts import redirect, render
 from django.utils import timezone
 from django.views.decorators.cache import never_cache
-from django.views.decorators.http import require_safe
+from django.views.decorators.http import require_POST, require_safe
 
-from tradeops.core.users.roles import Action
+from tradeops.core.users.roles import Action, require
 
 from .alerting.writing import words_of
 from .api import find_or_404
 from .bar_reading import candles_of, newest_bars
 from .forms import BARS_SHOWN, ORDERINGS, BoardForm, ChartForm
 from .models import Alert, Instrument, Quote, Source, Timeframe
+from .sessions import end_halt, halt, standing_at
 from .ticks import to_ms
 
 ROWS_A_PAGE = 100
@@ -61,11 +63,23 @@ def in_order(instruments: QuerySet, ordering: str) -> QuerySet:
 
 
 def with_standing(instruments) -> list[Instrument]:
-    """The instruments, each with its quote (None where there is none) and whether that is stale."""
+    """The instruments, each with its quote (None where there is none), whether that is stale, and its session.
+
+    Sessions decide what is stale: out of them no price is due, but of a simulated market, which knows none.
+    """
     now, rows = timezone.now(), list(instruments)
+    standing = standing_at(now, rows)
     for row in rows:
         row.quote_now = getattr(row, "quote", None)
-        row.is_stale = row.quote_now is not None and row.quote_now.is_stale(now)
+        row.status, row.hours, row.halt = (
+            standing.status_of(row),
+            standing.hours_of(row),
+            standing.halts.get(row.ticker),
+        )
+        is_due = row.quote_now is not None and (
+            standing.is_trading(row) or (row.quote_now.source == Source.SIMULATED and row.halt is None)
+        )
+        row.is_stale = is_due and row.quote_now.is_stale(now)
     return rows
 
 
@@ -126,9 +140,26 @@ def ticker_page(request: HttpRequest, ticker: str) -> HttpResponse:
         "is_daily": shown["timeframe"] == Timeframe.DAY,
         "chart": chart_data(row, shown, bars, alerts),
         "alerts": [(alert, words_of(alert)) for alert in alerts[:ALERTS_SHOWN]],
+        "may_halt": request.user.may(Action.KEEP_OFFICE),
         "may_keep_alerts": request.user.may(Action.KEEP_ALERTS),
     }
     return render(request, "market/ticker.html", context, status=400 if form.errors else 200)
+
+
+@require_POST
+@login_required
+def halt_page(request: HttpRequest, ticker: str) -> HttpResponse:
+    """Staff notes that an instrument is not traded, or is again."""
+    require(request.user, Action.KEEP_OFFICE)
+    instrument = find_or_404(Instrument.objects, ticker)
+    action = request.POST.get("action", "")
+    if action == "halt":
+        halt(instrument, "by the back office", actor=request.user)
+    elif action == "resume":
+        end_halt(instrument, actor=request.user)
+    else:
+        raise BadRequest("action must be one of halt, resume.")
+    return redirect("market:ticker", ticker)
 
 
 def chart_choices(request: HttpRequest, shown: dict, has_splits: bool) -> dict[str, list[dict]]:

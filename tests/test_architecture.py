@@ -27,6 +27,7 @@ PURE = [
     "market/bars.py",
     "market/calibration.py",
     "market/splits.py",
+    "market/session_calendar.py",
     "market/simulation.py",
     "market/windows.py",
     "market/rules.py",

@@ -10,10 +10,12 @@ from .feed import FEED_IS_BEHIND, FeedState, TickBlock
 from .instruments import Instrument, Source, validate_ticker
 from .quotes import STALE_AFTER, STALE_AFTER_OTHERWISE, Quote
 from .replays import Replay, ReplayState
+from .sessions import Halt, TradingSession
 from .watchlists import Watchlist, WatchlistEntry
 
 __all__ = [
     "BAR_SOURCES", "FEED_IS_BEHIND", "PRICE_KINDS", "SAYS", "STALE_AFTER", "STALE_AFTER_OTHERWISE", "Alert",
-    "AlertKind", "AlertRule", "Bar", "Direction", "FeedState", "Instrument", "Mark", "Quote", "Replay",
-    "ReplayState", "Source", "Split", "TickBlock", "Timeframe", "Watchlist", "WatchlistEntry", "validate_ticker",
+    "AlertKind", "AlertRule", "Bar", "Direction", "FeedState", "Halt", "Instrument", "Mark", "Quote", "Replay",
+    "ReplayState", "Source", "Split", "TickBlock", "Timeframe", "TradingSession", "Watchlist", "WatchlistEntry",
+    "validate_ticker",
 ]  # fmt: skip

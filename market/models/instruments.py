@@ -61,6 +61,10 @@ class Instrument(models.Model):
     name = models.CharField(max_length=80, blank=True)
     exchange = models.CharField(max_length=16, blank=True)
     currency = models.CharField(max_length=3, default="USD")
+    calendar = models.CharField(
+        max_length=16, blank=True,
+        help_text="Of its exchange, as exchange-calendars names it: XNYS, XLON ... Empty: traded round the clock.",
+    )  # fmt: skip
     created_at = models.DateTimeField(default=timezone.now, editable=False)
 
     objects = InstrumentQuerySet.as_manager()

@@ -1,6 +1,7 @@
 /* The market board: its cells are live.js's own; this says of when the last price is. */
 
 import "./live.js";
+import "./sessions.js";
 import { clock } from "./format.js";
 
 function onQuotes({ detail }) {

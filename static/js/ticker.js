@@ -2,6 +2,7 @@
    were stored are fetched, so that what a slow or cut connection left out comes right; at the left edge older ones are. */
 
 import "./live.js";
+import "./sessions.js";
 import { Candles, CLOSE, HIGH, LOW, START, VOLUME } from "./candles.js";
 import { figure, timeElement } from "./format.js";
 

@@ -39,7 +39,10 @@ def test_the_list_has_each_instrument_with_its_latest_quote(api, alice, quote):
         "price": 155.23, "previous_close": 152, "change_percentage": 2.125, "change_1m_percentage": None,
         "average_5m": 154.9, "samples_5m": 3, "volume": 1200, "at": None, "source": "simulated",
     }  # fmt: skip
-    assert second == {"ticker": "ZZZ", "name": "", "exchange": "", "currency": "USD", "quote": None}
+    assert second == {
+        "ticker": "ZZZ", "name": "", "exchange": "", "currency": "USD", "calendar": "", "status": "round_the_clock",
+        "quote": None,
+    }  # fmt: skip
 
 
 def test_the_list_is_searched_and_paged(api, alice):
@@ -54,7 +57,7 @@ def test_the_list_asks_the_database_the_same_few_times_however_long_it_is(api, a
     client = api(alice)
     client.get("/tickers/")
     Instrument.objects.bulk_create([Instrument(ticker=f"T{number}") for number in range(50)])
-    with django_assert_num_queries(2):  # the token, the page
+    with django_assert_num_queries(4):  # the token, the calendars in use, the halts, the page
         assert len(client.get("/tickers/").json()["results"]) == 52
 
 
