@@ -21,6 +21,7 @@ from .ground import Ground, processor_seconds
 from .load import Load, get
 from .peers.fanout import PERIOD_SECONDS, QUOTE, TICKERS
 from .tables import Table, Verdict
+from .windows import windows_and_rules
 
 KIB = 1024
 MANY, MOST = 1_000, 3_000
@@ -38,6 +39,7 @@ def measure(ground=None, size=None) -> Iterator[Table]:
         yield fan_out(ground)
         yield stalled(ground)
         yield pages(ground)
+        yield windows_and_rules()
 
 
 # Servers --------------------------------------------------------------------------------

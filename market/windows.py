@@ -28,9 +28,10 @@ class Windows:
     """
 
     def __init__(self, ticker_count: int, change_windows: Iterable[int] = ()):
-        self.times = np.zeros((ticker_count, FIRST_CAPACITY), dtype=np.int64)
-        self.prices = np.zeros((ticker_count, FIRST_CAPACITY), dtype=np.int64)
-        # Places are counted from the first tick ever; modulo the capacity they are columns of the ring.
+        # A row is a place in every ring: tickers that tick together stand side by side in memory.
+        self.times = np.zeros((FIRST_CAPACITY, ticker_count), dtype=np.int64)
+        self.prices = np.zeros((FIRST_CAPACITY, ticker_count), dtype=np.int64)
+        # Places are counted from the first tick ever; modulo the capacity they are rows of the ring.
         self.heads = np.zeros(ticker_count, dtype=np.int64)
         self.tails = np.zeros(ticker_count, dtype=np.int64)  # past what has left the mean's window
         self.floors = np.zeros(ticker_count, dtype=np.int64)  # past what is kept no longer
@@ -64,9 +65,9 @@ class Windows:
         # A price of exactly that age may still be a reference.
         self._move(self.floors, self.floors, indexes, times - self.kept_seconds * 1000 - 1)
         self._make_room(indexes)
-        columns = self.heads[indexes] % self.capacity
-        self.times[indexes, columns] = times
-        self.prices[indexes, columns] = prices
+        rows = self.heads[indexes] & (self.capacity - 1)
+        self.times[rows, indexes] = times
+        self.prices[rows, indexes] = prices
         self.heads[indexes] += 1
         self.sums[indexes] += prices
         self.latest[indexes] = times
@@ -75,7 +76,8 @@ class Windows:
 
     @property
     def capacity(self) -> int:
-        return self.times.shape[1]
+        """A power of two."""
+        return self.times.shape[0]
 
     def references(self, indexes: np.ndarray, window_seconds: int = CHANGE_SECONDS) -> np.ndarray:
         """int64[k]: the price that each latest price is compared with, in micros; 0 where there is none.
@@ -83,10 +85,10 @@ class Windows:
         window_seconds   one of those that `keep_changes` was told
         """
         marks = self.marks[window_seconds][indexes]
-        columns = (marks - 1) % self.capacity
+        rows = (marks - 1) & (self.capacity - 1)
         oldest = self.latest[indexes] - OLDEST_REFERENCE_WINDOWS * window_seconds * 1000
-        known = (marks > self.floors[indexes]) & (self.times[indexes, columns] >= oldest)
-        return np.where(known, self.prices[indexes, columns], 0)
+        known = (marks > self.floors[indexes]) & (self.times[rows, indexes] >= oldest)
+        return np.where(known, self.prices[rows, indexes], 0)
 
     def sums_and_counts(self, indexes: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """int64[k] sums in micros and int64[k] counts of the prices in each mean's window."""
@@ -103,7 +105,7 @@ class Windows:
             if not leaving.any():
                 return
             indexes, until = indexes[leaving], until[leaving]
-            self.sums[indexes] -= self.prices[indexes, self.tails[indexes] % self.capacity]
+            self.sums[indexes] -= self.prices[self.tails[indexes] & (self.capacity - 1), indexes]
             self.tails[indexes] += 1
 
     def _move(self, marks: np.ndarray, floors: np.ndarray, indexes: np.ndarray, until: np.ndarray) -> None:
@@ -118,18 +120,19 @@ class Windows:
             marks[indexes] += 1
 
     def _at_or_before(self, places: np.ndarray, indexes: np.ndarray, until: np.ndarray) -> np.ndarray:
-        return (places < self.heads[indexes]) & (self.times[indexes, places % self.capacity] <= until)
+        rows = places & (self.capacity - 1)
+        return (places < self.heads[indexes]) & (self.times[rows, indexes] <= until)
 
     def _make_room(self, indexes: np.ndarray) -> None:
         """Doubles the rings when one of them is full."""
         if not len(indexes) or (self.heads[indexes] - self.floors[indexes]).max() < self.capacity:
             return
-        old, rows = self.capacity, np.arange(len(self.heads))[:, None]
-        places = self.floors[:, None] + np.arange(old)
+        old, tickers = self.capacity, np.arange(len(self.heads))
+        places = self.floors + np.arange(old)[:, None]
         for name in ("times", "prices"):
             ring = getattr(self, name)
-            wider = np.zeros((len(self.heads), old * 2), dtype=np.int64)
-            wider[rows, places % (old * 2)] = ring[rows, places % old]
+            wider = np.zeros((old * 2, len(self.heads)), dtype=np.int64)
+            wider[places % (old * 2), tickers] = ring[places % old, tickers]
             setattr(self, name, wider)
 
 
