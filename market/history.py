@@ -36,6 +36,7 @@ RANKS = {Source.ALPACA: 1, Source.UPLOAD: 2, Source.MANUAL: 3}
 SPANS_AT_ONCE = 100
 FEED_SOURCES = [source for source in BAR_SOURCES if source != Source.UPLOAD]
 NO_TIMEFRAME = ""  # a mark's or a quote's
+FEED_CUTS = (Timeframe.HOUR, Timeframe.FIVE_MINUTES, Timeframe.MINUTE)
 LENGTHS = {NO_TIMEFRAME: timedelta(0)} | {timeframe.value: timeframe.length for timeframe in Timeframe}
 
 
@@ -139,24 +140,106 @@ def daily_closes(
     }
 
 
+@dataclass(frozen=True, slots=True)
+class Cut:
+    """The end of a day that need not be UTC's."""
+
+    day: date
+    at: datetime
+
+    @property
+    def midnight(self) -> datetime:
+        """The end of the UTC day of that date."""
+        return _midnight(self.day + ONE_DAY)
+
+
+def closes_at(
+    tickers: Iterable[str], cuts: Sequence[Cut], *, with_simulated: bool
+) -> dict[str, dict[date, PricePoint]]:
+    """For each of `tickers` and each of `cuts`, which follow each other, the last price known there.
+
+    Of a day that ends before UTC's the close of its date counts where nothing finer was known in it: whoever keeps
+    daily bars alone, in any zone, has each valued on its own date. Two queries, one more for days that are not UTC's.
+    """
+    tickers = list(tickers)
+    closes = daily_closes(tickers, cuts[0].day, cuts[-1].day, with_simulated=with_simulated)
+    if all(cut.at == cut.midnight for cut in cuts):
+        return closes
+    finer: dict[str, list[tuple]] = defaultdict(list)
+    for ticker, *rest in _finer_points(tickers, cuts, with_simulated):
+        if rest[1].is_finite():
+            finer[ticker].append(rest)
+    return {ticker: dict(_cut(closes.get(ticker, {}), finer[ticker], cuts)) for ticker in {*closes, *finer}}
+
+
+def _finer_points(tickers: list[str], cuts: Sequence[Cut], with_simulated: bool) -> QuerySet:
+    """As `_points_made`, of what is no day's bar, from a day before the first cut to the last."""
+    begin, ends = cuts[0].at - ONE_DAY, [cut.at for cut in cuts]
+    bars = Bar.objects.of(tickers).filter(ends_at__gt=begin, ends_at__lte=ends[-1]).exclude(timeframe=Timeframe.DAY)
+    # Of what the feed makes of every minute only those that end at a cut are read.
+    timeframe = next(one for one in FEED_CUTS if all(_is_end_of(one, at) for at in ends))
+    fed = _fed(bars, with_simulated).filter(timeframe=timeframe, ends_at__in=ends)
+    return _united(bars, fed, _points_stated(tickers, begin, ends[-1], with_simulated))
+
+
+def _is_end_of(timeframe: str, at: datetime) -> bool:
+    return not (at - _midnight(at.date())) % LENGTHS[timeframe]
+
+
+def _cut(closes: dict[date, PricePoint], finer: list[tuple], cuts: Sequence[Cut]) -> Iterator[tuple[date, PricePoint]]:
+    """(day, the last point known at its cut), where there is one; `closes` are those of the UTC dates."""
+    finer.sort(key=in_time)
+    place, last = 0, None
+    for cut in cuts:
+        within = None
+        while place < len(finer) and finer[place][0] <= cut.at:
+            at, price, source, *_ = finer[place]
+            within, place = PricePoint(price, at, source), place + 1
+        close = closes.get(cut.day)
+        is_known = close is not None and (close.at <= cut.at or close.at == cut.midnight)
+        if within is not None and (not is_known or close.at > cut.at or close.at < within.at):
+            last = within
+        elif is_known and (last is None or last.at <= close.at):
+            last = close
+        if last is not None:
+            yield cut.day, last
+
+
 def _points_made(tickers: list[str], begin: datetime, end: datetime, with_simulated: bool) -> QuerySet:
     """(ticker, at, price, source, timeframe, id) of what became known in begin < at <= `end`, in no order."""
-    uploads = Bar.objects.of(tickers).filter(source=Source.UPLOAD, ends_at__gt=begin, ends_at__lte=end)
+    bars = Bar.objects.of(tickers).filter(ends_at__gt=begin, ends_at__lte=end)
     # The feed makes a bar of every day that had a tick; its shorter ones need not be read.
     days = Bar.objects.of(tickers).filter(timeframe=Timeframe.DAY, start__gte=begin, start__lt=end)
+    return _united(bars, _fed(days, with_simulated), _points_stated(tickers, begin, end, with_simulated))
+
+
+def _fed(bars: QuerySet, with_simulated: bool) -> QuerySet:
     feeds = [source for source in FEED_SOURCES if may_mark(source, with_simulated)]
-    fed = days.filter(source__in=feeds, is_final=True)
+    return bars.filter(source__in=feeds, is_final=True)
+
+
+def _points_stated(tickers: list[str], begin: datetime, end: datetime, with_simulated: bool) -> list[QuerySet]:
+    """What was stated, and what is quoted."""
     marks = Mark.objects.current().filter(instrument__in=tickers, at__gt=begin, at__lte=end)
     quotes = Quote.objects.of_the_present().for_tickers(tickers)
     quotes = quotes.filter(at__gt=begin, at__lte=end, price__gt=Decimal(0))
-    points = [
+    quotes = quotes if with_simulated else quotes.exclude(source=Source.SIMULATED)
+    return [
         marks.values_list("instrument", "at", "price", _text(Source.MANUAL), _text(NO_TIMEFRAME), "id"),
-        (quotes if with_simulated else quotes.exclude(source=Source.SIMULATED)).values_list(
-            "instrument", "at", "price", "source", _text(NO_TIMEFRAME), "seq"
-        ),
-        _bar_points(fed),
+        quotes.values_list("instrument", "at", "price", "source", _text(NO_TIMEFRAME), "seq"),
     ]
-    return _bar_points(uploads).order_by().union(*(some.order_by() for some in points), all=True)
+
+
+def _united(bars: QuerySet, fed: QuerySet, stated: list[QuerySet]) -> QuerySet:
+    """The uploads among `bars`, what was `fed`, and what was `stated`."""
+    points = [some.order_by() for some in (*stated, _bar_points(fed))]
+    return _bar_points(bars.filter(source=Source.UPLOAD)).order_by().union(*points, all=True)
+
+
+def in_time(row: tuple) -> tuple:
+    """Sorts points made: by time, of equals the one that counts last."""
+    at, _, source, timeframe, number = row
+    return at, rank_of(source), LENGTHS[timeframe], number
 
 
 def _bar_points(bars: QuerySet) -> QuerySet:
@@ -171,7 +254,7 @@ def _closes(
     point: PricePoint | None, made: list[tuple], begin: datetime, end: datetime
 ) -> Iterator[tuple[date, PricePoint]]:
     """(day, the last point known at its end), where there is one; `point` is what was known at `begin`."""
-    made.sort(key=lambda row: (row[0], rank_of(row[2]), LENGTHS[row[3]], row[4]))
+    made.sort(key=in_time)
     place = 0
     while begin < end:
         day, begin = begin.date(), begin + ONE_DAY

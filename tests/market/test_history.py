@@ -7,7 +7,7 @@ from decimal import Decimal
 import pytest
 from django.db import connection
 
-from market.history import Span, bars_between, bars_of_spans, daily_closes, prices_at
+from market.history import Cut, Span, bars_between, bars_of_spans, closes_at, daily_closes, prices_at
 from market.models import Bar, Instrument, Mark, Quote, Timeframe
 
 pytestmark = pytest.mark.django_db
@@ -279,3 +279,56 @@ def test_many_spans_are_answered_each_for_itself(monkeypatch):
     ]  # fmt: skip
     found = bars_of_spans(spans, with_simulated=True)
     assert [[int(one.high) for one in some] for some in found] == [[10, 11], [21], [], [12, 13], []]
+
+
+# Days that are not those of UTC ------------------------------------------------------------------
+
+
+def cut_closes(hours: int, count: int = 3, *, with_simulated=True) -> list:
+    """The closes of Monday and the days after it, each ending so many hours after UTC's day does."""
+    cuts = [Cut((MONDAY + n * DAY).date(), MONDAY + (n + 1) * DAY + hours * HOUR) for n in range(count)]
+    found = closes_at(["AAPL"], cuts, with_simulated=with_simulated).get("AAPL", {})
+    return [found[cut.day].price if cut.day in found else None for cut in cuts]
+
+
+@pytest.mark.parametrize("hours", [-9, -1, 5])
+def test_where_only_days_are_kept_each_is_valued_on_its_own_date(hours):
+    for number, price in enumerate((100, 110, 120)):
+        make_bar(MONDAY + number * DAY, price)
+    assert cut_closes(hours) == [100, 110, 120]
+
+
+def test_a_day_that_ends_later_than_that_of_utc_is_valued_at_its_own_end():
+    make_bar(MONDAY, 100)
+    make_bar(MONDAY + DAY + 4 * HOUR, 103, "1h")  # 04:00 to 05:00 of Tuesday
+    make_bar(MONDAY + DAY + 5 * HOUR, 999, "1h")
+    assert cut_closes(5)[0] == 103
+    assert cut_closes(0)[0] == 100
+
+
+def test_a_day_that_ends_sooner_is_valued_by_what_was_known_then(alice):
+    make_bar(MONDAY, 100)
+    make_bar(MONDAY + 14 * HOUR, 97, "1h")  # until 15:00
+    make_bar(MONDAY + 15 * HOUR, 98, "1h")  # of the day that ends at 15:00 on Tuesday
+    make_mark(MONDAY + DAY + 20 * HOUR, 888, alice)  # after Tuesday's end at 15:00
+    assert cut_closes(-9) == [97, 98, 888]
+    assert cut_closes(0)[:2] == [100, 888]
+
+
+def test_of_the_feed_the_bar_that_ends_with_the_day_counts():
+    make_bar(MONDAY, 100, source="simulated")
+    make_bar(MONDAY + DAY + 4 * HOUR, 103, "1h", source="simulated")
+    assert cut_closes(5, 1) == [103]
+    assert cut_closes(5, 1, with_simulated=False) == [None]
+
+
+@pytest.mark.parametrize("seed", [5, 6])
+@pytest.mark.parametrize("hours", [0, 3, 5])
+def test_closes_at_later_cuts_are_the_prices_at_these_moments(alice, seed, hours):
+    """Of the feed only bars of days are there: it has one of any day that has a finer one."""
+    everything = Everything(alice, seed)
+    cuts = [Cut((MONDAY + n * DAY).date(), MONDAY + (n + 1) * DAY + hours * HOUR) for n in range(40)]
+    closes = closes_at(everything.TICKERS, cuts, with_simulated=True)
+    for cut in cuts:
+        known_there = known(prices_at(everything.TICKERS, cut.at, with_simulated=True))
+        assert known({ticker: days[cut.day] for ticker, days in closes.items() if cut.day in days}) == known_there

@@ -11,7 +11,7 @@ from itertools import repeat
 
 from django.db.models import Count, Min, OuterRef, QuerySet, Subquery
 
-from market.history import PricePoint, daily_closes, prices_at
+from market.history import Cut, PricePoint, closes_at, prices_at
 from tradeops.core.fields import ExactSum
 from tradeops.core.tags import parted
 
@@ -125,8 +125,11 @@ class BookMarks:
 
     def read_closes(self, kind: bool) -> dict[str, dict[date, PricePoint]]:
         tickers, days = self.tickers(kind), self.walked.days
-        closes = daily_closes(tickers, self.walked.opening.day, days[-1].day, with_simulated=kind)
-        if days[-1].at == self.now:  # a day that is not over: what things cost now
+        is_over = days[-1].at != self.now
+        over = (self.walked.opening, *(days if is_over else days[:-1]))
+        cuts = [Cut(standing.day, standing.at) for standing in over]
+        closes = closes_at(tickers, cuts, with_simulated=kind)
+        if not is_over:  # what things cost now
             for ticker, point in prices_at(tickers, self.now, with_simulated=kind).items():
                 closes.setdefault(ticker, {})[days[-1].day] = point
         return closes

@@ -6,12 +6,12 @@ in between, that is not so: the few accounts that had one today are folded, as t
 
 from collections import defaultdict
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime, time
+from datetime import datetime, timedelta
 from decimal import Decimal
 
 from django.db.models import F, QuerySet
 
-from market.history import may_mark, prices_at
+from market.history import Cut, closes_at, may_mark
 from market.models import Quote
 from tradeops.core.fields import ExactSum
 
@@ -27,6 +27,7 @@ from .valuation import splits_of
 OWN_MONEY = {ActivityKind.INTEREST, ActivityKind.FEE}
 # What changes units without a trade, or pays for them besides one.
 UNUSUAL = set(ActivityKind) - set(CASH_KINDS) - {ActivityKind.DIVIDEND, ActivityKind.METHOD_CHANGE}
+ONE_DAY = timedelta(days=1)
 Key = tuple[bool, str]  # whether simulated prices mark it, and the ticker
 
 
@@ -103,13 +104,14 @@ def key_of(row: dict) -> Key:
 
 
 def opening_prices(lines: dict[Key, Line], accounts: QuerySet, day: Day) -> dict[Key, Decimal]:
-    """The close of the day before, as histories mark it (at 00:00 UTC), in the units of the day's start; where none is
-    kept, the feed's own close of yesterday."""
-    tickers, closed_at = {ticker for _, ticker in lines}, datetime.combine(day.day, time(), UTC)
+    """The close of the day before, as histories mark it, in the units of the day's start; where none is kept, the
+    feed's own close of yesterday."""
+    tickers, cut = {ticker for _, ticker in lines}, Cut(day.day - ONE_DAY, day.start)
     quotes = Quote.objects.in_bulk(tickers)
     prices: dict[Key, Decimal] = {}
     for simulated in {kind for kind, _ in lines}:
-        points = prices_at(tickers, closed_at, with_simulated=simulated)
+        closes = closes_at(tickers, [cut], with_simulated=simulated)
+        points = {ticker: known[cut.day] for ticker, known in closes.items() if cut.day in known}
         splits = {ticker: events for (_, ticker), events in splits_of(accounts, points.values()).items()}
         for ticker in tickers:
             quote = quotes.get(ticker)

@@ -417,3 +417,15 @@ def test_the_number_of_queries_is_fixed(api, alice, account, django_assert_num_q
             assert client.get(f"/portfolio/{address}?{MONTH}").status_code == 200
         book(account, "BUY", "1", "10", ticker=f"T{number}", executed_at=day(number))
         act(account, "interest", amount=1, effective_at=day(number))
+
+
+def test_a_day_of_one_account_is_valued_at_its_own_end(api, alice):
+    """Of New York: 05:00 UTC in winter. An hour of the next UTC day belongs to it."""
+    account = make_account(alice, "New York", time_zone="America/New_York")
+    book(account, "BUY", "10", "100", executed_at=day(1.5))
+    for hours, price in ((0, "110"), (5, "111"), (6, "120")):
+        Mark.objects.create(
+            instrument_id="AAPL", at=day(2) + timedelta(hours=hours), price=Decimal(price), made_by=alice
+        )
+    days = history(api(alice), f"account={account.pk}&start=2025-01-02&end=2025-01-03")["days"]
+    assert [(row["market_value"], row["pnl"]) for row in days] == [("1110", "110"), ("1200", "90")]
