@@ -7,7 +7,10 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from django.db import connection
+
 from analytics.anchors import anchor_rows
+from analytics.day_copy import copy_tables
 from analytics.day_trades import CurrentTrades, KnownTrades
 from analytics.layout import (
     ANALYSIS_COLUMNS,
@@ -18,23 +21,28 @@ from analytics.layout import (
     write_csv,
 )
 from analytics.models import Revision
-from analytics.parquet import ParquetFile, Row
-from analytics.reports import read_report
+from analytics.parquet import TYPED, ParquetFile, Row
+from analytics.report_columns import read_report_columns
 from analytics.revisions import Entries, Made
 from tradeops.core.csvfile import safe_text
 
-TEXT_COLUMNS = ("strategy", "tags", "note", "client_trade_id")
-
 
 def make_trades(folder: Path, trades: CurrentTrades | KnownTrades) -> Made:
+    if connection.vendor == "postgresql" and isinstance(trades, CurrentTrades):
+        paths = table_paths(folder, "trades", trades.day)
+        return Made(copy_tables(paths, trades), trades.entries, paths)
     paths, count = write_tables(folder, "trades", trades.day, TRADE_COLUMNS, trades.rows())
     return Made(count, trades.entries, paths)
 
 
+def table_paths(folder: Path, kind: str, day: dt.date) -> dict[str, Path]:
+    """Where a table of both formats is made, by the keys that it is for: CSV and Parquet."""
+    return {object_key(kind, day, name): folder / f"{kind}.{name}" for name in TABLES}
+
+
 def make_analysis_of(folder: Path, day: dt.date, trades: Made) -> Made:
-    """The analysis of a day's trades, read from their file as the Lambda function reads it."""
-    with trades.paths[object_key("trades", day)].open(encoding="utf-8", newline="") as lines:
-        rows = read_report(day, lines).rows()
+    """The analysis of a day's trades: the same bytes that the Lambda function makes of their CSV."""
+    rows = read_report_columns(day, trades.paths[object_key("trades", day, "parquet")]).rows()
     paths, count = write_tables(folder, "analytics", day, ANALYSIS_COLUMNS, rows)
     return Made(count, trades.entries, paths)
 
@@ -65,7 +73,7 @@ def write_tables(
     folder: Path, kind: str, day: dt.date, columns: tuple[str, ...], rows: Iterable[Row]
 ) -> tuple[dict[str, Path], int]:
     """Write `rows`, read once, as CSV and as Parquet. Memory does not grow with their number."""
-    paths = {object_key(kind, day, name): folder / f"{kind}.{name}" for name in TABLES}
+    paths = table_paths(folder, kind, day)
     csv_path, parquet_path = paths.values()
     passing = ParquetFile(parquet_path, columns).passing(rows)
     with csv_path.open("w", encoding="utf-8", newline="") as file:
@@ -81,4 +89,4 @@ def working_folder() -> Iterator[Path]:
 
 def safe_for_sheets(row: Row) -> Row:
     """The row with what people typed made harmless to a spreadsheet. Parquet keeps it as it is."""
-    return row | {name: safe_text(str(row[name])) for name in TEXT_COLUMNS if row.get(name)}
+    return row | {name: safe_text(str(row[name])) for name in TYPED if row.get(name)}

@@ -104,6 +104,7 @@ PURE = [
     "strategies/library/*.py",
     "analytics/layout.py",
     "analytics/reports.py",
+    "analytics/report_columns.py",
     "analytics/differences.py",
     "analytics/account_day.py",
     "analytics/statement_words.py",
