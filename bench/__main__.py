@@ -5,7 +5,7 @@ import signal
 import sys
 import time
 
-from . import booking, feed, folds, imports, lists, peers_pnl, strategies
+from . import booking, feed, folds, imports, lake, lists, peers_pnl, strategies
 from .ground import Ground
 from .machine import noise_line
 from .sizes import SIZES
@@ -15,6 +15,7 @@ BENCHMARKS = {
     "booking": booking.measure,
     "imports": imports.measure,
     "folds": folds.measure,
+    "lake": lake.measure,
     "feed": feed.measure,
     "pnl": peers_pnl.measure,
     "strategies": strategies.measure,

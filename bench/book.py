@@ -1,6 +1,6 @@
 """Makes a book of many trades, in the world that the environment names, and prints tokens that read it.
 
-`python -m bench.book FIRST LAST` adds the trades numbered FIRST to LAST to one account. They are put in by the
+`python -m bench.book FIRST LAST [STEP]` adds the trades numbered FIRST to LAST to one account. They are put in by the
 database itself, as one entry, which is quick; what is derived of them is then folded as after any import. The
 entry's digest is not linked: these books are read, and never verified.
 """
@@ -11,13 +11,13 @@ import sys
 
 TICKERS = ["AAPL", "MSFT", "NVDA", "AMZN", "GOOGL", "META", "TSLA", "AMD", "NFLX", "INTC"]
 TOKENS = 100
-# A trade's columns from its number: ten tickers in turn, bought and sold in turn, one a second.
+# A trade's columns from its number: ten tickers in turn, bought and sold in turn, `step` apart.
 VALUES = """
     SELECT number,
            (ARRAY['AAPL','MSFT','NVDA','AMZN','GOOGL','META','TSLA','AMD','NFLX','INTC'])[1 + number % 10] ticker,
            CASE WHEN number / 10 % 2 = 0 THEN 'BUY' ELSE 'SELL' END side,
            1 + number / 20 % 100 quantity, 100 + (number * 7919 % 5000)::numeric / 100 price,
-           timestamptz '2024-01-01 00:00:00Z' + number * interval '1 second' moment
+           timestamptz '2024-01-01 00:00:00Z' + number * interval '{step}' moment
     FROM generate_series({first}::bigint, {last}::bigint) number
 """
 OURS = """
@@ -32,7 +32,11 @@ PEERS = """
 """
 
 
-def add_trades(first: int, last: int) -> list[str]:
+def values_of(first: int, last: int, step: str = "1 second") -> str:
+    return VALUES.format(first=first, last=last, step=step)
+
+
+def add_trades(first: int, last: int, *step: str) -> list[str]:
     """The texts of new tokens of the account's owner: the API answers 1,200 requests a minute for each."""
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "tradeops.settings")
     import django
@@ -61,7 +65,7 @@ def add_trades(first: int, last: int) -> list[str]:
         account.save(update_fields=["last_number"])
         # Keys that point to other tables are right by how the rows are made; to check them takes longer than to write.
         cursor.execute("SET LOCAL session_replication_role = replica")
-        values = VALUES.format(first=first, last=last)
+        values = values_of(first, last, *step)
         cursor.execute(OURS.format(entry=entry.pk, account=account.pk, values=values))
         cursor.execute("SELECT setval(pg_get_serial_sequence('trades_trade', 'id'), %s)", [last])
         refolding.refold(account, TICKERS)
@@ -71,4 +75,4 @@ def add_trades(first: int, last: int) -> list[str]:
 
 
 if __name__ == "__main__":
-    print(json.dumps(add_trades(*map(int, sys.argv[1:3]))))
+    print(json.dumps(add_trades(int(sys.argv[1]), int(sys.argv[2]), *sys.argv[3:])))

@@ -16,7 +16,7 @@ import psycopg
 
 from tests.worlds import Services, environment_of, stop, wait_for_port
 
-from .book import PEERS, VALUES
+from .book import PEERS, values_of
 
 ROOT = Path(__file__).resolve().parent.parent
 VAR = Path(os.environ.get("TRADEOPS_VAR") or ROOT / "var").resolve()
@@ -30,7 +30,10 @@ class DurableServices(Services):
     postgres_options = ("shared_buffers=1GB", "max_wal_size=8GB", "max_connections=200")
 
     def start_s3(self) -> dict[str, str]:
-        return {}  # nothing measured here goes there
+        return {}  # few of the benchmarks need it
+
+    def start_bucket(self) -> dict[str, str]:
+        return super().start_s3()
 
     @property
     def postgres(self) -> subprocess.Popen:
@@ -93,16 +96,16 @@ class Ground:
             raise RuntimeError(f"{command} failed: {done.stderr[-4000:]}")
         return done.stdout
 
-    def add_trades(self, world: dict[str, str], first: int, last: int) -> list[str]:
+    def add_trades(self, world: dict[str, str], first: int, last: int, *step: str) -> list[str]:
         """Adds trades to the book of one account (see book.py) and returns tokens that read it."""
         # The server's own user may put rows in without checking their keys one by one.
         environment = self.environment(world | {"DB_USER": "postgres"})
-        return json.loads(self.run([sys.executable, "-m", "bench.book", str(first), str(last)], environment))
+        return json.loads(self.run([sys.executable, "-m", "bench.book", str(first), str(last), *step], environment))
 
     def fill_peer(self, world: dict[str, str], table: str, count: int) -> None:
         """The same trades for a peer."""
         with self.connect(world["DB_NAME"]) as connection:
-            connection.execute(PEERS.format(table=table, values=VALUES.format(first=1, last=count)))
+            connection.execute(PEERS.format(table=table, values=values_of(1, count)))
             connection.execute(f"VACUUM ANALYZE {table}")
 
     @contextlib.contextmanager
@@ -116,6 +119,15 @@ class Ground:
             yield process
         except RuntimeError as error:
             raise RuntimeError(f"{error}\n{log.read_text()[-4000:]}") from error
+        finally:
+            stop(process)
+
+    @contextlib.contextmanager
+    def running(self, command: list, environment: dict[str, str], log) -> Iterator[subprocess.Popen]:
+        """Runs a program that listens nowhere until the block ends."""
+        process = subprocess.Popen(command, env=environment, cwd=ROOT, stdout=log, stderr=log)
+        try:
+            yield process
         finally:
             stop(process)
 
