@@ -5,7 +5,7 @@ import signal
 import sys
 import time
 
-from . import booking, feed, folds, imports, lake, lists, peers_pnl, strategies
+from . import booking, feed, folds, imports, lake, lists, peers_pnl, scale, strategies
 from .ground import Ground
 from .machine import noise_line
 from .sizes import SIZES
@@ -19,6 +19,7 @@ BENCHMARKS = {
     "feed": feed.measure,
     "pnl": peers_pnl.measure,
     "strategies": strategies.measure,
+    "scale": scale.measure,
 }
 
 

@@ -35,7 +35,8 @@ def measured(monkeypatch):
 
 
 def test_the_rows_of_the_issue_each_have_a_benchmark():
-    assert list(command.BENCHMARKS) == ["lists", "booking", "imports", "folds", "lake", "feed", "pnl", "strategies"]
+    named = ["lists", "booking", "imports", "folds", "lake", "feed", "pnl", "strategies", "scale"]
+    assert list(command.BENCHMARKS) == named
     assert (SIZES["full"].few, SIZES["full"].many) == (1_000_000, 5_000_000)
 
 
