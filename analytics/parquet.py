@@ -7,7 +7,7 @@ from pathlib import Path
 from analytics.layout import plain
 
 ROWS_A_GROUP = 50_000
-READ_BYTES = 1 << 22
+READ_BYTES = 1 << 19  # arrow reads up to 32 such pieces ahead
 TYPED, NULLABLE = ("strategy", "tags", "note", "client_trade_id"), ("client_trade_id",)
 Row = dict[str, object]
 
