@@ -38,16 +38,15 @@ def refold_tickers(account: Account, tickers: list[str], shorts_before: set[int]
         for ticker, fills in zip(tickers, columns, strict=True):
             refuse_new_shorts(fills, ticker, shorts_before)
     derived.clear(account, tickers)
-    return [keep_ticker(account, *parts) for parts in zip(tickers, columns, folded, strict=True)]
+    made = list(zip(tickers, columns, folded, strict=True))
+    for model, columns_of in ((Lot, lot_columns), (Realization, realization_columns), (DayTotal, day_columns)):
+        write_rows(model, account, [(ticker, columns_of(*parts)) for ticker, *parts in made])
+    write_round_trips(account, made)
+    return [keep_position(account, *parts) for parts in made]
 
 
-def keep_ticker(account: Account, ticker: str, fills: FillColumns, folded: FoldedColumns) -> Position:
-    """Writes what the fold made of one ticker."""
-    whose = {"account": account.pk, "instrument": ticker}
-    write_rows(Lot, whose, lot_columns(fills, folded))
-    write_rows(Realization, whose, realization_columns(fills, folded))
-    write_round_trips(whose, fills, folded)
-    write_rows(DayTotal, whose, day_columns(fills, folded))
+def keep_position(account: Account, ticker: str, fills: FillColumns, folded: FoldedColumns) -> Position:
+    """Saves what the fold made of one position."""
     position = derived.position_of(account, ticker)
     position.event_count = len(fills)
     last = (moment(fills.times[-1]), int(fills.ids[-1])) if len(fills) else None
@@ -90,12 +89,19 @@ def realization_columns(fills: FillColumns, folded: FoldedColumns) -> dict[str, 
     }
 
 
-def write_round_trips(whose: dict[str, object], fills: FillColumns, folded: FoldedColumns) -> None:
-    columns, (net, places) = round_trip_columns(fills, folded), net_pnl_of(fills, folded)
-    if not len(net) or abs(net).max() < ROOM:
-        write_rows(RoundTrip, whose, columns | {"net_pnl": Column(net.astype(np.int64), places)})
-        return
-    # A big profit, with the decimals of a fee that was split, is beyond 64 bits: there are few such ways.
+def write_round_trips(account: Account, made: list[tuple[str, FillColumns, FoldedColumns]]) -> None:
+    parts = []
+    for ticker, fills, folded in made:
+        columns, (net, places) = round_trip_columns(fills, folded), net_pnl_of(fills, folded)
+        if not len(net) or abs(net).max() < ROOM:
+            parts.append((ticker, columns | {"net_pnl": Column(net.astype(np.int64), places)}))
+        else:
+            write_one_by_one({"account": account.pk, "instrument": ticker}, columns, net, places)
+    write_rows(RoundTrip, account, parts)
+
+
+def write_one_by_one(whose: dict[str, object], columns: dict[str, Column], net: np.ndarray, places: int) -> None:
+    """A big profit, with the decimals of a fee that was split, is beyond 64 bits: there are few such ways."""
     rows = [row_of(columns, whose, place) for place in range(len(net))]
     for row, number in zip(rows, net, strict=True):
         row.net_pnl = decimal_of(number, places)

@@ -4,8 +4,9 @@ On PostgreSQL both go through binary COPY, whose rows of eight-byte integers and
 records; on SQLite through plain cursors. A page of a million rows is then a second's work.
 """
 
+from collections import defaultdict
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, timedelta
 
 import numpy as np
@@ -36,6 +37,11 @@ class Column:
     is_time: bool = False
     is_day: bool = False
     is_flag: bool = False
+
+    @property
+    def shape(self) -> tuple:
+        """What it shares with a column that it can be put together with."""
+        return self.places, self.is_time, self.is_day, self.is_flag
 
     def expression(self, name: str) -> str:
         """What PostgreSQL makes of the integer in its column `name`."""
@@ -133,23 +139,52 @@ def microseconds(moment: datetime) -> int:
 # Writing -----------------------------------------------------------------------------------
 
 
-def write_rows(model, constants: dict[str, object], columns: dict[str, Column]) -> None:
-    """Inserts a row of `model` for each place of `columns`, all with `constants`; both by field name."""
-    count = len(next(iter(columns.values())).values)
-    if not count:
-        return
-    if connection.vendor == "sqlite":
-        write_to_sqlite(model, constants, columns, count)
-    else:
-        write_to_postgresql(model, constants, columns)
+Part = tuple[str, dict[str, Column]]  # a ticker, and columns of its rows by field name
 
 
-def write_to_postgresql(model, constants: dict, columns: dict[str, Column]) -> None:
+def write_rows(model, account: Account, parts: list[Part]) -> None:
+    """Inserts a row of `model` for each place of the columns of each part."""
+    for ticker, columns in parts if connection.vendor == "sqlite" else ():
+        write_to_sqlite(model, {"account": account.pk, "instrument": ticker}, columns)
+    for tickers, columns in put_together(model, parts) if connection.vendor != "sqlite" else ():
+        write_to_postgresql(model, account, tickers, columns)
+
+
+def put_together(model, parts: list[Part]) -> Iterator[tuple[list[str], dict[str, Column]]]:
+    """Parts of one shape as one, up to about ROWS_AT_ONCE rows: their tickers, and their columns, of which `instrument`
+    is a place among the tickers. Rows are in the order of the unique index, which so grows at its end.
+    """
+    by_shape = defaultdict(list)
+    for ticker, columns in parts:
+        waiting = by_shape[tuple(column.shape for column in columns.values())]
+        waiting.append((ticker, columns))
+        if sum(map(count_of, waiting)) >= ROWS_AT_ONCE:
+            yield as_one(model, waiting)
+            waiting.clear()
+    for waiting in by_shape.values():
+        if any(map(count_of, waiting)):
+            yield as_one(model, waiting)
+
+
+def count_of(part: Part) -> int:
+    return len(next(iter(part[1].values())).values)
+
+
+def as_one(model, parts: list[Part]) -> tuple[list[str], dict[str, Column]]:
+    places = np.repeat(np.arange(1, len(parts) + 1), [count_of(part) for part in parts])
+    values = {name: np.concatenate([columns[name].values for _, columns in parts]) for name in parts[0][1]}
+    unique = model._meta.constraints[0].fields
+    order = np.lexsort([values[name] for name in reversed(unique)]) if values.keys() >= set(unique) else slice(None)
+    columns = {name: replace(column, values=values[name][order]) for name, column in parts[0][1].items()}
+    return [ticker for ticker, _ in parts], {"instrument": Column(places[order])} | columns
+
+
+def write_to_postgresql(model, account: Account, tickers: list[str], columns: dict[str, Column]) -> None:
     """COPY into a passing table of integers and times, and from there, scaled, in one statement."""
     names = [f"c{place}" for place in range(len(columns))]
     kinds = ["timestamptz" if column.is_time else "bigint" for column in columns.values()]
-    targets = [model._meta.get_field(name).column for name in (*constants, *columns)]
-    values = [column.expression(name) for name, column in zip(names, columns.values(), strict=True)]
+    targets = [model._meta.get_field(name).column for name in ("account", *columns)]
+    _, *values = [column.expression(name) for name, column in zip(names, columns.values(), strict=True)]
     defined = ", ".join(f"{name} {kind}" for name, kind in zip(names, kinds, strict=True))
     with connection.cursor() as cursor:
         cursor.execute(f"CREATE TEMPORARY TABLE derived_rows ({defined}) ON COMMIT DROP")
@@ -157,10 +192,10 @@ def write_to_postgresql(model, constants: dict, columns: dict[str, Column]) -> N
             for part in binary_rows(list(columns.values())):
                 copy.write(part)
         listed = ", ".join(f'"{target}"' for target in targets)
-        marks = ", ".join([*["%s"] * len(constants), *values])
+        marks = ", ".join(["%s", "(%s::text[])[c0]", *values])
         cursor.execute(
             f"INSERT INTO {model._meta.db_table} ({listed}) SELECT {marks} FROM derived_rows",  # noqa: S608
-            [*constants.values()],
+            [account.pk, tickers],
         )
         cursor.execute("DROP TABLE derived_rows")
 
@@ -179,7 +214,8 @@ def binary_rows(columns: list[Column]) -> Iterator[bytes]:
     yield COPY_TRAILER
 
 
-def write_to_sqlite(model, constants: dict, columns: dict[str, Column], count: int) -> None:
+def write_to_sqlite(model, constants: dict, columns: dict[str, Column]) -> None:
+    count = len(next(iter(columns.values())).values)
     targets = [model._meta.get_field(name).column for name in (*constants, *columns)]
     marks = ", ".join(["%s"] * len(targets))
     fixed = [[value] * count for value in constants.values()]

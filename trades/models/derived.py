@@ -20,9 +20,12 @@ class Derived(models.Model):
     them here once more would cost an import of a million trades as much as writing them.
     """
 
-    account = models.ForeignKey(Account, on_delete=models.PROTECT, related_name="%(class)ss", db_constraint=False)
+    # Each table has an index that begins with the account and its ticker: either alone needs none.
+    account = models.ForeignKey(
+        Account, on_delete=models.PROTECT, related_name="%(class)ss", db_constraint=False, db_index=False
+    )
     instrument = models.ForeignKey(
-        Instrument, db_column="ticker", on_delete=models.PROTECT, related_name="+", db_constraint=False
+        Instrument, db_column="ticker", on_delete=models.PROTECT, related_name="+", db_constraint=False, db_index=False
     )
 
     objects = OwnedQuerySet.as_manager()
