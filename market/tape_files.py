@@ -14,8 +14,6 @@ from decimal import Decimal
 from itertools import chain
 
 import numpy as np
-import pyarrow as pa
-import pyarrow.parquet as pq
 
 from tradeops.core.csvfile import CsvError, read_rows
 
@@ -103,6 +101,9 @@ def csv_rows(data: bytes) -> Iterator[tuple[int, dict[str, str]]]:
 
 def parquet_rows(data: bytes) -> Iterator[tuple[int, dict]]:
     """Each row by column name, with its number; the first is 2, as below a head."""
+    import pyarrow as pa  # 60 MB that only who reads such a file is to carry
+    import pyarrow.parquet as pq
+
     try:
         file = pq.ParquetFile(io.BytesIO(data))
         if file.metadata.num_rows > MOST_TICKS:
