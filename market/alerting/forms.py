@@ -8,7 +8,10 @@ from django.utils import timezone
 
 from ..models import AlertKind, AlertRule, Direction, validate_ticker
 
-LASTS = [("", "until it is deleted"), ("1", "1 day"), ("7", "7 days"), ("30", "30 days")]
+DAYS = [("1", "1 day"), ("7", "7 days"), ("30", "30 days")]
+LASTS = [("", "until it is deleted"), *DAYS]
+# Of a rule that is changed.
+LASTS_FROM_NOW = [("", "as it is"), ("for_ever", "until it is deleted"), *DAYS]
 
 
 class RuleForm(forms.ModelForm):
@@ -29,11 +32,22 @@ class RuleForm(forms.ModelForm):
         model = AlertRule
         fields = ["kind", "threshold", "direction", "window_seconds", "cooldown_seconds", "by_email", "webhook_url"]
 
-    def __init__(self, *args, may_tell_all: bool, may_email: bool, **options):
-        super().__init__(*args, **options)
-        for name, is_there in (("everybody", may_tell_all), ("by_email", may_email)):
+    def __init__(self, *args, may_tell_all: bool, may_email: bool, kept: AlertRule | None = None, **options):
+        """`kept` is the rule to be changed; whose it is stays."""
+        initial = options.pop("initial", {}) if kept is None else self.values_of(kept)
+        super().__init__(*args, initial=initial, **options)
+        self.kept = kept
+        for name, is_there in (("everybody", may_tell_all and kept is None), ("by_email", may_email)):
             if not is_there:
                 del self.fields[name]
+        if kept is not None:
+            self.fields["lasts"].choices = LASTS_FROM_NOW
+
+    def values_of(self, rule: AlertRule) -> dict:
+        """What stands in the form of `rule`."""
+        threshold = "" if rule.threshold is None else f"{rule.threshold.normalize():f}"
+        own = {name: getattr(rule, name) for name in self._meta.fields}
+        return own | {"ticker": rule.ticker, "threshold": threshold}
 
     def clean_ticker(self) -> str | None:
         ticker = self.cleaned_data["ticker"].upper()
@@ -45,12 +59,15 @@ class RuleForm(forms.ModelForm):
         """The model's own checks are the services', which answer by field."""
 
     def rule(self, user) -> AlertRule:
-        """The rule that was typed, unsaved."""
-        values = {name: self.cleaned_data[name] for name in self._meta.fields if name in self.cleaned_data}
-        rule = AlertRule(owner=None if self.cleaned_data.get("everybody") else user, **values)
+        """The rule that was typed, unsaved; the kept one, with what was typed."""
+        rule = self.kept or AlertRule(owner=None if self.cleaned_data.get("everybody") else user)
+        for name in self._meta.fields:
+            if name in self.cleaned_data:
+                setattr(rule, name, self.cleaned_data[name])
         rule.instrument_id = self.cleaned_data["ticker"]
-        if lasts := self.cleaned_data["lasts"]:
-            rule.expires_at = timezone.now() + timedelta(days=int(lasts))
+        lasts = self.cleaned_data["lasts"]
+        if lasts:
+            rule.expires_at = None if lasts == "for_ever" else timezone.now() + timedelta(days=int(lasts))
         return rule
 
     def add_refusal(self, error: ValidationError) -> None:

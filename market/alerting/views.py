@@ -15,7 +15,16 @@ from tradeops.core.users.roles import Action
 from ..models import Alert, AlertRule
 from ..tickers import TICKER_CHARACTERS
 from .forms import RuleForm
-from .services import MOST_RULES, OBJECTIVE_MS, acknowledge, delete_rule, latency_of, save_rule, snooze
+from .services import (
+    MOST_RULES,
+    OBJECTIVE_MS,
+    acknowledge,
+    delete_rule,
+    latency_of,
+    require_keeping,
+    save_rule,
+    snooze,
+)
 from .writing import words_of
 
 FIRED_SHOWN = 100
@@ -57,6 +66,27 @@ def page_of(request: HttpRequest) -> dict:
         "objective_ms": OBJECTIVE_MS,
         "may_keep": request.user.may(Action.KEEP_ALERTS),
     }
+
+
+@require_http_methods(["GET", "HEAD", "POST"])
+@never_cache
+@login_required
+def edit_rule(request: HttpRequest, rule_id: int) -> HttpResponse:
+    """One rule in a form; POST changes it. One that says something else from then on waits like a new one."""
+    rule = get_object_or_404(AlertRule.objects.visible_to(request.user), pk=rule_id)
+    require_keeping(rule, request.user)
+    may = {"may_tell_all": False, "may_email": bool(settings.EMAIL_URL)}
+    form = RuleForm(request.POST or None, kept=rule, **may)
+    if request.method == "POST" and form.is_valid():
+        try:
+            save_rule(form.rule(request.user), actor=request.user)
+        except ValidationError as error:
+            form.add_refusal(error)
+        else:
+            messages.success(request, f"{rule}: changed.")
+            return redirect("market:alerts")
+    context = {"form": form, "rule_id": rule_id, "name": str(AlertRule.objects.get(pk=rule_id))}
+    return render(request, "market/alert_rule.html", context, status=422 if form.errors else 200)
 
 
 def pause(rule: AlertRule, actor) -> str:

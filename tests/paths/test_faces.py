@@ -47,6 +47,7 @@ DESK_PAGES = [
     "/desk/watchlists/",
     "/desk/watchlists/1/",
     "/desk/alerts/",
+    "/desk/alerts/rules/{rule}/edit/",
     "/desk/reports/",
     "/desk/jobs/",
     "/desk/settings/",
@@ -84,7 +85,9 @@ def test_the_desk_has_no_fault(browser, desk, theme, width):
     visitor = Visitor(browser, desk.url, theme=theme, width=width)
     visitor.page.goto("/desk/activities/")
     activity = visitor.page.locator("tbody a").first.get_attribute("href").split("/")[3]
-    found = faults_of(visitor, [path.replace("{activity}", activity) for path in (*DESK_PAGES, *API_PAGES)])
+    rule = desk.post("/alerts/", json={"kind": "price_above", "ticker": "AAPL", "threshold": "9000"}).json()["id"]
+    named = [path.replace("{activity}", activity).replace("{rule}", str(rule)) for path in (*DESK_PAGES, *API_PAGES)]
+    found = faults_of(visitor, named)
     visitor.close()
     assert found == []
 

@@ -156,6 +156,36 @@ def test_the_page_says_what_is_wrong_and_keeps_what_was_typed(client, alice):
     assert client.post("/desk/alerts/", form | {"cooldown_seconds": "x"}).status_code == 422
 
 
+def test_a_rule_is_changed_on_its_page(client, alice):
+    client.force_login(alice)
+    rule = rule_of(alice)
+    rule.expires_at = timezone.now() + timedelta(days=2)
+    rule.save()
+    address, version = f"/desk/alerts/rules/{rule.pk}/edit/", rule.version
+    page = client.get(address)
+    assert (page.status_code, b'value="150"' in page.content) == (200, True)
+    form = {"kind": "price_above", "ticker": "aapl", "threshold": "150", "direction": "up", "window_seconds": "60"}
+    form |= {"cooldown_seconds": "30", "lasts": "", "webhook_url": ""}
+    for values, expected in (
+        ({}, ("150", 30, version, True)),
+        ({"threshold": "160.5"}, ("160.5", 30, version + 1, True)),
+        ({"threshold": "160.5", "lasts": "for_ever"}, ("160.5", 30, version + 1, False)),
+    ):
+        assert client.post(address, form | values)["Location"] == "/desk/alerts/"
+        kept = AlertRule.objects.get(pk=rule.pk)
+        told = (f"{kept.threshold.normalize():f}", kept.cooldown_seconds, kept.version, kept.expires_at is not None)
+        assert told == expected
+    refused = client.post(address, form | {"ticker": "NOPE"})
+    assert (refused.status_code, b"There is no instrument NOPE" in refused.content) == (422, True)
+    assert (AlertRule.objects.get(pk=rule.pk).ticker, AlertRule.objects.count()) == ("AAPL", 2)  # and everybody's
+
+
+def test_a_rule_is_changed_by_who_keeps_it_alone(client, alice, bob):
+    client.force_login(alice)
+    assert client.get(f"/desk/alerts/rules/{rule_of(bob).pk}/edit/").status_code == 404
+    assert client.get(f"/desk/alerts/rules/{rule_of(None).pk}/edit/").status_code == 403
+
+
 def test_anothers_rule_is_not_there(client, alice, bob):
     client.force_login(alice)
     assert client.post(f"/desk/alerts/rules/{rule_of(bob).pk}/", {"action": "delete"}).status_code == 404

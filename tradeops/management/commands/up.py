@@ -20,6 +20,7 @@ from django.utils import timezone
 from analytics import demo as analytics_demo
 from market import demo as market_demo
 from market.feed import check_options, run_feed
+from market.models import Source
 from market.simulated_market import add_market_arguments, asked_characters
 from strategies import demo as strategies_demo
 from tradeops.address import check_address
@@ -38,6 +39,8 @@ class Command(BaseCommand):
         parser.add_argument("--host", default="127.0.0.1", help="address to listen on (default 127.0.0.1)")
         parser.add_argument("--port", type=int, default=settings.PORT, help="port (default $PORT or 8000)")
         parser.add_argument("--demo", action="store_true", help="load the demo users and their book")
+        sources = [Source.SIMULATED.value, Source.ALPACA.value]
+        parser.add_argument("--source", default=sources[0], choices=sources, help="of prices (default simulated)")
         parser.add_argument("--seed", type=int, default=None, help="seed of the simulated market")
         parser.add_argument("--speed", type=float, default=1.0, help="how fast the simulated market moves (default 1)")
         add_market_arguments(parser)
@@ -56,9 +59,9 @@ class Command(BaseCommand):
             self.run_embedded(options)
         self.stdout.write("TradeOps has stopped.")
 
-    def check_options(self, *, host: str, port: int, seed: int | None, speed: float, **options) -> None:
+    def check_options(self, *, host: str, port: int, seed: int | None, speed: float, source: str, **options) -> None:
         try:
-            check_options(seed=seed, speed=speed)
+            check_options(seed=seed, speed=speed, source=source)
         except ValueError as error:
             raise CommandError(f"--{error}.") from error
         check_address(host, port)
@@ -90,7 +93,7 @@ class Command(BaseCommand):
 
         stop = threading.Event()
         threads = [JobRunner(stop), Schedule(stop)]
-        feed = EmbeddedFeed(seed=options["seed"], speed=options["speed"], characters=options["characters"])
+        feed = EmbeddedFeed(**{name: options[name] for name in ("source", "seed", "speed", "characters")})
 
         def begin() -> None:
             relay.server_loop = asyncio.get_running_loop()
@@ -126,7 +129,7 @@ class Command(BaseCommand):
             Part("beat", [*celery, "beat", "--loglevel", "WARNING", "--pidfile", ""]),
         ]
         if not options["no_feed"]:
-            named = {"seed": "--seed", "tickers": "--tickers", "calibrate": "--calibrate"}
+            named = {"source": "--source", "seed": "--seed", "tickers": "--tickers", "calibrate": "--calibrate"}
             given = [(flag, str(options[name])) for name, flag in named.items() if options.get(name) is not None]
             parts.append(Part("feed", [*manage, "feed", "--speed", str(options["speed"]), *chain.from_iterable(given)]))
         return parts
