@@ -19,7 +19,7 @@ function color(name) {
 }
 
 function palette() {
-  const names = ["text-faint", "line", "outline", "accent", "text-soft", "gain", "loss", "warning"];
+  const names = ["surface", "text-faint", "line", "outline", "accent", "text-soft", "gain", "loss", "warning"];
   return Object.fromEntries(names.map((name) => [name, color(name)]));
 }
 
@@ -93,7 +93,7 @@ export class Candles {
       crosshair: { vertLine: { color: paints.outline }, horzLine: { color: paints.outline } },
     });
     this.candles.applyOptions({
-      upColor: "transparent", downColor: paints.loss, borderUpColor: paints.gain, borderDownColor: paints.loss,
+      upColor: paints.surface, downColor: paints.loss, borderUpColor: paints.gain, borderDownColor: paints.loss,
       wickUpColor: paints.gain, wickDownColor: paints.loss,
     });
     this.volumes.applyOptions({ color: paints.line });
