@@ -3,32 +3,46 @@
 Ours are measured in processes of their own too, so that peak memory is what the work took.
 """
 
+import io
 import json
 import resource
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
 import numpy as np
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
 
 from bench.peers_pnl import ROOT, peers_python
 from bench.tables import Table, Verdict
-from strategies import engine
-from strategies.grid import make_grid
+from strategies import backtest, charts, engine, pricepack, results
+from strategies.backtest import make_spec
+from strategies.grid import Grid, make_grid, part_told
 from strategies.library import ma_crossover
+from strategies.portfolio import buy_and_hold
 from strategies.prices import Prices
 
 SEED, YEARS_BARS, BARS, TICKERS = 7, 6300, 5000, 500
 FASTS, SLOWS = list(range(2, 52)), list(range(60, 160))
 FLOOR_SECONDS = len(FASTS) * len(SLOWS) * BARS * 1e-9
-PEER_COMBINATIONS = 10  # of each: vectorbt takes gigabytes for all, so a fiftieth is measured and multiplied
+# Of each axis: vectorbt takes gigabytes for all, so a twelfth is measured and multiplied. It flatters vectorbt, which
+# slows down as it takes more memory: a fiftieth came to half as much a combination.
+PEER_COMBINATIONS = 20
+SPLIT_GRID = {"average": ["ema"], "fast": list(range(2, 102)), "slow": list(range(110, 310, 2))}
 
 
 def measure(ground=None, size=None) -> Iterator[Table]:
     """One run, many tickers, and a sweep: ours beside the peers'."""
     yield single_runs()
     yield sweeps()
+    yield cold_commands()
+    yield two_workers()
+    yield pictures()
 
 
 def single_runs() -> Table:
@@ -73,6 +87,115 @@ def sweeps() -> Table:
     return table
 
 
+def cold_commands() -> Table:
+    """From the start of a process to its table: ours with everything it checks, the peers' bare call."""
+    table = Table(f"One run of {YEARS_BARS:,} bars in a process that starts cold", ["program", "CPU s"])
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "T0.csv"
+        prices = all_prices(YEARS_BARS, 1)[0]
+        rows = zip(prices.dates(), prices.close.tolist(), strict=True)
+        path.write_text("date,close\n" + "".join(f"{day},{close!r}\n" for day, close in rows))
+        ours = processor_seconds([sys.executable, str(ROOT / "manage.py"), "backtest", str(path)])
+    asked = {"bars": YEARS_BARS, "columns": 1, "seed": SEED, "times": 0}
+    peers = {
+        name: processor_seconds(peer_command(), json.dumps(asked | {"work": name}).encode())
+        for name in ("backtesting", "vectorbt")
+    }
+    table.rows = [["manage.py backtest", f"{ours:.2f}"], *([name, f"{taken:.2f}"] for name, taken in peers.items())]
+    table.verdicts = [
+        Verdict("cold command against backtesting.py", peers["backtesting"] / ours, 1.0),
+        Verdict("cold command against vectorbt", peers["vectorbt"] / ours, 4.0),
+    ]
+    return table
+
+
+def two_workers() -> Table:
+    """The same grid in one process, then in two at once: wall time, since that is what a second worker is for."""
+    grid = make_grid({}, SPLIT_GRID)
+    table = Table(f"Sweep of {len(grid.combinations):,} exponential crossovers", ["workers", "seconds"])
+    taken = {count: worked_out(grid, count) for count in (1, 2)}
+    table.rows = [[str(count), f"{seconds:.1f}"] for count, seconds in taken.items()]
+    table.verdicts = [Verdict("two workers against one", taken[1] / taken[2], 1.7)]
+    table.notes.append("Each worker is a process of its own, its start included. Needs two free processors.")
+    return table
+
+
+def worked_out(grid: Grid, workers: int) -> float:
+    packed = pricepack.pack(all_prices(BARS, 1))
+    folder = str(ROOT / "var" / "strategies")
+    told = [part_told(grid, grid.part(number, workers), packed, folder) for number in range(workers)]
+    began = time.perf_counter()
+    with ThreadPoolExecutor(workers) as pool:
+        list(pool.map(lambda part: subprocess.run(
+            [sys.executable, "-m", "strategies.sweep"], input=part, capture_output=True, check=True, cwd=ROOT
+        ), told))  # fmt: skip
+    return time.perf_counter() - began
+
+
+def pictures() -> Table:
+    """A run of eight tickers with its pictures, and one picture beside matplotlib's own with the same lines."""
+    tickers, spec = all_prices(BARS, 8), make_spec({})
+    done = backtest.run(spec, tickers)
+    works = {
+        "engine, 8 tickers": lambda: backtest.run(spec, tickers),
+        "figures and checks": lambda: results.summarize(done, ""),
+        "9 pictures": lambda: [charts.draw_overview(done), *(charts.draw_ticker(done, one) for one in done.results)],
+        "one picture": lambda: charts.draw_ticker(done, done.results[0]),
+        "bare matplotlib": lambda: bare_picture(done),
+    }
+    taken = {name: least_seconds(work, 3) for name, work in works.items()}
+    table = Table("A request of eight tickers with charts", ["what", "CPU ms"])
+    table.rows = [[name, f"{1000 * seconds:,.1f}"] for name, seconds in taken.items()]
+    engine_part = taken["engine, 8 tickers"]
+    whole = engine_part + taken["figures and checks"] + taken["9 pictures"]
+    table.verdicts = [
+        Verdict("engine's share of it", engine_part / whole, 0.05, is_ceiling=True),
+        Verdict("a picture against bare matplotlib", taken["one picture"] / taken["bare matplotlib"], 2, True),
+    ]
+    return table
+
+
+def bare_picture(done: backtest.Backtest) -> bytes:
+    """The same lines and marks at the same size, with nothing of ours."""
+    result, stream = done.results[0], io.BytesIO()
+    figure = Figure(figsize=(charts.WIDTH, 5.6), dpi=charts.DOTS)
+    FigureCanvasAgg(figure)
+    upper, lower = figure.subplots(2, 1, sharex=True)
+    times, trades = result.prices.times, result.trades
+    upper.plot(times, result.prices.close, label="Close")
+    for name, values in ma_crossover.overlays(result.prices, done.spec.parameters).items():
+        upper.plot(times, values, label=name)
+    upper.scatter(times[[trade.entry_bar for trade in trades]], [trade.entry_price for trade in trades], marker="^")
+    lower.plot(times, result.equity, label="Strategy")
+    lower.plot(times, buy_and_hold(result), label="Buy and hold")
+    for axes in (upper, lower):
+        axes.legend()
+        axes.grid()
+    figure.savefig(stream, format="png")
+    return stream.getvalue()
+
+
+def processor_seconds(command: list[str], given: bytes = b"") -> float:
+    """Least CPU seconds of three starts of a command, by the system's account of its children."""
+    found = []
+    for _ in range(3):
+        before = resource.getrusage(resource.RUSAGE_CHILDREN)
+        subprocess.run(command, input=given, capture_output=True, check=True, cwd=ROOT)
+        after = resource.getrusage(resource.RUSAGE_CHILDREN)
+        found.append(after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime)
+    return min(found)
+
+
+def least_seconds(work: Callable[[], object], times: int) -> float:
+    work()
+    found = []
+    for _ in range(times):
+        began = time.process_time()
+        work()
+        found.append(time.process_time() - began)
+    return min(found)
+
+
 # Ours ------------------------------------------------------------------------------
 
 
@@ -111,24 +234,22 @@ def peer(work: str, bars: int, columns: int, fasts: list[int] = FASTS, slows: li
     asked = {
         "work": work, "bars": bars, "columns": columns, "seed": SEED, "times": 3, "fasts": fasts, "slows": slows,
     }  # fmt: skip
-    command = [str(peers_python()), str(ROOT / "bench" / "peers" / "strategies.py")]
-    done = subprocess.run(command, input=json.dumps(asked), capture_output=True, text=True, check=False)
+    done = subprocess.run(peer_command(), input=json.dumps(asked), capture_output=True, text=True, check=False)
     if done.returncode:
         raise RuntimeError(f"{work} did not run: {done.stderr[-2000:]}")
     return json.loads(done.stdout.splitlines()[-1])
 
 
+def peer_command() -> list[str]:
+    return [str(peers_python()), str(ROOT / "bench" / "peers" / "strategies.py")]
+
+
 def main(work: str, bars: str, columns: str) -> None:
     tickers = all_prices(int(bars), int(columns))
     call = sweep_work(tickers) if work == "sweep" else lambda: runs(tickers)
-    call()
-    found = []
-    for _ in range(5):
-        began = time.process_time()
-        call()
-        found.append(time.process_time() - began)
+    seconds = least_seconds(call, 5)
     megabytes = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
-    print(json.dumps({"seconds": min(found), "megabytes": megabytes}))
+    print(json.dumps({"seconds": seconds, "megabytes": megabytes}))
 
 
 if __name__ == "__main__":

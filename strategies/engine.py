@@ -7,6 +7,7 @@ The fee is a share of each side's notional. What is open at the end is marked at
 """
 
 from dataclasses import dataclass
+from itertools import zip_longest
 from typing import NamedTuple
 
 import numpy as np
@@ -98,9 +99,9 @@ def run(
         raise ValueError(f"fill is {fill!r}; it must be one of {', '.join(FILLS)}")
     if fill == NEXT_OPEN and prices.open is None:
         raise ValueError(f"{prices.ticker} has no open prices, which fill=next_open needs")
-    trips = _round_trips(target, fill)
-    trades, cash = _trades(prices, trips, float(initial_investment), fee_rate, fill)
-    equity = _equity(prices.close, trips, trades, float(initial_investment), cash)
+    is_held, turns = _round_trips(target, fill)
+    trades, after = _trades(prices, turns, float(initial_investment), fee_rate, fill)
+    equity = _equity(prices.close, is_held, turns, trades, float(initial_investment), after)
     require_in_range(float(equity.min()), float(equity.max()))
     return Result(prices, target, tuple(trades), equity, float(initial_investment), _unfilled(target, fill))
 
@@ -112,32 +113,34 @@ def _unfilled(target: np.ndarray, fill: str) -> tuple[Unfilled, ...]:
 
 
 def _round_trips(target: np.ndarray, fill: str) -> tuple[np.ndarray, np.ndarray]:
-    """Bars of entry fills and of exit fills; an exit may be lacking, where the position is open at the end."""
-    is_in = np.zeros(len(target) + 1, dtype=bool)
+    """Whether the position is held at each close, bool[n], and the bars of its fills: entry and exit in turns.
+
+    The last exit may be lacking, where the position is open at the end.
+    """
+    n = len(target)
+    is_in = np.zeros(n + 1, dtype=bool)
     np.greater(target, 0, out=is_in[1:])
-    turns = np.flatnonzero(is_in[1:] != is_in[:-1]) + (1 if fill == NEXT_OPEN else 0)
-    turns = turns[turns < len(target)]
-    return turns[::2], turns[1::2]
+    turns = np.flatnonzero(is_in[1:] != is_in[:-1])
+    if fill == CLOSE:
+        return is_in[1:], turns
+    return is_in[:-1], turns[turns < n - 1] + 1
 
 
 def _trades(
-    prices: Prices, trips: tuple[np.ndarray, np.ndarray], cash: float, fee_rate: float, fill: str
+    prices: Prices, turns: np.ndarray, cash: float, fee_rate: float, fill: str
 ) -> tuple[list[Trade], list[float]]:
     """Each round trip, bought with all of the cash there is, and the cash after it."""
     fills, trades, after = prices.close if fill == CLOSE else prices.open, [], []
-    entries, exits = (bars.tolist() for bars in trips)
-    entry_prices, exit_prices = (fills[bars].tolist() for bars in trips)
-    for place, (entry, entry_price) in enumerate(zip(entries, entry_prices, strict=True)):
+    dealt = list(zip(turns.tolist(), fills[turns].tolist(), strict=True))
+    for (entry, entry_price), (leave, exit_price) in zip_longest(dealt[::2], dealt[1::2], fillvalue=(None, None)):
         require_in_range(cash)
         quantity = cash / (entry_price * (1.0 + fee_rate))
         fees = quantity * entry_price * fee_rate
-        if place < len(exits):
-            leave, exit_price, reason = exits[place], exit_prices[place], SIGNAL
-            proceeds = quantity * exit_price * (1.0 - fee_rate)
-            fees += quantity * exit_price * fee_rate
+        if leave is None:
+            reason, proceeds = "", quantity * float(prices.close[-1])
         else:
-            leave, exit_price, reason = None, None, ""
-            proceeds = quantity * float(prices.close[-1])
+            reason, proceeds = SIGNAL, quantity * exit_price * (1.0 - fee_rate)
+            fees += quantity * exit_price * fee_rate
         figures = (quantity, fees, proceeds - cash, proceeds / cash - 1.0)
         trades.append(Trade(entry, entry_price, leave, exit_price, *figures, 1, reason))
         cash = proceeds
@@ -146,18 +149,16 @@ def _trades(
 
 
 def _equity(
-    close: np.ndarray, trips: tuple[np.ndarray, np.ndarray], trades: list[Trade], cash: float, after: list[float]
+    close: np.ndarray, is_held: np.ndarray, turns: np.ndarray, trades: list[Trade], cash: float, after: list[float]
 ) -> np.ndarray:
     """What the account is worth after each bar's fills: cash and quantity in turns, the latter at the close."""
-    turns = np.empty(len(trips[0]) + len(trips[1]), dtype=np.int64)
-    turns[::2], turns[1::2] = trips
     amounts = np.empty(len(turns) + 1)
     amounts[0] = cash
     amounts[1::2] = [trade.quantity for trade in trades]
-    amounts[2::2] = after[: len(trips[1])]
-    lengths = np.diff(np.concatenate(([0], turns, [len(close)])))
-    equity = np.repeat(amounts, lengths)
-    is_held = np.repeat(np.arange(len(amounts)) % 2 == 1, lengths)
+    amounts[2::2] = after[: len(turns) // 2]
+    edges = np.empty(len(turns) + 2, dtype=np.int64)
+    edges[0], edges[1:-1], edges[-1] = 0, turns, len(close)
+    equity = np.repeat(amounts, edges[1:] - edges[:-1])
     return np.multiply(equity, close, out=equity, where=is_held)
 
 

@@ -75,11 +75,11 @@ def _crossover_rows(grid: Grid, combinations: Sequence[dict], prices: Prices) ->
         deciding = list(zip(grid.column("slow", block), grid.column("fill", block), strict=True))
         tried = dict(zip(deciding, block, strict=True))
         skips = {key: skip for key, values in tried.items() if (skip := unfit(grid.spec(values), prices))}
-        fit = [values for key, values in zip(deciding, block, strict=True) if key not in skips] if skips else block
-        found = _fit_rows(grid, fit, prices, table) if fit else iter(())
         if not skips:
-            yield from found
+            yield from _fit_rows(grid, block, prices, table)
             continue
+        fit = [values for key, values in zip(deciding, block, strict=True) if key not in skips]
+        found = _fit_rows(grid, fit, prices, table) if fit else iter(())
         for key, values in zip(deciding, block, strict=True):
             yield values | _impossible(skips[key].reason) if key in skips else next(found)
 
@@ -115,9 +115,14 @@ def _columns(found: np.ndarray, cash: float, returns: int, before: int, periods:
             100.0 * (at_cut / cash - 1.0), 100.0 * (final / at_cut - 1.0),
             _ratios(*early, before, periods), _ratios(*late, returns - before, periods),
         )  # fmt: skip
-    columns = [[None if value != value else value for value in column.tolist()] for column in figures]
+    columns = [_without_nan(column) for column in figures]
     columns[1] = [int(count) for count in columns[1]]
     return columns
+
+
+def _without_nan(column: np.ndarray) -> list[float | None]:
+    values = column.tolist()
+    return [None if value != value else value for value in values] if np.isnan(column).any() else values
 
 
 def _ratios(total: np.ndarray, squares: np.ndarray, count: int, periods: float) -> np.ndarray:

@@ -43,8 +43,9 @@ def signals(prices: Prices, parameters: dict) -> np.ndarray:
     """Target position per bar, float64[n]: 1.0 from a turn up, -1.0 from a turn down, 0.0 before the first."""
     fast, slow = parameters["fast"], parameters["slow"]
     turns, signs = crossings(prices.close, fast, slow, parameters.get("average", "sma"))
-    lengths = np.diff(np.concatenate(([0], turns, [len(prices)])))
-    return np.repeat(np.concatenate(([0.0], signs)), lengths)
+    edges, sides = np.zeros(len(turns) + 2, dtype=np.int64), np.zeros(len(turns) + 1)
+    edges[1:-1], edges[-1], sides[1:] = turns, len(prices), signs
+    return np.repeat(sides, edges[1:] - edges[:-1])
 
 
 def overlays(prices: Prices, parameters: dict) -> dict[str, np.ndarray]:

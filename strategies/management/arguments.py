@@ -2,11 +2,15 @@
 
 import argparse
 
+from django.conf import settings
+
 from strategies.backtest import declared_parameters
+from strategies.library import add_folder
 
 
 def add_value_flags(parser: argparse.ArgumentParser) -> None:
-    """A flag for every parameter that a run or any strategy takes."""
+    """A flag for every parameter that a run or any strategy takes, those of one's own too: no app has loaded them."""
+    add_folder(settings.STRATEGIES_DIR)
     for parameter in declared_parameters():
         flag = "--" + parameter.name.replace("_", "-")
         about = f"{parameter.help} Default {parameter.default}.".replace("%", "%%")

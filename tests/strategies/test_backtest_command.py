@@ -100,3 +100,21 @@ def test_a_refusal_ends_with_status_1(files, tmp_path):
     assert done.returncode == 1
     assert "No ticker could be run" in done.stderr
     assert "Traceback" not in done.stderr
+
+
+def test_the_command_finds_strategies_of_ones_own_without_loading_an_app(files, tmp_path):
+    folder = tmp_path / "own"
+    folder.mkdir()
+    (folder / "own_idea.py").write_text(
+        "import numpy as np\n"
+        "from django.apps import apps\n"
+        "TITLE, DESCRIPTION, PARAMETERS = 'Own', f'Loaded: {apps.ready}', ()\n"
+        "def minimum_bars(parameters): return 1\n"
+        "def signals(prices, parameters): return np.ones(len(prices)) if not apps.ready else np.zeros(len(prices))\n"
+    )
+    command = [sys.executable, "manage.py", "backtest", *files, "--strategy", "own_idea", "--json"]
+    done = subprocess.run(
+        command, capture_output=True, text=True, cwd=ROOT, env=os.environ | {"STRATEGIES_DIR": str(folder)}
+    )
+    assert done.returncode == 0, done.stderr
+    assert {len(ticker["trades"]) for ticker in json.loads(done.stdout)["tickers"]} == {1}

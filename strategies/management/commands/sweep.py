@@ -13,7 +13,7 @@ from strategies.grid import IN_SAMPLE, Grid, make_grid, require_affordable
 from strategies.management.arguments import add_value_flags, given_values, known
 from strategies.parameters import ParameterError
 from strategies.prices import PriceFileError, Prices, read_files
-from strategies.sweep_figures import FIGURES
+from strategies.sweep_figures import FIGURES, PLACES
 from tradeops.core.progress_bar import ProgressBar
 
 
@@ -93,7 +93,7 @@ def table(grid: Grid, rows: list[dict], metric: str) -> str:
     lines = [
         [
             *(str(row[name]) for name in grid.axes),
-            *(known(row[name], 1 if name.startswith("win") else 2) for name in FIGURES),
+            *(known(row[name], max(PLACES[name], 2 if "return" in name else 0)) for name in FIGURES),
             f"{known(row['neighbors']['mean'], 2)} of {row['neighbors']['count']}",
         ]
         for row in best
