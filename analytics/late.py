@@ -43,6 +43,26 @@ def late_days(now: dt.datetime | None = None) -> set[dt.date]:
     return behind
 
 
+def late_statement_days(now: dt.datetime | None = None) -> set[dt.date]:
+    """The days whose statements what was recorded lately may have changed.
+
+    What an account holds and owns goes on from day to day: a late deposit is in the equity of every later statement.
+    """
+    recorded = by_account(recorded_lately((now or timezone.now()) - LOOKED_BACK))
+    return {day for account, ones in recorded.items() for day in statements_moved(account, ones)}
+
+
+def statements_moved(account: int, ones: list[Late]) -> Iterator[dt.date]:
+    """The days from the first of `ones` on that tell of the account, or would now that it held something."""
+    first = min(one.day for one in ones)
+    own = LakeFile.objects.filter(kind="statements", file_format="html", account=account, day__gte=first)
+    told = set(own.values_list("day", flat=True))
+    standing = LakeFile.objects.filter(kind="accounts", file_format="csv", day__gte=first)
+    for day, made_at in standing.values_list("day", "made_at"):
+        if any(one.day <= day and is_overtaken(made_at, one) and (one.tickers or day in told) for one in ones):
+            yield day
+
+
 def is_overtaken(made_at: dt.datetime | None, one: Late) -> bool:
     return made_at is not None and one.recorded_at > made_at - GRACE
 

@@ -16,10 +16,11 @@ from analytics import lake
 from analytics.anchors import heads_at_end_of
 from analytics.day_files import make_analysis_of, make_anchors, make_manifest, make_trades, working_folder
 from analytics.day_trades import CurrentTrades
-from analytics.late import late_days
+from analytics.late import late_days, late_statement_days
 from analytics.layout import FIRST_DAY, FORMATS, TABLES, link_key, object_key
-from analytics.models import EXPORT, ExportJob, ExportRequest, LakeFile, Revision
+from analytics.models import EXPORT, STATEMENTS, ExportJob, ExportRequest, LakeFile, Revision
 from analytics.revisions import keep_all
+from tradeops.core.jobs.models import Job
 from tradeops.core.jobs.services import owe
 
 DAYS_LOOKED_BACK = 7
@@ -64,6 +65,19 @@ def owe_night_exports(today: dt.date) -> list[dt.date]:
     wanted = sorted((day for day in missed | late_days() if day.isoformat() not in tried), reverse=True)
     for day in reversed(wanted):
         owe(EXPORT, day.isoformat())
+    return wanted
+
+
+def owe_late_statements(today: dt.date) -> list[dt.date]:
+    """Owe the statements that a late booking overtook, but for those of days whose export is owed and will owe them.
+
+    Returns their days. As with exports, what was owed since midnight is left alone.
+    """
+    midnight = dt.datetime.combine(today, dt.time(), dt.UTC)
+    tried = Job.objects.filter(kind__in=(EXPORT, STATEMENTS), created_at__gte=midnight).values_list("key", flat=True)
+    wanted = sorted(day for day in late_statement_days() if day.isoformat() not in set(tried))
+    for day in wanted:
+        owe(STATEMENTS, day.isoformat())
     return wanted
 
 

@@ -44,4 +44,6 @@ def owe_reconciliation() -> None:
 @shared_task(name="analytics.owe_night_exports", ignore_result=True)
 def owe_night_exports() -> None:
     """Called by the schedule soon after midnight, UTC."""
-    services.owe_night_exports(timezone.now().date())
+    today = timezone.now().date()
+    services.owe_night_exports(today)
+    services.owe_late_statements(today)

@@ -7,10 +7,12 @@ from decimal import Decimal
 
 import pytest
 from django.core.files.storage import storages
+from django.utils import timezone
 
 from analytics import services, statements
 from analytics.account_day import AccountDay, Line
 from analytics.archive import reproduce
+from analytics.late import late_statement_days, recorded_lately, statements_moved
 from analytics.layout import object_key, parse_key
 from analytics.models import LakeFile, Revision
 from analytics.reports import TickerDay
@@ -20,7 +22,7 @@ from tests.analytics.conftest import DAY
 from tests.factories import act, book, make_account, make_user
 from tradeops.core.jobs import runner
 from tradeops.core.jobs.models import Job
-from trades.models import Trade
+from trades.models import Account, Trade
 from trades.services import correct_version
 
 BEFORE = DAY - dt.timedelta(days=1)
@@ -99,6 +101,40 @@ def test_a_statement_is_made_again_to_the_byte_whatever_was_learned_since(accoun
         folder = tmp_path / revision.name
         folder.mkdir()
         assert reproduce(revision, folder).is_same, revision
+
+
+@pytest.mark.django_db
+def test_a_late_deposit_has_every_later_statement_of_the_account_made_again(account, bob):
+    days = [DAY + dt.timedelta(days=number) for number in range(3)]
+    for day in days:  # on the last two nothing is traded
+        statements.make_statements(day)
+    assert late_statement_days() == set(days)  # what was recorded within the hour before may have been missed
+    LakeFile.objects.update(made_at=timezone.now() + dt.timedelta(hours=2))
+    assert services.owe_late_statements(timezone.now().date()) == []
+    LakeFile.objects.update(made_at=timezone.now() - dt.timedelta(hours=2))
+    assert late_statement_days() == set(days)
+    runner.load_handlers()
+    act(account, "deposit", amount=1000, effective_at=at(9, days[1]))
+    services.owe_late_statements(timezone.now().date())
+    while runner.run_owed():
+        pass
+    told = [content_of(object_key("statements", day, "html", account.pk)).decode() for day in days]
+    assert ["6,252.00" in page for page in told] == [False, True, True]
+    revisions = Revision.objects.filter(file_key=object_key("statements", days[2], "html", account.pk))
+    assert sorted(revisions.values_list("number", flat=True)) == [1, 2]
+
+
+@pytest.mark.django_db
+def test_a_late_deposit_of_one_account_moves_no_day_that_tells_of_others_alone(account, bob):
+    statements.make_statements(DAY)
+    LakeFile.objects.update(made_at=timezone.now() + dt.timedelta(hours=2))
+    act(make_account(bob), "deposit", amount=1000, effective_at=at(9, BEFORE))
+    LakeFile.objects.update(made_at=timezone.now() - dt.timedelta(hours=2))
+    ones = [one for one in recorded_lately(timezone.now() - dt.timedelta(days=1)) if one.account != account.pk]
+    assert ones and set(statements_moved(ones[0].account, ones)) == set()
+    book(Account.objects.get(pk=ones[0].account), "BUY", "1", "10", executed_at=at(10, BEFORE))
+    ones = [one for one in recorded_lately(timezone.now() - dt.timedelta(days=1)) if one.account != account.pk]
+    assert set(statements_moved(ones[0].account, ones)) == {DAY}  # it holds something at that day's end
 
 
 @pytest.mark.django_db
