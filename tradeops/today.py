@@ -104,7 +104,7 @@ def book_of(user, now: datetime) -> Book:
         day_pnl=day_pnl(accounts, held, today),
         day_began_at=today.start,
         held=held,
-        largest=largest_of(positions, held, now, POSITIONS_SHOWN),
+        largest=largest_of(positions, held, POSITIONS_SHOWN),
     )
 
 

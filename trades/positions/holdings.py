@@ -3,6 +3,8 @@ database. All accounts that are marked alike hold a ticker at one price; only wh
 price may have to be carried over, is a position left by itself.
 """
 
+from collections.abc import Iterable, Iterator
+from dataclasses import replace
 from datetime import datetime
 from decimal import Decimal
 
@@ -11,9 +13,9 @@ from django.db.models.functions import RowNumber
 
 from tradeops.core.fields import ExactSum
 
-from ..ledger import ZERO, multiply
+from ..ledger import EXACT, ZERO, multiply
 from ..models import SPLIT_KINDS, Account, Activity, Position
-from .valuation import value_all
+from .valuation import Valuation, value_all
 
 ALIKE = ("account__kind", "instrument_id")
 IS_LONG = ExpressionWrapper(Q(quantity__gt=ZERO), BooleanField())
@@ -61,7 +63,7 @@ def size(position: Position, quantity: Decimal) -> tuple:
     return mark is None, -abs(position.cost_basis if mark is None else multiply(quantity, mark))
 
 
-def largest_of(positions: QuerySet, held: list[Position], at: datetime, count: int) -> list[Position]:
+def largest_of(positions: QuerySet, held: list[Position], count: int) -> list[Position]:
     """The `count` largest of the open `positions`, which `held` sums, each with its valuation.
 
     They lie in those sums whose own largest are the largest: no other needs to be looked into.
@@ -73,5 +75,25 @@ def largest_of(positions: QuerySet, held: list[Position], at: datetime, count: i
         from_long=Window(RowNumber(), order_by=F("quantity").desc(), **ranks),
         from_short=Window(RowNumber(), order_by=F("quantity").asc(), **ranks),
     ).filter(Q(from_long__lte=count) | Q(from_short__lte=count))
-    valued = value_all(rows.select_related("account"), at)
+    valued = valued_as_held(rows.select_related("account"), held)
     return sorted(valued, key=lambda one: (*size(one, one.quantity), one.ticker, one.account_id))[:count]
+
+
+def valued_as_held(positions: Iterable[Position], held: list[Position]) -> Iterator[Position]:
+    """The positions at the marks of `held`; one that was opened since is left out."""
+    valuations = {place_of(one): one.valuation for one in held}
+    for position in positions:
+        by_itself, *alike = place_of(position)
+        found = valuations.get((by_itself, *alike)) or valuations.get((None, *alike))
+        if found is not None:
+            position.valuation = found if found.mark is None else at_mark(position, found)
+            yield position
+
+
+def place_of(position: Position) -> tuple:
+    return position.pk, position.account.kind, position.ticker
+
+
+def at_mark(position: Position, found: Valuation) -> Valuation:
+    value = multiply(position.quantity, found.mark)
+    return replace(found, market_value=value, unrealized_pnl=EXACT.subtract(value, position.cost_basis))

@@ -60,5 +60,7 @@ def test_the_largest_are_those_of_all(positions, count):
         return row.valuation.mark is None, -abs(row.valuation.market_value or 0), row.ticker, row.account_id
 
     one_by_one = value_all(positions.exclude(quantity=0).select_related("account"), NOW)
-    largest = largest_of(positions, held_together(positions, NOW), NOW, count)
+    largest = largest_of(positions, held_together(positions, NOW), count)
     assert [size(row) for row in largest] == sorted(map(size, one_by_one))[:count]
+    valuations = {row.pk: row.valuation for row in one_by_one}
+    assert [row.valuation for row in largest] == [valuations[row.pk] for row in largest]
