@@ -33,7 +33,7 @@ def main(arguments: list[str]) -> int:
 
 
 def missing_servers() -> list[str]:
-    return [name for name in missing_programs() if name not in ("chromium", "nginx")]
+    return [name for name in missing_programs() if name != "chromium"]
 
 
 def print_table(chosen: list[str]) -> int:

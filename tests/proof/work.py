@@ -6,7 +6,7 @@ from urllib.parse import urlsplit
 
 from tests.desk import Desk
 from tests.proof.ground import Ground
-from tests.proof.register import not_yet, tries
+from tests.proof.register import tries
 from tests.proof.suite import passed_tests
 from tradeops.core.jobs.models import Job
 
@@ -104,4 +104,12 @@ def one_whole_object_at_the_end(ground: Ground) -> str:
     return f"{count} tests of the suite pass: every object whole, its checksum the one noted"
 
 
-not_yet("P29", "rolling restarts under requests, sockets and tasks at once are not tried")
+@tries(
+    "P29", "both web processes behind nginx restarted under bookings; a socket process and a worker stopped", minutes=8
+)
+def a_clean_stop(ground: Ground) -> str:
+    words = "new_version or every_socket_process or stop_finishes or asked_to_stop"
+    count = passed_tests(ground, "tests/test_production.py", "tests/test_serve_http.py", WORKER, words=words)
+    return (
+        f"{count} tests of the suite pass: no booking refused or doubled, sockets closed with 1001, the job ended once"
+    )
