@@ -30,8 +30,7 @@ from strategies.prices import Prices
 SEED, YEARS_BARS, BARS, TICKERS = 7, 6300, 5000, 500
 FASTS, SLOWS = list(range(2, 52)), list(range(60, 160))
 FLOOR_SECONDS = len(FASTS) * len(SLOWS) * BARS * 1e-9
-# Of each axis: vectorbt takes gigabytes for all, so a twelfth is measured and multiplied. It flatters vectorbt, which
-# slows down as it takes more memory: a fiftieth came to half as much a combination.
+# Of each axis: vectorbt takes gigabytes for all, so a twelfth is measured and multiplied.
 PEER_COMBINATIONS = 20
 SPLIT_GRID = {"average": ["ema"], "fast": list(range(2, 102)), "slow": list(range(110, 310, 2))}
 

@@ -18,7 +18,7 @@ from strategies.prices import PriceFileError, Prices, read_files
 from strategies.surface import chosen_metric
 from strategies.sweep_api import outlook
 from strategies.sweep_figures import LESS_IS_BETTER, PLACES, TITLES
-from strategies.views import chosen_strategy
+from strategies.views import chosen_strategy, start_context
 from tradeops.core.users.roles import Action, require
 
 SWEEPS_SHOWN, SHADES, CELLS_SHOWN = 50, 8, 3000
@@ -56,14 +56,7 @@ def _prices(form: SweepForm) -> tuple[list[Prices], str]:
 
 def _show(request: HttpRequest, form: SweepForm, status: int = 200, takes: dict | None = None) -> HttpResponse:
     sweeps = Sweep.objects.visible_to(request.user).listed()[:SWEEPS_SHOWN]
-    context = {
-        "form": form,
-        "strategy": strategies()[form.strategy],
-        "library": strategies(),
-        "sweeps": sweeps,
-        "takes": takes,
-        "sees_all": request.user.sees_all_books,
-    }
+    context = start_context(request, form) | {"sweeps": sweeps, "takes": takes}
     return render(request, "strategies/sweeps.html", context, status=status)
 
 

@@ -97,23 +97,29 @@ def _show(request: HttpRequest, form: RunForm, status: int = 200, checked: dict 
         runs = pages.paginate_queryset(listed, Request(request))
     except ApiValidationError as error:
         return bad_query_page(request, error)
-    context = {
-        "form": form,
+    context = start_context(request, form) | {
         "checked": checked,
         "is_check": "check" in request.POST,
-        "strategy": strategies()[form.strategy],
-        "library": strategies(),
-        "csv_forms": guide.CSV_FORMS,
-        "csv_rules": guide.CSV_RULES,
         "runs": runs,
         "under_way": pending.under_way(request.user),
         "choice": choice,
         "is_chosen": any(asked.values()),
         "next": pages.next_link(),
         "previous": pages.previous_link(),
-        "sees_all": request.user.sees_all_books,
     }
     return render(request, "strategies/list.html", context, status=status)
+
+
+def start_context(request: HttpRequest, form: RunForm) -> dict:
+    """What every page shows that starts something: the form, what may be chosen, what a file looks like."""
+    return {
+        "form": form,
+        "strategy": strategies()[form.strategy],
+        "library": strategies(),
+        "csv_forms": guide.CSV_FORMS,
+        "csv_rules": guide.CSV_RULES,
+        "sees_all": request.user.sees_all_books,
+    }
 
 
 @login_required
