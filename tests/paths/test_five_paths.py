@@ -100,9 +100,9 @@ def test_an_uploaded_price_file_becomes_a_run_with_its_chart(visit):
     page.get_by_role("button", name="Run on these files").click()
     page.wait_for_url(re.compile(r"/desk/strategies/\d+/"))
     expect(page.get_by_role("row", name=re.compile("WAVE"))).to_be_visible()
-    picture = page.locator(".chart-frame img").first
-    picture.scroll_into_view_if_needed()
-    page.wait_for_function("() => document.querySelector('.chart-frame img').naturalWidth > 400")
+    chart = page.locator(".chart-frame .chart-panel").first  # drawn in the place of the picture
+    chart.scroll_into_view_if_needed()
+    expect(chart.locator("path.plot-line").first).to_have_attribute("d", re.compile(r"\d"))
 
 
 def test_a_price_file_that_is_none_is_refused_in_words(visit):
