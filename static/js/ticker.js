@@ -4,7 +4,8 @@
 import "./live.js";
 import "./sessions.js";
 import { Candles, CLOSE, HIGH, LOW, START, VOLUME } from "./candles.js";
-import { figure, timeElement } from "./format.js";
+import { addAlertLine } from "./alert_lines.js";
+import { figure } from "./format.js";
 
 const ALERTS_SHOWN = 10;
 const MINUTE = 60_000;
@@ -107,16 +108,7 @@ function onAlert({ detail }) {
   if (detail.ticker !== page.ticker) return;
   marks.push({ at: detail.ts, kind: "alert", text: detail.message });
   candles.mark([...candles.marks, marks.at(-1)]);
-  const line = document.createElement("li");
-  const words = document.createElement("span");
-  words.textContent = detail.message;
-  const at = timeElement(detail.ts);
-  at.className = "end small faint";
-  line.append(words, at);
-  const list = document.getElementById("alerts");
-  list.prepend(line);
-  while (list.children.length > ALERTS_SHOWN) list.lastElementChild.remove();
-  document.querySelector("[data-no-alerts]").hidden = true;
+  addAlertLine(detail, ALERTS_SHOWN);
 }
 
 function begin() {

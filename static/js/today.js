@@ -3,7 +3,8 @@
    so that a fresh answer of the server, swapped in by htmx, needs nothing to be told. */
 
 import "./live.js";
-import { clock, figure, signed, timeElement, writeSigned } from "./format.js";
+import { addAlertLine } from "./alert_lines.js";
+import { clock, figure, signed, writeSigned } from "./format.js";
 import { extend } from "./sparkline.js";
 
 const ALERTS_SHOWN = 10;
@@ -54,16 +55,7 @@ function onQuotes({ detail }) {
 }
 
 function onAlert({ detail }) {
-  const line = document.createElement("li");
-  const words = document.createElement("span");
-  words.textContent = detail.message;
-  const at = timeElement(detail.ts);
-  at.className = "end small faint";
-  line.append(words, at);
-  const list = document.getElementById("alerts");
-  list.prepend(line);
-  while (list.children.length > ALERTS_SHOWN) list.lastElementChild.remove();
-  document.querySelector("[data-no-alerts]").hidden = true;
+  addAlertLine(detail, ALERTS_SHOWN);
 }
 
 document.addEventListener("live:quotes", onQuotes);
