@@ -73,8 +73,9 @@ def quotes_frame(seq: int, ts: int, parts: Iterable[str]) -> str:
     return f'{{"type":"quotes","seq":{seq},"ts":{ts},"quotes":[{",".join(parts)}]}}'
 
 
-def snapshot_frame(seq: int, ts: int, parts: Iterable[str], *, resumed: bool, source: str) -> str:
-    head = encode({"type": "snapshot", "seq": seq, "ts": ts, "source": source, "resumed": resumed})
+def snapshot_frame(seq: int, ts: int, parts: Iterable[str], *, resumed: bool, is_replay: bool = False) -> str:
+    mark = {"source": "replay"} if is_replay else {}
+    head = encode({"type": "snapshot", "seq": seq, "ts": ts, "resumed": resumed} | mark)
     return f'{head[:-1]},"quotes":[{",".join(parts)}]}}'
 
 

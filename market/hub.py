@@ -166,7 +166,6 @@ class Hub:
             "type": "welcome",
             "protocol": PROTOCOL,
             "epoch": self.latest.epoch,
-            "source": self.latest.source,
             "seq": self.latest.seq,
             "events": self.numbers(client.user_id),
             "tickers": sorted(self.latest.parts),
@@ -181,7 +180,8 @@ class Hub:
         if wanted is not None:
             wanted = wanted | waiting
         parts = self.latest.parts_of(wanted) if "quotes" in client.channels else []
-        client.post(snapshot_frame(self.latest.seq, self.latest.ts, parts, resumed=resumed, source=self.latest.source))
+        is_replay = self.latest.source == Source.REPLAY
+        client.post(snapshot_frame(self.latest.seq, self.latest.ts, parts, resumed=resumed, is_replay=is_replay))
 
     def post_stale(self, client: LiveClient) -> None:
         for ticker in sorted(self.latest.stale):

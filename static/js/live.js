@@ -29,7 +29,7 @@ function take(frame) {
     if (frame.n <= events[frame.stream]) return; // another tab had missed it, and asked for it
     events[frame.stream] = frame.n;
   }
-  if (frame.source) markReplay(frame.source === "replay");
+  if (frame.type === "snapshot") markReplay(frame.source === "replay");
   if (frame.quotes) frame.quotes.forEach(writeQuote);
   if (frame.type === "stale" || frame.type === "live") markStale(frame);
   tell(frame.type === "welcome" ? "open" : frame.type, frame);
@@ -67,14 +67,14 @@ const socket = new LiveSocket({
 function remember(frame) {
   if (frame.type === "welcome") [welcome, lost] = [frame, null];
   if (frame.quotes) latest = { ...latest, seq: frame.seq, ts: frame.ts };
-  if (frame.source) latest.source = frame.source;
+  if (frame.type === "snapshot") latest.source = frame.source;
   for (const quote of frame.quotes ?? []) quotes.set(quote.ticker, quote);
 }
 
 /** What a tab that comes later is told first. */
 function stateFor(about) {
   const snapshot = { type: "snapshot", ...latest, resumed: false, quotes: [...quotes.values()] };
-  return [{ ...welcome, source: latest.source, events: about.events ?? events }, snapshot];
+  return [{ ...welcome, events: about.events ?? events }, snapshot];
 }
 
 function isBehind(about) {

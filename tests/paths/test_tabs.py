@@ -1,5 +1,7 @@
 """Several tabs of one browser: one socket for all of them, whichever of them closes."""
 
+import json
+
 import pytest
 from playwright.sync_api import expect
 
@@ -27,11 +29,15 @@ class Tab:
     """A tab that counts the sockets it opened and has open."""
 
     def __init__(self, visitor, path: str):
-        self.page, self.sockets = visitor.context.new_page(), []
+        self.page, self.sockets, self.sent = visitor.context.new_page(), [], []
         self.page.on("pageerror", lambda error: visitor.complaints.append(str(error)))
-        self.page.on("websocket", lambda socket: self.sockets.append(socket))  # noqa: PLW0108
+        self.page.on("websocket", self.count)
         self.page.goto(path)
         self.page.evaluate(HEAR)
+
+    def count(self, socket) -> None:
+        self.sockets.append(socket)
+        socket.on("framesent", lambda text: self.sent.append(json.loads(text)))
 
     @property
     def open_sockets(self) -> int:
@@ -73,6 +79,18 @@ def test_two_tabs_share_one_socket_and_the_second_takes_over_without_missing_or_
     hears_prices(second.page)
     assert second.open_sockets == 1
     assert numbers == list(range(numbers[0], numbers[0] + 4))
+
+
+def test_the_socket_asks_for_what_the_tabs_show_together(tabs):
+    first = tabs("/desk/market/AAPL/")
+    hears_prices(first.page)
+    second = tabs("/desk/market/MSFT/")
+    hears_prices(second.page)
+    second.page.wait_for_function("() => document.querySelector('[data-live-ticker=MSFT][data-flash]')")
+    assert [frame["tickers"] for frame in first.sent] == [["AAPL"], ["MSFT"]]
+    second.page.close()
+    hears_prices(first.page)
+    assert first.sent[-1] == {"action": "unsubscribe", "tickers": ["MSFT"]}
 
 
 def test_a_tab_that_comes_later_is_told_at_once_how_things_stand(tabs):
