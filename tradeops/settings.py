@@ -372,6 +372,7 @@ REST_FRAMEWORK = {
         "rest_framework.renderers.JSONRenderer",
         "tradeops.core.browsable.BrowsableAPIRenderer",
     ],
+    "DEFAULT_METADATA_CLASS": "tradeops.core.description.Description",
     "DEFAULT_CONTENT_NEGOTIATION_CLASS": "tradeops.core.negotiation.FormatFirst",
     "DEFAULT_FILTER_BACKENDS": ["django_filters.rest_framework.DjangoFilterBackend"],
     "DEFAULT_SCHEMA_CLASS": "drf_spectacular.openapi.AutoSchema",

@@ -168,7 +168,7 @@ def refuse_admin(address: str, people: dict[str, User], *, is_administrators: bo
 
 @tries("P33", "unsafe and wrong settings at the start, check --deploy, the policy of pages, inline script in templates")
 def headers_and_settings_are_strict(ground: Ground) -> str:
-    refused = passed_tests(ground, "tests/test_settings.py", words="stops_the_start")
+    refused = passed_tests(ground, "tests/test_settings.py", words="stops_the_start", world={})
     assert refused >= START_UP_CASES, f"{refused} start-up cases"
     passed_tests(ground, "tests/test_settings.py", words="deployment_check")
     passed_tests(ground, "tests/core/users/test_doors.py", words="content_security_policy")

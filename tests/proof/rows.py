@@ -11,8 +11,10 @@ from django.utils import timezone
 
 from analytics.models import ExportJob, LakeFile, Revision
 from analytics.services import make_day
-from market.models import Instrument
-from strategies.models import Run, Source, Sweep, SweepPart
+from market.models import Alert, AlertRule, Instrument, Replay, Watchlist
+from market.replaying import keep_tape
+from market.tape_files import make_tape
+from strategies.models import PendingRun, Run, Source, Sweep, SweepPart
 from tests.faults.addresses import own_routes
 from tradeops.core.users.models import ApiToken, User
 from trades.control.breaks import Statement
@@ -79,10 +81,18 @@ NAMED = {
     "positions/ticker": Named(Position, "instrument_id", "account__owner"),
     "tickers/ticker": Named(Instrument, "ticker"),
     "tokens/token_id": Named(ApiToken, "pk", "user"),
+    "market/ticker": Named(Instrument, "ticker"),
+    "replays/replay_id": Named(Replay, is_staffs=True),
+    "watchlists/watchlist_id": Named(Watchlist, "pk", "owner"),
+    "alerts/rule_id": Named(AlertRule, "pk", "owner", where={"owner__isnull": False}),
+    "rules/rule_id": Named(AlertRule, "pk", "owner", where={"owner__isnull": False}),
+    "fired/alert_id": Named(Alert, "pk", "owner", where={"owner__isnull": False}),
     "runs/run_id": Named(Run, "pk", "owner"),
     "sweeps/sweep_id": Named(Sweep, "pk", "owner"),
     "strategies/run_id": Named(Run, "pk", "owner"),
     "charts/ticker": TickerOfRun(),
+    "curves/ticker": TickerOfRun(),
+    "pending/pending_id": Named(PendingRun, "pk", "owner"),
     "jobs/id": Named(ExportJob, "pk", "requests__user"),
     "approvals/proposal_id": Named(Proposal, "pk", "account__owner"),
     "reconciliations/reconciliation_id": Named(Reconciliation, "pk", "account__owner"),
@@ -144,12 +154,30 @@ def complete_book(owner: User) -> None:
     )  # fmt: skip
     reconcile(Account.objects.get(pk=account.pk), timezone.now(), Statement(Decimal(0), None), actor=owner)
     make_day(timezone.now().date() - timedelta(days=1))
+    keep_watch(owner)
     keep_sweep(owner)
 
 
+def keep_watch(owner: User) -> None:
+    """What watches the market: a list, a rule of the owner's that has fired, and a replay that never began."""
+    now, instrument = timezone.now(), Instrument.objects.order_by("ticker").first()
+    Watchlist.objects.create(owner=owner, name="Proof").entries.create(instrument=instrument, place=1)
+    rule = AlertRule.objects.create(owner=owner, made_by=owner, kind="stale", window_seconds=30)
+    Alert.objects.create(
+        rule=rule, owner=owner, instrument=instrument, kind=rule.kind, price=Decimal(1), window_seconds=30,
+        source="simulated", tick_at=now, detected_at=now,
+    )  # fmt: skip
+    tape = make_tape([(1_736_951_400_000, instrument.ticker, 1_000_000, 1)])
+    keep_tape("Proof", tape, actor=None)
+
+
 def keep_sweep(owner: User) -> None:
-    """A sweep of one part, done without its workers."""
+    """A sweep of one part, done without its workers, and a run that waits for its own."""
     run = Run.objects.filter(owner=owner).order_by("-pk").first()
+    PendingRun.objects.create(
+        owner=owner, strategy=run.strategy, parameters=run.parameters, terms=run.terms, source=Source.SAMPLE,
+        data=run.data, estimated_seconds=9,
+    )  # fmt: skip
     sweep = Sweep.objects.create(
         owner=owner, strategy=run.strategy, parameters=run.parameters, terms=run.terms, source=Source.SAMPLE,
         grid={"fast": [10, 20]}, data=run.data, combinations=2, parts=1, estimated_seconds=0.1,

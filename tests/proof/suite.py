@@ -7,24 +7,29 @@ from pathlib import Path
 from xml.etree import ElementTree
 
 from tests.proof.ground import Ground
+from tests.worlds import environment_of
 
 ROOT = Path(__file__).resolve().parents[2]
 BAD = ("failure", "error", "skipped")
 
 
-def passed_tests(ground: Ground, *nodes: str, words: str = "", times: int = 1) -> int:
+def passed_tests(
+    ground: Ground, *nodes: str, words: str = "", times: int = 1, world: dict[str, str] | None = None
+) -> int:
     """How many tests passed of those named (and holding one of `words`), run so often in this part's world.
 
-    Raises AssertionError with the first that does not pass, or where none was found.
+    Raises AssertionError with the first that does not pass, or where none was found. `world` is another than this
+    part's: {} is the embedded one.
     """
-    return sum(run_once(ground.folder / f"report-{turn}.xml", nodes, words) for turn in range(times))
+    return sum(run_once(ground.folder / f"report-{turn}.xml", nodes, words, world) for turn in range(times))
 
 
-def run_once(report: Path, nodes: tuple[str, ...], words: str) -> int:
+def run_once(report: Path, nodes: tuple[str, ...], words: str, world: dict[str, str] | None) -> int:
     command = [sys.executable, "-m", "pytest", "-q", "--create-db", f"--junitxml={report}", *nodes]
     command += ["-k", words] if words else []
     # Its own state folder, so that what runs beside it keeps its own.
-    environment = os.environ | {"TRADEOPS_VAR": str(report.with_suffix(""))}
+    folder = report.with_suffix("")
+    environment = os.environ | {"TRADEOPS_VAR": str(folder)} if world is None else environment_of(world, folder)
     done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, check=False)
     assert report.exists(), (done.stdout + done.stderr)[-500:]
     cases = list(ElementTree.parse(report).getroot().iter("testcase"))
