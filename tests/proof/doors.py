@@ -170,7 +170,7 @@ def refuse_admin(address: str, people: dict[str, User], *, is_administrators: bo
 def headers_and_settings_are_strict(ground: Ground) -> str:
     refused = passed_tests(ground, "tests/test_settings.py", words="stops_the_start", world={})
     assert refused >= START_UP_CASES, f"{refused} start-up cases"
-    passed_tests(ground, "tests/test_settings.py", words="deployment_check")
+    passed_tests(ground, "tests/test_settings.py", words="deployment_check", world={})
     passed_tests(ground, "tests/core/users/test_doors.py", words="content_security_policy")
     passed_tests(ground, "tests/test_style.py", words="inline")
     return f"{refused} start-up cases stop the start by name; check --deploy is clean; no inline script or style"

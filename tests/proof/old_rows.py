@@ -27,7 +27,7 @@ from tests.factories import PASSWORD, bearer, make_user
 from tests.faults.addresses import own_routes
 from tests.proof.ground import Ground
 from tests.proof.register import EMBEDDED, tries
-from tests.proof.rows import address_of, complete_book
+from tests.proof.rows import address_of, complete_book, keep_watch
 from tradeops.core.users.demo import demo_trader
 from tradeops.core.users.models import Role
 from trades.chain import triggers
@@ -121,6 +121,7 @@ def make_rows(ground: Ground) -> None:
 
 def signed_in() -> Browser:
     root = make_user("root", Role.ADMINISTRATOR, is_superuser=True)
+    keep_watch(root)  # which nobody else sees
     browser = Browser(raise_request_exception=False, headers={"Host": "127.0.0.1"})
     browser.login(username="root", password=PASSWORD)
     browser.program = Browser(raise_request_exception=False, headers={"Host": "127.0.0.1"} | bearer(root))
