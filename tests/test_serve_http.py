@@ -32,6 +32,10 @@ def signed(desk: Desk, **extra) -> dict[str, str]:
     return {"Authorization": f"Bearer {desk.token}", "Content-Type": "application/json"} | extra
 
 
+def csv(desk: Desk) -> dict[str, str]:
+    return signed(desk) | {"Content-Type": "text/csv"}
+
+
 def test_a_trade_is_booked_and_listed_with_the_headers_of_every_answer(served):
     booked = served.post("/trades/", json=TRADE, headers=signed(served, **{"X-Request-ID": "by-threads-1"}))
     assert (booked.status_code, booked.headers["X-Request-ID"]) == (201, "by-threads-1")
@@ -121,6 +125,35 @@ def test_nothing_on_the_wire_gives_a_5xx(served, raw):
         except ConnectionError:  # cut before all was sent, which refuses as well
             line = b""
     assert not line or line.split()[1].startswith(b"4")
+
+
+def hang_up_after(desk: Desk, head: str, body: bytes) -> bytes:
+    """What is answered to a client that sends no more, and listens on."""
+    head = f"{head}\r\nHost: 127.0.0.1\r\nAuthorization: Bearer {desk.token}\r\nConnection: close\r\n\r\n"
+    with socket.create_connection(("127.0.0.1", desk.port), timeout=20) as connection:
+        connection.sendall(head.encode() + body)
+        connection.shutdown(socket.SHUT_WR)
+        with connection.makefile("rb") as answer:
+            return answer.readline()
+
+
+@pytest.mark.parametrize("is_chunked", [True, False])
+def test_of_a_file_that_is_cut_off_between_two_rows_nothing_is_imported(served, is_chunked):
+    rows = b"ticker,trade_type,quantity,price,executed_at\nCUT,BUY,1,2,2025-01-02T10:00:00Z\n"
+    length = "Transfer-Encoding: chunked" if is_chunked else f"Content-Length: {len(rows) + 40}"
+    body = b"%x\r\n%s\r\n" % (len(rows), rows) if is_chunked else rows
+    line = hang_up_after(served, f"POST /trades/import HTTP/1.1\r\nContent-Type: text/csv\r\n{length}", body)
+    assert not line or line.split()[1] == b"400"
+    whole = b"WHOLE%d" % is_chunked
+    # Whoever comes after it is answered after it.
+    assert served.post("/trades/import", data=rows.replace(b"CUT", whole), headers=csv(served)).json()["imported"] == 1
+    assert served.get("/trades/?ticker=CUT", headers=signed(served)).json()["results"] == []
+
+
+def test_a_key_that_cannot_be_read_is_refused_and_does_not_pass_for_none(served):
+    keyed = signed(served, **{"Idempotency-Key": "größe".encode()})
+    answer = served.post("/trades/", json=TRADE, headers=keyed)
+    assert (answer.status_code, answer.json()["errors"][0]["field"]) == (400, "Idempotency-Key")
 
 
 def another(desk: Desk) -> Desk:

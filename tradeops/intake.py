@@ -9,12 +9,14 @@ before it is committed. Plain pages of trades that wait are asked of the databas
 
 import asyncio
 import gc
+import json
 import logging
 import sys
 import tempfile
 import threading
 from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import dataclass
 from io import BytesIO
 
@@ -23,10 +25,12 @@ from django.core import signals
 from django.core.handlers.wsgi import WSGIHandler, WSGIRequest
 from django.db import close_old_connections
 from django.http import HttpResponse
+from granian.rsgi import ProtocolClosed
 
 from trades.booking.group_commit import MOST_AT_ONCE
 from trades.booking.orders import Order
 
+from .core.api import problem_body
 from .short_ways import ADDRESSES, ShortWayHandler, answer_to, answers_to_pages, order_in, write_together
 from .wire import application_for, as_client_sent, limit_of
 
@@ -37,6 +41,12 @@ NEW_OBJECTS = 50_000
 # Python lets a thread compute so long while others wait for it; its own 5 ms would hold the writer up at each answer.
 SWITCH_SECONDS = 0.001
 OWN_VARIABLES = {"content-type": "CONTENT_TYPE", "content-length": "CONTENT_LENGTH"}
+# Stands for a header's value that is not ASCII, which granian gives to nobody: it must not pass for one left out.
+UNREADABLE = "\xff"
+
+
+class CutShort(Exception):
+    """The client went away before its body was whole."""
 
 
 class Intake:
@@ -56,7 +66,13 @@ class Intake:
         sys.setswitchinterval(SWITCH_SECONDS)
 
     async def __rsgi__(self, scope, protocol) -> None:
-        environ = environ_of(scope)
+        try:
+            await self.take(environ_of(scope), protocol)
+        except (CutShort, ProtocolClosed):  # nothing of it was looked at; half a file must not pass for a whole one
+            problem = json.dumps(problem_body(400, "The body ended before it was whole.")).encode()
+            protocol.response_bytes(400, [("content-type", "application/problem+json")], problem)
+
+    async def take(self, environ: dict, protocol) -> None:
         if is_booking(environ):
             environ["wsgi.input"] = BytesIO(await protocol())
             await self.book(environ, protocol)
@@ -117,7 +133,8 @@ class Intake:
     def by_view(self, request: WSGIRequest, protocol) -> None:
         signals.request_started.send(sender=type(self), environ=request.META)
         response = WSGIHandler.get_response(self.handler, request)
-        self.send(protocol, response.status_code, headers_of(response.items()), response)
+        cookies = [("Set-Cookie", cookie.OutputString()) for cookie in response.cookies.values()]
+        self.send(protocol, response.status_code, headers_of([*response.items(), *cookies]), response)
 
     def pass_on(self, environ: dict, protocol) -> None:
         """Has Django answer, in this thread; what it streams is sent piece by piece."""
@@ -130,7 +147,8 @@ class Intake:
         """Sends an answer that is whole in one piece, and one that Django streams piece by piece."""
         try:
             if getattr(answer, "streaming", False):
-                self.stream(protocol.response_stream(code, headers), answer)
+                with suppress(ProtocolClosed):  # who went away, or asked for the head alone, is told no more
+                    self.stream(protocol.response_stream(code, headers), answer)
             else:
                 protocol.response_bytes(code, headers, b"".join(answer))
         finally:
@@ -205,13 +223,17 @@ def environ_of(scope) -> dict:
         "wsgi.multiprocess": True,
         "wsgi.run_once": False,
     }
-    for name, value in scope.headers.items():
+    for name, value in [*scope.headers.items(), *unreadable(scope.headers)]:
         variable = OWN_VARIABLES.get(name) or f"HTTP_{name.upper().replace('-', '_')}"
         if "_" not in name:  # which could pass for one with a hyphen
             environ[variable] = f"{environ[variable]},{value}" if variable in environ else value
     if scope.authority and "HTTP_HOST" not in environ:
         environ["HTTP_HOST"] = scope.authority
     return environ
+
+
+def unreadable(headers) -> list[tuple[str, str]]:
+    return [(name, UNREADABLE) for name in headers.keys() if headers.get(name) is None]  # noqa: SIM118 - of granian
 
 
 def is_booking(environ: dict) -> bool:
@@ -246,10 +268,20 @@ async def body_of(environ: dict, protocol):
     length = environ.get("CONTENT_LENGTH", "")
     if length and not (length.isascii() and length.isdigit() and len(length) <= 15 and int(length) <= limit):
         return body
+    ends = 0
     async for piece in protocol:
         body.write(piece)
+        ends += not piece
         if body.tell() > limit:
-            break
+            return told(body, environ)
+    # Granian ends with an empty piece, and gives one more in the place of a fault.
+    if ends > 1 or body.tell() < int(length or 0):
+        raise CutShort
+    return told(body, environ)
+
+
+def told(body, environ: dict):
+    """The body from its beginning, with its length where none was announced."""
     if environ.pop("HTTP_TRANSFER_ENCODING", None):
         environ["CONTENT_LENGTH"] = str(body.tell())
     body.seek(0)
