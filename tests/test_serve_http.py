@@ -7,6 +7,7 @@ import time
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
+import requests
 
 from tests.desk import Desk
 from tests.worlds import OUTSIDE_SETTINGS, stop
@@ -148,6 +149,19 @@ def test_of_a_file_that_is_cut_off_between_two_rows_nothing_is_imported(served, 
     # Whoever comes after it is answered after it.
     assert served.post("/trades/import", data=rows.replace(b"CUT", whole), headers=csv(served)).json()["imported"] == 1
     assert served.get("/trades/?ticker=CUT", headers=signed(served)).json()["results"] == []
+
+
+def test_a_long_answer_is_whole_and_tells_its_length(served):
+    stamps = [f"2025-01-02T10:{number // 60 % 60:02}:{number % 60:02}Z" for number in range(3000)]
+    rows = "".join(f"LONG,BUY,{number + 1},2,{stamp},{'n' * 400}\n" for number, stamp in enumerate(stamps))
+    head = "ticker,trade_type,quantity,price,executed_at,note\n"
+    assert served.post("/trades/import", data=head + rows, headers=csv(served)).json()["imported"] == 3000
+    answer = served.get("/trades/?ticker=LONG&format=csv&ordering=executed_at", headers=signed(served))
+    assert int(answer.headers["Content-Length"]) == len(answer.content) > 1_200_000
+    quantities = [line.split(",")[5] for line in answer.text.splitlines()[1:]]
+    assert quantities == [str(number + 1) for number in range(3000)]
+    head_alone = requests.head(f"{served.url}/trades/?ticker=LONG&format=csv", headers=signed(served), timeout=30)
+    assert (head_alone.status_code, head_alone.content) == (200, b"")
 
 
 def test_a_key_that_cannot_be_read_is_refused_and_does_not_pass_for_none(served):

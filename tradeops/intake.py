@@ -16,9 +16,9 @@ import tempfile
 import threading
 from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import suppress
 from dataclasses import dataclass
 from io import BytesIO
+from itertools import chain
 
 from django.conf import settings
 from django.core import signals
@@ -38,6 +38,8 @@ logger = logging.getLogger(__name__)
 PAGE_THREADS = 2  # one writes pages while the other waits for the database
 # Python looks for garbage after so many new objects; by its own 2,000 it would in the midst of every group.
 NEW_OBJECTS = 50_000
+IN_MEMORY_BYTES = 1_048_576
+OPENED_SECONDS = 60  # by then granian has a file that is to be sent open
 # Python lets a thread compute so long while others wait for it; its own 5 ms would hold the writer up at each answer.
 SWITCH_SECONDS = 0.001
 OWN_VARIABLES = {"content-type": "CONTENT_TYPE", "content-length": "CONTENT_LENGTH"}
@@ -137,31 +139,50 @@ class Intake:
         self.send(protocol, response.status_code, headers_of([*response.items(), *cookies]), response)
 
     def pass_on(self, environ: dict, protocol) -> None:
-        """Has Django answer, in this thread; what it streams is sent piece by piece."""
+        """Has Django answer, in this thread."""
         said: list = []
         answer = self.application(environ, lambda status, headers, fault=None: said.append((status, headers)))
         ((status, headers),) = said
-        self.send(protocol, int(status[:3]), headers_of(headers), answer)
+        self.send(protocol, int(status[:3]), headers_of(headers), answer, is_head=environ["REQUEST_METHOD"] == "HEAD")
 
-    def send(self, protocol, code: int, headers: list[tuple[str, str]], answer) -> None:
-        """Sends an answer that is whole in one piece, and one that Django streams piece by piece."""
+    def send(self, protocol, code: int, headers: list[tuple[str, str]], answer, *, is_head: bool = False) -> None:
         try:
-            if getattr(answer, "streaming", False):
-                with suppress(ProtocolClosed):  # who went away, or asked for the head alone, is told no more
-                    self.stream(protocol.response_stream(code, headers), answer)
-            else:
+            if not getattr(answer, "streaming", False):
                 protocol.response_bytes(code, headers, b"".join(answer))
+            elif is_head:
+                protocol.response_empty(code, headers)
+            else:
+                self.send_streamed(protocol, code, headers, answer)
         finally:
             if close := getattr(answer, "close", None):
                 close()
 
-    def stream(self, transport, pieces: Iterable[bytes]) -> None:
-        async def send(piece: bytes) -> None:
-            await transport.send_bytes(piece)
+    def send_streamed(self, protocol, code: int, headers: list[tuple[str, str]], answer: Iterable[bytes]) -> None:
+        """Sends an answer of any length, a long one from a file: granian would take all of it into the memory, however
+        slowly it is read. So what fails midway is an error, too, and nothing that only looks whole."""
+        pieces, begun = iter(answer), b""
+        while len(begun) <= IN_MEMORY_BYTES:
+            piece = next(pieces, None)
+            if piece is None:
+                protocol.response_bytes(code, headers, begun)
+                return
+            begun += piece
+        file = file_of(chain([begun], pieces))
+        headers = [pair for pair in headers if pair[0] != "content-length"]
+        protocol.response_file(code, [*headers, ("content-length", str(file.tell()))], f"/dev/fd/{file.fileno()}")
+        self.loop.call_soon_threadsafe(self.loop.call_later, OPENED_SECONDS, file.close)
 
-        for piece in pieces:
-            if piece:  # each when the one before is out, so that a slow reader does not fill the memory
-                asyncio.run_coroutine_threadsafe(send(piece), self.loop).result()
+
+def file_of(pieces: Iterable[bytes]):
+    """A file without a name, so that nothing of it is left behind."""
+    file = tempfile.TemporaryFile()  # noqa: SIM115 - closed when granian has it open
+    try:
+        file.writelines(pieces)
+        file.flush()
+    except BaseException:
+        file.close()
+        raise
+    return file
 
 
 @dataclass(eq=False)
