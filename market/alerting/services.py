@@ -7,6 +7,7 @@ from decimal import Decimal
 
 from django.core.exceptions import PermissionDenied, ValidationError
 from django.db import transaction
+from django.shortcuts import get_object_or_404
 from django.utils import timezone
 
 from tradeops.core.users.models import User
@@ -48,7 +49,7 @@ def save_rule(rule: AlertRule, *, actor: User) -> AlertRule:
         check_count(rule)
         rule.made_by, rule.made_at = actor, now
     else:
-        before = AlertRule.objects.select_for_update().get(pk=rule.pk)
+        before = get_object_or_404(AlertRule.objects.select_for_update(), pk=rule.pk)  # another tab may have deleted it
         check_new_end(rule, before.expires_at, now)
         is_same = all(getattr(before, name) == getattr(rule, name) for name in (*SAYS, "is_paused"))
         rule.version = before.version + (not is_same)

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 from django.core.exceptions import ValidationError
 from django.db import IntegrityError, transaction
+from django.shortcuts import get_object_or_404
 
 from tradeops.core.users.models import User
 from tradeops.core.users.roles import Action, require
@@ -22,10 +23,13 @@ def refused(field: str, message: str, code: str) -> ValidationError:
 def save_watchlist(watchlist: Watchlist, tickers: Sequence[str] | None, *, actor: User) -> Watchlist:
     """Saves a new or renamed list, with `tickers` in their order; None leaves those that it has.
 
-    Raises ValidationError by field, and PermissionDenied.
+    Raises ValidationError by field, PermissionDenied, and Http404 for one that is deleted.
     """
     require(actor, Action.KEEP_ALERTS)
-    if watchlist.pk is None and Watchlist.objects.visible_to(watchlist.owner).count() >= MOST_LISTS:
+    if watchlist.pk is not None:
+        # Two that change one list go one after the other; the later one counts as a whole. What is deleted stays so.
+        get_object_or_404(Watchlist.objects.select_for_update(no_key=True), pk=watchlist.pk)
+    elif Watchlist.objects.visible_to(watchlist.owner).count() >= MOST_LISTS:
         raise refused("non_field_errors", f"There are {MOST_LISTS} watchlists already; delete some.", "too_many")
     try:
         with transaction.atomic():
@@ -40,8 +44,6 @@ def save_watchlist(watchlist: Watchlist, tickers: Sequence[str] | None, *, actor
 def set_tickers(watchlist: Watchlist, tickers: Sequence[str]) -> None:
     """Puts `tickers` in the place of what the list has."""
     check_tickers(tickers)
-    # Two that change one list go one after the other; the later one counts as a whole.
-    Watchlist.objects.select_for_update(no_key=True).get(pk=watchlist.pk)
     watchlist.entries.all().delete()
     WatchlistEntry.objects.bulk_create(
         WatchlistEntry(watchlist=watchlist, instrument_id=ticker, place=place) for place, ticker in enumerate(tickers)

@@ -3,8 +3,10 @@
 from datetime import timedelta
 
 import pytest
+from django.http import Http404
 from django.utils import timezone
 
+from market.alerting.services import save_rule
 from market.models import AlertRule
 from market.tickers import TICKER_CHARACTERS
 
@@ -36,6 +38,14 @@ def test_a_rule_is_made_read_changed_and_deleted(api, alice):
     assert (put["words"], put["cooldown_seconds"], put["id"]) == ("above 150.25", 0, made["id"])
     assert api(alice).delete(address).status_code == 204
     assert api(alice).get(address).status_code == 404
+
+
+def test_a_rule_deleted_in_another_tab_is_not_there(api, alice):
+    make(api(alice))
+    at_hand = AlertRule.objects.get(owner=alice)
+    AlertRule.objects.filter(pk=at_hand.pk).delete()
+    with pytest.raises(Http404):
+        save_rule(at_hand, actor=alice)
 
 
 def test_a_change_of_what_it_says_makes_another_rule_of_it_and_a_snooze_does_not(api, alice):

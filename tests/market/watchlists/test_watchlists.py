@@ -3,6 +3,7 @@
 import re
 
 import pytest
+from django.http import Http404
 from django.test import Client
 
 from market.models import Watchlist
@@ -41,6 +42,15 @@ def test_a_list_is_made_read_changed_and_deleted_in_its_order(api, alice):
     assert client.put(address, {"name": "Empty"}, format="json").json() == made | {"name": "Empty", "tickers": []}
     assert client.delete(address).status_code == 204
     assert client.get(address).status_code == 404
+
+
+def test_a_list_deleted_in_another_tab_is_not_made_anew(api, alice):
+    make(api(alice))
+    at_hand = Watchlist.objects.get()
+    services.delete_watchlist(Watchlist.objects.get(), actor=alice)
+    with pytest.raises(Http404):
+        services.save_watchlist(at_hand, ["KO"], actor=alice)
+    assert not Watchlist.objects.exists()
 
 
 def test_anothers_list_is_not_there(api, alice, bob, carol, dave):
