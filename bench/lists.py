@@ -74,14 +74,14 @@ def peers_and_us(ground: Ground, world: dict[str, str], tokens: list[str], table
             Verdict(f"{ours.name}: requests/s against plain DRF", ours.rate / plain.rate, 15),
         ]
     table.notes.append(
-        f"{size.rounds} rounds in turns, {CONNECTIONS} connections, one server process each. The same page again and "
-        "again is kept while no account has moved; of those read each time, each asks for one row more or fewer."
+        f"{size.rounds} rounds in turns, {CONNECTIONS} connections, one server process each. Pages are chosen "
+        "anew each time; each trade's JSON is written once and kept. Those read each time are 300 that differ."
     )
     return anew
 
 
 def unlike(path: str, kinds: int = 300) -> list[str]:
-    """Addresses of pages of about 50, more of them than are kept."""
+    """Addresses of that many different pages of about 50."""
     return [f"{path}&page_size={50 + number % 3 - 1}&min_quantity=0.{number + 1}" for number in range(kinds)]
 
 

@@ -328,7 +328,7 @@ class Feed:
             self.source.speed, self.source.is_paused = control.speed, control.is_paused
             self.source.is_over = self.is_outdated
 
-    async def heed_standing(self, now) -> None:
+    async def heed_standing(self, now: datetime) -> None:
         """Notes halts that the source heard of, and tells the open pages when a session or a halt begins or ends."""
         statuses = getattr(self.source, "statuses", [])
         heard, statuses[:] = list(statuses), []
@@ -342,7 +342,7 @@ class Feed:
             with contextlib.suppress(*LAYER_ERRORS):
                 await asyncio.wait_for(relay.send_async({"type": "live.status", "frames": frames}), PUBLISH_SECONDS)
 
-    async def tidy(self, now) -> None:
+    async def tidy(self, now: datetime) -> None:
         """Writes the bars, folds the minute before the one that runs and forgets what is kept no longer."""
         self.folded = now.replace(second=0, microsecond=0)
         if self.plan.replay is not None:

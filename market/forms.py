@@ -1,12 +1,16 @@
-"""What the addresses of the market's pages may say."""
+"""The forms of the market's pages. They check shape; the rules are the services'."""
 
 from django import forms
+from django.core.exceptions import ValidationError
 
-from .models import Timeframe
+from . import replaying
+from .models import Timeframe, validate_ticker
+from .ticks import StoredTicks
 
 ORDERINGS = ("ticker", "price", "change_percentage", "change_1m_percentage", "volume")
 MOST_PAGES = 1_000
 BARS_SHOWN = ("100", "300", "1000")
+MOST_TICKERS = 200  # in a tape of stored bars
 
 
 class BoardForm(forms.Form):
@@ -26,3 +30,39 @@ class ChartForm(forms.Form):
     timeframe = forms.ChoiceField(choices=Timeframe.choices, required=False)
     bars = forms.ChoiceField(choices=[(count, count) for count in BARS_SHOWN], required=False)
     adjustment = forms.ChoiceField(choices=[("raw", "As traded"), ("split", "Adjusted by splits")], required=False)
+
+
+# Replays ---------------------------------------------------------------------------------------
+
+
+class FileForm(forms.Form):
+    """A tape out of a file."""
+
+    name = forms.CharField(max_length=80)
+    file = forms.FileField(label="CSV or Parquet", help_text="timestamp, ticker, and price or open, high, low, close.")
+    timeframe = forms.ChoiceField(choices=Timeframe.choices, label="Bars of", help_text="Of a file of bars.")
+
+    def tape(self) -> StoredTicks:
+        return replaying.tape_of_file(self.cleaned_data["file"].read(), self.cleaned_data["timeframe"])
+
+
+class StoredForm(forms.Form):
+    """A tape out of stored bars."""
+
+    name = forms.CharField(max_length=80)
+    tickers = forms.CharField(max_length=4000, help_text="Separated by commas.")
+    timeframe = forms.ChoiceField(choices=Timeframe.choices, label="Bars of")
+    start = forms.DateTimeField(widget=forms.DateTimeInput(attrs={"type": "datetime-local"}))
+    end = forms.DateTimeField(widget=forms.DateTimeInput(attrs={"type": "datetime-local"}))
+
+    def clean_tickers(self) -> list[str]:
+        tickers = list(dict.fromkeys(self.cleaned_data["tickers"].upper().replace(",", " ").split()))
+        if len(tickers) > MOST_TICKERS:
+            raise ValidationError(f"At most {MOST_TICKERS} tickers.", code="too_many")
+        for ticker in tickers:
+            validate_ticker(ticker)
+        return tickers
+
+    def tape(self) -> StoredTicks:
+        values = self.cleaned_data
+        return replaying.tape_of_bars(values["tickers"], Timeframe(values["timeframe"]), values["start"], values["end"])

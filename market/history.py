@@ -275,11 +275,6 @@ def _midnight(day: date) -> datetime:
 # From one moment to another -------------------------------------------------------------------
 
 
-def bars_between(ticker: str, start: datetime, end: datetime, *, with_simulated: bool) -> list[PriceRange]:
-    """How high and low `ticker` went from `start` to `end`, by time; see `bars_of_spans`."""
-    return bars_of_spans([Span(ticker, start, end)], with_simulated=with_simulated)[0]
-
-
 def closes_between(
     ticker: str, timeframe: Timeframe, start: datetime, end: datetime, *, with_simulated: bool
 ) -> dict[datetime, Decimal]:

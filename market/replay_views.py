@@ -14,44 +14,10 @@ from django.views.decorators.http import require_http_methods, require_POST
 from tradeops.core.users.roles import Action, require
 
 from . import replaying
-from .models import FeedState, Replay, Timeframe, validate_ticker
+from .forms import FileForm, StoredForm
+from .models import FeedState, Replay
 
-TAPES_SHOWN = 50
 SPEEDS = [(1, "1×"), (10, "10×"), (60, "60×"), (300, "300×"), (1000, "1000×")]
-MOST_TICKERS = 200
-
-
-class FileForm(forms.Form):
-    """A tape out of a file."""
-
-    name = forms.CharField(max_length=80)
-    file = forms.FileField(label="CSV or Parquet", help_text="timestamp, ticker, and price or open, high, low, close.")
-    timeframe = forms.ChoiceField(choices=Timeframe.choices, label="Bars of", help_text="Of a file of bars.")
-
-    def tape(self):
-        return replaying.tape_of_file(self.cleaned_data["file"].read(), self.cleaned_data["timeframe"])
-
-
-class StoredForm(forms.Form):
-    """A tape out of stored bars."""
-
-    name = forms.CharField(max_length=80)
-    tickers = forms.CharField(max_length=4000, help_text="Separated by commas.")
-    timeframe = forms.ChoiceField(choices=Timeframe.choices, label="Bars of")
-    start = forms.DateTimeField(widget=forms.DateTimeInput(attrs={"type": "datetime-local"}))
-    end = forms.DateTimeField(widget=forms.DateTimeInput(attrs={"type": "datetime-local"}))
-
-    def clean_tickers(self) -> list[str]:
-        tickers = list(dict.fromkeys(self.cleaned_data["tickers"].upper().replace(",", " ").split()))
-        if len(tickers) > MOST_TICKERS:
-            raise ValidationError(f"At most {MOST_TICKERS} tickers.", code="too_many")
-        for ticker in tickers:
-            validate_ticker(ticker)
-        return tickers
-
-    def tape(self):
-        values = self.cleaned_data
-        return replaying.tape_of_bars(values["tickers"], Timeframe(values["timeframe"]), values["start"], values["end"])
 
 
 FORMS = {"file": FileForm, "stored": StoredForm}
@@ -73,7 +39,7 @@ def replays_page(request: HttpRequest) -> HttpResponse:
             return redirect("market:replays")
     context = {
         "forms": shown,
-        "tapes": Replay.objects.without_tapes()[:TAPES_SHOWN],
+        "tapes": Replay.objects.without_tapes()[: replaying.MOST_TAPES],
         "running": Replay.objects.without_tapes().running(),
         "state": FeedState.objects.current(),
         "speeds": SPEEDS,

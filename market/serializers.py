@@ -5,7 +5,7 @@ from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 from rest_framework.exceptions import ErrorDetail
 
-from tradeops.core.api import ExactDecimalField, Params, StrictSerializer, WholeNumberField
+from tradeops.core.api import ExactDecimalField, PagedParams, Params, StrictSerializer, WholeNumberField
 from tradeops.core.moments import InstantField, MomentField
 
 from .bar_files import MOST_BARS, BarValues, fault_of, second_times
@@ -62,13 +62,10 @@ class InstrumentSerializer(serializers.ModelSerializer):
         return QuoteSerializer(quote).data if quote else None
 
 
-class TickerParams(Params):
+class TickerParams(PagedParams):
     """`GET /tickers/`."""
 
     search = serializers.CharField(required=False, max_length=80, trim_whitespace=True, allow_blank=True)
-    # Read by the paging itself.
-    cursor = serializers.CharField(required=False)
-    page_size = serializers.CharField(required=False)
 
 
 class AverageParams(Params):
@@ -109,7 +106,7 @@ class BarSerializer(serializers.ModelSerializer):
         fields = ["start", "open", "high", "low", "close", "volume", "source", "final"]
 
 
-class BarParams(Params):
+class BarParams(PagedParams):
     """`GET /tickers/{ticker}/bars`."""
 
     timeframe = serializers.ChoiceField(choices=Timeframe.choices, required=False, default=Timeframe.DAY.value)
@@ -121,9 +118,6 @@ class BarParams(Params):
     )  # fmt: skip
     final = serializers.ChoiceField(choices=["true", "false"], required=False)
     ordering = serializers.ChoiceField(choices=["start", "-start"], required=False, default="start")
-    # Read by the paging itself.
-    cursor = serializers.CharField(required=False)
-    page_size = serializers.CharField(required=False)
 
 
 class BarFileParams(StrictSerializer):
@@ -186,12 +180,8 @@ class MarkRequestSerializer(StrictSerializer):
     corrects = WholeNumberField(required=False, min_value=1, max_value=2**63 - 1)
 
 
-class MarkParams(Params):
+class MarkParams(PagedParams):
     """`GET /tickers/{ticker}/marks`."""
-
-    # Read by the paging itself.
-    cursor = serializers.CharField(required=False)
-    page_size = serializers.CharField(required=False)
 
 
 class MarkSerializer(serializers.ModelSerializer):

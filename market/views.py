@@ -62,7 +62,7 @@ def in_order(instruments: QuerySet, ordering: str) -> QuerySet:
     return instruments.with_quote().order_by(first, "ticker")
 
 
-def with_standing(instruments) -> list[Instrument]:
+def with_standing(instruments: Iterable[Instrument]) -> list[Instrument]:
     """The instruments, each with its quote (None where there is none), whether that is stale, and its session.
 
     Sessions decide what is stale: out of them no price is due, but of a simulated market, which knows none.
@@ -71,11 +71,8 @@ def with_standing(instruments) -> list[Instrument]:
     standing = standing_at(now, rows)
     for row in rows:
         row.quote_now = getattr(row, "quote", None)
-        row.status, row.hours, row.halt = (
-            standing.status_of(row),
-            standing.hours_of(row),
-            standing.halts.get(row.ticker),
-        )
+        row.status, row.hours = standing.status_of(row), standing.hours_of(row)
+        row.halt = standing.halts.get(row.ticker)
         is_due = row.quote_now is not None and (
             standing.is_trading(row) or (row.quote_now.source == Source.SIMULATED and row.halt is None)
         )

@@ -24,7 +24,7 @@ from strategies.parameters import ParameterError
 from strategies.prices import PriceFileError
 from strategies.provenance import SHOWN_DIGITS
 from strategies.serializers import SweepRequestSerializer, SweepSerializer, SweepStartedSerializer
-from strategies.sweep_figures import LESS_IS_BETTER, TITLES
+from strategies.sweep_figures import FIGURES, LESS_IS_BETTER, TITLES
 from tradeops.core.api import Conflict, KeysetPagination
 from tradeops.core.strict_json import StrictJSONParser
 from tradeops.core.uploads import CsvParser
@@ -148,7 +148,7 @@ class Heatmap(APIView):
 class MapSerializer(serializers.Serializer):
     """Which figure, and which two parameters."""
 
-    metric = serializers.ChoiceField(choices=sweeping.FIGURES, required=False)
+    metric = serializers.ChoiceField(choices=FIGURES, required=False)
     x = serializers.CharField(required=False)
     y = serializers.CharField(required=False)
 

@@ -27,7 +27,7 @@ from strategies.models import Source, Sweep, SweepPart
 from strategies.portfolio import combine
 from strategies.prices import Prices
 from strategies.standing import Standing
-from strategies.sweep_figures import FIGURES as FIGURES
+from strategies.sweep_figures import FIGURES
 from strategies.terms import Terms
 from tradeops.core import statistics
 from tradeops.core.annualization import bars_per_year

@@ -126,9 +126,7 @@ def start_context(request: HttpRequest, form: RunForm) -> dict:
 @require_GET
 def run_page(request: HttpRequest, run_id: int) -> HttpResponse:
     """One run: figures, charts, each ticker, the trades of the chosen one, what it rests on, what is said of it."""
-    return _show_run(
-        request, get_object_or_404(Run.objects.visible_to(request.user).select_related("owner"), pk=run_id)
-    )
+    return _show_run(request, _seen_run(request, run_id))
 
 
 def _seen_run(request: HttpRequest, run_id: int) -> Run:

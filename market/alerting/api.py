@@ -8,18 +8,12 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
-from tradeops.core.api import KeysetPagination, refuse_unknown
+from tradeops.core.api import KeysetPagination, PagedParams, refuse_unknown
 from tradeops.core.users.roles import Action
 
 from ..models import Alert, AlertRule
 from .reading import fired_seen
-from .serializers import (
-    AlertRuleRequestSerializer,
-    AlertRuleSerializer,
-    AlertSerializer,
-    FiredParams,
-    PagedParams,
-)
+from .serializers import AlertRuleRequestSerializer, AlertRuleSerializer, AlertSerializer, FiredParams
 from .services import acknowledge, delete_rule, save_rule
 
 

@@ -2,7 +2,7 @@
 
 from rest_framework import serializers
 
-from tradeops.core.api import ExactDecimalField, Params, StrictSerializer
+from tradeops.core.api import ExactDecimalField, PagedParams, StrictSerializer
 from tradeops.core.moments import InstantField, MomentField
 
 from ..models import Alert, AlertKind, AlertRule, Direction, validate_ticker
@@ -107,12 +107,6 @@ class AlertSerializer(serializers.ModelSerializer):
 
     def get_message(self, alert) -> str:
         return words_of(alert)
-
-
-class PagedParams(Params):
-    # Read by the paging itself.
-    cursor = serializers.CharField(required=False)
-    page_size = serializers.CharField(required=False)
 
 
 class FiredParams(PagedParams):

@@ -1,5 +1,8 @@
 """When what is traded is traded: sessions of exchanges, and halts of single instruments."""
 
+from collections.abc import Iterable
+from datetime import datetime, timedelta
+
 from django.conf import settings
 from django.db import models
 from django.db.models import F, Q
@@ -9,7 +12,7 @@ from .instruments import Instrument, Source
 
 
 class TradingSessionQuerySet(models.QuerySet):
-    def around(self, calendars, now, span):
+    def around(self, calendars: Iterable[str], now: datetime, span: timedelta):
         """Those of `calendars` that overlap `now` and the `span` on either side, in order."""
         return self.filter(calendar__in=list(calendars), closes_at__gt=now - span, opens_at__lt=now + span)
 

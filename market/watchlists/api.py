@@ -6,11 +6,11 @@ from rest_framework.generics import GenericAPIView
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from tradeops.core.api import KeysetPagination
+from tradeops.core.api import KeysetPagination, PagedParams
 from tradeops.core.users.roles import Action
 
 from ..models import Watchlist
-from .serializers import WatchlistParams, WatchlistRequestSerializer, WatchlistSerializer
+from .serializers import WatchlistRequestSerializer, WatchlistSerializer
 from .services import delete_watchlist, save_watchlist
 
 
@@ -36,9 +36,9 @@ class WatchlistView(GenericAPIView):
 class Watchlists(WatchlistView):
     """Your watchlists, the oldest first; 50 at most, of 200 tickers each. POST makes one."""
 
-    @extend_schema(operation_id="watchlists_list", parameters=[WatchlistParams])
+    @extend_schema(operation_id="watchlists_list", parameters=[PagedParams])
     def get(self, request: Request) -> Response:
-        WatchlistParams.read(request)
+        PagedParams.read(request)
         page = self.paginate_queryset(Watchlist.objects.visible_to(request.user).with_entries())
         return self.get_paginated_response(WatchlistSerializer(page, many=True).data)
 

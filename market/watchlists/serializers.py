@@ -2,10 +2,12 @@
 
 from rest_framework import serializers
 
-from tradeops.core.api import Params, StrictSerializer
+from tradeops.core.api import StrictSerializer
 from tradeops.core.moments import InstantField
 
 from ..models import Watchlist, validate_ticker
+from ..tickers import TICKER_CHARACTERS
+from .services import MOST_TICKERS
 
 
 class WatchlistRequestSerializer(StrictSerializer):
@@ -13,7 +15,9 @@ class WatchlistRequestSerializer(StrictSerializer):
 
     name = serializers.CharField(max_length=40)
     tickers = serializers.ListField(
-        child=serializers.CharField(max_length=16, validators=[validate_ticker]), required=False, max_length=200
+        child=serializers.CharField(max_length=TICKER_CHARACTERS, validators=[validate_ticker]),
+        required=False,
+        max_length=MOST_TICKERS,
     )
 
 
@@ -24,11 +28,3 @@ class WatchlistSerializer(serializers.ModelSerializer):
     class Meta:
         model = Watchlist
         fields = ["id", "name", "tickers", "made_at"]
-
-
-class WatchlistParams(Params):
-    """`GET /watchlists/`."""
-
-    # Read by the paging itself.
-    cursor = serializers.CharField(required=False)
-    page_size = serializers.CharField(required=False)

@@ -98,7 +98,7 @@ async function bringFills() {
       at: Date.parse(trade.executed_at), kind: trade.trade_type.toLowerCase(),
       text: `${trade.trade_type === "BUY" ? "bought" : "sold"} ${trade.quantity} at ${figure(trade.price)}`,
     }));
-    candles.mark([...marks.filter(({ kind }) => kind === "alert"), ...fills]);
+    candles.mark([...marks, ...fills]);
   } catch {
     candles.mark(marks); // whoever may read no trades sees the rest
   }

@@ -7,7 +7,7 @@ from decimal import Decimal
 import pytest
 from django.db import connection
 
-from market.history import Cut, Span, bars_between, bars_of_spans, closes_at, daily_closes, prices_at
+from market.history import Cut, Span, bars_of_spans, closes_at, daily_closes, prices_at
 from market.models import Bar, Instrument, Mark, Quote, Timeframe
 
 pytestmark = pytest.mark.django_db
@@ -51,6 +51,11 @@ def known(points) -> dict:
 def price_at(at: datetime, with_simulated=True) -> Decimal | None:
     point = prices_at(["AAPL"], at, with_simulated=with_simulated).get("AAPL")
     return point and point.price
+
+
+def bars_between(start: datetime, end: datetime, with_simulated=True) -> list:
+    (found,) = bars_of_spans([Span("AAPL", start, end)], with_simulated=with_simulated)
+    return found
 
 
 # One moment -----------------------------------------------------------------------------
@@ -109,9 +114,7 @@ def test_simulated_prices_never_count_where_they_may_not():
         assert price_at(MONDAY + days * DAY, with_simulated=False) == 90
     closes = daily_closes(["AAPL"], date(2025, 1, 1), date(2025, 1, 31), with_simulated=False)
     assert {point.source for point in closes["AAPL"].values()} == {"upload"}
-    assert [found.source for found in bars_between("AAPL", MONDAY, MONDAY + 9 * DAY, with_simulated=False)] == [
-        "upload"
-    ]
+    assert [found.source for found in bars_between(MONDAY, MONDAY + 9 * DAY, with_simulated=False)] == ["upload"]
 
 
 def test_a_corrected_mark_counts_no_longer_and_a_withdrawn_one_leaves_none(alice):
@@ -126,7 +129,7 @@ def test_a_bar_that_is_not_final_is_no_close():
     make_bar(MONDAY, 100, source="simulated", is_final=False)
     assert price_at(MONDAY + DAY) is None
     assert daily_closes(["AAPL"], MONDAY.date(), MONDAY.date(), with_simulated=True) == {}
-    assert bars_between("AAPL", MONDAY, MONDAY + DAY, with_simulated=True) == []
+    assert bars_between(MONDAY, MONDAY + DAY) == []
 
 
 def test_a_quote_that_sql_put_in_breaks_no_reading(alice):
@@ -240,7 +243,7 @@ def test_no_tickers_no_days_and_no_spans_are_no_prices():
 
 
 def spanned(start: datetime, end: datetime) -> list[tuple]:
-    return [(found.start, found.high, found.low) for found in bars_between("AAPL", start, end, with_simulated=True)]
+    return [(found.start, found.high, found.low) for found in bars_between(start, end)]
 
 
 def test_the_finest_bars_count_where_there_are_some_and_coarser_ones_elsewhere():

@@ -266,6 +266,13 @@ class Params(StrictSerializer):
         return params.validated_data
 
 
+class PagedParams(Params):
+    """Of a list in pages, whose two parameters the paging itself reads."""
+
+    cursor = serializers.CharField(required=False)
+    page_size = serializers.CharField(required=False)
+
+
 def refuse_unknown(given, known=Params.ALWAYS_KNOWN) -> None:
     """A parameter that is not known is refused by name: a filter with a typing error must not show everything."""
     unknown = [name for name in given if name not in known]

@@ -16,7 +16,7 @@ from django.db import connection, models
 
 Names = tuple[str, ...]
 Rows = Sequence[tuple]
-Asked = Callable[[], list[tuple]]
+AskedRows = Callable[[], list[tuple]]
 _collected = threading.local()
 
 
@@ -51,7 +51,9 @@ def rows_at(
     return ask_rows_at(model, key, values, names, more)()
 
 
-def ask_rows_at(model: type[models.Model], key: Names, values: Iterable[tuple], names: Names, more: str = "") -> Asked:
+def ask_rows_at(
+    model: type[models.Model], key: Names, values: Iterable[tuple], names: Names, more: str = ""
+) -> AskedRows:
     """The same, asked for now and there when it is called."""
     values = list(values)
     if not values:
@@ -62,7 +64,7 @@ def ask_rows_at(model: type[models.Model], key: Names, values: Iterable[tuple], 
     return (lambda: as_python(model, names, answer())) if connection.vendor == "sqlite" else answer
 
 
-def ask(query: str, parameters: Sequence, is_kept: bool = True) -> Asked:
+def ask(query: str, parameters: Sequence, is_kept: bool = True) -> AskedRows:
     """The rows of a query, as they come from the database, asked for now and there when it is called.
 
     `is_kept` says that one plan serves for all parameters, and PostgreSQL is to keep it.

@@ -9,7 +9,7 @@ from django.db import IntegrityError, connection
 from django.utils import timezone
 
 from tradeops.core.api import Conflict, Unprocessable
-from tradeops.core.bulk import Asked, ask, ask_rows_at
+from tradeops.core.bulk import AskedRows, ask, ask_rows_at
 from tradeops.core.users.models import User
 from tradeops.core.users.roles import Action, require
 
@@ -151,7 +151,7 @@ def reserve_identity() -> int:
     return ask_identities(1)()[0][0]
 
 
-def ask_identities(count: int) -> Asked:
+def ask_identities(count: int) -> AskedRows:
     """The next numbers of trades and activities, rising, each with the next number of the entries' own."""
     if connection.vendor == "sqlite":  # the transaction holds the only write lock
         ((identity, entry),) = ask(NEXT_NUMBERS, [])()

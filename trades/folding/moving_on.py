@@ -11,7 +11,7 @@ from operator import attrgetter
 
 from django.db import connection
 
-from tradeops.core.bulk import Asked, Rows, ask_rows_at, delete_rows, insert_rows, rows_at, together, upsert_rows
+from tradeops.core.bulk import AskedRows, Rows, ask_rows_at, delete_rows, insert_rows, rows_at, together, upsert_rows
 
 from .. import ledger
 from ..ledger import Holding, Method
@@ -85,7 +85,7 @@ def day_of(trade: Trade) -> date:
 # Reading -------------------------------------------------------------------------------------
 
 
-def ask_positions(trades: list[Trade]) -> Asked:
+def ask_positions(trades: list[Trade]) -> AskedRows:
     """The positions that `trades` move, where there are any yet: asked for now, and there when it is called."""
     places = {(trade.account_id, trade.instrument_id) for trade in trades}
     return ask_rows_at(Position, PLACE, places, (*PLACE, *POSITION))

@@ -15,8 +15,7 @@ from django.db import DataError, connection
 from django.http import HttpRequest, HttpResponse, QueryDict
 
 from tradeops.core.api import KeysetPagination
-from tradeops.core.bulk import Asked as Rows
-from tradeops.core.bulk import ask
+from tradeops.core.bulk import AskedRows, ask
 from tradeops.core.strict_json import old_line_ends, write_json
 from tradeops.core.turns import step_aside
 from tradeops.core.users.models import User
@@ -224,7 +223,7 @@ class Page(KeysetPagination):
         x, y = self.position
         return [f"{first} {sign}= %s AND ({first} {sign} %s OR {second} {other} %s)"], [x, x, y]
 
-    def ask(self, conditions: list[str], parameters: list, seen: Seen) -> Rows:
+    def ask(self, conditions: list[str], parameters: list, seen: Seen) -> AskedRows:
         """The page's versions by their keys, each with what it realized and where it stands in the ordering."""
         order = [f"{column} {'DESC' if sign == '<' else 'ASC'}" for column, sign in self.columns]
         if seen.query and not seen.are_few:
