@@ -121,7 +121,7 @@ function follow(content) {
 
 const tabs = user && Tabs.areThere ? new Tabs(`tradeops-live-${user}`, {
   lead: begin,
-  yield_: cease,
+  cede: cease,
   hear: follow,
   greet,
   part(id) { wishes.delete(id); chooseForAll(); },

@@ -16,11 +16,11 @@ export class Tabs {
   }
 
   /**
-   * `lead` and `yield_` are called when this tab begins and ceases to lead, `hear` with what the leader passes on;
+   * `lead` and `cede` are called when this tab begins and ceases to lead, `hear` with what the leader passes on;
    * of a leader `greet` and `part` with tabs that come and go. `about` tells what the others should know of this tab.
    */
-  constructor(name, { lead, yield_, hear, greet, part, about }) {
-    Object.assign(this, { name, lead, yield_, hear, greet, part, about });
+  constructor(name, { lead, cede, hear, greet, part, about }) {
+    Object.assign(this, { name, lead, cede, hear, greet, part, about });
   }
 
   get isLeading() {
@@ -81,7 +81,7 @@ export class Tabs {
 
   #cease() {
     this.#release = null;
-    this.yield_();
+    this.cede();
   }
 
   #onMessage({ from, kind, about, content, to }) {
