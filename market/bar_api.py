@@ -14,7 +14,7 @@ from rest_framework.renderers import BrowsableAPIRenderer, JSONRenderer
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from tradeops.core.api import KeysetPagination, Params, Unprocessable, plain
+from tradeops.core.api import KeysetPagination, PagedParams, Params, Unprocessable, plain
 from tradeops.core.csvfile import write_rows
 from tradeops.core.download import CsvRenderer, csv_response, pages_of
 from tradeops.core.moments import written_time
@@ -33,7 +33,6 @@ from .serializers import (
     BarSerializer,
     BarUploadedSerializer,
     BarUploadSerializer,
-    MarkParams,
     MarkRequestSerializer,
     MarkSerializer,
 )
@@ -165,7 +164,6 @@ class MarkPagination(KeysetPagination):
     ordering = ("-at", "-id")
 
 
-@extend_schema(parameters=[MarkParams])
 class TickerMarks(ListAPIView):
     """The prices that people stated of a ticker, newest first, corrected ones among them."""
 
@@ -177,6 +175,6 @@ class TickerMarks(ListAPIView):
     def get_queryset(self):
         if getattr(self, "swagger_fake_view", False):
             return Mark.objects.none()
-        MarkParams.read(self.request)
+        PagedParams.read(self.request)
         instrument = find_or_404(Instrument.objects, self.kwargs["ticker"])
         return instrument.marks.select_related("made_by", "correction")

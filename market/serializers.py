@@ -180,10 +180,6 @@ class MarkRequestSerializer(StrictSerializer):
     corrects = WholeNumberField(required=False, min_value=1, max_value=2**63 - 1)
 
 
-class MarkParams(PagedParams):
-    """`GET /tickers/{ticker}/marks`."""
-
-
 class MarkSerializer(serializers.ModelSerializer):
     """A price that somebody stated, and whether a later one stands in its place."""
 

@@ -23,7 +23,7 @@ from strategies.comparison import FEWEST, MOST
 from strategies.models import NOTE_CHARACTERS, Run
 from strategies.prices import MAX_BARS
 from strategies.serializers import ResultSerializer, RunListSerializer
-from tradeops.core.api import Params, StrictSerializer, WholeNumberField
+from tradeops.core.api import PagedParams, Params, StrictSerializer, WholeNumberField
 from tradeops.core.tags import TAG_CHARACTERS, TagsField, joined
 from tradeops.core.users.roles import Action
 
@@ -33,10 +33,8 @@ PICTURE = {(200, kind): OpenApiTypes.BINARY for kind in PICTURES.values()}
 BIGGEST_ID = 2**63 - 1
 
 
-class ListParams(Params):
+class ListParams(PagedParams):
     """Which kept runs are listed, and how."""
-
-    ALWAYS_KNOWN = ("format", "cursor", "page_size")
 
     strategy = serializers.CharField(required=False, max_length=40)
     tag = serializers.CharField(required=False, max_length=TAG_CHARACTERS)

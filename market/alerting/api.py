@@ -49,7 +49,7 @@ class AlertRules(RuleView):
     was false once. `cooldown_seconds` pass at least between two alerts of a ticker.
     """
 
-    @extend_schema(operation_id="alerts_list", responses=AlertRuleSerializer(many=True), parameters=[PagedParams])
+    @extend_schema(operation_id="alerts_list", responses=AlertRuleSerializer(many=True))
     def get(self, request: Request) -> Response:
         PagedParams.read(request)
         page = self.paginate_queryset(AlertRule.objects.visible_to(request.user))

@@ -36,7 +36,7 @@ class WatchlistView(GenericAPIView):
 class Watchlists(WatchlistView):
     """Your watchlists, the oldest first; 50 at most, of 200 tickers each. POST makes one."""
 
-    @extend_schema(operation_id="watchlists_list", parameters=[PagedParams])
+    @extend_schema(operation_id="watchlists_list", responses=WatchlistSerializer(many=True))
     def get(self, request: Request) -> Response:
         PagedParams.read(request)
         page = self.paginate_queryset(Watchlist.objects.visible_to(request.user).with_entries())

@@ -14,3 +14,13 @@ def test_the_schema_is_openapi_3_1_and_names_every_address(client, db):
     assert schema["openapi"].startswith("3.1")
     for path in ("/trades/", "/trades/{id}", "/positions/", "/algorithm/run", "/analytics/process", "/moneyai"):
         assert any(known.replace("{trade_id}", "{id}") == path for known in schema["paths"]), path
+
+
+def test_every_list_in_pages_is_told_as_one_with_the_bounds_of_its_pages(client, db):
+    told = {}
+    for path, operations in client.get("/schema?format=json").json()["paths"].items():
+        asked = {given["name"]: given["schema"] for given in operations.get("get", {}).get("parameters", [])}
+        if "cursor" in asked or "page_size" in asked:
+            answer = operations["get"]["responses"]["200"]["content"]["application/json"]["schema"]["$ref"]
+            told[path] = (asked["page_size"]["type"], "maximum" in asked["page_size"], "/Paginated" in answer)
+    assert "/trades/" in told and set(told.values()) == {("integer", True, True)}

@@ -267,10 +267,9 @@ class Params(StrictSerializer):
 
 
 class PagedParams(Params):
-    """Of a list in pages, whose two parameters the paging itself reads."""
+    """Of a list in pages, whose own parameters the paging reads, and tells the schema of."""
 
-    cursor = serializers.CharField(required=False)
-    page_size = serializers.CharField(required=False)
+    ALWAYS_KNOWN = ("format", "cursor", "page_size")
 
 
 def refuse_unknown(given, known=Params.ALWAYS_KNOWN) -> None:

@@ -10,7 +10,7 @@ from rest_framework.renderers import JSONRenderer
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from tradeops.core.api import KeysetPagination
+from tradeops.core.api import KeysetPagination, PagedParams
 from tradeops.core.browsable import BrowsableAPIRenderer
 from tradeops.core.csvfile import write_rows
 from tradeops.core.download import CsvRenderer, csv_response, pages_of
@@ -33,8 +33,8 @@ class PositionPagination(KeysetPagination):
     ordering = BY_TICKER
 
 
-class PositionListParams(ViewParams):
-    ALWAYS_KNOWN = ("format", "cursor", "page_size")
+class PositionListParams(PagedParams, ViewParams):
+    """The account, and the view of its book, of a list in pages."""
 
 
 class PositionList(BookView):

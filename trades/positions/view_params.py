@@ -8,7 +8,7 @@ from django.utils import timezone
 from rest_framework import serializers
 from rest_framework.exceptions import ErrorDetail
 
-from tradeops.core.api import Params, WholeNumberField
+from tradeops.core.api import PagedParams, Params, WholeNumberField
 from tradeops.core.moments import MomentField, written_time
 
 from ..ledger import Method
@@ -24,10 +24,8 @@ class AccountParams(Params):
     account = account_id_field(required=False)
 
 
-class AccountListParams(AccountParams):
-    """The same, beside the parameters of a list's pages."""
-
-    ALWAYS_KNOWN = ("format", "cursor", "page_size")
+class AccountListParams(PagedParams, AccountParams):
+    """The same, of a list in pages."""
 
 
 class ViewParams(AccountParams):
