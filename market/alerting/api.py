@@ -3,6 +3,7 @@
 from django.shortcuts import get_object_or_404
 from django.utils import timezone
 from drf_spectacular.utils import extend_schema
+from rest_framework.exceptions import ValidationError
 from rest_framework.generics import GenericAPIView
 from rest_framework.request import Request
 from rest_framework.response import Response
@@ -35,9 +36,14 @@ class RuleView(GenericAPIView):
     def save(self, rule: AlertRule, *, partial: bool = False) -> AlertRule:
         body = AlertRuleRequestSerializer(data=self.request.data, partial=partial)
         body.is_valid(raise_exception=True)
-        if rule.pk is None and body.validated_data.get("everybody"):
-            rule.owner = None
+        self.settle_owner(rule, body.validated_data.get("everybody"))
         return save_rule(body.rule(rule), actor=self.request.user)
+
+    def settle_owner(self, rule: AlertRule, is_everybodys: bool | None) -> None:
+        if rule.pk is None and is_everybodys:
+            rule.owner = None
+        elif rule.pk is not None and is_everybodys not in (None, rule.owner_id is None):
+            raise ValidationError({"everybody": "Whose rule it is stays as it was made."})
 
 
 class AlertRules(RuleView):

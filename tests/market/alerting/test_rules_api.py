@@ -40,6 +40,12 @@ def test_a_rule_is_made_read_changed_and_deleted(api, alice):
     assert api(alice).get(address).status_code == 404
 
 
+def test_whose_a_rule_is_stays(api, carol):
+    address = f"/alerts/{make(api(carol))['id']}"
+    assert fields(api(carol).patch(address, {"everybody": True}, format="json")) == ["everybody"]
+    assert api(carol).patch(address, {"everybody": False}, format="json").status_code == 200
+
+
 def test_a_rule_deleted_in_another_tab_is_not_there(api, alice):
     make(api(alice))
     at_hand = AlertRule.objects.get(owner=alice)
