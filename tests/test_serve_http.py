@@ -1,5 +1,6 @@
 """`manage.py serve_http`: the same doors as under daphne, and nothing left behind when it ends."""
 
+import asyncio
 import json
 import signal
 import socket
@@ -11,6 +12,7 @@ import requests
 
 from tests.desk import Desk
 from tests.worlds import OUTSIDE_SETTINGS, stop
+from tradeops import intake
 
 TRADE = {"ticker": "AAPL", "quantity": 100, "price": "150.25", "trade_type": "BUY"}
 MAKE_TOKEN = """
@@ -149,6 +151,26 @@ def test_of_a_file_that_is_cut_off_between_two_rows_nothing_is_imported(served, 
     # Whoever comes after it is answered after it.
     assert served.post("/trades/import", data=rows.replace(b"CUT", whole), headers=csv(served)).json()["imported"] == 1
     assert served.get("/trades/?ticker=CUT", headers=signed(served)).json()["results"] == []
+
+
+class Silent:
+    """A client, as granian has it, that has announced a body and sends nothing."""
+
+    async def __call__(self):
+        await asyncio.Event().wait()
+
+    def __aiter__(self):
+        return self
+
+    __anext__ = __call__
+
+
+@pytest.mark.parametrize("read", [intake.whole_body_of, intake.body_of])
+def test_who_sends_nothing_of_a_body_is_not_waited_for_for_ever(monkeypatch, read):
+    monkeypatch.setattr(intake, "BODY_SECONDS", 0.01)
+    environ = {"PATH_INFO": "/trades/", "CONTENT_LENGTH": "10"}
+    with pytest.raises(TimeoutError):
+        asyncio.run(read(environ, Silent()))
 
 
 def test_a_long_answer_is_whole_and_tells_its_length(served):

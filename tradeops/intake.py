@@ -39,6 +39,7 @@ PAGE_THREADS = 2  # one writes pages while the other waits for the database
 # Python looks for garbage after so many new objects; by its own 2,000 it would in the midst of every group.
 NEW_OBJECTS = 50_000
 IN_MEMORY_BYTES = 1_048_576
+BODY_SECONDS = 30  # for a booking, and for each piece of what is longer, lest those who send nothing take all places
 OPENED_SECONDS = 60  # by then granian has a file that is to be sent open
 # Python lets a thread compute so long while others wait for it; its own 5 ms would hold the writer up at each answer.
 SWITCH_SECONDS = 0.001
@@ -68,22 +69,20 @@ class Intake:
         sys.setswitchinterval(SWITCH_SECONDS)
 
     async def __rsgi__(self, scope, protocol) -> None:
+        environ = environ_of(scope)
+        if is_booking(environ):
+            read, answer = whole_body_of, self.book
+        elif is_page(environ):
+            read, answer = no_body_of, self.page
+        else:
+            read, answer = body_of, self.by_thread
         try:
-            await self.take(environ_of(scope), protocol)
-        except (CutShort, ProtocolClosed):  # nothing of it was looked at; half a file must not pass for a whole one
+            environ["wsgi.input"] = await read(environ, protocol)
+        except (CutShort, ProtocolClosed, TimeoutError):  # half a file must not pass for a whole one
             problem = json.dumps(problem_body(400, "The body ended before it was whole.")).encode()
             protocol.response_bytes(400, [("content-type", "application/problem+json")], problem)
-
-    async def take(self, environ: dict, protocol) -> None:
-        if is_booking(environ):
-            environ["wsgi.input"] = BytesIO(await protocol())
-            await self.book(environ, protocol)
-        elif is_page(environ):
-            environ["wsgi.input"] = BytesIO()
-            await self.page(environ, protocol)
         else:
-            environ["wsgi.input"] = await body_of(environ, protocol)
-            await self.loop.run_in_executor(self.pool, self.pass_on, environ, protocol)
+            await answer(environ, protocol)
 
     async def book(self, environ: dict, protocol) -> None:
         asked = Asked(WSGIRequest(as_client_sent(environ)), self.loop.create_future())
@@ -131,6 +130,9 @@ class Intake:
             protocol.response_bytes(response.status_code, headers_of(response.items()), response.content)
         else:
             await self.loop.run_in_executor(self.pool, self.by_view, request, protocol)
+
+    async def by_thread(self, environ: dict, protocol) -> None:
+        await self.loop.run_in_executor(self.pool, self.pass_on, environ, protocol)
 
     def by_view(self, request: WSGIRequest, protocol) -> None:
         signals.request_started.send(sender=type(self), environ=request.META)
@@ -282,6 +284,15 @@ def is_page(environ: dict) -> bool:
     )
 
 
+async def whole_body_of(environ: dict, protocol) -> BytesIO:
+    async with asyncio.timeout(BODY_SECONDS):
+        return BytesIO(await protocol())
+
+
+async def no_body_of(environ: dict, protocol) -> BytesIO:
+    return BytesIO()
+
+
 async def body_of(environ: dict, protocol):
     """The body as a file, or as much of it as `guard_body` needs to refuse it; a length not told before is noted."""
     limit = limit_of(environ)
@@ -290,11 +301,13 @@ async def body_of(environ: dict, protocol):
     if length and not (length.isascii() and length.isdigit() and len(length) <= 15 and int(length) <= limit):
         return body
     ends = 0
-    async for piece in protocol:
-        body.write(piece)
-        ends += not piece
-        if body.tell() > limit:
-            return told(body, environ)
+    async with asyncio.timeout(BODY_SECONDS) as patience:
+        async for piece in protocol:
+            patience.reschedule(asyncio.get_running_loop().time() + BODY_SECONDS)
+            body.write(piece)
+            ends += not piece
+            if body.tell() > limit:
+                return told(body, environ)
     # Granian ends with an empty piece, and gives one more in the place of a fault.
     if ends > 1 or body.tell() < int(length or 0):
         raise CutShort
