@@ -29,6 +29,7 @@ from tests.proof.register import EMBEDDED, tries
 from tradeops.core.api import Conflict
 from trades.accounts.cash import cash_by_account
 from trades.chain.verification import account_differences, differences
+from trades.importing.faults import FileRefused
 from trades.importing.services import import_file, undo_import
 from trades.models import Activity, ImportBatch, Lot, Position, Trade
 from trades.services import book_activity, book_trade, correct_version, void_version
@@ -180,7 +181,7 @@ class Book(RuleBasedStateMachine):
         except model.CannotHappen as reason:
             try:
                 write()
-            except Conflict:
+            except (Conflict, FileRefused):  # the second: by a file
                 made["refused"] += 1
                 return None
             raise AssertionError(f"the book took what cannot have happened: {reason}") from None
