@@ -8,9 +8,11 @@ import json
 import statistics
 import time
 from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
 
 import requests
 
+from .book import TICKERS
 from .ground import Ground
 from .load import Load, get
 from .servers import COLUMNS, WARM_UP_SECONDS, Server, Trial, Trials, make_plain_table, plain_drf, seed_stack, tradeops
@@ -19,7 +21,7 @@ from .tables import Table, Verdict
 
 CONNECTIONS, WARM_UP_REQUESTS = 8, 60
 PAGE = "/trades/?ticker=AAPL"
-LARGEST_PAGE = 1000
+LARGEST_PAGE, MOST_PLACES = 1000, 1500
 STATS_ASKED, AGGREGATES = 200, 3
 # What a plain program would ask: the seed's stack does.
 AGGREGATE = """
@@ -54,7 +56,11 @@ def measure(ground: Ground, size: Size) -> Iterator[Table]:
 def peers_and_us(ground: Ground, world: dict[str, str], tokens: list[str], table: Table, size: Size) -> Trials:
     """Rows and verdicts against the peers; our trials of pages that are read each time."""
     seed, plain = Trials(f"the seed's stack, {size.few:,} trades"), Trials(f"plain DRF, {size.few:,}")
-    same, anew = Trials(f"TradeOps, {size.few:,}, the same page"), Trials(f"TradeOps, {size.few:,}, read each time")
+    same, anew, others = (
+        Trials(f"TradeOps, {size.few:,}, the same page"),
+        Trials(f"TradeOps, {size.few:,}, another filter each time"),
+        Trials(f"TradeOps, {size.few:,}, other trades each time"),
+    )
     make_plain_table(ground, world)
     ground.fill_peer(world, "plain_trades", size.few)
     with seed_stack(ground, world):  # which makes its table
@@ -67,15 +73,17 @@ def peers_and_us(ground: Ground, world: dict[str, str], tokens: list[str], table
         with tradeops(ground, world) as server:
             same.add(pages(server, [PAGE], tokens, size))
             anew.add(pages(server, unlike(PAGE), tokens, size))
-    table.rows += [trials.row() for trials in (seed, plain, same, anew)]
-    for ours in (same, anew):
+            others.add(pages(server, elsewhere(PAGE, size.few), tokens, size))
+    table.rows += [trials.row() for trials in (seed, plain, same, anew, others)]
+    for ours in (same, anew, others):
         table.verdicts += [
             Verdict(f"{ours.name}: requests/s against the seed's stack", ours.rate / seed.rate, 2.5),
             Verdict(f"{ours.name}: requests/s against plain DRF", ours.rate / plain.rate, 15),
         ]
     table.notes.append(
-        f"{size.rounds} rounds in turns, {CONNECTIONS} connections, one server process each. Pages are chosen "
-        "anew each time; each trade's JSON is written once and kept. Those read each time are 300 that differ."
+        f"{size.rounds} rounds in turns, {CONNECTIONS} connections, one server process each. A page's trades, and what "
+        "each realized, are asked of the database each time; a trade's JSON is written once and kept for a while. Of "
+        "other trades each time there are more than are kept."
     )
     return anew
 
@@ -83,6 +91,14 @@ def peers_and_us(ground: Ground, world: dict[str, str], tokens: list[str], table
 def unlike(path: str, kinds: int = 300) -> list[str]:
     """Addresses of that many different pages of about 50."""
     return [f"{path}&page_size={50 + number % 3 - 1}&min_quantity=0.{number + 1}" for number in range(kinds)]
+
+
+def elsewhere(path: str, trades: int) -> list[str]:
+    """Addresses of pages of 50 of which no two have a trade in common; see book.py for when each was."""
+    apart = 50 * len(TICKERS)
+    last = datetime(2024, 1, 1, tzinfo=UTC) + timedelta(seconds=trades)
+    moments = [last - timedelta(seconds=apart * place) for place in range(min(MOST_PLACES, trades // apart))]
+    return [f"{path}&executed_before={moment:%Y-%m-%dT%H:%M:%SZ}" for moment in moments]
 
 
 def pages(server: Server, paths: list[str], tokens: list[str], size: Size) -> Trial:

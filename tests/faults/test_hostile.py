@@ -1,7 +1,10 @@
 """No input whatever gives a 5xx, and every refusal of the API is problem+json."""
 
+from collections.abc import Iterator, Sequence
+
 import pytest
 from django.core.files.uploadedfile import SimpleUploadedFile
+from django.db import connection
 from django.test import Client
 
 from tests.factories import PASSWORD, book, make_account, make_user
@@ -145,10 +148,21 @@ def test_the_addresses_lead_to_what_is_there(trader):
     assert statuses - {405} == {200}  # some take a POST alone
 
 
+def in_turns(inputs: Sequence) -> Iterator[tuple]:
+    """Every other pair of an address and an input, as the squares of one color on a chessboard.
+
+    The suite's other world tries the rest; `make proof` tries all in one.
+    """
+    turn = connection.vendor == "postgresql"
+    for row, route in enumerate(own_routes()):
+        for column, given in enumerate(inputs):
+            if (row + column) % 2 == turn:
+                yield route, given
+
+
 def test_hostile_queries(trader):
-    for route in own_routes():
-        for query in QUERIES:
-            check(trader.get(fill(route) + query), f"GET {fill(route)}{query[:80]}")
+    for route, query in in_turns(QUERIES):
+        check(trader.get(fill(route) + query), f"GET {fill(route)}{query[:80]}")
 
 
 def test_hostile_path_values(trader):
@@ -161,11 +175,10 @@ def test_hostile_path_values(trader):
 
 
 def test_hostile_bodies(trader):
-    for route in own_routes():
-        for body in BODIES:
-            for method in ("post", "put", "patch"):
-                answer = getattr(trader, method)(fill(route), body, content_type="application/json")
-                check(answer, f"{method} {fill(route)} {body[:80]!r}")
+    for route, body in in_turns(BODIES):
+        for method in ("post", "put", "patch"):
+            answer = getattr(trader, method)(fill(route), body, content_type="application/json")
+            check(answer, f"{method} {fill(route)} {body[:80]!r}")
 
 
 @pytest.mark.parametrize("name", FILES)
@@ -187,11 +200,10 @@ def test_other_content_types(trader, content_type):
 
 @pytest.mark.parametrize(("header", "methods"), HEADERS.items())
 def test_hostile_headers(trader, header, methods):
-    for value in ("\x00", "x" * 5000, '"', '"-1"', "*/*;q=x", "../", "\u00ff"):
-        for route in own_routes():
-            for method in methods:
-                answer = getattr(trader, method)(fill(route), headers={header: value})
-                check(answer, f"{method} {fill(route)} {header}: {value[:20]!r}")
+    for route, value in in_turns(("\x00", "x" * 5000, '"', '"-1"', "*/*;q=x", "../", "\u00ff")):
+        for method in methods:
+            answer = getattr(trader, method)(fill(route), headers={header: value})
+            check(answer, f"{method} {fill(route)} {header}: {value[:20]!r}")
 
 
 def test_nobody_gets_in_without_signing_in(client, db):

@@ -155,14 +155,18 @@ def put_together(model, parts: list[Part]) -> Iterator[tuple[list[str], dict[str
     is a place among the tickers. Rows are in the order of the unique index, which so grows at its end.
     """
     by_shape = defaultdict(list)
-    for ticker, columns in parts:
-        waiting = by_shape[tuple(column.shape for column in columns.values())]
-        waiting.append((ticker, columns))
-        if sum(map(count_of, waiting)) >= ROWS_AT_ONCE:
-            yield as_one(model, waiting)
-            waiting.clear()
-    for waiting in by_shape.values():
-        if any(map(count_of, waiting)):
+    for part in parts:
+        if count_of(part):
+            by_shape[tuple(column.shape for column in part[1].values())].append(part)
+    for alike in by_shape.values():
+        waiting, rows = [], 0
+        for part in alike:
+            waiting.append(part)
+            rows += count_of(part)
+            if rows >= ROWS_AT_ONCE:
+                yield as_one(model, waiting)
+                waiting, rows = [], 0
+        if waiting:
             yield as_one(model, waiting)
 
 
