@@ -172,7 +172,7 @@ def headers_and_settings_are_strict(ground: Ground) -> str:
     assert refused >= START_UP_CASES, f"{refused} start-up cases"
     passed_tests(ground, "tests/test_settings.py", words="deployment_check", world={})
     passed_tests(ground, "tests/core/users/test_doors.py", words="content_security_policy")
-    passed_tests(ground, "tests/test_style.py", words="inline")
+    passed_tests(ground, "tests/test_style.py", words="inline", world={})
     return f"{refused} start-up cases stop the start by name; check --deploy is clean; no inline script or style"
 
 

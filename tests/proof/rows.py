@@ -180,6 +180,6 @@ def keep_sweep(owner: User) -> None:
     )  # fmt: skip
     sweep = Sweep.objects.create(
         owner=owner, strategy=run.strategy, parameters=run.parameters, terms=run.terms, source=Source.SAMPLE,
-        grid={"fast": [10, 20]}, data=run.data, combinations=2, parts=1, estimated_seconds=0.1,
+        grid={"fast": [10, 20], "slow": [50, 60]}, data=run.data, combinations=4, parts=1, estimated_seconds=0.1,
     )  # fmt: skip
     SweepPart.objects.create(sweep=sweep, number=0, rows=[])
