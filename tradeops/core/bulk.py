@@ -151,7 +151,7 @@ def given(model: type[models.Model]) -> str:
 
 @cache
 def columns_of(model: type[models.Model], names: Names) -> list[str]:
-    return [connection.ops.quote_name(model._meta.get_field(name).column) for name in names]
+    return [connection.ops.quote_name(column) for column in bare_columns_of(model, names)]
 
 
 @cache

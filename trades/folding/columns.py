@@ -144,10 +144,12 @@ Part = tuple[str, dict[str, Column]]  # a ticker, and columns of its rows by fie
 
 def write_rows(model, account: Account, parts: list[Part]) -> None:
     """Inserts a row of `model` for each place of the columns of each part."""
-    for ticker, columns in parts if connection.vendor == "sqlite" else ():
-        write_to_sqlite(model, {"account": account.pk, "instrument": ticker}, columns)
-    for tickers, columns in put_together(model, parts) if connection.vendor != "sqlite" else ():
-        write_to_postgresql(model, account, tickers, columns)
+    if connection.vendor == "sqlite":
+        for part in parts:
+            write_to_sqlite(model, account, part)
+    else:
+        for tickers, columns in put_together(model, parts):
+            write_to_postgresql(model, account, tickers, columns)
 
 
 def put_together(model, parts: list[Part]) -> Iterator[tuple[list[str], dict[str, Column]]]:
@@ -164,17 +166,17 @@ def put_together(model, parts: list[Part]) -> Iterator[tuple[list[str], dict[str
             waiting.append(part)
             rows += count_of(part)
             if rows >= ROWS_AT_ONCE:
-                yield as_one(model, waiting)
+                yield joined(model, waiting)
                 waiting, rows = [], 0
         if waiting:
-            yield as_one(model, waiting)
+            yield joined(model, waiting)
 
 
 def count_of(part: Part) -> int:
     return len(next(iter(part[1].values())).values)
 
 
-def as_one(model, parts: list[Part]) -> tuple[list[str], dict[str, Column]]:
+def joined(model, parts: list[Part]) -> tuple[list[str], dict[str, Column]]:
     places = np.repeat(np.arange(1, len(parts) + 1), [count_of(part) for part in parts])
     values = {name: np.concatenate([columns[name].values for _, columns in parts]) for name in parts[0][1]}
     unique = model._meta.constraints[0].fields
@@ -218,11 +220,11 @@ def binary_rows(columns: list[Column]) -> Iterator[bytes]:
     yield COPY_TRAILER
 
 
-def write_to_sqlite(model, constants: dict, columns: dict[str, Column]) -> None:
-    count = len(next(iter(columns.values())).values)
-    targets = [model._meta.get_field(name).column for name in (*constants, *columns)]
+def write_to_sqlite(model, account: Account, part: Part) -> None:
+    ticker, columns = part
+    targets = [model._meta.get_field(name).column for name in ("account", "instrument", *columns)]
     marks = ", ".join(["%s"] * len(targets))
-    fixed = [[value] * count for value in constants.values()]
+    fixed = [[value] * count_of(part) for value in (account.pk, ticker)]
     given = [texts_of(model._meta.get_field(name), column) for name, column in columns.items()]
     listed = ", ".join(f'"{target}"' for target in targets)
     with connection.cursor() as cursor:
