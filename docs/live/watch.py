@@ -8,6 +8,7 @@ asks for what came after them when it is back; prices come as a snapshot of the 
 """
 
 import asyncio
+import contextlib
 import json
 import os
 import random
@@ -15,9 +16,11 @@ import sys
 from collections.abc import Callable
 
 from websockets.asyncio.client import connect
-from websockets.exceptions import ConnectionClosed
+from websockets.exceptions import ConnectionClosed, InvalidHandshake, InvalidStatus
 
 NOT_SIGNED_IN = 4401
+PASSING = {429, 500, 502, 503, 504}  # what a handshake may be refused with for the moment
+SHORTEST_WAIT, LONGEST_WAIT = 0.5, 8.0  # seconds between two tries
 
 
 class SignedOut(Exception):
@@ -32,19 +35,31 @@ class Watch:
         self.headers = {"Authorization": f"Bearer {token}"} if token else {}
         self.events: dict[str, int] | None = None  # by stream; None before the first connection
         self.newest: dict[str, int] = {}
+        self.wait = SHORTEST_WAIT
 
     async def run(self) -> None:
-        """Watches until it is cancelled. Raises SignedOut."""
-        # Each turn is a connection; between failed tries `connect` waits longer and longer.
-        async for socket in connect(self.address, additional_headers=self.headers):
+        """Watches until it is cancelled. Raises SignedOut, and InvalidStatus for an address that is none."""
+        while True:
             try:
+                await self.watch()
+            except InvalidStatus as refused:
+                if refused.response.status_code not in PASSING:
+                    raise
+            except (OSError, InvalidHandshake):
+                pass
+            # Longer and longer while nobody answers, and by chance, so that not all clients are back at one moment.
+            await asyncio.sleep(random.uniform(0.4, 1.0) * self.wait)
+            self.wait = min(2 * self.wait, LONGEST_WAIT)
+
+    async def watch(self) -> None:
+        """One connection, from its welcome to its end."""
+        async with connect(self.address, additional_headers=self.headers) as socket:
+            self.wait = SHORTEST_WAIT
+            with contextlib.suppress(ConnectionClosed):
                 async for text in socket:
                     await self.take(socket, json.loads(text))
-            except ConnectionClosed:
-                pass
-            if socket.close_code == NOT_SIGNED_IN:
-                raise SignedOut
-            await asyncio.sleep(random.uniform(0.2, 1.0))  # so that not all clients are back at the same moment
+        if socket.close_code == NOT_SIGNED_IN:
+            raise SignedOut
 
     async def take(self, socket, frame: dict) -> None:
         if frame["type"] == "welcome":

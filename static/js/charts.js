@@ -43,7 +43,7 @@ class Chart {
     this.whole = answer;
     this.build();
     this.show(answer, 0, answer.dates.length - 1);
-    new ResizeObserver(() => this.draw()).observe(this.surface);
+    new ResizeObserver(() => this.fit()).observe(this.surface);
   }
 
   build() {
@@ -85,6 +85,11 @@ class Chart {
   }
 
   // --- drawing
+
+  /** Draws again for another width only: the observer also calls when it begins to observe. */
+  fit() {
+    if (Math.floor(this.surface.clientWidth) !== this.width) this.draw();
+  }
 
   draw() {
     this.width = Math.floor(this.surface.clientWidth);

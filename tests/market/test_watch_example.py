@@ -38,7 +38,7 @@ class Shown:
         return sum(frame["type"] == "snapshot" and frame["resumed"] for frame in self.frames)
 
     async def until(self, is_there) -> None:
-        async with asyncio.timeout(30):
+        async with asyncio.timeout(60):
             while not is_there():
                 self.news.clear()
                 await self.news.wait()

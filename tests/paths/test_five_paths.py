@@ -101,7 +101,6 @@ def test_an_uploaded_price_file_becomes_a_run_with_its_chart(visit):
     page.wait_for_url(re.compile(r"/desk/strategies/\d+/"))
     expect(page.get_by_role("row", name=re.compile("WAVE"))).to_be_visible()
     chart = page.locator(".chart-frame .chart-panel").first  # drawn in the place of the picture
-    chart.scroll_into_view_if_needed()
     expect(chart.locator("path.plot-line").first).to_have_attribute("d", re.compile(r"\d"))
 
 
