@@ -9,6 +9,7 @@ from django.db import IntegrityError, transaction
 from django.utils import timezone
 
 from tradeops.core.api import Unprocessable
+from tradeops.core.preconditions import refuse_stale
 from tradeops.core.users.models import User
 from tradeops.core.users.roles import Action, require
 
@@ -76,10 +77,18 @@ def change_account(
     method: str | None = None,
     effective_at=None,
     key=None,
+    expected_tags: list[str] | None = None,
 ) -> Account:
     """Saves another name; says whether corrections need approval; books the `method` that holds from
-    `effective_at` on. All of what is given, or nothing."""
+    `effective_at` on. All of what is given, or nothing.
+
+    Raises PreconditionFailed where the account stands at none of `expected_tags`, unless `key` says that it was
+    this very change that moved it on.
+    """
     with transaction.atomic():
+        account = acts.lock(account)
+        if not (key and account.entries.filter(idempotency_key=key).exists()):
+            refuse_stale(account.name, account.tag, expected_tags)
         if needs_approval is not None:
             account = set_approval(account, needs_approval, actor=actor)
         if name is not None:

@@ -6,6 +6,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from tradeops.core.api import KeysetPagination, refuse_unknown
+from tradeops.core.preconditions import IF_MATCH, named_tags
 from tradeops.core.users.roles import Action
 
 from .. import services
@@ -17,6 +18,12 @@ from .serializers import AccountChangeSerializer, AccountSerializer
 
 class AccountPagination(KeysetPagination):
     ordering = ("id",)
+
+
+def account_response(account: Account, status: int = 200) -> Response:
+    """The account with its cash, and the ETag that a change of it may name."""
+    body = AccountSerializer(with_cash([account])[0]).data
+    return Response(body, status=status, headers={"ETag": account.tag})
 
 
 class AccountList(BookView):
@@ -41,7 +48,7 @@ class AccountList(BookView):
         body = AccountSerializer(data=request.data)
         body.is_valid(raise_exception=True)
         account = services.open_account(Account(owner=request.user, **body.validated_data))
-        return Response(AccountSerializer(with_cash([account])[0]).data, status=201)
+        return account_response(account, status=201)
 
 
 class AccountDetail(BookView):
@@ -59,9 +66,9 @@ class AccountDetail(BookView):
 
     def get(self, request: Request, account_id: int) -> Response:
         refuse_unknown(request.query_params)
-        return Response(AccountSerializer(with_cash([self.account(account_id)])[0]).data)
+        return account_response(self.account(account_id))
 
-    @extend_schema(request=AccountChangeSerializer, parameters=[IDEMPOTENCY_KEY])
+    @extend_schema(request=AccountChangeSerializer, parameters=[IF_MATCH, IDEMPOTENCY_KEY])
     def patch(self, request: Request, account_id: int) -> Response:
         refuse_unknown(request.query_params)
         account, key = self.account(account_id), idempotency_key(request)
@@ -77,5 +84,6 @@ class AccountDetail(BookView):
             method=said.get("pnl_method"),
             effective_at=effective_at,
             key=key,
+            expected_tags=named_tags(request),
         )
-        return Response(AccountSerializer(with_cash([account])[0]).data)
+        return account_response(account)

@@ -9,6 +9,7 @@ from django.db.models import Q
 from django.utils import timezone
 
 from tradeops.core.moments import zone_named
+from tradeops.core.preconditions import tag_of
 from tradeops.core.users.models import validate_time_zone
 from tradeops.core.users.roles import Action, Reach, reach_of
 
@@ -102,6 +103,11 @@ class Account(models.Model):
     def first_method(self) -> ledger.Method:
         """The one it began with; dated events change it."""
         return method_named(self.opening_method)
+
+    @property
+    def tag(self) -> str:
+        """The ETag of what of it can be changed."""
+        return tag_of(self.name, self.needs_approval, self.pnl_method, self.method_since)
 
     @property
     def takes_simulated_marks(self) -> bool:

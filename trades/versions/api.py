@@ -9,7 +9,8 @@ from rest_framework.exceptions import ErrorDetail, NotFound, ValidationError
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from tradeops.core.api import KeysetPagination, PreconditionFailed, refuse_unknown
+from tradeops.core.api import KeysetPagination, refuse_unknown
+from tradeops.core.preconditions import IF_MATCH, named_tags, refuse_stale
 
 from .. import services
 from ..control.differences import with_changes as with_proposed
@@ -20,7 +21,6 @@ from ..serializers import ADJUSTMENT_HELP
 from .serializers import VoidSerializer, with_changes
 
 VERSION_TAG = re.compile(r'"([1-9][0-9]{0,8})"')
-IF_MATCH = OpenApiParameter("If-Match", OpenApiTypes.STR, OpenApiParameter.HEADER, description='"VERSION"')
 REASON = OpenApiParameter("reason", OpenApiTypes.STR, description="Why; may stand in the body as well.")
 CHANGED = {201: AdjustmentSerializer, 202: ProposalSerializer}  # what a change may come to instead
 ADJUSTMENT = OpenApiParameter("adjustment", OpenApiTypes.BOOL, description=ADJUSTMENT_HELP)
@@ -34,15 +34,14 @@ def expected_version(request: Request, row: Version, key: str | None) -> int | N
 
     What comes with a key may be a repeat, whose own first sending moved the version on: that is then for the service.
     """
-    raw = request.headers.get("If-Match", "*").strip()
-    if raw == "*":
+    tags = named_tags(request)
+    if tags is None:
         return None
-    tags = [tag.strip() for tag in raw.split(",")]
-    if f'"{row.version}"' in tags:
-        return row.version
-    if key and (named := VERSION_TAG.fullmatch(tags[0])):
+    current = f'"{row.version}"'
+    if current not in tags and key and (named := VERSION_TAG.fullmatch(tags[0])):
         return int(named[1])
-    raise PreconditionFailed(f"{row.name} stands at version {row.version}, not at {raw[:80]}.")
+    refuse_stale(row.name, current, tags)
+    return row.version
 
 
 def current_version(request: Request, model: type[Version], identity: int) -> Version:

@@ -83,3 +83,24 @@ def test_an_account_can_be_renamed_and_nothing_else(api, alice, account):
     assert problems(send(client, "patch", address, {"allows_short": False})) == {"allows_short": "unknown_field"}
     assert send(client, "patch", address, {"name": "Taken"}).status_code == 400
     assert client.put(address, json.dumps({}), content_type="application/json").status_code == 405
+
+
+def test_an_account_is_changed_only_as_it_was_read(api, alice, account):
+    client, address = api(alice), f"/accounts/{account.pk}"
+    read = client.get(address)["ETag"]
+    book(account)  # what moves its cash leaves the tag
+    renamed = send(client, "patch", address, {"name": "Long term"}, **{"If-Match": read})
+    assert (renamed.status_code, client.get(address)["ETag"]) == (200, renamed["ETag"])
+    late = send(client, "patch", address, {"name": "Short term"}, **{"If-Match": read})
+    assert (late.status_code, client.get(address).json()["name"]) == (412, "Long term")
+    either = {"If-Match": f"{read}, {renamed['ETag']}"}
+    assert send(client, "patch", address, {"name": "Pension"}, **either).status_code == 200
+    assert send(client, "patch", address, {"name": "Pension"}, **{"If-Match": "*"}).status_code == 200
+
+
+def test_a_repeated_change_of_method_is_answered_though_it_moved_the_tag_itself(api, alice, account):
+    client, address = api(alice), f"/accounts/{account.pk}"
+    how = {"Idempotency-Key": "m", "If-Match": client.get(address)["ETag"]}
+    body = {"pnl_method": "lifo", "effective_at": "2025-01-15"}
+    assert [send(client, "patch", address, body, **how).status_code for _ in range(2)] == [200, 200]
+    assert Activity.objects.count() == 1
