@@ -1,5 +1,6 @@
 """The addresses of trades: booking, correction, void, history, statistics."""
 
+from collections.abc import Iterable
 from decimal import Decimal
 
 from drf_spectacular.utils import extend_schema, extend_schema_view
@@ -7,7 +8,7 @@ from rest_framework.renderers import JSONRenderer
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from tradeops.core.api import KeysetPagination, refuse_unknown
+from tradeops.core.api import KeysetPagination, NamePagination, PagedParams, refuse_unknown
 from tradeops.core.browsable import BrowsableAPIRenderer
 from tradeops.core.download import CsvRenderer, csv_response
 
@@ -20,8 +21,15 @@ from .quick.listing import list_quickly
 from .quick.signing import was_left
 from .quick.written import rows_of, written_rows, written_trade
 from .requests import IDEMPOTENCY_KEY, BookView, account_of, idempotency_key
-from .serializers import CorrectionSerializer, StatsSerializer, TradeRequestSerializer, TradeSerializer, field_values
-from .stats import MOST_TICKERS, statistics_for
+from .serializers import (
+    CorrectionSerializer,
+    StatsSerializer,
+    TickerStatsSerializer,
+    TradeRequestSerializer,
+    TradeSerializer,
+    field_values,
+)
+from .stats import MOST_TICKERS, Statistics, statistics_for
 from .versions.api import VersionDetail, VersionHistory, booking_response, correcting, refuse_moves
 from .versions.serializers import TradeVersionSerializer
 
@@ -122,9 +130,30 @@ class TradeStats(BookView):
 
     @extend_schema(responses=StatsSerializer)
     def get(self, request: Request) -> Response:
-        trades = Trade.objects.current().visible_to(request.user)
-        asked = checked_filters(TradeFilter, trades, request.query_params, known=["format"])
-        statistics = statistics_for(request.user, asked)
+        statistics = statistics_asked(request, ["format"])
         shown = statistics.total
         shown.by_ticker, shown.ticker_count = statistics.by_ticker[:MOST_TICKERS], len(statistics.by_ticker)
         return Response(StatsSerializer(shown).data)
+
+
+class TradeStatsTickers(BookView):
+    """Totals of the trades that match, of each ticker, by name and in pages."""
+
+    queryset = Trade.objects.none()
+    serializer_class = TickerStatsSerializer
+    filter_backends = [BookFilterBackend]
+    filterset_class = TradeFilter
+    pagination_class = NamePagination
+    ordering = ("instrument_id",)
+
+    @extend_schema(responses=TickerStatsSerializer(many=True))
+    def get(self, request: Request) -> Response:
+        statistics = statistics_asked(request, PagedParams.ALWAYS_KNOWN)
+        page = self.paginate_queryset(statistics.by_ticker)
+        return self.get_paginated_response(TickerStatsSerializer(page, many=True).data)
+
+
+def statistics_asked(request: Request, known: Iterable[str]) -> Statistics:
+    """The totals that the filters of a request leave; `known` are its other parameters."""
+    trades = Trade.objects.current().visible_to(request.user)
+    return statistics_for(request.user, checked_filters(TradeFilter, trades, request.query_params, known=known))

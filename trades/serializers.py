@@ -124,4 +124,6 @@ class StatsSerializer(TickerStatsSerializer):
 
     ticker = None
     ticker_count = serializers.IntegerField()
-    by_ticker = TickerStatsSerializer(many=True, help_text="The first 1,000 by name; `?ticker=` asks for others.")
+    by_ticker = TickerStatsSerializer(
+        many=True, help_text="The first 1,000 by name; `/trades/stats/tickers` has all in pages."
+    )

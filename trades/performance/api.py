@@ -3,24 +3,32 @@
 from collections.abc import Iterator
 
 from django.utils import timezone
-from drf_spectacular.utils import extend_schema
+from drf_spectacular.utils import extend_schema, extend_schema_view
 from rest_framework.renderers import JSONRenderer
 from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
-from tradeops.core.api import plain
+from tradeops.core.api import NamePagination, PagedParams, plain
 from tradeops.core.browsable import BrowsableAPIRenderer
 from tradeops.core.csvfile import write_rows
 from tradeops.core.download import CsvRenderer, csv_response
 
 from ..ledger import ZERO
+from ..models import Trade
+from ..requests import BookView
 from .attribution import Group, TickerResult
 from .benchmark import Benchmark, read_benchmark
 from .history import History
 from .portfolio import PerformanceParams, PortfolioParams, open_history
 from .returns import Reason
-from .serializers import HistorySerializer, PerformanceSerializer
+from .serializers import (
+    HistorySerializer,
+    PerformanceSerializer,
+    StrategyPerformanceSerializer,
+    TagPerformanceSerializer,
+    TickerPerformanceSerializer,
+)
 
 COLUMNS = (
     "day", "cash", "receivable", "market_value", "equity", "cash_flow", "pnl", "twr", "drawdown", "reason", "unmarked",
@@ -61,6 +69,72 @@ class PortfolioPerformance(APIView):
         ticker = asked.get("benchmark")
         benchmark = read_benchmark(ticker, history, now) if ticker else None
         return Response(PerformanceSerializer(performance_of(history, benchmark)).data)
+
+
+class PartPagination(NamePagination):
+    ordering = ("key",)
+
+
+class PartsParams(PagedParams, PortfolioParams):
+    """Whose performance, and of which days, of a list in pages."""
+
+
+class PerformanceParts(BookView):
+    """One of a performance's lists as a whole, by name, in pages."""
+
+    queryset = Trade.objects.none()
+    pagination_class = PartPagination
+    filter_backends: list = []
+
+    def parts(self, history: History) -> list:
+        raise NotImplementedError
+
+    def row(self, part: Group | TickerResult) -> dict:
+        raise NotImplementedError
+
+    def get(self, request: Request) -> Response:
+        history = open_history(request.user, PartsParams.read(request), timezone.now())
+        rows = [self.row(part) for part in self.paginate_queryset(self.parts(history))]
+        return self.get_paginated_response(self.serializer_class(rows, many=True).data)
+
+
+@extend_schema_view(get=extend_schema(parameters=[PortfolioParams], responses=TickerPerformanceSerializer(many=True)))
+class PerformanceTickers(PerformanceParts):
+    """What each ticker made in a period. The account's own interest less fees is told by `/portfolio/performance`."""
+
+    serializer_class = TickerPerformanceSerializer
+
+    def parts(self, history: History) -> list:
+        return history.by_ticker()
+
+    def row(self, part: TickerResult) -> dict:
+        return ticker_row(part)
+
+
+@extend_schema_view(get=extend_schema(parameters=[PortfolioParams], responses=StrategyPerformanceSerializer(many=True)))
+class PerformanceStrategies(PerformanceParts):
+    """What the trades of each strategy made in a period."""
+
+    serializer_class = StrategyPerformanceSerializer
+
+    def parts(self, history: History) -> list:
+        return history.by_strategy()
+
+    def row(self, part: Group) -> dict:
+        return strategy_row(part)
+
+
+@extend_schema_view(get=extend_schema(parameters=[PortfolioParams], responses=TagPerformanceSerializer(many=True)))
+class PerformanceTags(PerformanceParts):
+    """What the trades of each tag made in a period; a trade of two tags counts in both."""
+
+    serializer_class = TagPerformanceSerializer
+
+    def parts(self, history: History) -> list:
+        return history.by_tag()
+
+    def row(self, part: Group) -> dict:
+        return tag_row(part)
 
 
 # What is answered --------------------------------------------------------------------------------------
@@ -115,9 +189,9 @@ def performance_of(history: History, benchmark: Benchmark | None) -> dict:
             "benchmark": benchmark,
             "by_ticker": [*map(ticker_row, tickers[:MOST_GROUPS]), *money_row(history)],
             "ticker_count": len(tickers),
-            "by_strategy": [group_row(group) | {"strategy": group.key} for group in strategies[:MOST_GROUPS]],
+            "by_strategy": [*map(strategy_row, strategies[:MOST_GROUPS])],
             "strategy_count": len(strategies),
-            "by_tag": [group_row(group) | {"tag": group.key} for group in tags[:MOST_GROUPS]],
+            "by_tag": [*map(tag_row, tags[:MOST_GROUPS])],
             "tag_count": len(tags),
             "by_month": history.by_month(),
         }
@@ -127,6 +201,14 @@ def performance_of(history: History, benchmark: Benchmark | None) -> dict:
 def group_row(group: Group) -> dict:
     names = ("trade_count", "realized_pnl", "fees", "net_pnl", "closed_trades")
     return {name: getattr(group, name) for name in names} | group.figures
+
+
+def strategy_row(group: Group) -> dict:
+    return group_row(group) | {"strategy": group.key}
+
+
+def tag_row(group: Group) -> dict:
+    return group_row(group) | {"tag": group.key}
 
 
 def ticker_row(result: TickerResult) -> dict:

@@ -100,6 +100,8 @@ class TickerResult:
     def ticker(self) -> str:
         return self.made.ticker
 
+    key = ticker  # as of other groups
+
     @property
     def unrealized_pnl(self) -> Decimal | None:
         if self.made.pnl is None:

@@ -195,10 +195,6 @@ def parts_of(history: History) -> dict:
     """The tables of the page, by the name the template gives them."""
     books, months = history.books, history.by_month()
     start, end = history.days[0].start, history.days[-1].end
-
-    def trades(group: Group, **filters: str) -> Linked:
-        return Linked(group, trades_query(books, start, end, **filters) if all(filters.values()) else "")
-
     trips = RoundTrip.objects.filter(account__in=books.accounts, closed_at__gte=start, closed_at__lt=end)
     tickers, strategies, tags = history.by_ticker(), history.by_strategy(), history.by_tag()
     flows = list(zip(history.equity.walk.flows, history.equity.flow_values, strict=True))
@@ -209,16 +205,26 @@ def parts_of(history: History) -> dict:
         "tickers": tickers[:GROUPS_SHOWN],
         "ticker_count": len(tickers),
         "money": history.equity.walk.money,
-        "strategies": [trades(group, strategy=group.key) for group in strategies[:GROUPS_SHOWN]],
+        "strategies": linked(history, "strategy", strategies[:GROUPS_SHOWN]),
         "strategy_count": len(strategies),
-        "tags": [trades(group, tag=group.key) for group in tags[:GROUPS_SHOWN]],
+        "tags": linked(history, "tag", tags[:GROUPS_SHOWN]),
         "tag_count": len(tags),
         "trips": trips.select_related("account").order_by("-closed_at", "-closed_by")[:ROUND_TRIPS_SHOWN],
         "trip_count": len(history.profits),
         "flows": flows[::-1][:FLOWS_SHOWN],
         "flow_count": len(flows),
-        "all_trades": trades_query(books, start, end),
+        "all_trades": all_trades(history),
     }
+
+
+def all_trades(history: History, **filters: str) -> str:
+    """The blotter's query for the trades of the history."""
+    return trades_query(history.books, history.days[0].start, history.days[-1].end, **filters)
+
+
+def linked(history: History, label: str, groups: Sequence[Group]) -> list[Linked]:
+    """Groups by a label, each with its trades; those without the label cannot be asked for."""
+    return [Linked(group, all_trades(history, **{label: group.key}) if group.key else "") for group in groups]
 
 
 def month_query(books: Books, month: Month) -> str:

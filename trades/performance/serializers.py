@@ -11,6 +11,7 @@ from ..serializers import Money
 from .returns import Reason
 
 UNMARKED = "no_mark where a price is missing."
+FIRST_OF = "The first 1,000 by name; `/portfolio/performance/{}` has all in pages."
 VALUE = {"oneOf": [{"type": "number"}, {"type": "string"}, {"type": "null"}]}
 
 
@@ -135,10 +136,10 @@ class PerformanceSerializer(ScopeSerializer):
     expectancy = FigureSerializer()
     closed_trades = serializers.IntegerField()
     benchmark = BenchmarkSerializer(allow_null=True)
-    by_ticker = TickerPerformanceSerializer(many=True, help_text="The first 1,000 by name.")
+    by_ticker = TickerPerformanceSerializer(many=True, help_text=FIRST_OF.format("tickers"))
     ticker_count = serializers.IntegerField(help_text="All of them.")
-    by_strategy = StrategyPerformanceSerializer(many=True, help_text="The first 1,000 by name.")
+    by_strategy = StrategyPerformanceSerializer(many=True, help_text=FIRST_OF.format("strategies"))
     strategy_count = serializers.IntegerField(help_text="All of them.")
-    by_tag = TagPerformanceSerializer(many=True, help_text="The first 1,000 by name.")
+    by_tag = TagPerformanceSerializer(many=True, help_text=FIRST_OF.format("tags"))
     tag_count = serializers.IntegerField(help_text="All of them.")
     by_month = MonthPerformanceSerializer(many=True)

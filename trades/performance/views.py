@@ -3,26 +3,38 @@
 from urllib.parse import urlencode
 
 from django.contrib.auth.decorators import login_required
-from django.http import HttpRequest, HttpResponse
+from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.urls import reverse
 from django.utils import timezone
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_safe
 from rest_framework.exceptions import ValidationError as ApiValidationError
+from rest_framework.request import Request
 
 from tradeops.core.api import Conflict
 from tradeops.core.error_pages import bad_query_page, error_page
 
 from ..forms import accounts_of
 from ..models import Account
+from .api import PartPagination, PartsParams
 from .benchmark import read_benchmark
 from .history import History
 from .portfolio import PERIODS, PerformanceParams, open_history
-from .report import books_query, charts_of, deepest_fall, gap_of, parts_of, ratios_of
+from .report import all_trades, books_query, charts_of, deepest_fall, gap_of, linked, parts_of, ratios_of
 
+PARTS = {
+    "tickers": ("ticker", History.by_ticker),
+    "strategies": ("strategy", History.by_strategy),
+    "tags": ("tag", History.by_tag),
+}
 PERIODS_OFFERED = {"1w": "1W", "1m": "1M", "3m": "3M", "ytd": "YTD", "1y": "1Y", "all": "All"}
 CURRENCIES_OFFERED = 20
+
+
+class PartPages(PartPagination):
+    page_size = 100
+    max_page_size = 200
 
 
 @require_safe
@@ -83,3 +95,37 @@ def head_of(request: HttpRequest, asked: dict, history: History) -> dict:
         "is_empty": books.first_day() is None,
         "deposit_url": reverse("trades:activity-new", args=["deposit"]) if request.user.may_book else "",
     }
+
+
+# One of its lists as a whole ---------------------------------------------------------------------
+
+
+@require_safe
+@never_cache
+@login_required
+def parts_page(request: HttpRequest, parts: str) -> HttpResponse:
+    """All tickers, strategies or tags of a performance, by name and in pages."""
+    if parts not in PARTS:
+        raise Http404
+    by, find = PARTS[parts]
+    pages, asking = PartPages(), Request(request)
+    try:
+        asked = PartsParams.read(asking)
+        history = open_history(request.user, with_currency(request.user, asked), timezone.now())
+        found = find(history)
+        rows = pages.paginate_queryset(found, asking)
+    except ApiValidationError as error:
+        return bad_query_page(request, error)
+    except Conflict as error:
+        return error_page(request, 409, str(error.detail))
+    context = {
+        "by": by,
+        "rows": rows if by == "ticker" else linked(history, by, rows),
+        "count": len(found),
+        "money": None if pages.has_next else history.equity.walk.money,
+        "all_trades": all_trades(history),
+        "is_paged": True,
+        "next": pages.next_link(),
+        "previous": pages.previous_link(),
+    }
+    return render(request, "trades/performance_parts.html", head_of(request, asked, history) | context)
