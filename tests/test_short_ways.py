@@ -76,9 +76,10 @@ def test_the_answer_is_the_same_in_front_of_middleware_and_behind(alice, bob, ta
 
 
 @pytest.mark.services
-def test_a_page_bears_the_headers_of_one_that_passed_middleware(alice, taken):
+@pytest.mark.parametrize("path", ["/trades/", "/trades/stats"])
+def test_a_page_bears_the_headers_of_one_that_passed_middleware(alice, taken, path):
     make_account(alice, "First")
-    answers = [ask(handler, "GET", bearer(alice)) for handler in (ShortWayHandler(), WSGIHandler())]
+    answers = [ask(handler, "GET", bearer(alice), path=path) for handler in (ShortWayHandler(), WSGIHandler())]
     assert answers[0] == answers[1]
     assert taken[0] is not None
     assert "default-src 'none'" in answers[0][1]["Content-Security-Policy"]

@@ -31,7 +31,7 @@ from trades.booking.group_commit import MOST_AT_ONCE
 from trades.booking.orders import Order
 
 from .core.api import problem_body
-from .short_ways import ADDRESSES, ShortWayHandler, answer_to, answers_to_pages, order_in, write_together
+from .short_ways import BOOKINGS, PAGES, ShortWayHandler, answer_to, answers_to_pages, order_in, write_together
 from .wire import application_for, as_client_sent, limit_of
 
 logger = logging.getLogger(__name__)
@@ -264,7 +264,7 @@ def is_booking(environ: dict) -> bool:
     length = environ.get("CONTENT_LENGTH", "")
     return (
         environ["REQUEST_METHOD"] == "POST"
-        and environ["PATH_INFO"] in ADDRESSES
+        and environ["PATH_INFO"] in BOOKINGS
         and "HTTP_AUTHORIZATION" in environ
         and length.isascii()
         and length.isdigit()
@@ -274,10 +274,10 @@ def is_booking(environ: dict) -> bool:
 
 
 def is_page(environ: dict) -> bool:
-    """Whether it may be a plain page of trades, asked for without a body."""
+    """Whether it may be a plain page of trades or their totals, asked for without a body."""
     return (
         environ["REQUEST_METHOD"] == "GET"
-        and environ["PATH_INFO"] in ADDRESSES
+        and environ["PATH_INFO"] in PAGES
         and "HTTP_AUTHORIZATION" in environ
         and environ.get("CONTENT_LENGTH", "0") == "0"
         and "HTTP_TRANSFER_ENCODING" not in environ

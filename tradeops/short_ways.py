@@ -6,6 +6,7 @@ out of the ordinary, and whatever a short way leaves or fails at, goes the whole
 """
 
 import logging
+from collections.abc import Callable
 from functools import cache
 from io import BytesIO
 
@@ -18,8 +19,9 @@ from django.utils import timezone
 from trades.booking.group_commit import OUTAGES
 from trades.booking.orders import Order, book_orders
 from trades.quick.booking import book_quickly, booked, order_of
-from trades.quick.listing import ask_page, list_quickly
-from trades.quick.signing import VARY, leave_to_view
+from trades.quick.listing import ask_page
+from trades.quick.signing import VARY, Answer, leave_to_view
+from trades.quick.statistics import ask_statistics
 from trades.services import Booking
 
 from .core.bulk import together
@@ -27,8 +29,8 @@ from .core.turns import turn
 from .middleware import give_id, refusal_of_body, tell_id
 
 logger = logging.getLogger(__name__)
-WAYS = {"GET": list_quickly, "POST": book_quickly}
-ADDRESSES = ("/trades/", "/trades")
+BOOKINGS = {"/trades/", "/trades"}
+PAGES = dict.fromkeys(BOOKINGS, ask_page) | {"/trades/stats": ask_statistics, "/trades/stats/": ask_statistics}
 # What a middleware, and no short way, looks at.
 FOR_MIDDLEWARE = ("HTTP_ORIGIN", "HTTP_COOKIE")
 OWN_HEADERS = ("Content-Type", "Content-Length", "X-Request-ID")
@@ -42,7 +44,7 @@ class ShortWayHandler(WSGIHandler):
 
 
 def short_answer(request: HttpRequest) -> HttpResponse | None:
-    way = WAYS.get(request.method) if request.path_info in ADDRESSES else None
+    way = way_for(request)
     if way is None or not is_ordinary(request):
         return None
     identity = give_id(request)
@@ -57,6 +59,17 @@ def short_answer(request: HttpRequest) -> HttpResponse | None:
         leave_to_view(request)
         return None
     return with_standing_headers(request, response, identity)
+
+
+def way_for(request: HttpRequest) -> Callable[[HttpRequest], HttpResponse | None] | None:
+    if request.method == "POST":
+        return book_quickly if request.path_info in BOOKINGS else None
+    ask_for = PAGES.get(request.path_info)
+    return ask_for and (lambda request: answered(ask_for(request)))
+
+
+def answered(answer: Answer | None) -> HttpResponse | None:
+    return answer and answer()
 
 
 def with_standing_headers(request: HttpRequest, response: HttpResponse, identity: str) -> HttpResponse:
@@ -108,8 +121,8 @@ def answers_to_pages(requests: list[HttpRequest]) -> list[HttpResponse | None]:
     timezone.deactivate()
     try:
         with together():
-            asked = [ask_page(request) if is_ordinary(request) else None for request in requests]
-        responses = [answered and answered() for answered in asked]
+            asked = [PAGES[request.path_info](request) if is_ordinary(request) else None for request in requests]
+        responses = [answered(answer) for answer in asked]
     except Exception:  # said by the view of each, which asks anew
         logger.exception("%d pages could not be read together.", len(requests))
         responses = [None] * len(requests)
@@ -146,7 +159,7 @@ class MiddlewareAlone(WSGIHandler):
 def standing_headers(is_secure: bool) -> list[tuple[str, str]]:
     """The headers that middleware gives to the answer to any ordinary request."""
     scheme = "https" if is_secure else "http"
-    environ = {"REQUEST_METHOD": "GET", "PATH_INFO": ADDRESSES[0], "HTTP_HOST": "127.0.0.1", "wsgi.input": BytesIO()}
+    environ = {"REQUEST_METHOD": "GET", "PATH_INFO": "/trades/", "HTTP_HOST": "127.0.0.1", "wsgi.input": BytesIO()}
     handler = MiddlewareAlone()
     request = WSGIRequest(environ | {"wsgi.url_scheme": scheme, "HTTP_X_FORWARDED_PROTO": scheme})
     handler.load_middleware()

@@ -75,6 +75,12 @@ def kept_statistics(user, asked: dict) -> Statistics | None:
 
     `asked` are the filters of trades. All that is known of a position, and whole UTC days, are kept.
     """
+    sums = kept_sums(user, asked)
+    return None if sums is None else statistics_from(sums)
+
+
+def kept_sums(user, asked: dict) -> QuerySet | None:
+    """The rows of `kept_statistics`: currency, ticker and a tally."""
     asked = {name: value for name, value in asked.items() if value not in (None, "", [])}
     bounds = {name: asked[name] for name in ("executed_after", "executed_before") if name in asked}
     if not asked.keys() <= KEPT_BY or not all(map(is_midnight, bounds.values())):
@@ -89,7 +95,11 @@ def kept_statistics(user, asked: dict) -> Statistics | None:
     if "executed_before" in bounds:
         rows = rows.filter(day__lt=bounds["executed_before"].date())
     by = ("account__currency", "instrument_id")
-    sums = rows.order_by().values(*by).annotate(**SUMS).values_list(*by, *TALLIED)
+    return rows.order_by().values(*by).annotate(**SUMS).values_list(*by, *TALLIED)
+
+
+def statistics_from(sums: Iterable[tuple]) -> Statistics:
+    """The totals in rows of `kept_sums`. Raises Conflict where they are of several currencies."""
     totals = [(currency, Totals(*tally, instrument_id=ticker)) for currency, ticker, *tally in sums]
     dealt = [(currency, total) for currency, total in totals if total.trade_count]
     refuse_several({currency for currency, _ in dealt})

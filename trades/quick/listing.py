@@ -25,7 +25,7 @@ from ..filters import TradeFilter, checked_filters, read_ordering
 from ..models import Account, LedgerEntry, Realization, Trade
 from .booking import METHODS
 from .kept_rows import Written, written_rows
-from .signing import REFUSALS, SignedRequest, answer, sign_in
+from .signing import REFUSALS, Answer, SignedRequest, answer, sign_in
 
 # Each filter as its condition; one that is not here is left to the view.
 CONDITIONS = {
@@ -82,8 +82,6 @@ CHOSEN = f"""
 OF_EACH = "({accounts}) seen CROSS JOIN LATERAL " + CHOSEN.replace("{where}", "account_id = seen.pk AND {where}")
 PAGE = f"SELECT page.id, {REALIZED}, {{places}} FROM {{chosen}} ORDER BY {{page_order}} LIMIT %s"  # noqa: S608
 FEW = 8
-
-Answer = Callable[[], HttpResponse | None]
 
 
 def list_quickly(request: HttpRequest) -> HttpResponse | None:

@@ -5,6 +5,7 @@ the byte; it only makes none of what a browser or a form would need. It never re
 out of the ordinary, is left to the view, which says why.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -22,6 +23,9 @@ from tradeops.core.users.tokens import authenticate_token
 REFUSALS = (APIException, DjangoValidationError, PermissionDenied)
 JSON = "application/json"
 VARY = "Accept"
+
+# What was asked of the database, answered when it is called; None for what is left to the view after all.
+Answer = Callable[[], HttpResponse | None]
 
 
 @dataclass
