@@ -1,8 +1,8 @@
 """The short way to a page of trades (see signing.py), for PostgreSQL: the database writes the rows itself.
 
-The page is chosen by an index; its rows are written by the database as the JSON that the serializer would give,
-each once for as long as it is kept (kept_rows.py). A page is asked for first and waited for later, so that
-several travel together.
+The page is chosen by an index, and told as one text: its versions, what each realized, where it stands. The rows are
+written by the database as the JSON that the serializer would give, each once, and so is the page, for as long as they
+are kept (kept_rows.py). A page is asked for first and waited for later, so that several travel together.
 """
 
 from collections.abc import Callable
@@ -11,11 +11,12 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import NamedTuple
 
+from django.core.exceptions import ValidationError as DjangoValidationError
 from django.db import DataError, connection
 from django.http import HttpRequest, HttpResponse, QueryDict
 
 from tradeops.core.api import KeysetPagination
-from tradeops.core.bulk import AskedRows, ask
+from tradeops.core.bulk import ask
 from tradeops.core.strict_json import old_line_ends, write_json
 from tradeops.core.turns import step_aside
 from tradeops.core.users.models import User
@@ -24,7 +25,7 @@ from tradeops.core.users.roles import Action
 from ..filters import TradeFilter, checked_filters, read_ordering
 from ..models import Account, LedgerEntry, Realization, Trade
 from .booking import METHODS
-from .kept_rows import Written, written_rows
+from .kept_rows import Written, kept_page, written_rows
 from .signing import REFUSALS, Answer, SignedRequest, answer, sign_in
 
 # Each filter as its condition; one that is not here is left to the view.
@@ -65,8 +66,9 @@ WRITTEN = f"""
            {instant("entry.recorded_at")} AS recorded_at, page.strategy,
            array_remove(string_to_array(page.tags, ','), '') AS tags, page.note, page.client_trade_id
 """
+REALIZED_TEXT = f"COALESCE({REALIZED}::text, '')"
 ROWS = f"""
-    SELECT page.id, {REALIZED}, row_to_json(written)::text
+    SELECT page.id, {REALIZED_TEXT}, row_to_json(written)::text
     FROM {Trade._meta.db_table} page
     JOIN {Account._meta.db_table} account ON account.id = page.account_id
     JOIN {LedgerEntry._meta.db_table} entry ON entry.id = page.entry_id
@@ -80,8 +82,14 @@ CHOSEN = f"""
 # Of a few accounts: as many rows of each as the page has, by the index that begins with the account. So one plan is
 # the best for any filter, and PostgreSQL need not make it anew for each page.
 OF_EACH = "({accounts}) seen CROSS JOIN LATERAL " + CHOSEN.replace("{where}", "account_id = seen.pk AND {where}")
-PAGE = f"SELECT page.id, {REALIZED}, {{places}} FROM {{chosen}} ORDER BY {{page_order}} LIMIT %s"  # noqa: S608
+BETWEEN_CELLS, BETWEEN_ROWS = "\x1f", "\x1e"  # which no column of these may have
+CELLS = f"concat_ws('{BETWEEN_CELLS}', page.id, {REALIZED_TEXT}, {{places}})"
+PAGE = f"""
+    SELECT string_agg(cells, '{BETWEEN_ROWS}')
+    FROM (SELECT {CELLS} AS cells FROM {{chosen}} ORDER BY {{page_order}} LIMIT %s) of_page
+"""  # noqa: S608 - names of ours
 FEW = 8
+ODD = (DjangoValidationError, ArithmeticError, ValueError)  # what Python says to a value that only SQL could put there
 
 
 def list_quickly(request: HttpRequest) -> HttpResponse | None:
@@ -109,20 +117,28 @@ def ask_page(request: HttpRequest) -> Answer | None:
 def answer_with(page: Callable[[], bytes]) -> HttpResponse | None:
     try:
         return answer(page(), METHODS)
-    except DataError:
+    except (DataError, *ODD):
         return None
 
 
 def ask_rows(asked: "Asked", signed: SignedRequest) -> Callable[[], bytes]:
     seen = signed.remembered("accounts seen", lambda: seen_by(signed.user))
+    meta = signed.request.META
+    name = (meta.get("HTTP_HOST"), signed.request.is_secure(), signed.path, meta.get("QUERY_STRING", ""))
+    step_aside()
+    rows = ask(*statement_for(asked, seen))
+
+    def page() -> bytes:
+        ((text,),) = rows()
+        return kept_page(name, text or "", lambda: written(asked, signed, text or ""))
+
+    return page
+
+
+def written(asked: "Asked", signed: SignedRequest, rows: str) -> bytes:
     page = copy(asked.page)
     page.request = signed
-    rows = page.ask(asked.conditions, asked.parameters, seen)
-    return lambda: written(page, rows())
-
-
-def written(page: "Page", rows: list[tuple]) -> bytes:
-    page.settle(rows)
+    page.settle(page.read(rows))
     texts = written_rows((row[:2] for row in page.rows), write_rows)
     links = write_json({"next": page.next_link(), "previous": page.previous_link()})
     results = old_line_ends(",".join(texts)).encode()
@@ -138,22 +154,22 @@ class Seen(NamedTuple):
     """The accounts that a user sees: a query, so that it knows of those opened just now; None for all there are."""
 
     query: str | None
-    parameters: list
+    parameters: tuple
     are_few: bool
 
 
 def seen_by(user: User) -> Seen:
     if user.sees_all_books:
-        return Seen(None, [], False)
+        return Seen(None, (), False)
     accounts = Account.objects.visible_to(user).order_by().values("pk")
     query, parameters = accounts.query.sql_with_params()
-    return Seen(query, list(parameters), accounts.count() <= FEW)
+    return Seen(query, parameters, accounts.count() <= FEW)
 
 
 # What is asked for -----------------------------------------------------------------------------
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Asked:
     """A query string, read: the page's place, and the conditions of its rows with their parameters."""
 
@@ -179,6 +195,24 @@ def asked_by(query_string: str) -> Asked | None:
     conditions, parameters = chosen_by(values)
     beyond, places = page.where()
     return Asked(page, conditions + beyond, parameters + places)
+
+
+@lru_cache(maxsize=1000)
+def statement_for(asked: Asked, seen: Seen) -> tuple[str, list, bool]:
+    """The query of a page with its parameters, and whether one plan serves for all parameters."""
+    page, conditions, parameters = asked.page, asked.conditions, asked.parameters
+    order = [f"{column} {'DESC' if sign == '<' else 'ASC'}" for column, sign in page.columns]
+    if seen.query and not seen.are_few:
+        conditions, parameters = [*conditions, f"account_id IN ({seen.query})"], [*parameters, *seen.parameters]
+    where, most = " AND ".join(conditions) or "true", page.size + 1
+    chosen = (OF_EACH if seen.are_few else CHOSEN).format(accounts=seen.query, where=where, order=", ".join(order))
+    query = PAGE.format(
+        places=", ".join(f"page.{column}" for column, _ in page.columns),
+        chosen=chosen,
+        page_order=", ".join(f"page.{column}" for column in order),
+    )
+    of_each = seen.parameters if seen.are_few else ()
+    return query, [*of_each, *parameters, most, most], seen.are_few
 
 
 def chosen_by(values: dict) -> tuple[list[str], list]:
@@ -221,21 +255,16 @@ class Page(KeysetPagination):
         x, y = self.position
         return [f"{first} {sign}= %s AND ({first} {sign} %s OR {second} {other} %s)"], [x, x, y]
 
-    def ask(self, conditions: list[str], parameters: list, seen: Seen) -> AskedRows:
+    def read(self, rows: str) -> list[list]:
         """The page's versions by their keys, each with what it realized and where it stands in the ordering."""
-        order = [f"{column} {'DESC' if sign == '<' else 'ASC'}" for column, sign in self.columns]
-        if seen.query and not seen.are_few:
-            conditions, parameters = [*conditions, f"account_id IN ({seen.query})"], [*parameters, *seen.parameters]
-        where, most = " AND ".join(conditions) or "true", self.size + 1
-        chosen = (OF_EACH if seen.are_few else CHOSEN).format(accounts=seen.query, where=where, order=", ".join(order))
-        query = PAGE.format(
-            places=", ".join(f"page.{column}" for column, _ in self.columns),
-            chosen=chosen,
-            page_order=", ".join(f"page.{column}" for column in order),
-        )
-        step_aside()
-        of_each = seen.parameters if seen.are_few else []
-        return ask(query, [*of_each, *parameters, most, most], is_kept=seen.are_few)
+        fields = [self.model._meta.get_field(name.lstrip("-")) for name in self.ordering]
+        read = []
+        for row in rows.split(BETWEEN_ROWS) if rows else []:
+            key, realized, *places = row.split(BETWEEN_CELLS)
+            read.append(
+                [int(key), realized, *(field.to_python(text) for field, text in zip(fields, places, strict=True))]
+            )
+        return read
 
-    def place_of(self, row: tuple) -> list[str]:
+    def place_of(self, row: list) -> list[str]:
         return [str(value) for value in row[2:]]

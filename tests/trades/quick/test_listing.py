@@ -25,17 +25,17 @@ def pages(client, monkeypatch):
             monkeypatch.setattr("trades.api.list_quickly", listing.list_quickly if quick else lambda request: None)
             return client.get(f"/trades/?{query}", headers=signed)
 
-    asked, ask, write_rows = Pages(), listing.Page.ask, listing.write_rows
+    asked, ask, write_rows = Pages(), listing.ask_rows, listing.write_rows
 
-    def counted(page, *arguments):
+    def counted(*arguments):
         asked.read += 1
-        return ask(page, *arguments)
+        return ask(*arguments)
 
     def counted_rows(keys):
         asked.written += len(keys)
         return write_rows(keys)
 
-    monkeypatch.setattr(listing.Page, "ask", counted)
+    monkeypatch.setattr(listing, "ask_rows", counted)
     monkeypatch.setattr(listing, "write_rows", counted_rows)
     return asked
 
