@@ -38,7 +38,7 @@ class Command(BaseCommand):
             address=host.strip("[]"),
             port=port,
             interface=Interfaces.RSGI,
-            loop=Loops.asyncio,
+            loop=Loops.uvloop,
             http=HTTPModes.http1,
             http1_settings=HTTP1Settings(max_buffer_size=HEADERS_MAX_BYTES),
             websockets=False,
