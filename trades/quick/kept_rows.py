@@ -15,7 +15,7 @@ KEPT_SECONDS = 60.0  # for what a hand in the database may do without the book
 Written = tuple[str, str]  # what the trade had realized, and its JSON
 
 _kept: dict[int, Written] = {}
-_pages: dict[Hashable, tuple[str, bytes]] = {}  # by their names: what was told of the rows, and the page
+_pages: dict[Hashable, tuple[str | list, bytes]] = {}  # by their names: what was told of the rows, and the page
 _until = 0.0
 
 
@@ -33,7 +33,7 @@ def written_rows(rows: Iterable[tuple[int, str]], write: Callable[[list[int]], d
     return texts
 
 
-def kept_page(name: Hashable, rows: str, write: Callable[[], bytes]) -> bytes:
+def kept_page(name: Hashable, rows: str | list, write: Callable[[], bytes]) -> bytes:
     """The page asked for by `name`, of which the database tells `rows`; `write` makes one that is not kept."""
     kept_now()
     told, page = _pages.get(name, (None, b""))
