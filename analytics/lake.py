@@ -79,7 +79,8 @@ def read(key: str) -> File | None:
     """The file at `key`, open for reading bytes, or None where there is none. Raises LakeError."""
     with told_apart("give", key):
         storage = lake()
-        return storage.open(key, "rb") if storage.exists(key) else None
+        # No key at all, which only SQL can have put into a row, is the folder itself.
+        return storage.open(key, "rb") if key and storage.exists(key) else None
 
 
 def measure_kept(key: str) -> Measure | None:

@@ -16,7 +16,12 @@ from analytics.layout import account_of, parse_key
 from analytics.models import LakeFile, Revision
 
 LIBRARIES = {"parquet": "pyarrow", "pdf": "matplotlib"}  # that write files of a format
+LAST_NUMBER = 2**31 - 1  # that the column holds
 Entries = dict[int, int]  # by account the number of the last entry that was known
+
+
+class Tampered(ValueError):
+    """A row says of a file what was never noted: nothing is written over what may be evidence."""
 
 
 @dataclass(frozen=True)
@@ -54,10 +59,15 @@ def note(
     key: str, file: LakeFile | None, last: Revision | None, rows: int, found: lake.Measure, entries: Entries,
     marks: dict,
 ) -> Revision:  # fmt: skip
-    """The next revision of the file at `key`. Two makers at once: the slower one fails, and tries again."""
+    """The next revision of the file at `key`. Two makers at once: the slower one fails, and tries again.
+
+    Raises Tampered where no number follows.
+    """
     number = last.number + 1 if last else 1
     if last is None and file:  # one of before revisions were kept
         number = file.revision + (file.sha256 != found.sha256)
+    if number > LAST_NUMBER:
+        raise Tampered(f"{key} has a revision {number - 1}, after which there is none.")
     return Revision.objects.create(
         file_key=key,
         number=number,

@@ -19,7 +19,7 @@ from analytics.day_trades import CurrentTrades
 from analytics.late import late_days, late_statement_days
 from analytics.layout import FIRST_DAY, FORMATS, TABLES, link_key, object_key
 from analytics.models import EXPORT, STATEMENTS, ExportJob, ExportRequest, LakeFile, Revision
-from analytics.revisions import keep_all
+from analytics.revisions import Tampered, keep_all
 from tradeops.core.jobs.models import Job
 from tradeops.core.jobs.services import owe
 
@@ -104,7 +104,7 @@ def make_day(day: dt.date, tell: Callable[[int], None] = lambda percentage: None
 def anchor_day(day: dt.date) -> list[LakeFile]:
     """Put down the heads of the accounts' chains, once, when the day is over.
 
-    Raises ValueError where they were put down before and the chains are no longer the same.
+    Raises Tampered where they were put down before and the chains are no longer the same.
     """
     noted = Revision.objects.filter(file_key=object_key("anchors", day)).first()
     if noted is None and timezone.now().date() <= day:
@@ -112,7 +112,7 @@ def anchor_day(day: dt.date) -> list[LakeFile]:
     with working_folder() as folder:
         made = make_anchors(folder, day, noted.entries if noted else heads_at_end_of(day))
         if noted and noted.sha256 != lake.measure(*made.paths.values()).sha256:
-            raise ValueError(f"The entries of the accounts are not those that were anchored at the end of {day}.")
+            raise Tampered(f"The entries of the accounts are not those that were anchored at the end of {day}.")
         return keep_all(made)
 
 

@@ -177,13 +177,14 @@ def _finer_points(tickers: list[str], cuts: Sequence[Cut], with_simulated: bool)
     begin, ends = cuts[0].at - ONE_DAY, [cut.at for cut in cuts]
     bars = Bar.objects.of(tickers).filter(ends_at__gt=begin, ends_at__lte=ends[-1]).exclude(timeframe=Timeframe.DAY)
     # Of what the feed makes of every minute only those that end at a cut are read.
-    timeframe = next(one for one in FEED_CUTS if all(_is_end_of(one, at) for at in ends))
-    fed = _fed(bars, with_simulated).filter(timeframe=timeframe, ends_at__in=ends)
+    timeframe = next((one for one in FEED_CUTS if all(_last_end(one, at) == at for at in ends)), FEED_CUTS[-1])
+    fed = _fed(bars, with_simulated).filter(timeframe=timeframe, ends_at__in=[_last_end(timeframe, at) for at in ends])
     return _united(bars, fed, _points_stated(tickers, begin, ends[-1], with_simulated))
 
 
-def _is_end_of(timeframe: str, at: datetime) -> bool:
-    return not (at - _midnight(at.date())) % LENGTHS[timeframe]
+def _last_end(timeframe: str, at: datetime) -> datetime:
+    """When the last bar of it ended at `at`: a day may be cut within a minute."""
+    return at - (at - _midnight(at.date())) % LENGTHS[timeframe]
 
 
 def _cut(closes: dict[date, PricePoint], finer: list[tuple], cuts: Sequence[Cut]) -> Iterator[tuple[date, PricePoint]]:

@@ -149,6 +149,10 @@ class PendingRun(models.Model):
         return f"Pending run {self.pk}, {self.strategy}"
 
 
+def is_list_of_values(kept: object) -> bool:
+    return isinstance(kept, list) and all(isinstance(value, int | float | str) for value in kept)
+
+
 class SweepQuerySet(OwnedQuerySet):
     def listed(self):
         return self.select_related("owner").order_by("-id")
@@ -187,6 +191,21 @@ class Sweep(models.Model):
 
     def __str__(self) -> str:
         return f"Sweep {self.pk}, {self.strategy}"
+
+    @property
+    def axes(self) -> dict[str, list]:
+        """The grid; what is no list of values there, as only SQL can have put it, is passed over."""
+        named = self.grid if isinstance(self.grid, dict) else {}
+        return {name: values for name, values in named.items() if is_list_of_values(values)}
+
+    @property
+    def fixed(self) -> dict[str, dict]:
+        """`parameters` that no combination changes, and `terms`; empty where the row was tampered with."""
+        parameters, terms = (kept if isinstance(kept, dict) else {} for kept in (self.parameters, self.terms))
+        return {
+            "parameters": {name: value for name, value in parameters.items() if name not in self.axes},
+            "terms": terms,
+        }
 
 
 class SweepPart(models.Model):

@@ -112,7 +112,7 @@ class SweepDetail(APIView):
     @extend_schema(parameters=MAP_PARAMETERS, responses=OpenApiTypes.OBJECT)
     def get(self, request: Request, sweep_id: int) -> Response:
         sweep = self.sweep(sweep_id)
-        asked = MapSerializer(data=request.query_params, context={"grid": sweep.grid})
+        asked = MapSerializer(data=request.query_params, context={"grid": sweep.axes})
         asked.is_valid(raise_exception=True)
         return Response(answer(sweep, asked.validated_data))
 
@@ -134,7 +134,7 @@ class Heatmap(APIView):
     @extend_schema(parameters=MAP_PARAMETERS, responses=PICTURE)
     def get(self, request: Request, sweep_id: int) -> HttpResponse:
         sweep = get_object_or_404(Sweep.objects.visible_to(request.user).listed(), pk=sweep_id)
-        asked = MapSerializer(data=request.query_params, context={"grid": sweep.grid})
+        asked = MapSerializer(data=request.query_params, context={"grid": sweep.axes})
         asked.is_valid(raise_exception=True)
         told = sweeping.map_of(sweep, asked.validated_data)
         if told is None:
@@ -163,8 +163,7 @@ def answer(sweep: Sweep, asked: dict) -> dict:
     """A sweep as the API tells it."""
     told = {
         "id": sweep.pk, **sweeping.standing(sweep).told(), "strategy": sweep.strategy,
-        "grid": sweep.grid, "parameters": {k: v for k, v in sweep.parameters.items() if k not in sweep.grid},
-        "terms": sweep.terms, "in_sample_percentage": sweep.in_sample_percentage,
+        "grid": sweep.axes, **sweep.fixed, "in_sample_percentage": sweep.in_sample_percentage,
         "data_hash": sweep.data_id, "combinations": sweep.combinations,
         "estimated_seconds": sweep.estimated_seconds, "created_at": sweep.created_at,
     }  # fmt: skip

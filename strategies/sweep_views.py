@@ -81,7 +81,7 @@ def sweep_page(request: HttpRequest, sweep_id: int) -> HttpResponse:
         "rank_correlation": told["rank_correlation"],
         "best": [_best_row(sweep, row) for row in told["best"]],
         "luck": told["luck"],
-        "axes": list(sweep.grid),
+        "axes": list(sweep.axes),
         "fixed": urlencode(_fixed(sweep)),
     }
     return render(request, "strategies/sweep.html", context)
@@ -94,14 +94,14 @@ def _picture_query(told: dict | None) -> str:
 
 def _best_row(sweep: Sweep, row: dict) -> dict:
     """A row with its values in order and the address of the form that runs it by itself."""
-    values = {name: row[name] for name in sweep.grid}
+    values = {name: row[name] for name in sweep.axes}
     return row | {"values": list(values.values()), "query": urlencode(_fixed(sweep) | values)}
 
 
 def _fixed(sweep: Sweep) -> dict:
     """The values that no combination changes."""
-    known = sweep.parameters | sweep.terms | {"strategy": sweep.strategy}
-    return {name: value for name, value in known.items() if name not in sweep.grid}
+    terms = {name: value for name, value in sweep.fixed["terms"].items() if name not in sweep.axes}
+    return sweep.fixed["parameters"] | terms | {"strategy": sweep.strategy}
 
 
 def _shaded(told: dict | None) -> dict | None:

@@ -180,11 +180,18 @@ def standing(sweep: Sweep) -> Standing:
 
 def rows_of(sweep: Sweep) -> list[dict]:
     """The rows of all parts that are done, in the order of the grid; None for figures that were not kept then."""
+    axes = sweep.axes
     return [
         row | {name: None for name in FIGURES if name not in row}
         for rows in sweep.done_parts.values_list("rows", flat=True)
-        for row in rows
+        for row in (rows if isinstance(rows, list) else [])
+        if is_row(row, axes)
     ]
+
+
+def is_row(row: object, axes: Mapping[str, Sequence]) -> bool:
+    """Whether it is one of the grid's, which another can only be by SQL."""
+    return isinstance(row, dict) and all(row.get(name) in values for name, values in axes.items())
 
 
 def report_of(sweep: Sweep, asked: Mapping[str, str]) -> dict:
@@ -193,7 +200,7 @@ def report_of(sweep: Sweep, asked: Mapping[str, str]) -> dict:
     return {
         "rows": rows,
         "heatmap": _map_of(sweep, rows, asked),
-        "best": surface.best_rows(rows, sweep.grid, surface.chosen_metric(asked.get("metric"))),
+        "best": surface.best_rows(rows, sweep.axes, surface.chosen_metric(asked.get("metric"))),
         "luck": luck_of(sweep, rows),
         "rank_correlation": surface.rank_correlation(rows),
     }
@@ -205,8 +212,8 @@ def map_of(sweep: Sweep, asked: Mapping[str, str]) -> dict | None:
 
 
 def _map_of(sweep: Sweep, rows: Sequence[dict], asked: Mapping[str, str]) -> dict | None:
-    pair = surface.chosen_axes(sweep.grid, asked.get("x"), asked.get("y"))
-    return surface.heatmap(rows, sweep.grid, *pair, surface.chosen_metric(asked.get("metric"))) if pair else None
+    pair = surface.chosen_axes(sweep.axes, asked.get("x"), asked.get("y"))
+    return surface.heatmap(rows, sweep.axes, *pair, surface.chosen_metric(asked.get("metric"))) if pair else None
 
 
 def luck_of(sweep: Sweep, rows: Sequence[dict]) -> dict:

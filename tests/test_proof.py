@@ -5,7 +5,7 @@ import pytest
 from tests.proof import __main__ as proof
 from tests.proof.register import PROMISES, Part
 from tests.proof.subjects import REGISTER
-from tests.proof.table import FAIL, NOT_YET, PASS, Outcome, Row, summary
+from tests.proof.table import FAIL, NOT_REACHABLE, NOT_YET, PASS, Outcome, Row, summary
 
 
 def row(*results: str) -> Row:
@@ -19,7 +19,14 @@ def test_all_36_promises_are_in_the_table_and_each_is_tried():
 
 @pytest.mark.parametrize(
     ("results", "result"),
-    [([PASS], PASS), ([PASS, FAIL], FAIL), ([NOT_YET, FAIL], FAIL), ([PASS, NOT_YET], NOT_YET), ([], NOT_YET)],
+    [
+        ([PASS], PASS),
+        ([PASS, FAIL], FAIL),
+        ([NOT_YET, FAIL], FAIL),
+        ([PASS, NOT_YET], NOT_YET),
+        ([], NOT_YET),
+        ([PASS, NOT_REACHABLE], NOT_REACHABLE),
+    ],
 )
 def test_a_row_is_kept_where_all_its_parts_are(results, result):
     made = row(*results)

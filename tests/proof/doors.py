@@ -12,7 +12,7 @@ from analytics import demo as analytics_demo
 from strategies import demo as strategies_demo
 from tests.factories import bearer, make_user
 from tests.proof.ground import Ground
-from tests.proof.register import not_yet, tries
+from tests.proof.register import tries
 from tests.proof.rows import address_of, complete_book, parameters_of, routes_with_ids, unknown_of
 from tests.proof.suite import passed_tests
 from tradeops.core.users.models import Role, Scope, User
@@ -174,6 +174,3 @@ def headers_and_settings_are_strict(ground: Ground) -> str:
     passed_tests(ground, "tests/core/users/test_doors.py", words="content_security_policy")
     passed_tests(ground, "tests/test_style.py", words="inline", world={})
     return f"{refused} start-up cases stop the start by name; check --deploy is clean; no inline script or style"
-
-
-not_yet("P35", "every requirement is pinned with hashes, and pip-audit is not run")

@@ -16,7 +16,7 @@ import django
 from django.core.management import call_command
 
 from tests.proof.register import SERVICES, NotYet
-from tests.proof.table import FAIL, NOT_YET, PASS
+from tests.proof.table import FAIL, PASS
 from tests.worlds import Services
 
 
@@ -27,7 +27,7 @@ def main(promise: str, number: str, world: str, folder: str) -> None:
         try:
             result, seen = PASS, run(promise, int(number), world, Path(folder), stack)
         except NotYet as missing:
-            result, seen = NOT_YET, str(missing)
+            result, seen = missing.result, str(missing)
         except Exception as error:  # whatever it is, the promise was not seen to be kept
             traceback.print_exc()
             said = isinstance(error, AssertionError) and str(error)

@@ -14,7 +14,9 @@ from analytics.services import make_day
 from market.models import Alert, AlertRule, Instrument, Replay, Watchlist
 from market.replaying import keep_tape
 from market.tape_files import make_tape
+from strategies.backtest import make_spec
 from strategies.models import PendingRun, Run, Source, Sweep, SweepPart
+from strategies.services import run_sample
 from tests.faults.addresses import own_routes
 from tradeops.core.users.models import ApiToken, User
 from trades.control.breaks import Statement
@@ -103,8 +105,13 @@ NAMED = {
     "days/day": Named(LakeFile, "day", is_staffs=True),
     "revisions/id": Named(Revision, is_staffs=True),
 }
-# What an address asks for before it looks for its row.
-QUERIES = {"/what-if": "?quantity=1&side=sell"}
+# What an address asks for before it looks for its row; `{runs[0]}` and `{runs[1]}` are the numbers of two kept runs.
+QUERIES = {
+    "/what-if": "?quantity=1&side=sell",
+    "/runs/compare": "?runs={runs[0]},{runs[1]}",
+    "/runs/compare/curves": "?runs={runs[0]},{runs[1]}",
+    "/strategies/compare/": "?run={runs[0]}&run={runs[1]}",
+}
 PARAMETER = re.compile(r"([^/<]*)/<(?:\w+:)?(\w+)>")
 
 
@@ -119,7 +126,13 @@ def parameters_of(route: str) -> list[Named | Word | TickerOfRun]:
 def filled(route: str, values: list[str]) -> str:
     rest = iter(values)
     address = "/" + re.sub(r"<[^>]+>", lambda _: next(rest), route)
-    return address + next((query for ending, query in QUERIES.items() if address.endswith(ending)), "")
+    query = next((query for ending, query in QUERIES.items() if address.endswith(ending)), "")
+    return address + (query.format(runs=kept_runs()) if "{runs" in query else query)
+
+
+def kept_runs() -> list[int]:
+    """The numbers of the two oldest runs."""
+    return list(Run.objects.order_by("pk").values_list("pk", flat=True)[:2])
 
 
 def routes_with_ids() -> list[str]:
@@ -155,6 +168,7 @@ def complete_book(owner: User) -> None:
     reconcile(Account.objects.get(pk=account.pk), timezone.now(), Statement(Decimal(0), None), actor=owner)
     make_day(timezone.now().date() - timedelta(days=1))
     keep_watch(owner)
+    run_sample(owner, make_spec({"slow": 100}))  # a second run: two stand side by side
     keep_sweep(owner)
 
 

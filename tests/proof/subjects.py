@@ -1,6 +1,7 @@
 """Every subject's parts, registered by being imported."""
 
 from tests.proof import (
+    audit,
     doors,
     dumps,
     feed,
@@ -16,13 +17,14 @@ from tests.proof import (
     races,
     replay,
     secrets,
+    tape,
     upstreams,
     work,
 )
 from tests.proof.register import REGISTER
 
 SUBJECTS = (
-    doors, dumps, feed, files, guessing, history, hostile, imports, keys, kills, numbers, old_rows, races,
-    replay, secrets, upstreams, work
+    audit, doors, dumps, feed, files, guessing, history, hostile, imports, keys, kills, numbers, old_rows, races,
+    replay, secrets, tape, upstreams, work
 )  # fmt: skip
 __all__ = ["REGISTER", "SUBJECTS"]

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-PASS, FAIL, NOT_YET = "pass", "FAIL", "not yet"
+PASS, FAIL, NOT_YET, NOT_REACHABLE = "pass", "FAIL", "not yet", "not reachable"
 HEAD = "| id | promise | tried | seen | result |\n| --- | --- | --- | --- | --- |"
 
 
@@ -26,7 +26,8 @@ class Row:
     @property
     def result(self) -> str:
         results = {outcome.result for outcome in self.outcomes}
-        return next((result for result in (FAIL, NOT_YET) if result in results), PASS if results else NOT_YET)
+        worst = next((result for result in (FAIL, NOT_YET, NOT_REACHABLE) if result in results), PASS)
+        return worst if results else NOT_YET
 
     @property
     def is_kept(self) -> bool:

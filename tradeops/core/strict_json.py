@@ -28,7 +28,7 @@ class StrictJSONParser(BaseParser):
 
 def parse_json(body: bytes, parse_number=Decimal):
     """The value of a JSON body. Raises DRF's ParseError, which says what is wrong."""
-    if body.count(b"[") + body.count(b"{") > MAX_DEPTH and depth_of(body) > MAX_DEPTH:
+    if body.count(b"[") + body.count(b"{") > MAX_DEPTH and is_too_deep(body):
         raise exceptions.ParseError(f"The JSON is nested deeper than {MAX_DEPTH} levels.")
     try:
         text = body.decode("utf-8")
@@ -56,12 +56,14 @@ def old_line_ends(text: str) -> str:
     return text.replace("\u2028", "\\u2028").replace("\u2029", "\\u2029")
 
 
-def depth_of(body: bytes) -> int:
-    depth = deepest = 0
-    for bracket in BRACKETS.findall(STRINGS.sub(b"", body)):
-        depth += 1 if bracket in b"[{" else -1
-        deepest = max(deepest, depth)
-    return deepest
+def is_too_deep(body: bytes) -> bool:
+    """Whether more than MAX_DEPTH brackets are open at once; no further is looked than the first such place."""
+    depth = 0
+    for bracket in BRACKETS.finditer(STRINGS.sub(b"", body)):
+        depth += 1 if bracket[0] in b"[{" else -1
+        if depth > MAX_DEPTH:
+            return True
+    return False
 
 
 def refuse_constant(name: str):

@@ -60,7 +60,7 @@ class ReconciliationAdmin(DeskAdmin):
 
     @admin.display(description="breaks")
     def break_count(self, reconciliation: Reconciliation) -> int:
-        return len(reconciliation.breaks)
+        return len(reconciliation.shown_breaks)
 
 
 @admin.register(Adjustment)

@@ -3,18 +3,21 @@
 Only where nothing but fills happened to the ticker and lots are taken first in first out.
 """
 
+from collections.abc import Iterator
 from datetime import datetime
 
 import numpy as np
+from django.db.models import Count
 
 from ..ledger import Holding, Method, Trip
-from ..models import Account, Activity, ActivityKind, DayTotal, Lot, Position, Realization, RoundTrip
+from ..models import Account, Activity, ActivityKind, DayTotal, Lot, Position, Realization, RoundTrip, Trade
 from . import derived
 from .bulk_fold import FEE_PLACES, ROOM, FillColumns, FoldedColumns, decimal_of, fold_columns
 from .columns import EPOCH, MICROSECOND, Column, read_fills, write_rows
 from .tallies import Tally
 
 FROM_FILLS = 2000  # with fewer, one by one is as quick
+AT_ONCE = 100_000  # fills that are in memory together
 DAY_MICROSECONDS = 86_400_000_000
 
 
@@ -30,14 +33,40 @@ def is_worth_it(account: Account, tickers: list[str], fill_count: int) -> bool:
     )
 
 
-def refold_tickers(account: Account, tickers: list[str], shorts_before: set[int] | None) -> list[Position]:
-    """Makes all that is derived for some tickers again. Raises TooLarge where numbers do not fit 64 bits."""
+def refold_tickers(account: Account, counts: dict[str, int], shorts_before: set[int] | None) -> list[Position]:
+    """Makes all that is derived for the tickers of `counts` again, a group of them at a time.
+
+    Raises TooLarge where numbers do not fit 64 bits.
+    """
+    derived.clear(account, list(counts))  # all of them first: a lot may have moved from one to another
+    return [position for group in grouped(counts) for position in refold_group(account, group, shorts_before)]
+
+
+def fill_counts(account: Account, tickers: list[str]) -> dict[str, int]:
+    """How many fills each of `tickers` has."""
+    fills = Trade.objects.current().filter(account=account, instrument__in=tickers).order_by()
+    return dict.fromkeys(tickers, 0) | dict(fills.values_list("instrument_id").annotate(Count("pk")))
+
+
+def grouped(counts: dict[str, int]) -> Iterator[list[str]]:
+    """The tickers in groups of no more than AT_ONCE fills, where a ticker alone has not more."""
+    group, held = [], 0
+    for ticker, count in counts.items():
+        if group and held + count > AT_ONCE:
+            yield group
+            group, held = [], 0
+        group.append(ticker)
+        held += count
+    if group:
+        yield group
+
+
+def refold_group(account: Account, tickers: list[str], shorts_before: set[int] | None) -> list[Position]:
     columns = [read_fills(account, ticker) for ticker in tickers]
     folded = [fold_columns(fills) for fills in columns]
     if shorts_before is not None:
         for ticker, fills in zip(tickers, columns, strict=True):
             refuse_new_shorts(fills, ticker, shorts_before)
-    derived.clear(account, tickers)
     made = list(zip(tickers, columns, folded, strict=True))
     for model, columns_of in ((Lot, lot_columns), (Realization, realization_columns), (DayTotal, day_columns)):
         write_rows(model, account, [(ticker, columns_of(*parts)) for ticker, *parts in made])

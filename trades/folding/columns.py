@@ -25,7 +25,7 @@ EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 MICROSECOND = timedelta(microseconds=1)
 LARGEST = 2**63 - 1
 NUMBERS = ("quantity", "price", "fees")
-ROWS_AT_ONCE = 100_000
+ROWS_AT_ONCE, WRITTEN_AT_ONCE = 100_000, 20_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,11 +83,7 @@ def read_from_postgresql(account: Account, ticker: str) -> FillColumns:
             f"COPY (SELECT trade_id, executed_at, CASE side WHEN '{Side.SELL}' THEN -1 ELSE 1 END * {scaled[0]},"
             f" {scaled[1]}, {scaled[2]} {FILLS} ORDER BY executed_at, trade_id) TO STDOUT (FORMAT binary)"
         )
-        data = bytearray()
-        with cursor.copy(cursor.mogrify(query, [account.pk, ticker])) as copy:
-            for part in copy:
-                data += part
-    return FillColumns(*columns_of(data, 5), *places)
+        return FillColumns(*read_columns(cursor, cursor.mogrify(query, [account.pk, ticker]), 5), *places)
 
 
 def record_of(count: int) -> np.dtype:
@@ -95,32 +91,52 @@ def record_of(count: int) -> np.dtype:
     return np.dtype([("fields", ">i2"), *((f"{part}{place}", kind) for place in range(count) for part, kind in PARTS)])
 
 
-def columns_of(data: bytearray, count: int) -> list[np.ndarray]:
+def read_columns(cursor, query: str, count: int) -> list[np.ndarray]:
     """The columns of a binary COPY whose every field has eight bytes; the second is a time."""
-    record = record_of(count)
-    start = len(COPY_HEADER)
-    rows = np.frombuffer(data, record, count=(len(data) - start) // record.itemsize, offset=start)
-    columns = [rows[f"value{place}"].astype(np.int64) for place in range(count)]
+    record, parts, data = record_of(count), [], bytearray()
+    with cursor.copy(query) as copy:
+        data += copy.read()[len(COPY_HEADER) :]
+        for row in copy:
+            data += row
+            if len(data) >= ROWS_AT_ONCE * record.itemsize:
+                parts.append(values_of(data, record))
+                data = data[len(parts[-1][0]) * record.itemsize :]
+    parts.append(values_of(data, record))
+    columns = [np.concatenate(column) for column in zip(*parts, strict=True)]
     columns[1] += POSTGRESQL_EPOCH
     return columns
 
 
+def values_of(data: bytearray, record: np.dtype) -> list[np.ndarray]:
+    """The columns of the whole rows at the beginning of `data`."""
+    rows = np.frombuffer(data, record, count=len(data) // record.itemsize)
+    return [rows[name].astype(np.int64) for name in record.names if name.startswith("value")]
+
+
 def read_from_sqlite(account: Account, ticker: str) -> FillColumns:
-    fields = [Trade._meta.get_field(name) for name in NUMBERS]
+    digits = ", ".join(f"max(length(rtrim({name}, '0')) - instr({name}, '.'))" for name in NUMBERS)
+    parts = [np.empty((5, 0), np.int64)]
     with connection.cursor() as cursor:
+        cursor.execute(f"SELECT {digits} {FILLS}", [account.pk, ticker])
+        places = [found or 0 for found in cursor.fetchone()]
         cursor.execute(
             f"SELECT trade_id, executed_at, side, quantity, price, fees {FILLS} ORDER BY executed_at, trade_id",
             [account.pk, ticker],
         )
-        rows = cursor.fetchall()
-    ids, times, sides, *texts = zip(*rows, strict=True) if rows else ((),) * 6
-    places = [max((len(text.rstrip("0").partition(".")[2]) for text in column), default=0) for column in texts]
-    numbers = [
-        integers(column, field.decimal_places - kept) for column, field, kept in zip(texts, fields, places, strict=True)
-    ]
+        while rows := cursor.fetchmany(WRITTEN_AT_ONCE):
+            parts.append(integers_of(rows, places))
+    return FillColumns(*np.concatenate(parts, axis=1), *places)
+
+
+def integers_of(rows: list[tuple], places: list[int]) -> np.ndarray:
+    """Rows of SQLite as five columns of integers, their numbers x 10^places."""
+    ids, times, sides, *texts = zip(*rows, strict=True)
+    given = [Trade._meta.get_field(name).decimal_places for name in NUMBERS]
+    quantity, price, fee = (
+        integers(column, more - kept) for column, more, kept in zip(texts, given, places, strict=True)
+    )
     signs = np.array([-1 if side == Side.SELL else 1 for side in sides], dtype=np.int64)
-    moments = np.array([microseconds(time) for time in times], dtype=np.int64)
-    return FillColumns(np.array(ids, dtype=np.int64), moments, signs * numbers[0], *numbers[1:], *places)
+    return np.array([ids, [microseconds(time) for time in times], signs * quantity, price, fee], dtype=np.int64)
 
 
 def integers(texts: tuple[str, ...], dropped: int) -> np.ndarray:
@@ -148,13 +164,13 @@ def write_rows(model, account: Account, parts: list[Part]) -> None:
         for part in parts:
             write_to_sqlite(model, account, part)
     else:
-        for tickers, columns in put_together(model, parts):
-            write_to_postgresql(model, account, tickers, columns)
+        for tickers, columns, order in put_together(model, parts):
+            write_to_postgresql(model, account, tickers, columns, order)
 
 
-def put_together(model, parts: list[Part]) -> Iterator[tuple[list[str], dict[str, Column]]]:
-    """Parts of one shape as one, up to about ROWS_AT_ONCE rows: their tickers, and their columns, of which `instrument`
-    is a place among the tickers. Rows are in the order of the unique index, which so grows at its end.
+def put_together(model, parts: list[Part]) -> Iterator[tuple[list[str], dict[str, Column], np.ndarray]]:
+    """Parts of one shape as one, up to about ROWS_AT_ONCE rows: their tickers, their columns, of which `instrument` is
+    a place among the tickers, and the order of the rows that is the unique index's, which so grows at its end.
     """
     by_shape = defaultdict(list)
     for part in parts:
@@ -176,16 +192,24 @@ def count_of(part: Part) -> int:
     return len(next(iter(part[1].values())).values)
 
 
-def joined(model, parts: list[Part]) -> tuple[list[str], dict[str, Column]]:
+def joined(model, parts: list[Part]) -> tuple[list[str], dict[str, Column], np.ndarray]:
     places = np.repeat(np.arange(1, len(parts) + 1), [count_of(part) for part in parts])
-    values = {name: np.concatenate([columns[name].values for _, columns in parts]) for name in parts[0][1]}
+    columns = {name: replace(one, values=whole(parts, name)) for name, one in parts[0][1].items()}
     unique = model._meta.constraints[0].fields
-    order = np.lexsort([values[name] for name in reversed(unique)]) if values.keys() >= set(unique) else slice(None)
-    columns = {name: replace(column, values=values[name][order]) for name, column in parts[0][1].items()}
-    return [ticker for ticker, _ in parts], {"instrument": Column(places[order])} | columns
+    is_told = columns.keys() >= set(unique)
+    order = np.lexsort([columns[name].values for name in reversed(unique)]) if is_told else np.arange(len(places))
+    return [ticker for ticker, _ in parts], {"instrument": Column(places)} | columns, order
 
 
-def write_to_postgresql(model, account: Account, tickers: list[str], columns: dict[str, Column]) -> None:
+def whole(parts: list[Part], name: str) -> np.ndarray:
+    """One column of all parts; of a single one as it is."""
+    values = [columns[name].values for _, columns in parts]
+    return np.concatenate(values) if len(values) > 1 else values[0]
+
+
+def write_to_postgresql(
+    model, account: Account, tickers: list[str], columns: dict[str, Column], order: np.ndarray
+) -> None:
     """COPY into a passing table of integers and times, and from there, scaled, in one statement."""
     names = [f"c{place}" for place in range(len(columns))]
     kinds = ["timestamptz" if column.is_time else "bigint" for column in columns.values()]
@@ -195,7 +219,7 @@ def write_to_postgresql(model, account: Account, tickers: list[str], columns: di
     with connection.cursor() as cursor:
         cursor.execute(f"CREATE TEMPORARY TABLE derived_rows ({defined}) ON COMMIT DROP")
         with cursor.copy("COPY derived_rows FROM STDIN (FORMAT binary)") as copy:
-            for part in binary_rows(list(columns.values())):
+            for part in binary_rows(list(columns.values()), order):
                 copy.write(part)
         listed = ", ".join(f'"{target}"' for target in targets)
         marks = ", ".join(["%s", "(%s::text[])[c0]", *values])
@@ -206,16 +230,16 @@ def write_to_postgresql(model, account: Account, tickers: list[str], columns: di
         cursor.execute("DROP TABLE derived_rows")
 
 
-def binary_rows(columns: list[Column]) -> Iterator[bytes]:
+def binary_rows(columns: list[Column], order: np.ndarray) -> Iterator[bytes]:
     record = record_of(len(columns))
     yield COPY_HEADER
-    for start in range(0, len(columns[0].values), ROWS_AT_ONCE):
-        parts = [column.values[start : start + ROWS_AT_ONCE] for column in columns]
-        rows = np.empty(len(parts[0]), record)
+    for start in range(0, len(order), WRITTEN_AT_ONCE):
+        chosen = order[start : start + WRITTEN_AT_ONCE]
+        rows = np.empty(len(chosen), record)
         rows["fields"] = len(columns)
-        for place, (part, column) in enumerate(zip(parts, columns, strict=True)):
+        for place, column in enumerate(columns):
             rows[f"size{place}"] = 8
-            rows[f"value{place}"] = part - POSTGRESQL_EPOCH if column.is_time else part
+            rows[f"value{place}"] = column.values[chosen] - (POSTGRESQL_EPOCH if column.is_time else 0)
         yield rows.tobytes()
     yield COPY_TRAILER
 
@@ -224,12 +248,13 @@ def write_to_sqlite(model, account: Account, part: Part) -> None:
     ticker, columns = part
     targets = [model._meta.get_field(name).column for name in ("account", "instrument", *columns)]
     marks = ", ".join(["%s"] * len(targets))
-    fixed = [[value] * count_of(part) for value in (account.pk, ticker)]
-    given = [texts_of(model._meta.get_field(name), column) for name, column in columns.items()]
     listed = ", ".join(f'"{target}"' for target in targets)
+    query = f"INSERT INTO {model._meta.db_table} ({listed}) VALUES ({marks})"  # noqa: S608
     with connection.cursor() as cursor:
-        query = f"INSERT INTO {model._meta.db_table} ({listed}) VALUES ({marks})"  # noqa: S608
-        cursor.executemany(query, list(zip(*fixed, *given, strict=True)))
+        for start in range(0, count_of(part), WRITTEN_AT_ONCE):
+            some = {n: replace(c, values=c.values[start : start + WRITTEN_AT_ONCE]) for n, c in columns.items()}
+            given = [texts_of(model._meta.get_field(name), column) for name, column in some.items()]
+            cursor.executemany(query, [(account.pk, ticker, *values) for values in zip(*given, strict=True)])
 
 
 def texts_of(field, column: Column) -> list:

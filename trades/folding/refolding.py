@@ -3,7 +3,7 @@
 from tradeops.core.api import Conflict
 
 from .. import ledger
-from ..models import Account, Position, Trade
+from ..models import Account, Position
 from . import bulk_derived, derived
 from .account_book import AccountBook, fold_account
 from .bulk_fold import TooLarge
@@ -18,10 +18,10 @@ def refold(account: Account, tickers, shorts_before: set[int] | None = None) -> 
     book is short after a fill that is not among `shorts_before` (None: shorts are allowed).
     """
     tickers = family_of(account, tickers)
-    fills = Trade.objects.current().filter(account=account, instrument__in=tickers)
-    if bulk_derived.is_worth_it(account, tickers, fills.count()):
+    counts = bulk_derived.fill_counts(account, tickers)
+    if bulk_derived.is_worth_it(account, tickers, sum(counts.values())):
         try:
-            return bulk_derived.refold_tickers(account, tickers, shorts_before)
+            return bulk_derived.refold_tickers(account, counts, shorts_before)
         except TooLarge:
             pass  # one by one, then
     return refold_one_by_one(account, tickers, shorts_before)

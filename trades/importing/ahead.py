@@ -105,28 +105,41 @@ def fill_of(identity: int, row: dict) -> Fill:
 
 
 def fold_in_columns(plan: Plan, shorts: set[int] | None) -> dict[str, Holding] | None:
-    """The same, ticker by ticker; None where numbers do not fit 64 bits."""
+    """The same, some tickers at a time; None where numbers do not fit 64 bits. There are no activities."""
+    holdings, digits = {}, most_digits(plan)
+    codes, tickers = tickers_ahead(plan)
+    counts = dict(zip(tickers, np.bincount(codes, minlength=len(tickers)).tolist(), strict=True))
     try:
-        columns = columns_ahead(plan)
-        holdings = {}
-        for ticker, ahead in columns.items():
-            fills = joined(read_fills(plan.account, ticker), ahead)
-            if shorts is not None:
-                bulk_derived.refuse_new_shorts(fills, ticker, shorts)
-            holdings[ticker] = bulk_derived.holding_of(fills, fold_columns(fills))
+        for group in bulk_derived.grouped(counts):
+            events = np.flatnonzero(np.isin(codes, [tickers[ticker] for ticker in group]))
+            for ticker, ahead in columns_ahead(plan, events, digits).items():
+                fills = joined(read_fills(plan.account, ticker), ahead)
+                if shorts is not None:
+                    bulk_derived.refuse_new_shorts(fills, ticker, shorts)
+                holdings[ticker] = bulk_derived.holding_of(fills, fold_columns(fills))
     except TooLarge:
         return None
     return holdings
 
 
-def columns_ahead(plan: Plan) -> dict[str, FillColumns]:
-    """The trades of the plan by ticker. Raises TooLarge."""
-    ids = AHEAD + np.flatnonzero(plan.events < len(plan.checked))
-    parts, digits, start = defaultdict(list), most_digits(plan), 0
-    for batch in plan.checked.chunks(plan.trades, *FILL):
+def tickers_ahead(plan: Plan) -> tuple[np.ndarray, dict[str, int]]:
+    """(the number of each trade's ticker, int32[k]; the numbers by ticker)."""
+    numbers, parts = {}, [np.empty(0, np.int32)]
+    for batch in plan.checked.chunks(plan.trades, "ticker"):
+        encoded = batch["ticker"].dictionary_encode()
+        known = [numbers.setdefault(ticker, len(numbers)) for ticker in encoded.dictionary.to_pylist()]
+        parts.append(np.array(known, np.int32)[encoded.indices.to_numpy()])
+    return np.concatenate(parts), numbers
+
+
+def columns_ahead(plan: Plan, events: np.ndarray, digits: list[int]) -> dict[str, FillColumns]:
+    """The trades at these places of the plan's events, by ticker. Raises TooLarge."""
+    parts, start = defaultdict(list), 0
+    for batch in plan.checked.chunks(plan.events[events], *FILL):
         sign = np.where(pc.equal(batch["side"], "BUY").to_numpy(zero_copy_only=False), 1, -1)
         scaled = [scaled_numbers(batch[name], count) for name, count in zip(NUMBERS, digits, strict=True)]
-        columns = [ids[start : start + len(batch)], batch["executed_at"].to_numpy(), sign * scaled[0], *scaled[1:]]
+        ids = AHEAD + events[start : start + len(batch)]
+        columns = [ids, batch["executed_at"].to_numpy(), sign * scaled[0], *scaled[1:]]
         encoded = batch["ticker"].dictionary_encode()
         codes = encoded.indices.to_numpy()
         for code, ticker in enumerate(encoded.dictionary.to_pylist()):

@@ -31,10 +31,9 @@ SEVERAL_ACCOUNTS = "The file holds rows of several accounts: bring in each one's
 class CheckedFile:
     """Every row of a file that has no fault. A trade is known by its place among the file's trades.
 
-    lines        int64[n]     the line each trade stands on
-    executed_at  int64[n]     microseconds since 1970
-    order        int64[n+m]   trades (by place) and activities (n + place in `activities`) as they are booked: by time,
-                              of equals as the file has them, or the other way round where it is newest first
+    lines   int32[n]     the line each trade stands on
+    order   int32[n+m]   trades (by place) and activities (n + place in `activities`) as they are booked: by time, of
+                         equals as the file has them, or the other way round where it is newest first
     """
 
     columns: Columns
@@ -42,7 +41,6 @@ class CheckedFile:
     row_count: int
     activities: list[ActivityRow]
     lines: np.ndarray
-    executed_at: np.ndarray
     order: np.ndarray
     left_out: Counter  # rows that are no trades, by the word they bear, where trades alone were asked for
     spool: BinaryIO = field(repr=False)
@@ -72,7 +70,16 @@ class CheckedFile:
     @property
     def trade_order(self) -> np.ndarray:
         """The places of the trades as they are booked."""
-        return self.order[self.order < len(self)]
+        return self.trades_of(self.order)
+
+    def trades_of(self, events: np.ndarray) -> np.ndarray:
+        """Those of `events`, which are as `order` is, that are trades."""
+        return events[events < len(self)] if self.activities else events
+
+    @property
+    def executed_at(self) -> np.ndarray:
+        """int64[n], in microseconds since 1970: read anew, for nearly nobody asks."""
+        return joined([batch["executed_at"].to_numpy() for batch in self.batches])
 
     def trades(self, places: np.ndarray, *names: str) -> pa.RecordBatch:
         """The trades at `places` of the file, in that order; of all columns, or those of `names`."""
@@ -139,7 +146,7 @@ class Collected:
         if len(self.activities) > MOST_ACTIVITIES:
             raise refused(f"The file has more than {MOST_ACTIVITIES:,} activities.", "too_many_rows")
         if not self.faults:
-            self.lines.append(rows.trades["line"].to_numpy())
+            self.lines.append(rows.trades["line"].to_numpy().astype(np.int32))
             self.moments.append(rows.trades["executed_at"].to_numpy())
             if "id" in self.columns:
                 self.ids.append(rows.trades["id"].fill_null(NO_ID).to_numpy())
@@ -163,7 +170,7 @@ class Collected:
         return not told and any(len(lines) for lines in self.lines)
 
     def finish(self, source: CsvFile, spool: BinaryIO) -> CheckedFile:
-        lines, moments, ids = (joined(arrays) for arrays in (self.lines, self.moments, self.ids))
+        lines, moments, ids = joined(self.lines, np.int32), joined(self.moments), joined(self.ids)
         events = Events(
             with_activities(lines, [row.line for row in self.activities]),
             with_activities(moments, [microseconds(row.activity.effective_at) for row in self.activities]),
@@ -172,7 +179,7 @@ class Collected:
         is_export = "id" in self.columns and "version" in self.columns
         order = events.in_order(by_id=is_export and bool((events.ids != NO_ID).all()))
         told = self.columns, source.sha256, source.row_count, self.activities
-        return CheckedFile(*told, lines, moments, order, self.left_out, spool)
+        return CheckedFile(*told, lines, order, self.left_out, spool)
 
 
 def bounded(left_out: Counter) -> Counter:
@@ -192,22 +199,29 @@ class Events:
     ids: np.ndarray
 
     def in_order(self, *, by_id: bool) -> np.ndarray:
-        """The places from the oldest to the newest."""
+        """The places from the oldest to the newest, int32."""
+        if not by_id and is_rising(self.lines) and is_rising(self.moments):  # as most files are
+            return np.arange(len(self.lines), dtype=np.int32)
         ties = self.ids if by_id else -self.lines if self.is_newest_first() else self.lines
-        return np.lexsort((ties, self.moments))
+        return np.lexsort((ties, self.moments)).astype(np.int32)
 
     def is_newest_first(self) -> bool:
         """Whether times go down the file from the newest to the oldest."""
-        moments = self.moments[np.argsort(self.lines)]
-        return len(moments) > 1 and bool((np.diff(moments) <= 0).all() and moments[0] > moments[-1])
+        moments = self.moments if is_rising(self.lines) else self.moments[np.argsort(self.lines)]
+        return len(moments) > 1 and bool(moments[0] > moments[-1]) and is_rising(moments[::-1])
 
 
-def joined(arrays: list[np.ndarray]) -> np.ndarray:
+def is_rising(values: np.ndarray) -> bool:
+    """Whether none is below the one before it."""
+    return bool((values[1:] >= values[:-1]).all())
+
+
+def joined(arrays: list[np.ndarray], kind: type = np.int64) -> np.ndarray:
     """All of them as one; they are let go."""
-    whole = np.concatenate([np.empty(0, np.int64), *arrays])
+    whole = np.concatenate([np.empty(0, kind), *arrays])
     arrays.clear()
     return whole
 
 
 def with_activities(of_trades: np.ndarray, of_activities: list[int]) -> np.ndarray:
-    return np.append(of_trades, np.array(of_activities, np.int64)) if of_activities else of_trades
+    return np.append(of_trades, np.array(of_activities, of_trades.dtype)) if of_activities else of_trades

@@ -16,6 +16,7 @@ from .repeats import find_repeats
 from .staging import Known, find_known
 
 DAY = 86_400_000_000  # in microseconds
+DRAWN_AT_ONCE = 100_000
 # As one value: a row each would cost more than the numbers do. The sequence is looked up once.
 DRAWN = f"""
     SELECT string_agg(int8send(number), '') FROM (
@@ -29,7 +30,7 @@ EQUAL_ACTIVITY = tuple(name for name in Activity.CONTENT if name not in ("note",
 class Plan:
     """The rows to book, in order, and those that are known.
 
-    events        int64[k]   as `CheckedFile.order`, without duplicates
+    events        int32[k]   as `CheckedFile.order`, without duplicates
     known         trades of the file that the book holds
     repeats       int64[r]   places of trades that stand in the file before
     known_activities         place in the file's activities -> the activity that the book holds
@@ -45,7 +46,7 @@ class Plan:
     @property
     def trades(self) -> np.ndarray:
         """The places of the trades to book."""
-        return self.events[self.events < len(self.checked)]
+        return self.checked.trades_of(self.events)
 
     @property
     def activities(self) -> list[Activity]:
@@ -72,10 +73,12 @@ class Plan:
 
     def duplicates(self, most: int) -> list[dict]:
         """The first `most` duplicates by row: which trade or activity it is, None for one of the file itself."""
-        lines = self.checked.lines
-        trades = zip(lines[self.known.places].tolist(), self.known.trade_ids.tolist(), strict=True)
+        lines, known = self.checked.lines, self.known
+        first = np.argsort(lines[known.places], kind="stable")[:most]
+        trades = zip(lines[known.places[first]].tolist(), known.trade_ids[first].tolist(), strict=True)
         found = [{"row": row, "trade": trade, "activity": None} for row, trade in trades]
-        found += [{"row": row, "trade": None, "activity": None} for row in lines[self.repeats].tolist()]
+        repeated = np.sort(lines[self.repeats])[:most].tolist()
+        found += [{"row": row, "trade": None, "activity": None} for row in repeated]
         for place, activity in self.known_activities.items():
             found.append({"row": self.checked.activities[place].line, "trade": None, "activity": activity})
         return sorted(found, key=lambda one: one["row"])[:most]
@@ -101,11 +104,18 @@ def make_plan(account: Account, checked: CheckedFile, *, takes_equal: bool) -> P
     left_out = np.concatenate([known.places, repeats, np.array(list(known_activities), np.int64) + len(checked)])
     # A row may be known and repeated: it is counted once, as known.
     repeats = np.setdiff1d(repeats, known.places)
-    events = checked.order[~np.isin(checked.order, left_out)]
+    events = without(checked.order, left_out)
     known = replace_undone(known, events)
     plan = Plan(account, checked, events, known, repeats, known_activities)
     refuse_closed(plan)
     return plan
+
+
+def without(order: np.ndarray, left_out: np.ndarray) -> np.ndarray:
+    """What of `order` is not `left_out`."""
+    is_kept = np.ones(len(order), bool)
+    is_kept[left_out] = False
+    return order[is_kept[order]] if len(left_out) else order
 
 
 def replace_undone(known: Known, events: np.ndarray) -> Known:
@@ -168,7 +178,8 @@ def are_closed(account: Account, moments: np.ndarray) -> np.ndarray:
 class Numbered:
     """The trades to book in the order of their ids, which is that of the hash chain.
 
-    places, keys, trade_ids, versions   int64[k]
+    places                      int32[k]
+    keys, trade_ids, versions   int64[k]
     """
 
     places: np.ndarray
@@ -185,15 +196,22 @@ def number(plan: Plan) -> Numbered:
 
     The trades of an import that was undone come back as their next version, under the id they had.
     """
-    drawn = draw_numbers(len(plan.events))
-    is_trade = plan.events < len(plan.checked)
-    for activity, identity in zip(plan.activities, drawn[~is_trade].tolist(), strict=True):
-        activity.activity_id = identity
-    places, keys = plan.events[is_trade], drawn[is_trade]
+    drawn, places = draw_numbers(len(plan.events)), plan.events
+    if plan.checked.activities:
+        is_trade = places < len(plan.checked)
+        for activity, identity in zip(plan.activities, drawn[~is_trade].tolist(), strict=True):
+            activity.activity_id = identity
+        places, drawn = places[is_trade], drawn[is_trade]
+    if not len(plan.known.undone):
+        return Numbered(places, drawn, drawn, np.broadcast_to(np.int64(1), len(drawn)))
+    return with_undone(plan.known, places, drawn)
+
+
+def with_undone(known: Known, places: np.ndarray, keys: np.ndarray) -> Numbered:
     trade_ids, versions = keys.copy(), np.ones(len(keys), np.int64)
     by_place = np.argsort(places)
-    undone = by_place[np.searchsorted(places, plan.known.undone, sorter=by_place)]
-    trade_ids[undone], versions[undone] = plan.known.undone_ids, plan.known.versions + 1
+    undone = by_place[np.searchsorted(places, known.undone, sorter=by_place)]
+    trade_ids[undone], versions[undone] = known.undone_ids, known.versions + 1
     order = np.argsort(trade_ids)
     return Numbered(places[order], keys[order], trade_ids[order], versions[order])
 
@@ -202,6 +220,10 @@ def draw_numbers(count: int) -> np.ndarray:
     """The next `count` numbers of the one sequence of trades and activities, rising."""
     if connection.vendor == "sqlite":  # the transaction holds the only write lock
         return np.arange(count) + acts.reserve_identity()
+    drawn = np.empty(count, np.int64)
     with connection.cursor() as cursor:
-        cursor.execute(DRAWN, [count])
-        return np.frombuffer(cursor.fetchone()[0], ">i8").astype(np.int64)
+        for start in range(0, count, DRAWN_AT_ONCE):
+            some = drawn[start : start + DRAWN_AT_ONCE]
+            cursor.execute(DRAWN, [len(some)])
+            some[:] = np.frombuffer(cursor.fetchone()[0], ">i8")
+    return drawn

@@ -15,6 +15,8 @@ def find_repeats(checked: CheckedFile) -> np.ndarray:
 
     Raises FileRefused where they say otherwise than the first.
     """
+    if "client_trade_id" not in checked.columns:
+        return np.empty(0, np.int64)
     ids = pa.chunked_array([batch["client_trade_id"] for batch in checked.batches], pa.string())
     if pc.count_distinct(ids, mode="only_valid").as_py() == len(ids) - ids.null_count:
         return np.empty(0, np.int64)

@@ -18,6 +18,7 @@ FIELDS = {field.attname: field for field in Trade._meta.concrete_fields}
 DECIMALS = ("quantity", "price", "fees", "notional")
 # What of a new version differs from row to row; `superseded_by_id` is left to be null.
 WRITTEN = ("id", "entry_id", *links.TRADE_FIELDS)
+SQLITE_ROWS_AT_ONCE = 5_000  # whose values are Python's, each by itself
 Progress = Callable[[int], None]
 
 
@@ -81,9 +82,10 @@ def write_to_sqlite(parts: Iterator[dict[str, pa.Array]], entry: LedgerEntry, pr
     with connection.cursor() as cursor:
         for columns in parts:
             count = len(columns["id"])
-            kept = {name: sqlite_values(name, column) for name, column in columns.items() if name in WRITTEN}
-            kept["entry_id"] = [entry.pk] * count
-            cursor.executemany(query, list(zip(*(kept[name] for name in WRITTEN), strict=True)))
+            columns["entry_id"] = spelling.constant(entry.pk, count)
+            for start in range(0, count, SQLITE_ROWS_AT_ONCE):
+                kept = [sqlite_values(name, columns[name].slice(start, SQLITE_ROWS_AT_ONCE)) for name in WRITTEN]
+                cursor.executemany(query, list(zip(*kept, strict=True)))
             done += count
             progress(done)
 
@@ -93,7 +95,7 @@ def sqlite_values(name: str, column: pa.Array) -> list:
         return spelling.sqlite_moments(column)
     if name in DECIMALS:
         return spelling.sorting_decimals(column, FIELDS[name].max_digits, FIELDS[name].decimal_places)
-    if name in ("id", "trade_id", "version", "account_id", "is_void"):
+    if name in ("id", "entry_id", "trade_id", "version", "account_id", "is_void"):
         return column.cast(pa.int64()).to_pylist()
     return column.to_pylist()
 
