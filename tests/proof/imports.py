@@ -10,6 +10,7 @@ import time
 import zlib
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
 import requests
 from django.conf import settings
@@ -207,6 +208,7 @@ def check_none_or_all(account: Account) -> bool:
 
 
 LARGE_ROWS, LARGE_NOTE, LARGE_BYTES = 106_000, "x" * 1860, 200_000_000
+SHORT_ROWS, SHORT_NOTE = 1_000_000, "x" * 152
 # Of what is sent on while the refusal is on its way.
 GROWTH_BYTES, SLACK_BYTES = 60_000_000, 64_000_000
 BOMB_MEGABYTES = 2000
@@ -215,6 +217,7 @@ LARGE_TRIED = (
     "200 MB imported, and refused for its last row, the peak of the web process's memory against before; an announced "
     "and an endless body over the limit; packed bodies and a bomb as a file: "
 )
+SHORT_TRIED = "a million rows of 188 bytes in 5 tickers looked ahead at, imported, and sent again: "
 
 
 @tries("P12", LARGE_TRIED + "serve_http and PostgreSQL", minutes=10)
@@ -227,11 +230,17 @@ def memory_is_flat_on_sqlite(ground: Ground) -> str:
     return memory_is_flat(ground, ground.bare())
 
 
-def memory_is_flat(ground: Ground, desk: Desk) -> str:
+def warmed_up(desk: Desk) -> tuple[Client, Account, int]:
+    """A client, its book, and the web process, in which what an import needs once is there before it is measured."""
     user, account = trader("alice")
-    client, web = Client(user, desk.url), web_process(desk)
-    for _ in range(3):  # what an import needs once is there before it is measured
+    client = Client(user, desk.url)
+    for _ in range(3):
         assert bring(client, account, file_of(ROWS)).status_code == 200
+    return client, account, web_process(desk)
+
+
+def memory_is_flat(ground: Ground, desk: Desk) -> str:
+    client, account, web = warmed_up(desk)
     growth = {}
     with watched(web, growth, "200 MB"):
         megabytes = bring_large(ground, client, account)
@@ -239,10 +248,42 @@ def memory_is_flat(ground: Ground, desk: Desk) -> str:
         refuse_long_bodies(desk, client)
     with watched(web, growth, "bombs"):
         refuse_packed(desk, client, account)
-    for what, grown in growth.items():
-        assert grown < GROWTH_BYTES, f"the web process grew by {grown / 1e6:.0f} MB for {what}"
-    told = ", ".join(f"{max(grown, 0) / 1e6:.0f} MB for {what}" for what, grown in growth.items())
+    told = told_growth(growth)
     return f"{megabytes} MB read, {LARGE_ROWS:,} rows imported; the process's peak rose by {told}; all others refused"
+
+
+def told_growth(growth: dict[str, int]) -> str:
+    """By how much the peak rose for what. Raises AssertionError for too much."""
+    told = ", ".join(f"{max(grown, 0) / 1e6:.0f} MB for {what}" for what, grown in growth.items())
+    assert max(growth.values()) < GROWTH_BYTES, f"the web process grew by {told}"
+    return told
+
+
+@tries("P12", SHORT_TRIED + "serve_http on PostgreSQL", minutes=9)
+def memory_is_flat_for_short_rows_on_postgresql(ground: Ground) -> str:
+    return memory_is_flat_for_short_rows(ground, ground.serve_http())
+
+
+@tries("P12", SHORT_TRIED + "a whole desk on SQLite", world=EMBEDDED, minutes=9)
+def memory_is_flat_for_short_rows_on_sqlite(ground: Ground) -> str:
+    return memory_is_flat_for_short_rows(ground, ground.bare())
+
+
+def memory_is_flat_for_short_rows(ground: Ground, desk: Desk) -> str:
+    client, account, web = warmed_up(desk)
+    file, growth = ground.folder / "short.csv", {}
+    with file.open("wb") as made:
+        made.writelines(rows_of(SHORT_ROWS, note=SHORT_NOTE))
+    # The rows of the warming up are its first ones.
+    for what, query, imported in (
+        ("a look ahead", "&dry_run=true", SHORT_ROWS - ROWS),
+        ("the import", "", SHORT_ROWS - ROWS),
+        ("the same file again", "", 0),
+    ):
+        with watched(web, growth, what):
+            told = bring_file(client, account, file, query).json()
+        assert told["imported"] == imported, str(told)[:300]
+    return f"{file.stat().st_size / 1e6:.0f} MB; the process's peak rose by {told_growth(growth)}"
 
 
 @contextlib.contextmanager
@@ -261,19 +302,19 @@ def bring_large(ground: Ground, client: Client, account: Account) -> int:
         with file.open("wb") as made:
             made.writelines(rows_of(LARGE_ROWS, wrong, note=LARGE_NOTE))
         assert file.stat().st_size >= LARGE_BYTES, f"{file.stat().st_size} bytes"
-        with file.open("rb") as upload:
-            answer = client.post(
-                f"{next(client.addresses)}/trades/import?account={account.pk}",
-                data=upload,
-                headers={"Content-Type": "text/csv"},
-                timeout=400,
-            )
+        answer = bring_file(client, account, file)
         if wrong:
             assert answer.status_code == 422 and answer.json()["errors"][0]["row"] == last, answer.text[:300]
         else:
             told = answer.json()
             assert told["imported"] + told["duplicates"] == LARGE_ROWS, answer.text[:300]
     return round(file.stat().st_size / 1e6)
+
+
+def bring_file(client: Client, account: Account, file: Path, query: str = "") -> requests.Response:
+    address = f"{next(client.addresses)}/trades/import?account={account.pk}{query}"
+    with file.open("rb") as upload:
+        return client.post(address, data=upload, headers={"Content-Type": "text/csv"}, timeout=400)
 
 
 def refuse_long_bodies(desk: Desk, client: Client) -> None:

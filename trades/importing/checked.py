@@ -92,8 +92,10 @@ class CheckedFile:
             for source in np.unique(sources).tolist()
         ]
         self.pages.madvise(mmap.MADV_DONTNEED)  # what was read stays on disk, and not in this process
-        joined = pa.Table.from_batches(parts).combine_chunks().take(pa.array(np.argsort(gathered)))
-        return joined.to_batches()[0]
+        gathered_rows = pa.Table.from_batches(parts).combine_chunks()
+        if not is_rising(sources):
+            gathered_rows = gathered_rows.take(pa.array(np.argsort(gathered)))
+        return gathered_rows.to_batches()[0]
 
     def chunks(self, places: np.ndarray, *names: str) -> Iterator[pa.RecordBatch]:
         """The trades at `places`, some at a time."""
