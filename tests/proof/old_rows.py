@@ -220,6 +220,16 @@ def do(task: str) -> Iterator[str]:
 
 
 def read(browser: Browser, address: str) -> int:
+    """The status of an address, read in a savepoint: what a page itself catches must not end the transaction."""
+    before = transaction.savepoint()
+    try:
+        return status_of(browser, address)
+    finally:
+        transaction.set_rollback(False)
+        transaction.savepoint_rollback(before)
+
+
+def status_of(browser: Browser, address: str) -> int:
     kind, _, path = address.rpartition(" ")
     answer = browser.program.get(path) if kind == "token" else browser.get(path)
     if answer.streaming:

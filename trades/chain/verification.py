@@ -6,7 +6,8 @@ Each account is read in one snapshot, so that a desk at work is verified as well
 from collections.abc import Callable, Iterator
 from decimal import Decimal
 
-from django.db.models import F, OuterRef, Q, Subquery
+from django.db.models import BigIntegerField, F, OuterRef, Q, Subquery
+from django.db.models.functions import Cast
 from django.utils import timezone
 
 from tradeops.core.database import snapshot
@@ -149,7 +150,7 @@ def chain_differences(account: Account) -> Iterator[str]:
 def supersession_differences(account: Account) -> Iterator[str]:
     """Version n is superseded by the entry that wrote version n + 1, and by no other."""
     for model in (Trade, Activity):
-        same = {model.IDENTITY: OuterRef(model.IDENTITY), "version": OuterRef("version") + 1}
+        same = {model.IDENTITY: OuterRef(model.IDENTITY), "version": Cast(OuterRef("version"), BigIntegerField()) + 1}
         following = Subquery(model.objects.filter(**same).values("entry_id")[:1])
         rows = model.objects.filter(account=account).annotate(following=following)
         wrong = rows.filter(

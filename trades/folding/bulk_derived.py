@@ -88,9 +88,13 @@ def moment(microseconds) -> datetime:
 
 
 def refuse_new_shorts(fills: FillColumns, ticker: str, shorts_before: set[int]) -> None:
-    shorts = fills.ids[np.cumsum(fills.quantity) < 0].tolist()
-    if new := [trade for trade in shorts if trade not in shorts_before]:
+    if new := [trade for trade in shorts_of(fills) if trade not in shorts_before]:
         derived.refuse_short(ticker, new)
+
+
+def shorts_of(fills: FillColumns) -> list[int]:
+    """The fills after which the position is short."""
+    return fills.ids[np.cumsum(fills.quantity) < 0].tolist()
 
 
 # Rows ------------------------------------------------------------------------------------------

@@ -7,6 +7,7 @@ from ..models import Account, Position
 from . import bulk_derived, derived
 from .account_book import AccountBook, fold_account
 from .bulk_fold import TooLarge
+from .columns import read_fills
 from .events import Event
 from .reading import events_of, family_of
 
@@ -49,7 +50,13 @@ def events_in(events: list[Event], ticker: str) -> list[Event]:
 
 def shorts_in(account: Account, tickers) -> set[int]:
     """The fills after which the book, as it stands, is short."""
-    book = folded_or_refused(events_of(account, family_of(account, tickers)), account)
+    tickers = family_of(account, tickers)
+    if bulk_derived.is_worth_it(account, tickers, sum(bulk_derived.fill_counts(account, tickers).values())):
+        try:
+            return {fill for ticker in tickers for fill in bulk_derived.shorts_of(read_fills(account, ticker))}
+        except TooLarge:
+            pass
+    book = folded_or_refused(events_of(account, tickers), account)
     return {fill for folded in book.tickers.values() for fill in folded.shorts}
 
 

@@ -6,7 +6,7 @@ account's lock. What went in is an ImportBatch.
 
 import json
 from collections.abc import Callable, Iterator
-from contextlib import nullcontext
+from contextlib import closing, nullcontext
 from dataclasses import dataclass, field
 from typing import BinaryIO
 
@@ -90,7 +90,7 @@ def import_file(
     checked = importer().check(file, batch.options, lambda part: progress(0.25 * part))
     batch.file_digest, batch.row_count = checked.sha256, checked.row_count
     act = Act(actor, EntryKind.IMPORT, reason, idempotency_key, asked(batch), describe)
-    with transaction.atomic():
+    with closing(checked), transaction.atomic():
         account = batch.account = acts.lock(batch.account)
         if (entry := acts.entry_under(account, act)) is not None:
             return replayed(entry.import_batch, entry)

@@ -99,6 +99,7 @@ def check_upload(job: Job) -> dict:
         except FileRefused as refusal:
             return seen | refused(refusal)
     plan = outlook.plan
+    plan.checked.close()
     return seen | {
         "rows": plan.checked.row_count,
         "imported": plan.imported_count,

@@ -9,7 +9,7 @@ import pytest
 from tests.factories import book, make_account
 from tests.trades.conftest import at
 from trades.chain import verification
-from trades.folding import bulk_derived, refolding
+from trades.folding import bulk_derived, columns, refolding
 from trades.folding.columns import read_fills
 from trades.models import DayTotal, Lot, Position, Realization, RoundTrip, Trade
 from trades.services import book_trade, correct_version
@@ -41,16 +41,25 @@ def book_many(account, ticker: str, seed: int, count: int) -> None:
         book_trade(trade, actor=account.owner)
 
 
-@pytest.mark.parametrize("seed", [1, 2])
-def test_rows_made_in_columns_are_those_made_one_by_one(account, seed):
+@pytest.mark.parametrize(("seed", "at_once"), [(1, 7), (2, 100_000)])
+def test_rows_made_in_columns_are_those_made_one_by_one(account, seed, at_once, monkeypatch):
+    monkeypatch.setattr(bulk_derived, "AT_ONCE", at_once)
+    for name in ("ROWS_AT_ONCE", "WRITTEN_AT_ONCE"):
+        monkeypatch.setattr(columns, name, at_once)
     for ticker in ("AAPL", "MSFT"):
         book_many(account, ticker, seed, 40)
     one_by_one = kept(account)
     assert len(one_by_one[Realization]) > 10
     assert len(one_by_one[RoundTrip]) > 2
-    bulk_derived.refold_tickers(account, ["AAPL", "MSFT"], None)
+    bulk_derived.refold_tickers(account, {"AAPL": 40, "MSFT": 40}, None)
     assert kept(account) == one_by_one
     assert list(verification.account_differences(account)) == []
+
+
+def test_tickers_are_folded_in_groups_of_so_many_fills(monkeypatch):
+    monkeypatch.setattr(bulk_derived, "AT_ONCE", 10)
+    counts = {"A": 4, "B": 6, "C": 1, "D": 30, "E": 0, "F": 10}
+    assert list(bulk_derived.grouped(counts)) == [["A", "B"], ["C"], ["D"], ["E", "F"]]
 
 
 def test_a_book_of_many_fills_is_folded_in_columns(account, monkeypatch):
@@ -61,7 +70,7 @@ def test_a_book_of_many_fills_is_folded_in_columns(account, monkeypatch):
     monkeypatch.setattr(bulk_derived, "refold_tickers", lambda *parts: folded.append(parts) or whole(*parts))
     trade = Trade.objects.current().in_order().first()
     correct_version(trade, {"price": Decimal("3.5"), "instrument_id": "MSFT"}, actor=account.owner)
-    assert [tickers for _, tickers, _ in folded] == [["AAPL", "MSFT"]]
+    assert [counts for _, counts, _ in folded] == [{"AAPL": 11, "MSFT": 1}]
     assert list(verification.account_differences(account)) == []
 
 
@@ -79,7 +88,7 @@ def test_a_big_profit_with_a_split_fee_is_exact(account):
     book(account, "BUY", quantity="200", price="900000", fees="0.01", executed_at=at(2))
     one_by_one = kept(account)
     assert len(one_by_one[RoundTrip]) == 2
-    bulk_derived.refold_tickers(account, ["AAPL"], None)
+    bulk_derived.refold_tickers(account, {"AAPL": 3}, None)
     assert kept(account) == one_by_one
 
 
@@ -91,6 +100,14 @@ def test_a_short_is_refused_in_columns_too(alice, monkeypatch):
     with pytest.raises(Exception, match="would make a short"):
         correct_version(first, {"quantity": Decimal(9)}, actor=alice)
     assert list(verification.account_differences(account)) == []
+
+
+def test_shorts_are_found_in_columns_as_they_are_one_by_one(account, monkeypatch):
+    book_many(account, "AAPL", 1, 40)
+    one_by_one = refolding.shorts_in(account, ["AAPL"])
+    assert 0 < len(one_by_one) < 40
+    monkeypatch.setattr(bulk_derived, "FROM_FILLS", 1)
+    assert refolding.shorts_in(account, ["AAPL"]) == one_by_one
 
 
 def test_fills_are_read_as_they_were_booked(account):
