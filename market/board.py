@@ -11,7 +11,7 @@ import numpy as np
 
 from .rules import PERCENT_CHANGE, Hit, Rule, Watch
 from .ticks import StoredTicks, TickBatch
-from .windows import Windows, change_percentages, means
+from .windows import EVERYONE, Windows, change_percentages, means, places_of
 
 DAY_MS = 86_400_000
 
@@ -96,13 +96,14 @@ class Board:
         """Takes the next batch. Raises ValueError as `Windows.push` does."""
         # Before its prices: after a cut the first one that comes must not hide that there was none.
         silent = [Fired(hit.rule, self._last(hit.place)) for hit in self.watch.check_silence(batch.at_ms, self.times)]
-        self.windows.push(batch.indexes, batch.times, batch.prices)
+        where = places_of(batch.indexes, len(self.tickers))
+        self.windows.push(where, batch.times, batch.prices)
         self._turn_days(batch.indexes, batch.times, batch.prices)
         self.prices[batch.indexes] = batch.prices
         self.volumes[batch.indexes] += batch.volumes
         self.times[batch.indexes] = batch.times
         hits = self.watch.check(
-            batch.indexes, batch.times, batch.prices, lambda seconds: self.windows.references(batch.indexes, seconds)
+            where, batch.times, batch.prices, lambda seconds: self.windows.references(where, seconds)
         )
         self.seq += 1
         quotes = list(self._quotes(batch.indexes))
@@ -135,8 +136,7 @@ class Board:
 
     def averages(self, now: int) -> list[tuple[str, int]]:
         """(ticker, mean of its prices of the 300 s to `now`, in micros) where there are any."""
-        self.windows.drop_before(now)
-        found = means(*self.windows.sums_and_counts(np.arange(len(self.tickers))))
+        found = means(*self.windows.sums_and_counts(EVERYONE, now))
         return [(ticker, mean) for ticker, mean in zip(self.tickers, found, strict=True) if mean is not None]
 
     def _turn_days(self, indexes: np.ndarray, times: np.ndarray, prices: np.ndarray) -> None:

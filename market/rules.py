@@ -12,8 +12,11 @@ Comparisons are of integers: prices in micros, price x 10,000 against reference 
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 
 import numpy as np
+
+from .windows import EVERYONE, Places
 
 ONE = 10_000
 NEVER, FRESH = -1, -2
@@ -67,19 +70,16 @@ class Watch:
     def change_windows(self) -> set[int]:
         return {rule.window_seconds for rule in self.rules if rule.kind == PERCENT_CHANGE}
 
-    def check(self, indexes: np.ndarray, times: np.ndarray, prices: np.ndarray, references: References) -> list[Hit]:
+    def check(self, where: Places, times: np.ndarray, prices: np.ndarray, references: References) -> list[Hit]:
         """The rules that a batch of ticks makes fire.
 
-        indexes      int64[k]   each ticker at most once
+        where        int64[k]   each ticker at most once, or EVERYONE
         times        int64[k]   milliseconds
         prices       int64[k]   micros
         references   gives for a window int64[k] in micros, 0 where there is none
         """
-        at = np.full(len(self.tickers), -1, dtype=np.int64)
-        at[indexes] = np.arange(len(indexes))
-        return [
-            hit for lane in self.lanes if lane.rule.kind != STALE for hit in lane.check(at, times, prices, references)
-        ]
+        ticks = Ticks(where, times, prices, len(self.tickers), references)
+        return [hit for lane in self.lanes if lane.rule.kind != STALE for hit in lane.check(ticks)]
 
     def check_silence(self, now: int, latest: np.ndarray) -> list[Hit]:
         """The rules that fire because a ticker has had no price for long. latest: int64[tickers], 0 for never."""
@@ -88,6 +88,24 @@ class Watch:
     def waiting(self) -> dict[str, dict[str, int]]:
         """By rule, the tickers for which it is not armed, with since when they are under it (or NEVER, or FRESH)."""
         return {lane.rule.key: lane.waiting(self.tickers) for lane in self.lanes}
+
+
+@dataclass
+class Ticks:
+    """A batch of ticks as a lane looks at it."""
+
+    where: Places
+    times: np.ndarray
+    prices: np.ndarray
+    ticker_count: int
+    references: References
+
+    @cached_property
+    def at(self) -> np.ndarray:
+        """int64[tickers]: each one's tick, -1 where it has none."""
+        at = np.full(self.ticker_count, -1, dtype=np.int64)
+        at[self.where] = np.arange(len(self.prices))
+        return at
 
 
 class Lane:
@@ -103,19 +121,43 @@ class Lane:
         )
         self.armed = np.array([state is not None and name not in state for name in names], dtype=bool)
         self.fired_at = np.array([rule.last_fired.get(place, LONG_AGO) for place in rule.places], dtype=np.int64)
+        self.is_of_all = rule.places == tuple(range(len(tickers)))
 
-    def check(self, at: np.ndarray, times: np.ndarray, prices: np.ndarray, references: References) -> list[Hit]:
-        rows = np.flatnonzero(at[self.places] >= 0)
-        if not len(rows):
+    def check(self, ticks: Ticks) -> list[Hit]:
+        rows, chosen = self._meet(ticks)
+        prices = ticks.prices[chosen]
+        is_change = self.rule.kind == PERCENT_CHANGE
+        references = ticks.references(self.rule.window_seconds)[chosen] if is_change else None
+        # Whoever is armed and has no breach stays as it is: mostly that is nearly everybody.
+        stirring = np.flatnonzero(self._may_hold(prices, references) | ~self.armed[rows])
+        if not len(stirring):
             return []
-        ticks = at[self.places[rows]]
-        times, prices = times[ticks], prices[ticks]
-        if self.rule.kind == PERCENT_CHANGE:
-            holds, back, under = self._judge_change(prices, references(self.rule.window_seconds)[ticks])
-        else:
-            holds = prices > self.rule.threshold if self.rule.kind == PRICE_ABOVE else prices < self.rule.threshold
-            back = under = ~holds
-        return self._step(rows, times, holds, back, under)
+        holds, back, under = self._judge(prices[stirring], references[stirring] if is_change else None)
+        rows = stirring if isinstance(rows, slice) else rows[stirring]
+        return self._step(rows, ticks.times[chosen][stirring], holds, back, under)
+
+    def _meet(self, ticks: Ticks) -> tuple[Places, Places]:
+        """The rows that have a tick, and which ticks these are."""
+        if self.is_of_all:
+            return ticks.where, EVERYONE
+        at = ticks.at[self.places]
+        rows = np.flatnonzero(at >= 0)
+        return rows, at[rows]
+
+    def _may_hold(self, prices: np.ndarray, references: np.ndarray | None) -> np.ndarray:
+        """bool[k]: the condition, but that it holds too for a rise from an unknown reference."""
+        bps = self.rule.threshold
+        if references is None:
+            return self._judge(prices, None)[0]
+        scaled, limit = prices * ONE, references * (ONE + bps)
+        return scaled < limit if bps < 0 else scaled > limit
+
+    def _judge(self, prices: np.ndarray, references: np.ndarray | None) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Whether the condition holds, whether it has come back, whether it is under its threshold."""
+        if references is not None:
+            return self._judge_change(prices, references)
+        holds = prices > self.rule.threshold if self.rule.kind == PRICE_ABOVE else prices < self.rule.threshold
+        return holds, ~holds, ~holds
 
     def check_silence(self, now: int, latest: np.ndarray) -> list[Hit]:
         rows = np.flatnonzero(latest[self.places] > 0)
@@ -135,13 +177,16 @@ class Lane:
         is_fresh = since == FRESH
         # Whoever waited long enough was armed before this tick, so this very tick may fire.
         armed = self.armed[rows] | waited | (is_fresh & ~holds)
-        rested = times - self.fired_at[rows] >= rule.cooldown_ms
-        fires = armed & holds & rested & (times >= rule.quiet_until) & (times < rule.ends_at)
+        fires = armed & holds
+        if fires.any():
+            rested = times - self.fired_at[rows] >= rule.cooldown_ms
+            fires &= rested & (times >= rule.quiet_until) & (times < rule.ends_at)
         armed = (armed & ~fires) | (back & ~is_fresh)
-        kept = np.where(since >= 0, since, times)
-        self.under_since[rows] = np.where(is_fresh & ~armed & ~fires, FRESH, np.where(armed | ~under, NEVER, kept))
+        kept = np.where(under, np.where(since >= 0, since, times), NEVER)
+        kept[is_fresh & ~fires] = FRESH
+        self.under_since[rows] = np.where(armed, NEVER, kept)
         self.armed[rows] = armed
-        self.fired_at[rows] = np.where(fires, times, self.fired_at[rows])
+        self.fired_at[rows[fires]] = times[fires]
         return [Hit(rule, int(place)) for place in self.places[rows[fires]]]
 
     def waiting(self, tickers: Sequence[str]) -> dict[str, int]:

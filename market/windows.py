@@ -1,12 +1,14 @@
 """Rolling statistics of all tickers at once: the 5-minute mean, and changes over any window.
 
-Struct of arrays: each ticker has a ring of its last prices, and marks that only move forward: one past
-what has left the mean's window, one past what no window needs, and for each window of a change one past
-what is old enough to be its reference. A tick costs a few array operations however long the windows
-are, and sums of integers never drift.
+What is pushed together is kept as one layer, an array a figure; the sums and the references of all tickers are arrays
+too. A layer that has become old enough leaves the sums, or becomes the references, as a whole: where all tickers tick
+together that is one subtraction of two arrays. Sums of integers never drift. Ticks of one push that have different
+times go each by its own: a layer that is old enough for some of them only is looked at tick by tick.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 
@@ -17,123 +19,185 @@ CHANGE_SECONDS = 60
 # A reference that is older than so many windows is none: the market was closed, halted or cut off.
 OLDEST_REFERENCE_WINDOWS = 2
 LONGEST_CHANGE_SECONDS = 3_600
-FIRST_CAPACITY = 64
+LONG_AGO = -(2**62)
+EVERYONE = slice(None)
+
+Places = np.ndarray | slice
+
+
+def places_of(indexes: np.ndarray, ticker_count: int) -> Places:
+    """`indexes`, or EVERYONE where they are all tickers in order: what a slice chooses is not copied."""
+    return EVERYONE if np.array_equal(indexes, every_index(ticker_count)) else indexes
+
+
+@lru_cache(4)
+def every_index(ticker_count: int) -> np.ndarray:
+    return np.arange(ticker_count)
+
+
+@dataclass(frozen=True, slots=True)
+class Layer:
+    """The ticks of one push: whose, when (an int where all are of one moment) and the prices in micros."""
+
+    where: Places
+    times: np.ndarray | int
+    prices: np.ndarray
+    first: int
+    last: int
+
+    @property
+    def is_whole(self) -> bool:
+        return isinstance(self.where, slice)
+
+    def until(self, moments: np.ndarray | int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """(whose, times, prices) of the ticks not after `moments`: one for each ticker, or the same for all."""
+        indexes = np.arange(len(self.prices)) if self.is_whole else self.where
+        times = np.broadcast_to(self.times, indexes.shape)
+        old = times <= (moments[indexes] if isinstance(moments, np.ndarray) else moments)
+        return indexes[old], times[old], self.prices[old]
+
+
+class Mark:
+    """How far the layers are older than a window, and of each ticker the last price there."""
+
+    def __init__(self, ticker_count: int, number: int):
+        self.number = number  # of the first layer that is not as old
+        self.times = np.full(ticker_count, LONG_AGO, dtype=np.int64)
+        self.prices = np.zeros(ticker_count, dtype=np.int64)
+
+    def pass_by(self, layer: Layer) -> None:
+        self.number += 1
+        self.times[layer.where] = layer.times
+        self.prices[layer.where] = layer.prices
 
 
 class Windows:
-    """The last prices of `ticker_count` tickers: of 300 seconds, or of two windows where a change needs more.
+    """The prices of `ticker_count` tickers: of 300 seconds, or of the longest window of a change.
 
-    All that it tells of a ticker is as of that ticker's latest tick: a change is against the
-    last price at or before its window (60 s) earlier, the mean is of the prices after 300 s earlier.
+    All that it tells of a ticker is as of its tick in the latest push, and of one that had none there as of the
+    earliest tick in it: a change is against the last price at or before its window (60 s) earlier, the mean is of the
+    prices after 300 s earlier.
     """
 
     def __init__(self, ticker_count: int, change_windows: Iterable[int] = ()):
-        # A row is a place in every ring: tickers that tick together stand side by side in memory.
-        self.times = np.zeros((FIRST_CAPACITY, ticker_count), dtype=np.int64)
-        self.prices = np.zeros((FIRST_CAPACITY, ticker_count), dtype=np.int64)
-        # Places are counted from the first tick ever; modulo the capacity they are rows of the ring.
-        self.heads = np.zeros(ticker_count, dtype=np.int64)
-        self.tails = np.zeros(ticker_count, dtype=np.int64)  # past what has left the mean's window
-        self.floors = np.zeros(ticker_count, dtype=np.int64)  # past what is kept no longer
-        self.marks: dict[int, np.ndarray] = {}  # by window, past what is old enough to be its reference
+        self.ticker_count = ticker_count
+        self.layers: dict[int, Layer] = {}  # by number, without gaps
+        self.floor = 0  # the number of the first layer that is kept
+        self.tail = 0  # of the first that is not wholly out of the mean's window
+        self.head = 0  # of the next
         self.sums = np.zeros(ticker_count, dtype=np.int64)
-        self.latest = np.full(ticker_count, np.iinfo(np.int64).min, dtype=np.int64)
-        self.keep_changes({CHANGE_SECONDS, *change_windows})
+        self.counts = np.zeros(ticker_count, dtype=np.int64)
+        self.whole = 0  # layers of all tickers, that `counts` has not
+        self.latest = np.full(ticker_count, LONG_AGO, dtype=np.int64)
+        self.newest = LONG_AGO
+        self.clock = LONG_AGO  # all is kept as of this moment; layers that are old enough only later are yet to go
+        self.marks: dict[int, Mark] = {}  # by window
+        self.keep_changes(change_windows)
 
     def keep_changes(self, windows: Iterable[int]) -> None:
         """From now on keeps what changes over `windows` (seconds) need; a new one is told once it has filled."""
         self.marks = {
-            seconds: self.marks[seconds] if seconds in self.marks else self.floors.copy()
+            seconds: self.marks.get(seconds) or Mark(self.ticker_count, self.floor)
             for seconds in sorted({CHANGE_SECONDS, *windows})
         }
-        self.kept_seconds = max(MEAN_SECONDS, OLDEST_REFERENCE_WINDOWS * max(self.marks))
+        self._age()
 
-    def push(self, indexes: np.ndarray, times: np.ndarray, prices: np.ndarray) -> None:
-        """Takes one tick of each ticker in `indexes`.
+    def push(self, where: Places, times: np.ndarray, prices: np.ndarray) -> None:
+        """Takes one tick of each ticker in `where`.
 
-        indexes   int64[k]   each at most once
+        where     int64[k]   each at most once, or EVERYONE
         times     int64[k]   milliseconds, not before the ticker's latest
-        prices    int64[k]   micros, 0 < price < MAX_PRICE
+        prices    int64[k]   micros, 0 < price < MAX_PRICE; kept, so not to be changed afterwards
+
+        A tick from before the earliest one of a push that went before counts as of that moment.
 
         Raises ValueError when a time goes back or a price is out of bounds.
         """
-        if len(prices) and not (prices.min() > 0 and prices.max() < MAX_PRICE):
+        if not len(prices):
+            return
+        if not (prices.min() > 0 and prices.max() < MAX_PRICE):
             raise ValueError(f"prices reach from {prices.min()} to {prices.max()}; they must be above 0, below 2**48")
-        if (times < self.latest[indexes]).any():
+        first, last = int(times.min()), int(times.max())
+        # Mostly nothing can be older, which saves a look at each.
+        if first < self.newest and (times < self.latest[where]).any():
             raise ValueError("a tick is older than the one before it")
-        self._drop(indexes, times - MEAN_SECONDS * 1000)
-        # A price of exactly that age may still be a reference.
-        self._move(self.floors, self.floors, indexes, times - self.kept_seconds * 1000 - 1)
-        self._make_room(indexes)
-        rows = self.heads[indexes] & (self.capacity - 1)
-        self.times[rows, indexes] = times
-        self.prices[rows, indexes] = prices
-        self.heads[indexes] += 1
-        self.sums[indexes] += prices
-        self.latest[indexes] = times
-        for seconds, marks in self.marks.items():
-            self._move(marks, self.floors, indexes, times - seconds * 1000)
+        self.latest[where] = times
+        if first < self.clock:
+            times, first, last = np.maximum(times, self.clock), self.clock, max(last, self.clock)
+        self._take(Layer(where, first if first == last else times, prices, first, last))
+        self._age()
 
-    @property
-    def capacity(self) -> int:
-        """A power of two."""
-        return self.times.shape[0]
-
-    def references(self, indexes: np.ndarray, window_seconds: int = CHANGE_SECONDS) -> np.ndarray:
+    def references(self, where: Places, window_seconds: int = CHANGE_SECONDS) -> np.ndarray:
         """int64[k]: the price that each latest price is compared with, in micros; 0 where there is none.
 
         window_seconds   one of those that `keep_changes` was told
         """
-        marks = self.marks[window_seconds][indexes]
-        rows = (marks - 1) & (self.capacity - 1)
-        oldest = self.latest[indexes] - OLDEST_REFERENCE_WINDOWS * window_seconds * 1000
-        known = (marks > self.floors[indexes]) & (self.times[rows, indexes] >= oldest)
-        return np.where(known, self.prices[rows, indexes], 0)
+        mark, span = self.marks[window_seconds], window_seconds * 1000
+        moments, times, prices = self._moments(), mark.times, mark.prices
+        for layer in self._leaving(mark.number, self.newest - span):
+            if prices is mark.prices:
+                times, prices = times.copy(), prices.copy()
+            indexes, old_times, old_prices = layer.until(moments - span)
+            times[indexes], prices[indexes] = old_times, old_prices
+        oldest = (moments[where] if isinstance(moments, np.ndarray) else moments) - OLDEST_REFERENCE_WINDOWS * span
+        known = times[where] >= oldest
+        return prices[where] if known.all() else np.where(known, prices[where], 0)
 
-    def sums_and_counts(self, indexes: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """int64[k] sums in micros and int64[k] counts of the prices in each mean's window."""
-        return self.sums[indexes], self.heads[indexes] - self.tails[indexes]
+    def sums_and_counts(self, where: Places, now: int | None = None) -> tuple[np.ndarray, np.ndarray]:
+        """int64[k] sums in micros and int64[k] counts of the prices in each mean's window, or in that until `now`."""
+        span, sums, counts = MEAN_SECONDS * 1000, self.sums.copy(), self.counts + self.whole
+        moments, newest = (self._moments(), self.newest) if now is None else (now, now)
+        for layer in self._leaving(self.tail, newest - span):
+            indexes, _, prices = layer.until(moments - span)
+            sums[indexes] -= prices
+            counts[indexes] -= 1
+        return sums[where], counts[where]
 
-    def drop_before(self, now: int) -> None:
-        """Lets leave what is older than the mean's window at `now`, also where no tick came since."""
-        self._drop(np.arange(len(self.heads)), np.full(len(self.heads), now - MEAN_SECONDS * 1000))
+    def _moments(self) -> np.ndarray | int:
+        """As of when each ticker is told; a number where all are as of one moment."""
+        layer = self.layers.get(self.head - 1)
+        if layer is None or layer.first == layer.last:
+            return self.clock
+        moments = np.full(self.ticker_count, self.clock)
+        moments[layer.where] = layer.times
+        return moments
 
-    def _drop(self, indexes: np.ndarray, until: np.ndarray) -> None:
-        """Takes out of the sums what is at or before `until`."""
-        while True:
-            leaving = self._at_or_before(self.tails[indexes], indexes, until)
-            if not leaving.any():
-                return
-            indexes, until = indexes[leaving], until[leaving]
-            self.sums[indexes] -= self.prices[self.tails[indexes] & (self.capacity - 1), indexes]
-            self.tails[indexes] += 1
+    def _leaving(self, number: int, until: int) -> Iterator[Layer]:
+        """The layers from `number` on that have a tick at or before `until`."""
+        while number < self.head and self.layers[number].first <= until:
+            yield self.layers[number]
+            number += 1
 
-    def _move(self, marks: np.ndarray, floors: np.ndarray, indexes: np.ndarray, until: np.ndarray) -> None:
-        """Moves `marks` past what is at or before `until`."""
-        # A mark that the floor has passed points to nothing; it goes on from the floor.
-        marks[indexes] = np.maximum(marks[indexes], floors[indexes])
-        while True:
-            old = self._at_or_before(marks[indexes], indexes, until)
-            if not old.any():
-                return
-            indexes, until = indexes[old], until[old]
-            marks[indexes] += 1
+    def _take(self, layer: Layer) -> None:
+        self.layers[self.head] = layer
+        self.head += 1
+        self.clock, self.newest = layer.first, max(self.newest, layer.last)
+        if layer.is_whole:
+            self.sums += layer.prices
+            self.whole += 1
+        else:
+            self.sums[layer.where] += layer.prices
+            self.counts[layer.where] += 1
 
-    def _at_or_before(self, places: np.ndarray, indexes: np.ndarray, until: np.ndarray) -> np.ndarray:
-        rows = places & (self.capacity - 1)
-        return (places < self.heads[indexes]) & (self.times[rows, indexes] <= until)
+    def _drop(self, layer: Layer) -> None:
+        self.tail += 1
+        if layer.is_whole:
+            self.sums -= layer.prices
+            self.whole -= 1
+        else:
+            self.sums[layer.where] -= layer.prices
+            self.counts[layer.where] -= 1
 
-    def _make_room(self, indexes: np.ndarray) -> None:
-        """Doubles the rings when one of them is full."""
-        if not len(indexes) or (self.heads[indexes] - self.floors[indexes]).max() < self.capacity:
-            return
-        old, tickers = self.capacity, np.arange(len(self.heads))
-        places = self.floors + np.arange(old)[:, None]
-        for name in ("times", "prices"):
-            ring = getattr(self, name)
-            wider = np.zeros((old * 2, len(self.heads)), dtype=np.int64)
-            wider[places % (old * 2), tickers] = ring[places % old, tickers]
-            setattr(self, name, wider)
+    def _age(self) -> None:
+        """Lets go what is wholly old enough at the clock."""
+        while (layer := self.layers.get(self.tail)) and layer.last <= self.clock - MEAN_SECONDS * 1000:
+            self._drop(layer)
+        for seconds, mark in self.marks.items():
+            while (layer := self.layers.get(mark.number)) and layer.last <= self.clock - seconds * 1000:
+                mark.pass_by(layer)
+        while self.floor < min(self.tail, *(mark.number for mark in self.marks.values())):
+            del self.layers[self.floor]
+            self.floor += 1
 
 
 def change_percentages(prices: np.ndarray, references: np.ndarray) -> np.ndarray:

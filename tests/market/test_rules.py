@@ -1,5 +1,6 @@
 """When rules fire, once a breach, and when they are armed again; the +2 % of the seed word by word."""
 
+from dataclasses import replace
 from fractions import Fraction
 
 import numpy as np
@@ -8,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from market.rules import FRESH, NEVER, Rule, Watch, seed_rule
+from market.windows import places_of
 
 pytestmark = pytest.mark.pure
 
@@ -98,6 +100,34 @@ def test_a_restored_watch_goes_on_as_if_it_had_never_stopped(steps, cut):
         price, reference = 10**6 + (ppm or 0), 0 if ppm is None else 10**6
         results.append((tick(kept, now, price, reference), tick(restored, now, price, reference)))
     assert all(first == second for first, second in results)
+
+
+LEVELS = st.sampled_from([0, 15_000, 19_000, 20_000, 20_001, 30_000])
+KINDS = [
+    seed_rule("ABC", "rule"),
+    Rule("rule", "percent_change", (0, 1, 2), threshold=-150, cooldown_ms=90_000),
+    Rule("rule", "price_above", (0, 2), threshold=1_019_999),
+    Rule("rule", "price_below", (0, 1, 2), threshold=1_000_001, cooldown_ms=7),
+]
+
+
+@given(st.sampled_from(KINDS), st.lists(st.lists(st.none() | LEVELS, min_size=3, max_size=3), max_size=30))
+def test_a_rule_over_many_tickers_is_as_many_rules_of_one(rule, flushes):
+    watch = Watch([rule], "ABC", ARMED)
+    alone = {place: watching(replace(rule, places=(0,))) for place in rule.places}
+    for number, levels in enumerate(flushes):
+        came, now = [place for place in range(3) if levels[place] is not None], number * 25_000
+        prices = np.array([10**6 + levels[place] for place in came], dtype=np.int64)
+        # An old price of 0 is one that is not known.
+        old = np.array([(number + place) % 4 and 10**6 for place in came], dtype=np.int64)
+        where = places_of(np.array(came, dtype=np.int64), 3)
+        hits = watch.check(where, np.full(len(came), now), prices, lambda seconds, old=old: old)
+        due = [
+            place
+            for place, price, reference in zip(came, prices, old, strict=True)
+            if place in alone and tick(alone[place], now, int(price), int(reference))
+        ]
+        assert [hit.place for hit in hits] == due
 
 
 def test_what_waits_is_told_by_rule_and_ticker():

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from market.windows import Windows, change_percentages, means, round_half_even
+from market.windows import EVERYONE, Windows, change_percentages, means, places_of, round_half_even
 
 pytestmark = pytest.mark.pure
 
@@ -54,23 +54,77 @@ def test_the_mean_is_of_all_prices_of_the_last_three_hundred_seconds(steps):
         assert means(sums, counts) == [round(Fraction(sum(window), len(window)))]
 
 
-@given(st.lists(st.tuples(st.integers(0, 3), st.integers(0, 90_000), st.integers(1, 10**9)), max_size=80))
-def test_tickers_do_not_touch_each_other(steps):
-    together, alone, now = Windows(4), [Windows(1) for _ in range(4)], 0
-    for ticker, gap, price in steps:
+# A push: how long after the one before it begins, and how long after that each ticker's tick is; None is none.
+LATER = st.sampled_from([0, 1, 499, 500, 59_999, 60_000, 61_000, 299_999, 300_000]) | st.integers(0, 130_000)
+PUSHES = st.lists(st.tuples(LATER, st.lists(st.none() | LATER, min_size=3, max_size=3), st.booleans()), max_size=40)
+
+
+@given(PUSHES)
+def test_each_ticker_goes_by_its_own_ticks_whatever_comes_with_them(pushes):
+    windows, ticks, now, number = Windows(3), [[], [], []], 0, 0
+    for gap, delays, is_even in pushes:
+        begins = now + gap
+        came = [place for place, delay in enumerate(delays) if delay is not None]
+        for place in came:
+            number += 1
+            ticks[place].append((begins + (0 if is_even else delays[place]), number))
+        if not came:
+            continue
+        where = places_of(np.array(came), 3)
+        windows.push(where, *(np.array([ticks[place][-1][column] for place in came]) for column in (0, 1)))
+        now = max(ticks[place][-1][0] for place in came)
+        windowed = [[price for then, price in ticks[place] if then > ticks[place][-1][0] - 300_000] for place in came]
+        sums, counts = windows.sums_and_counts(where)
+        assert (sums.tolist(), counts.tolist()) == ([sum(each) for each in windowed], [len(each) for each in windowed])
+        assert windows.references(where).tolist() == [reference_by_force(ticks[place]) for place in came]
+
+
+@given(st.lists(st.tuples(GAPS, st.integers(0, 90_000)), min_size=1, max_size=40), st.integers(0, 400_000))
+def test_the_mean_can_be_told_of_any_later_moment(steps, later):
+    windows, now, ticks = Windows(2), 0, []
+    for gap, delay in steps:
         now += gap
-        push(together, now, price, ticker)
-        push(alone[ticker], now, price)
-    every = np.arange(4)
-    assert together.references(every).tolist() == [windows.references(ONE)[0] for windows in alone]
-    assert together.sums_and_counts(every)[0].tolist() == [windows.sums_and_counts(ONE)[0][0] for windows in alone]
+        windows.push(np.array([0, 1]), np.array([now, now + delay]), np.array([7, 9]))
+        ticks.append((now, now + delay))
+        now += delay
+    until = now + later - 300_000
+    counts = [sum(each[place] > until for each in ticks) for place in (0, 1)]
+    assert [one.tolist() for one in windows.sums_and_counts(EVERYONE, now + later)] == [
+        [7 * counts[0], 9 * counts[1]],
+        counts,
+    ]
 
 
-def test_the_rings_grow_with_what_is_in_the_window():
+def test_a_late_tick_counts_as_of_the_push_before_it():
     windows = Windows(2)
-    for step in range(1_000):
-        windows.push(np.array([0, 1]), np.array([step * 100, step * 100]), np.array([step + 1, 7]))
-    assert windows.sums_and_counts(np.arange(2))[0].tolist() == [sum(range(1, 1_001)), 7_000]
+    push(windows, 60_000, 100, ticker=0)
+    push(windows, 59_000, 200, ticker=1)
+    push(windows, 119_999, 300, ticker=1)
+    assert windows.references(np.array([1]))[0] == 0
+    push(windows, 120_000, 400, ticker=1)
+    assert windows.references(np.array([1]))[0] == 200
+
+
+def test_what_no_window_needs_is_kept_no_longer():
+    windows = Windows(1, [400])
+    for second in range(1_000):
+        push(windows, second * 1000, 5)
+    assert len(windows.layers) == 400
+    windows.keep_changes([])
+    assert len(windows.layers) == 300
+
+
+def test_a_new_change_is_told_from_what_is_kept():
+    windows = Windows(1)
+    for second in range(100):
+        push(windows, second * 1000, second + 1)
+    windows.keep_changes([10, 200])
+    assert [windows.references(ONE, seconds)[0] for seconds in (10, 60, 200)] == [90, 40, 0]
+
+
+def test_all_in_order_are_everyone_and_others_are_not():
+    assert places_of(np.array([0, 1, 2]), 3) == EVERYONE
+    assert [places_of(np.array(some), 3).tolist() for some in ([0, 2, 1], [0, 1], [])] == [[0, 2, 1], [0, 1], []]
 
 
 def test_a_reference_of_exactly_one_hundred_and_twenty_seconds_counts_and_an_older_one_does_not():
@@ -84,10 +138,7 @@ def test_a_reference_of_exactly_one_hundred_and_twenty_seconds_counts_and_an_old
 def test_prices_leave_the_mean_with_time_alone():
     windows = Windows(1)
     push(windows, 0, 100)
-    windows.drop_before(299_999)
-    assert means(*windows.sums_and_counts(ONE)) == [100]
-    windows.drop_before(300_000)
-    assert means(*windows.sums_and_counts(ONE)) == [None]
+    assert [means(*windows.sums_and_counts(ONE, now)) for now in (299_999, 300_000)] == [[100], [None]]
 
 
 @pytest.mark.parametrize("price", [0, -1, 2**48])
