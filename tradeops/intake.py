@@ -102,8 +102,10 @@ class Intake:
         close_old_connections()
         for asked in group:
             asked.order = order_in(asked.request)
-        self.writer.put([asked for asked in group if asked.order is not None])
-        self.tell([asked for asked in group if asked.order is None])
+        if ordered := [asked for asked in group if asked.order is not None]:
+            self.writer.put(ordered)
+        if left := [asked for asked in group if asked.order is None]:
+            self.tell(left)
 
     def write(self, group: list["Asked"]) -> None:
         write_together([(asked.request, asked.order) for asked in group])

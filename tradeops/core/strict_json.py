@@ -3,6 +3,7 @@
 import json
 import re
 from decimal import Decimal, InvalidOperation
+from functools import cache
 
 import orjson
 from rest_framework import exceptions
@@ -32,9 +33,7 @@ def parse_json(body: bytes, parse_number=Decimal):
         raise exceptions.ParseError(f"The JSON is nested deeper than {MAX_DEPTH} levels.")
     try:
         text = body.decode("utf-8")
-        value = json.loads(
-            text, parse_float=parse_number, parse_constant=refuse_constant, object_pairs_hook=unique_keys
-        )
+        value = decoder(parse_number).decode(text)
     except UnicodeDecodeError as error:
         raise exceptions.ParseError("The body is not UTF-8 text.") from error
     except (ValueError, InvalidOperation, RecursionError) as error:
@@ -44,6 +43,11 @@ def parse_json(body: bytes, parse_number=Decimal):
     if "\\u" in text:
         check_text(value)
     return value
+
+
+@cache
+def decoder(parse_number) -> json.JSONDecoder:
+    return json.JSONDecoder(parse_float=parse_number, parse_constant=refuse_constant, object_pairs_hook=unique_keys)
 
 
 def write_json(value) -> bytes:
