@@ -18,6 +18,7 @@ from django.utils import timezone
 
 from trades.booking.group_commit import OUTAGES
 from trades.booking.orders import Order, book_orders
+from trades.folding.moving_on import KeptStandings
 from trades.quick.booking import book_quickly, booked, order_of
 from trades.quick.listing import ask_page
 from trades.quick.signing import VARY, Answer, leave_to_view
@@ -33,6 +34,7 @@ BOOKINGS = {"/trades/", "/trades"}
 PAGES = dict.fromkeys(BOOKINGS, ask_page) | {"/trades/stats": ask_statistics, "/trades/stats/": ask_statistics}
 # What a middleware, and no short way, looks at.
 FOR_MIDDLEWARE = ("HTTP_ORIGIN", "HTTP_COOKIE")
+kept_standings = KeptStandings()  # of the one thread that writes
 OWN_HEADERS = ("Content-Type", "Content-Length", "X-Request-ID")
 
 
@@ -101,7 +103,7 @@ def write_together(asked: list[tuple[HttpRequest, Order]]) -> None:
     close_old_connections()
     failure = None
     try:
-        book_orders([order for _, order in asked])
+        book_orders([order for _, order in asked], kept_standings)
     except OUTAGES as outage:
         failure = outage
     except Exception:

@@ -20,7 +20,7 @@ from tradeops.core.bulk import as_one, insert_rows, together, update_rows
 from tradeops.core.events.services import record_events, take_numbers, user_stream
 
 from ..chain import links
-from ..folding.moving_on import Place, Standing, ask_positions, read_standings, save_standings
+from ..folding.moving_on import KeptStandings, Place, Standing, ask_positions, read_standings, save_standings
 from ..frames import position_frame, trade_frame
 from ..models import Account, KeptAnswer, LedgerEntry, Position, Trade
 from . import acts
@@ -46,13 +46,18 @@ class Order:
         return (self.trade.account_id, self.act.key) if self.act.key else None
 
 
-def book_orders(orders: list[Order]) -> None:
-    """Books `orders` in one transaction and says in each what became of it."""
+def book_orders(orders: list[Order], kept: KeptStandings | None = None) -> None:
+    """Books `orders` in one transaction and says in each what became of it.
+
+    `kept` is where the writer, if it books again and again, keeps where the accounts stand.
+    """
+    kept = KeptStandings() if kept is None else kept
     left = with_keys_once(orders)
     while left:
+        group = Group(left, kept)
         try:
-            with transaction.atomic():
-                booked = Group(left).book()
+            with kept.or_forgotten(), transaction.atomic():
+                group.book()
         except IntegrityError:
             # Nothing was written. Those whose key is new are tried again without the others.
             used = used_keys(left)
@@ -60,7 +65,8 @@ def book_orders(orders: list[Order]) -> None:
                 raise
             left = [order for order in left if order.key not in used]
         else:
-            for order in booked:
+            kept.keep(group.moved())
+            for order in group.booked:
                 order.is_booked = True
             return
 
@@ -87,28 +93,29 @@ class Group:
     """Orders on their way into the book, within a transaction."""
 
     orders: list[Order]
+    kept: KeptStandings = field(default_factory=KeptStandings)
     accounts: dict[int, Account] = field(default_factory=dict)
     standings: dict[Place, Standing] = field(default_factory=dict)
     booked: list[Order] = field(default_factory=list)
 
-    def book(self) -> list[Order]:
-        """Books what can be, and returns it."""
+    def book(self) -> None:
+        """Books what can be."""
         trades = [order.trade for order in self.orders]
         tickers = {trade.ticker for trade in trades}
         with together():
             accounts = acts.ask_locked({trade.account_id for trade in trades})  # first: the rest is as it then stands
             known = Instrument.objects.ask_known(tickers)
-            positions = ask_positions(trades)
+            places = {(trade.account_id, trade.ticker) for trade in trades}
+            positions = ask_positions(place for place in places if not self.kept.has(place))
             identities = acts.ask_identities(len(trades))
             self.accounts = accounts()
         Instrument.objects.ensure(sorted(tickers - known()))
         self.settle_times()
-        self.standings = read_standings(self.accounts, trades, positions())
+        self.standings = read_standings(self.accounts, trades, positions(), self.kept)
         for order, numbers in zip(self.orders, identities(), strict=True):
             self.take(order, *numbers)
         self.let_repeats_pass()
         self.save()
-        return self.booked
 
     def settle_times(self) -> None:
         """Has what is executed now executed now. What came out of order on its way here is not late for that."""
@@ -146,9 +153,12 @@ class Group:
             if order.key in used:
                 order.refusal = None
 
+    def moved(self) -> list[Standing]:
+        return [standing for standing in self.standings.values() if standing.is_moved]
+
     def save(self) -> None:
         trades = [order.trade for order in self.booked]
-        moved = [standing for standing in self.standings.values() if standing.is_moved]
+        moved = self.moved()
         owners = [row.account.owner_id for row in (*trades, *(standing.position for standing in moved))]
         numbers = take_numbers(Counter(map(user_stream, owners)))
         with as_one():

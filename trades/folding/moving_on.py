@@ -1,10 +1,12 @@
 """Where an account stands in a ticker while trades are booked on it: read once, moved on fill by fill, saved once.
 
-Only for trades that come after all else that happened there; any other refolds (see derived.py).
+Only for trades that come after all else that happened there; any other refolds (see derived.py). Who alone books
+for many may keep where they stood (`KeptStandings`), and reads it again only where others have written since.
 """
 
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, date
 from operator import attrgetter
@@ -31,6 +33,7 @@ POSITION = tuple(
 )
 of_realization, of_tally, of_position = attrgetter(*REALIZATION), attrgetter(*TALLIED), attrgetter(*PLACE, *POSITION)
 of_lot = attrgetter(*LOT)
+MOST_KEPT, MOST_LOTS_KEPT = 5000, 200  # places, and lots of one
 
 
 @dataclass
@@ -44,6 +47,7 @@ class Standing:
     lots_before: dict[int, ledger.Lot] = field(default_factory=dict)
     realizations: list[ledger.Realization] = field(default_factory=list)
     round_trips: list[ledger.RoundTrip] = field(default_factory=list)
+    has_lots: bool = False  # whether all that were open before have been read
     is_moved: bool = False
 
     @property
@@ -77,6 +81,63 @@ class Standing:
         derived.fill_position(self.position, self.holding, self.tally, last)
         return self.position
 
+    def give_lots(self, lots: list[ledger.Lot]) -> None:
+        self.lots_before = {lot.opened_by: lot for lot in lots}
+        self.holding = derived.holding_of(self.position, lots)
+        self.has_lots = True
+
+    def rest(self) -> None:
+        """Begins anew from where what was saved has left it."""
+        self.lots_before = {lot.opened_by: lot for lot in self.holding.lots}
+        last_day = self.position.last_at.astimezone(UTC).date()
+        self.days = {day: tally for day, tally in self.days.items() if day == last_day}
+        self.realizations, self.round_trips, self.is_moved = [], [], False
+
+
+class KeptStandings:
+    """Where accounts stood after what one writer booked last, for that writer, in its one thread.
+
+    Whatever is written in an account moves the head of its chain. So an account whose head, read under its lock, is
+    the one that was left there still stands where it stood.
+    """
+
+    def __init__(self):
+        self.books: dict[int, tuple[str, dict[str, Standing]]] = {}  # of an account: its head, and by ticker
+
+    def has(self, place: Place) -> bool:
+        account_id, ticker = place
+        return account_id in self.books and ticker in self.books[account_id][1]
+
+    def of(self, account: Account) -> dict[str, Standing]:
+        """Those of an account, which must be locked; none where others have written since."""
+        head, standings = self.books.get(account.pk, ("", {}))
+        if head == account.last_digest:
+            return standings
+        self.books.pop(account.pk, None)
+        return {}
+
+    @contextmanager
+    def or_forgotten(self) -> Iterator[None]:
+        """Around a transaction: where it fails, nobody knows where anything stands."""
+        try:
+            yield
+        except BaseException:
+            self.books.clear()
+            raise
+
+    def keep(self, standings: Iterable[Standing]) -> None:
+        """Keeps those that were moved and saved."""
+        if sum(len(by_ticker) for _, by_ticker in self.books.values()) > MOST_KEPT:
+            self.books.clear()
+        for standing in standings:
+            account, ticker = standing.position.account, standing.position.ticker
+            by_ticker = self.books.get(account.pk, ("", {}))[1]
+            by_ticker.pop(ticker, None)
+            if len(standing.holding.lots) <= MOST_LOTS_KEPT:
+                standing.rest()
+                by_ticker[ticker] = standing
+            self.books[account.pk] = (account.last_digest, by_ticker)
+
 
 def day_of(trade: Trade) -> date:
     return trade.executed_at.astimezone(UTC).date()
@@ -85,36 +146,61 @@ def day_of(trade: Trade) -> date:
 # Reading -------------------------------------------------------------------------------------
 
 
-def ask_positions(trades: list[Trade]) -> AskedRows:
-    """The positions that `trades` move, where there are any yet: asked for now, and there when it is called."""
-    places = {(trade.account_id, trade.instrument_id) for trade in trades}
+def ask_positions(places: Iterable[Place]) -> AskedRows:
+    """The positions of `places`, where there are any yet: asked for now, and there when it is called."""
     return ask_rows_at(Position, PLACE, places, (*PLACE, *POSITION))
 
 
-def read_standings(accounts: dict[int, Account], trades: list[Trade], positions: Rows) -> dict[Place, Standing]:
-    """Where the accounts, which must be locked, stand in the tickers of `trades`."""
+def read_standings(
+    accounts: dict[int, Account], trades: list[Trade], positions: Rows, kept: KeptStandings
+) -> dict[Place, Standing]:
+    """Where the accounts, which must be locked, stand in the tickers of `trades`.
+
+    `positions` are those of the places that are not kept.
+    """
     by_place: dict[Place, list[Trade]] = defaultdict(list)
     for trade in trades:
         by_place[trade.account_id, trade.instrument_id].append(trade)
-    known = {row[:2]: Position.from_db(connection.alias, (*PLACE, *POSITION), row) for row in positions}
+    left = [place for place in by_place if kept.has(place)]
+    still = {account_id: kept.of(accounts[account_id]) for account_id, _ in by_place}
+    stale = [place for place in left if place[1] not in still[place[0]]]
+    rows = [*positions, *ask_positions(stale)()]
+    known = {row[:2]: Position.from_db(connection.alias, (*PLACE, *POSITION), row) for row in rows}
     standings = {}
     for account_id, ticker in by_place:
-        position = known.get((account_id, ticker)) or Position(instrument_id=ticker)
-        position.account = accounts[account_id]
-        standings[account_id, ticker] = Standing(position)
+        standing = still[account_id].get(ticker)
+        if standing is None:
+            standing = standing_at(
+                accounts[account_id], known.get((account_id, ticker)) or Position(instrument_id=ticker)
+            )
+        standing.position.account = accounts[account_id]
+        standings[account_id, ticker] = standing
+    complete(standings, by_place)
+    return standings
+
+
+def standing_at(account: Account, position: Position) -> Standing:
+    """Where a position stands, without its lots."""
+    position.account = account
+    return Standing(position, derived.holding_of(position, []), position.tally)
+
+
+def complete(standings: dict[Place, Standing], by_place: dict[Place, list[Trade]]) -> None:
+    """Reads what of the days, and of the lots, the trades will move."""
     days = {(*place, day_of(trade)) for place, some in by_place.items() for trade in some}
+    unread = [
+        place for place, one in standings.items() if not one.has_lots and touches_lots(one.position, by_place[place])
+    ]
     with together():
-        totals = ask_rows_at(DayTotal, (*PLACE, "day"), days, (*PLACE, "day", *TALLIED))
-        lots = read_lots(
-            place for place, standing in standings.items() if touches_lots(standing.position, by_place[place])
-        )
+        totals = ask_rows_at(
+            DayTotal, (*PLACE, "day"), [one for one in days if one[2] not in standings[one[:2]].days],
+            (*PLACE, "day", *TALLIED),
+        )  # fmt: skip
+        lots = read_lots(unread)
         for row in totals():
             standings[row[:2]].days[row[2]] = Tally(*row[3:])
-    for place, standing in standings.items():
-        standing.lots_before = {lot.opened_by: lot for lot in lots[place]}
-        standing.holding = derived.holding_of(standing.position, lots[place])
-        standing.tally = standing.position.tally
-    return standings
+    for place in unread:
+        standings[place].give_lots(lots[place])
 
 
 def holding_before(position: Position, trade: Trade) -> Holding:
@@ -132,6 +218,10 @@ def read_lots(places: Iterable[Place]) -> dict[Place, list[ledger.Lot]]:
     for some in lots.values():
         some.sort(key=lambda lot: (lot.opened_at, lot.opened_by))
     return lots
+
+
+def is_lacking_lots(standing: Standing, trades: list[Trade]) -> bool:
+    return not standing.has_lots and touches_lots(standing.position, trades)
 
 
 def touches_lots(position: Position, trades: list[Trade]) -> bool:

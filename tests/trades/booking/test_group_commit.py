@@ -3,11 +3,12 @@
 import random
 import threading
 from collections import Counter
+from datetime import timedelta
 from decimal import Decimal
 
 import pytest
 from django.core.exceptions import PermissionDenied
-from django.db import IntegrityError, OperationalError
+from django.db import IntegrityError, OperationalError, transaction
 
 from tests.factories import book, make_account, make_user
 from tests.trades.conftest import at
@@ -17,9 +18,11 @@ from trades.booking.acts import Act
 from trades.booking.group_commit import Line
 from trades.booking.orders import Group, Order, book_orders
 from trades.chain import verification
-from trades.folding.moving_on import Standing
+from trades.folding import moving_on
+from trades.folding.moving_on import KeptStandings, Standing
+from trades.ledger import Method
 from trades.models import Account, DayTotal, EntryKind, LedgerEntry, Lot, Position, Realization, RoundTrip, Trade
-from trades.services import ASKED_OF_TRADE, asked, book_trade
+from trades.services import ASKED_OF_TRADE, asked, book_trade, correct_version, void_version
 
 
 def unsaved(account, side="BUY", quantity="100", price="150.25", ticker="AAPL", key=None, executed_at=None) -> Trade:
@@ -163,6 +166,64 @@ def test_a_group_leaves_what_booking_one_by_one_leaves(alice, bob, method):
         assert all(one.is_booked for one in orders)
     assert facts(singly) == facts(together)
     assert list(verification.differences()) == []
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize("method", list(Method))
+def test_a_writer_that_keeps_where_accounts_stand_leaves_what_one_that_reads_each_time_leaves(alice, bob, method):
+    """Between its groups others book too, late and in time, correct and void; and a group is taken back."""
+    chance, kept = random.Random(5), KeptStandings()
+    read, remembered = (make_account(user, pnl_method=method) for user in (alice, bob))
+    for round_ in range(30):
+        plan = [
+            (chance.choice(("BUY", "SELL")), str(chance.randint(1, 9)), str(chance.randint(1, 99)), chance.choice("AB"))
+            for _ in range(chance.randint(1, 4))
+        ]
+        day, act, moved = round_ // 10, chance.choice(("", "late", "correct", "void", "fail")), chance.randint(1, 9)
+        for account, keeping in ((read, KeptStandings()), (remembered, kept)):
+            orders = [
+                order(account, *one, executed_at=at(round_ * 10 + place) + timedelta(days=day))
+                for place, one in enumerate(plan)
+            ]
+            if act == "fail":
+                with pytest.raises(ZeroDivisionError), kept.or_forgotten(), transaction.atomic():
+                    book_orders(orders, keeping)
+                    raise ZeroDivisionError
+            book_orders(orders, keeping)
+            assert all(one.is_booked for one in orders)
+            disturb(account, act, moved)
+    assert facts(read) == facts(remembered)
+    assert list(verification.differences()) == []
+
+
+def disturb(account, act: str, number: int) -> None:
+    """Another's act in the account."""
+    trade = Trade.objects.current().filter(account=account).order_by("executed_at", "trade_id")[0]
+    if act == "late":
+        book(account, "SELL", "2", str(number), ticker="A", executed_at=trade.executed_at)
+    elif act == "correct":
+        correct_version(trade, {"price": Decimal(number)}, actor=account.owner)
+    elif act == "void":
+        void_version(trade, actor=account.owner, reason="Not ours.")
+
+
+@pytest.mark.django_db
+def test_what_is_kept_is_not_read_again_unless_others_have_written(account, monkeypatch):
+    kept, read, ask = KeptStandings(), [], moving_on.ask_rows_at
+
+    def noted(model, key, values, *more):
+        values = list(values)
+        read.extend([model] * len(values))
+        return ask(model, key, values, *more)
+
+    monkeypatch.setattr(moving_on, "ask_rows_at", noted)
+    for place in range(3):
+        book_orders([order(account, executed_at=at(place))], kept)
+    assert read == [Position, DayTotal]
+    book(account, executed_at=at(4))
+    read.clear()
+    book_orders([order(account, executed_at=at(5))], kept)
+    assert read == [Position, DayTotal]
 
 
 @pytest.mark.django_db
