@@ -1,12 +1,16 @@
 """A whole desk for a test: `manage.py up` as a process, with state, database and ports of its own."""
 
+import atexit
 import contextlib
 import itertools
 import os
+import shutil
 import signal
 import subprocess
 import sys
+import tempfile
 import uuid
+from functools import cache
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -16,6 +20,7 @@ import requests
 from tests.worlds import OUTSIDE_SETTINGS, environment_of, free_port, make_bucket, stop, wait_for_port, wait_for_silence
 
 ROOT = Path(__file__).resolve().parent.parent
+SQLITE_NAME = "tradeops.sqlite3"
 # Numbers below 8 are the suite's own; of the rest each desk takes the next, so that two that run do not meet.
 REDIS_NUMBERS = itertools.count(8)
 
@@ -25,14 +30,15 @@ class Desk:
 
     def __init__(
         self, folder: Path, *arguments: str, demo: bool = True, command: str = "up", world: dict | None = None,
-        **settings: str,
+        fresh: bool = False, **settings: str,
     ):  # fmt: skip
-        """`world` are settings to share with other processes; None is a world of its own."""
+        """`world` are settings to share with other processes; None is a world of its own, its database empty
+        where it is `fresh`, and else migrated."""
         self.folder, self.port = folder, free_port()
         self.url = f"http://127.0.0.1:{self.port}"
         self.log = folder / "desk.log"
         self.arguments = [command, *(["--demo"] if demo else []), *arguments]
-        own = world_of_its_own() if world is None else world
+        own = world_of_its_own(folder / "var", prepared=not fresh) if world is None else world
         own |= {"PORT": str(self.port), "TRADEOPS_DEMO": "1" if demo else ""} | settings
         self.environment = environment_of(own, folder / "var")
         self.process: subprocess.Popen | None = None
@@ -91,13 +97,19 @@ def family_of(pid: int) -> list[int]:
     return [pid, *(one for child in children for one in family_of(int(child)))]
 
 
-def world_of_its_own() -> dict[str, str]:
-    """This run's world with a fresh database, Redis number and bucket, so that desks do not meet."""
+def world_of_its_own(var: Path, *, prepared: bool = True) -> dict[str, str]:
+    """This run's world with a database, Redis number and bucket of its own, so that desks do not meet.
+
+    `var` is its state folder. A `prepared` database is a copy of a migrated one: migrating is most of a first start.
+    """
     world = {name: os.environ.get(name, "") for name in OUTSIDE_SETTINGS}
     name = f"desk_{uuid.uuid4().hex[:12]}"
     if world["DB_HOST"]:
-        make_own_database(world, name)
+        make_own_database(world, name, prepared_database() if prepared else "template1")
         world["DB_NAME"] = name
+    elif prepared:
+        var.mkdir(parents=True, exist_ok=True)
+        shutil.copy(prepared_database(), var / SQLITE_NAME)
     if world["REDIS_URL"]:
         world["REDIS_URL"] = urlsplit(world["REDIS_URL"])._replace(path=f"/{next(REDIS_NUMBERS)}").geturl()
     if world["S3_BUCKET_NAME"]:
@@ -106,7 +118,18 @@ def world_of_its_own() -> dict[str, str]:
     return world
 
 
-def make_own_database(world: dict[str, str], name: str) -> None:
+@cache
+def prepared_database() -> Path | str:
+    """The database that the others are copies of, as `migrate` leaves it: its name on PostgreSQL, else its file."""
+    folder = Path(tempfile.mkdtemp(prefix="tradeops-prepared-"))
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    world = world_of_its_own(folder, prepared=False)
+    command = [sys.executable, "manage.py", "migrate", "--verbosity", "0"]
+    subprocess.run(command, env=environment_of(world, folder), check=True, cwd=ROOT, stdin=subprocess.DEVNULL)
+    return world["DB_NAME"] or folder / SQLITE_NAME
+
+
+def make_own_database(world: dict[str, str], name: str, template: str) -> None:
     address = f"host={world['DB_HOST']} port={world['DB_PORT']} user={world['DB_USER']} dbname={world['DB_NAME']}"
     with contextlib.closing(psycopg.connect(address, password=world["DB_PASSWORD"], autocommit=True)) as connection:
-        connection.execute(f"create database {name}")
+        connection.execute(f"create database {name} template {template}")

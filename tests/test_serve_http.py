@@ -25,7 +25,6 @@ print(make_token(User.objects.create_user("thea"), name="test", scope="trade")[1
 @pytest.fixture(scope="module")
 def served(tmp_path_factory):
     desk = Desk(tmp_path_factory.mktemp("threads"), demo=False, command="serve_http")
-    desk.manage("migrate")
     desk.token = desk.manage("shell", "--no-imports", "-c", MAKE_TOKEN).stdout.strip()
     with desk:
         yield desk

@@ -57,7 +57,7 @@ def test_ctrl_c_stops_it_also_where_a_script_started_it_with_an_ampersand(tmp_pa
 
 
 def test_the_feed_alone_prepares_a_fresh_database(tmp_path):
-    environment = Desk(tmp_path).environment | {"PYTHONUNBUFFERED": "1"}
+    environment = Desk(tmp_path, fresh=True).environment | {"PYTHONUNBUFFERED": "1"}
     command = [sys.executable, "manage.py", "feed", "--console"]
     with subprocess.Popen(command, cwd=ROOT, env=environment, stdout=subprocess.PIPE, text=True) as feed:
         assert feed.stdout.readline() == "Preparing the database ...\n"
@@ -67,13 +67,13 @@ def test_the_feed_alone_prepares_a_fresh_database(tmp_path):
 
 
 def test_the_ledger_of_a_database_that_is_not_there_is_not_verified(tmp_path):
-    done = Desk(tmp_path).manage("verify_ledger")
+    done = Desk(tmp_path, fresh=True).manage("verify_ledger")
     assert done.returncode == 1
     assert done.stderr.startswith("CommandError: The database is not as this version needs it; run: ")
 
 
 def test_a_booked_trade_survives_kill_and_a_second_start(tmp_path):
-    with Desk(tmp_path) as desk:
+    with Desk(tmp_path, fresh=True) as desk:
         body = {"ticker": "AAPL", "quantity": "3", "price": "150.25", "trade_type": "BUY"}
         booked = desk.post("/trades/", json=body).json()
         family = children_of(desk.process.pid)

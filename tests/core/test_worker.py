@@ -26,6 +26,7 @@ pytestmark = [pytest.mark.services, pytest.mark.django_db(transaction=True), pyt
 
 ROOT = Path(__file__).resolve().parents[2]
 WAIT_SECONDS = 60
+STARTED_HERE = "tests of the worker"  # what PostgreSQL knows the connections of these processes by
 
 
 def wait_until(is_so, what: str):
@@ -73,7 +74,8 @@ def broker(tmp_path):
 def celery(broker, tmp_path, transactional_db):
     """`celery("worker", …)` starts one in a process group of its own on the tests' database."""
     started = []
-    environment = os.environ | {"REDIS_URL": broker.url, "DB_NAME": connection.settings_dict["NAME"]}
+    own = {"REDIS_URL": broker.url, "DB_NAME": connection.settings_dict["NAME"], "PGAPPNAME": STARTED_HERE}
+    environment = os.environ | own
 
     def start(*words):
         command = [sys.executable, "-m", "celery", "-A", "tradeops", *words, "--loglevel", "INFO"]
@@ -85,6 +87,14 @@ def celery(broker, tmp_path, transactional_db):
     yield start
     for process in started:
         kill_group(process)
+    # What a killed process had asked for may still be written: into the tables that the next test expects empty.
+    wait_until(lambda: not connections_of_these(), "the end of their connections")
+
+
+def connections_of_these() -> int:
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT count(*) FROM pg_stat_activity WHERE application_name = %s", [STARTED_HERE])
+        return cursor.fetchone()[0]
 
 
 def kill_group(process):
@@ -207,7 +217,7 @@ def test_a_worker_that_is_asked_to_stop_finishes_what_it_has_begun(celery, beat,
 
 def test_worker_and_beat_show_life(celery, beat):
     worker(celery)
-    wait_until(lambda: Heartbeat.objects.filter(part__in=["worker", "beat"]).count() == 2, "both heartbeats")
+    assert wait_until(lambda: Heartbeat.objects.filter(part__in=["worker", "beat"]).count() == 2, "both heartbeats")
 
 
 def test_a_redis_restart_does_not_deafen_the_worker(supervised_worker, beat, broker, folder):

@@ -28,7 +28,7 @@ class LiveServer:
         self.port = free_port()
         self.log = folder / "server.log"
         options = {"feed": feed, "flush_seconds": flush_seconds, "tickers": tickers}
-        world = world_of_its_own() | ({"TRADEOPS_DEMO": "1"} if demo else {})
+        world = world_of_its_own(folder / "var") | ({"TRADEOPS_DEMO": "1"} if demo else {})
         self.command = [sys.executable, "-m", "tests.market.live_server", str(self.port), json.dumps(options)]
         self.environment = environment_of(world, folder / "var")
         self.users: dict[str, dict] = {}

@@ -15,14 +15,12 @@ os.environ.setdefault("DJANGO_SETTINGS_MODULE", "tradeops.settings")
 
 def main(port: int, options: dict) -> None:
     from tradeops.asgi import application  # isort: skip - Django is set up here
-    from django.core.management import call_command
 
     from market import feed
     from market.sources import simulated
     from tradeops.core.events import relay
     from tradeops.server import DeskServer
 
-    call_command("migrate", verbosity=0, interactive=False)
     simulated.FLUSH_SECONDS = options["flush_seconds"]
     feed.TICKERS = (*feed.TICKERS, *(f"T{number:04}" for number in range(options["tickers"] - len(feed.TICKERS))))
 
