@@ -37,6 +37,7 @@ DESK_PAGES = [
     "/desk/round-trips/",
     "/desk/performance/",
     "/desk/performance/?period=1m&benchmark=KO",
+    "/desk/performance/tickers/?page_size=3",
     "/desk/strategies/",
     "/desk/strategies/1/",
     "/desk/market/",
@@ -63,7 +64,9 @@ def faults(page) -> list[str]:
     """What is wrong with the page on show, in words."""
     found = [
         f"{page.url} {violation['id']}: {node['html'][:200]}"
-        for violation in Axe().run(page, options={"preload": False}).response["violations"]
+        for violation in Axe()
+        .run(page, options={"preload": False, "resultTypes": ["violations"]})
+        .response["violations"]
         for node in violation["nodes"]
     ]
     wide = page.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth")
@@ -100,7 +103,8 @@ def test_the_back_office_has_no_fault(browser, desk, theme, width):
         "links => links.map((a) => a.getAttribute('href'))"
     )
     assert len(models) > 8
-    found = faults_of(visitor, ["/admin/", "/desk/market/replays/", *models])
+    shown = models if theme == "light" else models[:4]  # the lists are of one template; the colors are the theme's
+    found = faults_of(visitor, ["/admin/", "/desk/market/replays/", *shown])
     visitor.close()
     assert found == []
 
