@@ -9,7 +9,7 @@ from .bar_api import TickerBars, TickerMarks
 from .replay_views import change_replay, replays_page
 from .views import halt_page, market_page, ticker_page
 from .watchlists.api import WatchlistDetail, Watchlists
-from .watchlists.views import watchlist_page, watchlists_page
+from .watchlists.views import watch_ticker, watchlist_page, watchlists_page
 
 api_urlpatterns = [
     path("tickers/", TickerList.as_view(), name="ticker-list"),
@@ -30,6 +30,7 @@ page_urlpatterns = [
     path("market/replays/<int:replay_id>/", change_replay, name="replay-change"),
     path("market/<str:ticker>/", ticker_page, name="ticker"),
     path("market/<str:ticker>/halt/", halt_page, name="ticker-halt"),
+    path("market/<str:ticker>/watch/", watch_ticker, name="ticker-watch"),
     path("watchlists/", watchlists_page, name="watchlists"),
     path("watchlists/<int:watchlist_id>/", watchlist_page, name="watchlist"),
     path("alerts/", alerts_page, name="alerts"),

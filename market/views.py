@@ -18,7 +18,7 @@ from .alerting.writing import words_of
 from .api import find_or_404
 from .bar_reading import candles_of, newest_bars
 from .forms import BARS_SHOWN, ORDERINGS, BoardForm, ChartForm
-from .models import Alert, Instrument, Quote, Source, Timeframe
+from .models import Alert, Instrument, Quote, Source, Timeframe, Watchlist
 from .sessions import end_halt, halt, standing_at
 from .ticks import to_ms
 
@@ -139,6 +139,7 @@ def ticker_page(request: HttpRequest, ticker: str) -> HttpResponse:
         "alerts": [(alert, words_of(alert)) for alert in alerts[:ALERTS_SHOWN]],
         "may_halt": request.user.may(Action.KEEP_OFFICE),
         "may_keep_alerts": request.user.may(Action.KEEP_ALERTS),
+        "watchlists": Watchlist.objects.visible_to(request.user).without(ticker),
     }
     return render(request, "market/ticker.html", context, status=400 if form.errors else 200)
 

@@ -10,6 +10,7 @@ from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from tradeops.core.api import KeysetPagination, PagedParams, refuse_unknown
+from tradeops.core.preconditions import IF_MATCH, named_tags
 from tradeops.core.users.roles import Action
 
 from ..models import Alert, AlertRule
@@ -37,7 +38,12 @@ class RuleView(GenericAPIView):
         body = AlertRuleRequestSerializer(data=self.request.data, partial=partial)
         body.is_valid(raise_exception=True)
         self.settle_owner(rule, body.validated_data.get("everybody"))
-        return save_rule(body.rule(rule), actor=self.request.user)
+        tags = None if rule.pk is None else named_tags(self.request)
+        return save_rule(body.rule(rule), actor=self.request.user, expected_tags=tags)
+
+    def answer(self, rule: AlertRule, status: int = 200) -> Response:
+        """The rule, and the ETag that a change of it may name."""
+        return Response(self.shown(rule), status=status, headers={"ETag": rule.tag})
 
     def settle_owner(self, rule: AlertRule, is_everybodys: bool | None) -> None:
         if rule.pk is None and is_everybodys:
@@ -63,7 +69,7 @@ class AlertRules(RuleView):
 
     @extend_schema(request=AlertRuleRequestSerializer, responses={201: AlertRuleSerializer})
     def post(self, request: Request) -> Response:
-        return Response(self.shown(self.save(AlertRule(owner=request.user))), status=201)
+        return self.answer(self.save(AlertRule(owner=request.user)), status=201)
 
 
 class AlertRuleDetail(RuleView):
@@ -74,24 +80,24 @@ class AlertRuleDetail(RuleView):
 
     def get(self, request: Request, rule_id: int) -> Response:
         refuse_unknown(request.query_params)
-        return Response(self.shown(self.rule()))
+        return self.answer(self.rule())
 
-    @extend_schema(request=AlertRuleRequestSerializer)
+    @extend_schema(request=AlertRuleRequestSerializer, parameters=[IF_MATCH])
     def put(self, request: Request, rule_id: int) -> Response:
         kept = self.rule()
         # What is left out is as in a new one.
         fresh = AlertRule(pk=kept.pk, owner=kept.owner, made_by=kept.made_by, made_at=kept.made_at)
         fresh.webhook_secret = kept.webhook_secret
         fresh._state.adding = False
-        return Response(self.shown(self.save(fresh)))
+        return self.answer(self.save(fresh))
 
-    @extend_schema(request=AlertRuleRequestSerializer)
+    @extend_schema(request=AlertRuleRequestSerializer, parameters=[IF_MATCH])
     def patch(self, request: Request, rule_id: int) -> Response:
-        return Response(self.shown(self.save(self.rule(), partial=True)))
+        return self.answer(self.save(self.rule(), partial=True))
 
-    @extend_schema(responses={204: None})
+    @extend_schema(responses={204: None}, parameters=[IF_MATCH])
     def delete(self, request: Request, rule_id: int) -> Response:
-        delete_rule(self.rule(), actor=request.user)
+        delete_rule(self.rule(), actor=request.user, expected_tags=named_tags(request))
         return Response(status=204)
 
 

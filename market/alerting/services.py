@@ -10,6 +10,7 @@ from django.db import transaction
 from django.shortcuts import get_object_or_404
 from django.utils import timezone
 
+from tradeops.core.preconditions import refuse_stale
 from tradeops.core.users.models import User
 from tradeops.core.users.roles import Action, require
 
@@ -37,8 +38,9 @@ def refused(field: str, message: str, code: str) -> ValidationError:
 
 
 @transaction.atomic
-def save_rule(rule: AlertRule, *, actor: User) -> AlertRule:
-    """Saves a new or changed rule. Raises ValidationError by field, and PermissionDenied.
+def save_rule(rule: AlertRule, *, actor: User, expected_tags: list[str] | None = None) -> AlertRule:
+    """Saves a new or changed rule. Raises ValidationError by field, PermissionDenied, and PreconditionFailed where it
+    stands at none of `expected_tags`.
 
     One that says something else from now on, or was paused, waits like a new one.
     """
@@ -50,6 +52,7 @@ def save_rule(rule: AlertRule, *, actor: User) -> AlertRule:
         rule.made_by, rule.made_at = actor, now
     else:
         before = get_object_or_404(AlertRule.objects.select_for_update(), pk=rule.pk)  # another tab may have deleted it
+        refuse_stale(str(before), before.tag, expected_tags)
         check_new_end(rule, before.expires_at, now)
         is_same = all(getattr(before, name) == getattr(rule, name) for name in (*SAYS, "is_paused"))
         rule.version = before.version + (not is_same)
@@ -62,10 +65,13 @@ def save_rule(rule: AlertRule, *, actor: User) -> AlertRule:
     return rule
 
 
-def delete_rule(rule: AlertRule, *, actor: User) -> None:
-    """Deletes a rule; what it made fire stays."""
+@transaction.atomic
+def delete_rule(rule: AlertRule, *, actor: User, expected_tags: list[str] | None = None) -> None:
+    """Deletes a rule; what it made fire stays. Raises as `save_rule` does."""
     require_keeping(rule, actor)
-    rule.delete()
+    kept = get_object_or_404(AlertRule.objects.select_for_update(), pk=rule.pk)
+    refuse_stale(str(kept), kept.tag, expected_tags)
+    kept.delete()
 
 
 def require_keeping(rule: AlertRule, actor: User) -> None:

@@ -12,6 +12,7 @@ from urllib.parse import urlsplit
 
 from django.conf import settings
 from django.core.exceptions import ValidationError
+from requests.adapters import HTTPAdapter
 
 MOST_CHARACTERS = 500
 
@@ -46,11 +47,30 @@ def may_call(address: str) -> bool:
     return not settings.FOREIGN_HOSTS or ipaddress.ip_address(address.partition("%")[0]).is_global
 
 
-def leads_inside(url: str) -> bool:
-    """Whether any address that the host of `url` has now may not be called. Raises OSError where it has none."""
+def address_of(url: str) -> str:
+    """An address that the host of `url` has now, for a call that asks for it no second time: the answer could be
+    another then. Raises OSError where it has none, and ValueError where any of them may not be called.
+    """
     parts = urlsplit(url)
     found = socket.getaddrinfo(parts.hostname, parts.port or 443, type=socket.SOCK_STREAM)
-    return not all(may_call(address[0]) for *_, address in found)
+    addresses = [address[0] for *_, address in found]
+    if not all(may_call(address) for address in addresses):
+        raise ValueError("The webhook's address is not a public one.")
+    return addresses[0]
+
+
+class ToAddress(HTTPAdapter):
+    """Calls one address, whatever the name of the host leads to by now; the certificate must be the name's."""
+
+    def __init__(self, address: str, host: str):
+        self.address, self.host = address, host
+        super().__init__()
+
+    def build_connection_pool_key_attributes(self, request, verify, cert=None):
+        where, how = super().build_connection_pool_key_attributes(request, verify, cert)
+        if where["scheme"] == "https":
+            how |= {"assert_hostname": self.host, "server_hostname": self.host}
+        return where | {"host": self.address}, how
 
 
 def signature(secret: str, moment: int, body: bytes) -> str:

@@ -8,6 +8,7 @@ from django.db.models import Count, F, Max, Q
 from django.utils import timezone
 
 from tradeops.core.fields import ExactDecimal
+from tradeops.core.preconditions import tag_of
 from tradeops.core.users.roles import Action
 
 from .instruments import PRICE, Instrument, Source
@@ -101,6 +102,11 @@ class AlertRule(models.Model):
     def key(self) -> str:
         """What its state is kept by in the feed."""
         return f"{self.pk}.{self.version}"
+
+    @property
+    def tag(self) -> str:
+        """The ETag of it: every change of it is noted, also a pause or a snooze."""
+        return tag_of(self.changed_at)
 
     @property
     def words(self) -> str:

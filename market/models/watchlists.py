@@ -4,6 +4,8 @@ from django.conf import settings
 from django.db import models
 from django.utils import timezone
 
+from tradeops.core.preconditions import tag_of
+
 from .instruments import Instrument
 
 
@@ -11,6 +13,10 @@ class WatchlistQuerySet(models.QuerySet):
     def visible_to(self, user):
         """A user's own: nobody watches over another's shoulder."""
         return self.filter(owner=user)
+
+    def without(self, ticker: str):
+        """Those that `ticker` is not on."""
+        return self.exclude(entries__instrument=ticker)
 
     def with_entries(self):
         return self.prefetch_related("entries")
@@ -36,6 +42,11 @@ class Watchlist(models.Model):
     def tickers(self) -> list[str]:
         """In the user's order."""
         return [entry.instrument_id for entry in self.entries.all()]
+
+    @property
+    def tag(self) -> str:
+        """The ETag of what of it can be changed."""
+        return tag_of(self.name, self.tickers)
 
 
 class WatchlistEntry(models.Model):

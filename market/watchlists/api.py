@@ -7,6 +7,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from tradeops.core.api import KeysetPagination, PagedParams
+from tradeops.core.preconditions import IF_MATCH, named_tags
 from tradeops.core.users.roles import Action
 
 from ..models import Watchlist
@@ -25,12 +26,18 @@ class WatchlistView(GenericAPIView):
     pagination_class = OldestPagination
     filter_backends: list = []
 
-    def save(self, watchlist: Watchlist, *, partial: bool = False) -> dict:
+    def save(self, watchlist: Watchlist, *, partial: bool = False, status: int = 200) -> Response:
         body = WatchlistRequestSerializer(data=self.request.data, partial=partial)
         body.is_valid(raise_exception=True)
         watchlist.name = body.validated_data.get("name", watchlist.name)
         tickers = body.validated_data.get("tickers", None if partial else [])
-        return WatchlistSerializer(save_watchlist(watchlist, tickers, actor=self.request.user)).data
+        tags = None if watchlist.pk is None else named_tags(self.request)
+        saved = save_watchlist(watchlist, tickers, actor=self.request.user, expected_tags=tags)
+        return self.answer(saved, status=status)
+
+    def answer(self, watchlist: Watchlist, status: int = 200) -> Response:
+        """The list, and the ETag that a change of it may name."""
+        return Response(WatchlistSerializer(watchlist).data, status=status, headers={"ETag": watchlist.tag})
 
 
 class Watchlists(WatchlistView):
@@ -44,7 +51,7 @@ class Watchlists(WatchlistView):
 
     @extend_schema(request=WatchlistRequestSerializer, responses={201: WatchlistSerializer})
     def post(self, request: Request) -> Response:
-        return Response(self.save(Watchlist(owner=request.user)), status=201)
+        return self.save(Watchlist(owner=request.user), status=201)
 
 
 class WatchlistDetail(WatchlistView):
@@ -55,17 +62,17 @@ class WatchlistDetail(WatchlistView):
         return get_object_or_404(mine, pk=self.kwargs["watchlist_id"])
 
     def get(self, request: Request, watchlist_id: int) -> Response:
-        return Response(WatchlistSerializer(self.watchlist()).data)
+        return self.answer(self.watchlist())
 
-    @extend_schema(request=WatchlistRequestSerializer)
+    @extend_schema(request=WatchlistRequestSerializer, parameters=[IF_MATCH])
     def put(self, request: Request, watchlist_id: int) -> Response:
-        return Response(self.save(self.watchlist()))
+        return self.save(self.watchlist())
 
-    @extend_schema(request=WatchlistRequestSerializer)
+    @extend_schema(request=WatchlistRequestSerializer, parameters=[IF_MATCH])
     def patch(self, request: Request, watchlist_id: int) -> Response:
-        return Response(self.save(self.watchlist(), partial=True))
+        return self.save(self.watchlist(), partial=True)
 
-    @extend_schema(responses={204: None})
+    @extend_schema(responses={204: None}, parameters=[IF_MATCH])
     def delete(self, request: Request, watchlist_id: int) -> Response:
-        delete_watchlist(self.watchlist(), actor=request.user)
+        delete_watchlist(self.watchlist(), actor=request.user, expected_tags=named_tags(request))
         return Response(status=204)

@@ -6,6 +6,7 @@ from django.core.exceptions import ValidationError
 from django.db import IntegrityError, transaction
 from django.shortcuts import get_object_or_404
 
+from tradeops.core.preconditions import refuse_stale
 from tradeops.core.users.models import User
 from tradeops.core.users.roles import Action, require
 
@@ -20,15 +21,17 @@ def refused(field: str, message: str, code: str) -> ValidationError:
 
 
 @transaction.atomic
-def save_watchlist(watchlist: Watchlist, tickers: Sequence[str] | None, *, actor: User) -> Watchlist:
+def save_watchlist(
+    watchlist: Watchlist, tickers: Sequence[str] | None, *, actor: User, expected_tags: list[str] | None = None
+) -> Watchlist:
     """Saves a new or renamed list, with `tickers` in their order; None leaves those that it has.
 
-    Raises ValidationError by field, PermissionDenied, and Http404 for one that is deleted.
+    Raises ValidationError by field, PermissionDenied, Http404 for one that is deleted, and PreconditionFailed where it
+    stands at none of `expected_tags`.
     """
     require(actor, Action.KEEP_ALERTS)
     if watchlist.pk is not None:
-        # Two that change one list go one after the other; the later one counts as a whole. What is deleted stays so.
-        get_object_or_404(Watchlist.objects.select_for_update(no_key=True), pk=watchlist.pk)
+        lock(watchlist, expected_tags)
     elif Watchlist.objects.visible_to(watchlist.owner).count() >= MOST_LISTS:
         raise refused("non_field_errors", f"There are {MOST_LISTS} watchlists already; delete some.", "too_many")
     try:
@@ -39,6 +42,19 @@ def save_watchlist(watchlist: Watchlist, tickers: Sequence[str] | None, *, actor
     if tickers is not None:
         set_tickers(watchlist, tickers)
     return watchlist
+
+
+def lock(watchlist: Watchlist, expected_tags: list[str] | None) -> Watchlist:
+    """The list as it stands now: two that change one go one after the other, and what is deleted stays so."""
+    kept = get_object_or_404(Watchlist.objects.select_for_update(no_key=True), pk=watchlist.pk)
+    if expected_tags is not None:
+        refuse_stale(kept.name, kept.tag, expected_tags)
+    return kept
+
+
+def add_ticker(watchlist: Watchlist, ticker: str, *, actor: User) -> None:
+    """Puts `ticker` at the end of the list. Raises as `save_watchlist` does."""
+    save_watchlist(watchlist, [*watchlist.tickers, ticker], actor=actor, expected_tags=[watchlist.tag])
 
 
 def set_tickers(watchlist: Watchlist, tickers: Sequence[str]) -> None:
@@ -63,9 +79,11 @@ def check_tickers(tickers: Sequence[str]) -> None:
         raise refused("tickers", f"There is no instrument {unknown}.", "does_not_exist")
 
 
-def delete_watchlist(watchlist: Watchlist, *, actor: User) -> None:
+@transaction.atomic
+def delete_watchlist(watchlist: Watchlist, *, actor: User, expected_tags: list[str] | None = None) -> None:
+    """Raises PermissionDenied, Http404 and PreconditionFailed as `save_watchlist` does."""
     require(actor, Action.KEEP_ALERTS)
-    watchlist.delete()
+    lock(watchlist, expected_tags).delete()
 
 
 def moved(tickers: Sequence[str], ticker: str, steps: int) -> list[str]:

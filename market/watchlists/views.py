@@ -8,14 +8,15 @@ from django.core.exceptions import BadRequest, ValidationError
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.views.decorators.cache import never_cache
-from django.views.decorators.http import require_http_methods
+from django.views.decorators.http import require_http_methods, require_POST
 
+from tradeops.core.api import PreconditionFailed
 from tradeops.core.users.roles import Action
 
 from ..models import Instrument, Watchlist
 from ..views import one_currency, pretended_source, with_standing
 from .forms import NameForm, TickerForm
-from .services import delete_watchlist, moved, save_watchlist
+from .services import add_ticker, delete_watchlist, moved, save_watchlist
 
 TICKERS_OFFERED = 500
 
@@ -54,7 +55,11 @@ def watchlist_page(request: HttpRequest, watchlist_id: int) -> HttpResponse:
         act = ACTIONS.get(request.POST.get("action", ""))
         if act is None:
             raise BadRequest(f"action must be one of {', '.join(ACTIONS)}.")
-        answer = act(request, watchlist, forms)
+        try:
+            answer = act(request, watchlist, forms)
+        except PreconditionFailed:
+            messages.error(request, "The list was changed meanwhile, and stands now as it is shown here.")
+            answer = back(watchlist)
         if answer is not None:
             return answer
         watchlist.refresh_from_db()
@@ -72,6 +77,25 @@ def watchlist_page(request: HttpRequest, watchlist_id: int) -> HttpResponse:
     return render(request, "market/watchlist.html", context, status=422 if is_refused else 200)
 
 
+@require_POST
+@login_required
+def watch_ticker(request: HttpRequest, ticker: str) -> HttpResponse:
+    """Puts a ticker on one of the user's lists, from the ticker's own page."""
+    chosen = request.POST.get("watchlist", "")
+    if not (chosen.isdecimal() and len(chosen) < 18):
+        raise BadRequest("watchlist must be the number of one of your lists.")
+    watchlist = get_object_or_404(Watchlist.objects.visible_to(request.user).with_entries(), pk=int(chosen))
+    try:
+        add_ticker(watchlist, ticker, actor=request.user)
+    except ValidationError as error:
+        messages.error(request, " ".join(error.messages))
+    except PreconditionFailed:
+        messages.error(request, f"{watchlist} was changed at the same moment; try again.")
+    else:
+        messages.success(request, f"{ticker} is on {watchlist}.")
+    return redirect("market:ticker", ticker)
+
+
 def in_list_order(watchlist: Watchlist) -> list[Instrument]:
     found = {row.ticker: row for row in with_standing(Instrument.objects.with_quote().filter(pk__in=watchlist.tickers))}
     return [found[ticker] for ticker in watchlist.tickers]
@@ -80,6 +104,11 @@ def in_list_order(watchlist: Watchlist) -> list[Instrument]:
 # What a POST does: each answers, or returns None where its form says what is wrong --------------------
 
 Act = Callable[[HttpRequest, Watchlist, dict], HttpResponse | None]
+
+
+def seen_as(request: HttpRequest, watchlist: Watchlist) -> list[str]:
+    """The tag of the list as the page showed it, or else as this request found it."""
+    return [request.POST.get("tag") or watchlist.tag]
 
 
 def typed(form_class, request: HttpRequest, save: Callable[[dict], object]) -> NameForm | TickerForm:
@@ -98,17 +127,22 @@ def back(watchlist: Watchlist) -> HttpResponse:
 
 
 def add(request: HttpRequest, watchlist: Watchlist, forms: dict) -> HttpResponse | None:
+    tags = seen_as(request, watchlist)
+
     def save(values: dict) -> None:
-        save_watchlist(watchlist, [*watchlist.tickers, values["ticker"]], actor=request.user)
+        tickers = [*watchlist.tickers, values["ticker"]]
+        save_watchlist(watchlist, tickers, actor=request.user, expected_tags=tags)
 
     forms["add"] = typed(TickerForm, request, save)
     return None if forms["add"].errors else back(watchlist)
 
 
 def rename(request: HttpRequest, watchlist: Watchlist, forms: dict) -> HttpResponse | None:
+    tags = seen_as(request, watchlist)
+
     def save(values: dict) -> None:
         watchlist.name = values["name"]
-        save_watchlist(watchlist, None, actor=request.user)
+        save_watchlist(watchlist, None, actor=request.user, expected_tags=tags)
 
     forms["rename"] = typed(NameForm, request, save)
     return None if forms["rename"].errors else back(watchlist)
@@ -118,7 +152,8 @@ def reorder(request: HttpRequest, watchlist: Watchlist, change: Callable[[list[s
     """Saves the tickers as `change` makes them of what is there; of a ticker that is not, nothing has to be done."""
     tickers, ticker = watchlist.tickers, request.POST.get("ticker", "")
     if ticker in tickers:
-        save_watchlist(watchlist, change(tickers, ticker), actor=request.user)
+        tags = seen_as(request, watchlist)
+        save_watchlist(watchlist, change(tickers, ticker), actor=request.user, expected_tags=tags)
     return back(watchlist)
 
 
@@ -135,7 +170,7 @@ def move_down(request: HttpRequest, watchlist: Watchlist, forms: dict) -> HttpRe
 
 
 def delete(request: HttpRequest, watchlist: Watchlist, forms: dict) -> HttpResponse:
-    delete_watchlist(watchlist, actor=request.user)
+    delete_watchlist(watchlist, actor=request.user, expected_tags=seen_as(request, watchlist))
     messages.success(request, f"{watchlist} is deleted.")
     return redirect("market:watchlists")
 

@@ -4,6 +4,7 @@ import hashlib
 import hmac
 import http.server
 import json
+import socket
 import threading
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
@@ -282,6 +283,25 @@ def test_a_webhook_that_is_gone_or_leads_inside_is_given_up(alice, settings):
         with pytest.raises(ValueError, match="not a public one"):
             post_webhook(str(alert.pk))
     assert len(receiver.received) == 1
+
+
+def test_a_webhooks_host_is_looked_up_once_and_called_there(alice, monkeypatch):
+    asked, real = [], socket.getaddrinfo
+
+    def look_up(host, port, *rest, **more):
+        # Who asks a second time is led elsewhere.
+        if host == "hook.example":
+            asked.append(host)
+            host = "127.0.0.1" if len(asked) == 1 else "127.0.0.2"
+        return real(host, port, *rest, **more)
+
+    monkeypatch.setattr(socket, "getaddrinfo", look_up)
+    with Receiver(200) as receiver:
+        address = receiver.url.replace("127.0.0.1", "hook.example")
+        alert = make_alert(rule_of(alice, webhook_url=address, webhook_secret="x"))
+        assert post_webhook(str(alert.pk)) == {"status": 200}
+    ((headers, _),) = receiver.received
+    assert (asked, headers["Host"]) == (["hook.example"], f"hook.example:{receiver.server.server_port}")
 
 
 def test_nothing_is_delivered_for_a_rule_that_is_gone(alice):

@@ -64,6 +64,18 @@ def test_a_change_of_what_it_says_makes_another_rule_of_it_and_a_snooze_does_not
     assert AlertRule.objects.get(pk=made["id"]).key != key
 
 
+def test_a_rule_is_changed_only_as_it_was_read(api, alice):
+    client = api(alice)
+    address = f"/alerts/{make(client)['id']}"
+    read = client.get(address)["ETag"]
+    paused = client.patch(address, {"paused": True}, format="json", headers={"If-Match": read})
+    assert (paused.status_code, client.get(address)["ETag"]) == (200, paused["ETag"])
+    late = {"headers": {"If-Match": read}, "format": "json"}
+    assert client.patch(address, {"paused": False}, **late).status_code == 412
+    assert client.delete(address, **late).status_code == 412
+    assert client.delete(address, headers={"If-Match": f"{read}, {paused['ETag']}"}).status_code == 204
+
+
 def test_each_sees_their_own_and_everybodys(api, alice, bob):
     AlertRule.objects.all().delete()
     own, others = make(api(alice)), make(api(bob))

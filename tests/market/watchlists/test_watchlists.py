@@ -53,6 +53,43 @@ def test_a_list_deleted_in_another_tab_is_not_made_anew(api, alice):
     assert not Watchlist.objects.exists()
 
 
+def test_a_list_is_changed_only_as_it_was_read(api, alice):
+    client = api(alice)
+    address = f"/watchlists/{make(client)['id']}"
+    read = client.get(address)["ETag"]
+    changed = client.patch(address, {"tickers": ["KO"]}, format="json", headers={"If-Match": read})
+    assert (changed.status_code, client.get(address)["ETag"]) == (200, changed["ETag"])
+    late = {"headers": {"If-Match": read}, "format": "json"}
+    answers = [client.patch(address, {"name": "x"}, **late), client.put(address, {"name": "x"}, **late)]
+    assert [answer.status_code for answer in [*answers, client.delete(address, **late)]] == [412, 412, 412]
+    assert client.get(address).json()["tickers"] == ["KO"]
+    assert client.delete(address, headers={"If-Match": changed["ETag"]}).status_code == 204
+
+
+def test_a_page_that_is_no_longer_true_changes_nothing(api, alice):
+    made = make(api(alice))
+    page, address = signed_in(alice), f"/desk/watchlists/{made['id']}/"
+    tag = re.search(r'name="tag" value="([^"]+)"', page.get(address).content.decode())[1].replace("&quot;", '"')
+    removal = {"action": "remove", "ticker": "TSLA", "tag": tag}
+    assert page.post(address, removal).status_code == 302
+    told = page.post(address, {"action": "delete", "tag": tag}, follow=True).content.decode()
+    assert "was changed meanwhile" in told
+    assert Watchlist.objects.get().tickers == ["AAPL"]
+
+
+def test_a_ticker_is_put_on_a_list_from_its_own_page(api, alice, bob):
+    made = make(api(alice))
+    page, option = signed_in(alice), f'<option value="{made["id"]}">Tech</option>'
+    assert option in page.get("/desk/market/KO/").content.decode()
+    told = page.post("/desk/market/KO/watch/", {"watchlist": made["id"]}, follow=True).content.decode()
+    assert "KO is on Tech." in told
+    assert option not in told
+    assert Watchlist.objects.get().tickers == ["TSLA", "AAPL", "KO"]
+    answers = [page.post("/desk/market/KO/watch/", {"watchlist": wrong}) for wrong in ("", "x", "9" * 30, "999999")]
+    assert [answer.status_code for answer in answers] == [400, 400, 400, 404]
+    assert signed_in(bob).post("/desk/market/KO/watch/", {"watchlist": made["id"]}).status_code == 404
+
+
 def test_anothers_list_is_not_there(api, alice, bob, carol, dave):
     address = f"/watchlists/{make(api(alice))['id']}"
     for other in (bob, carol, dave):
