@@ -148,8 +148,6 @@ def order_for(
     trade.client_trade_id = trade.client_trade_id or idempotency_key
     act = Act(actor, EntryKind.BOOKING, reason, trade.client_trade_id, asked(trade, ASKED_OF_TRADE), describe)
     rules(trade)
-    if trade.account.needs_approval:  # booked with others, it is not asked for again
-        acts.refuse_proposed_key(trade.account, act)
     return Order(trade, act)
 
 

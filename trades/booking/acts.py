@@ -33,6 +33,7 @@ DRAWN_NUMBERS = f"""
            nextval(pg_get_serial_sequence('{LedgerEntry._meta.db_table}', 'id'))
     FROM generate_series(1, %s)
 """  # noqa: S608 - names of ours
+KEY = ("account_id", "idempotency_key")
 ACCOUNT = tuple(one.attname for one in Account._meta.concrete_fields)
 HEAD_FIELDS = ("last_number", "last_digest", "last_recorded_at")  # of an account: the head of its chain
 
@@ -128,6 +129,11 @@ def refuse_proposed_key(account: Account, act: Act) -> None:
     """Raises Unprocessable for a key under which a correction was proposed: it books nothing else."""
     if act.key and Proposal.objects.filter(account=account, idempotency_key=act.key).exists():
         raise key_reused(act)
+
+
+def ask_proposed(keys: Iterable[tuple[int, str]]) -> AskedRows:
+    """Those of `keys`, each with its account, under which a correction was proposed."""
+    return ask_rows_at(Proposal, KEY, keys, KEY)
 
 
 def key_reused(act: Act) -> Unprocessable:

@@ -15,7 +15,7 @@ from django.db import IntegrityError, transaction
 from django.utils import timezone
 
 from market.models import Instrument
-from tradeops.core.api import Conflict
+from tradeops.core.api import Conflict, Unprocessable
 from tradeops.core.bulk import as_one, insert_rows, together, update_rows
 from tradeops.core.events.services import record_events, take_numbers, user_stream
 
@@ -28,7 +28,7 @@ from .acts import Act
 
 ENTRY, TRADE = (tuple(one.attname for one in model._meta.concrete_fields) for model in (LedgerEntry, Trade))
 of_entry, of_trade, of_head = attrgetter(*ENTRY), attrgetter(*TRADE), attrgetter(*acts.HEAD_FIELDS, "pk")
-REFUSALS = (Conflict, PermissionDenied)
+REFUSALS = (Conflict, PermissionDenied, Unprocessable)
 
 
 @dataclass(eq=False)
@@ -96,6 +96,7 @@ class Group:
     kept: KeptStandings = field(default_factory=KeptStandings)
     accounts: dict[int, Account] = field(default_factory=dict)
     standings: dict[Place, Standing] = field(default_factory=dict)
+    proposed: set[tuple[int, str]] = field(default_factory=set)  # keys of corrections that were proposed
     booked: list[Order] = field(default_factory=list)
 
     def book(self) -> None:
@@ -108,8 +109,10 @@ class Group:
             places = {(trade.account_id, trade.ticker) for trade in trades}
             positions = ask_positions(place for place in places if not self.kept.has(place))
             identities = acts.ask_identities(len(trades))
+            proposed = acts.ask_proposed(order.key for order in self.orders if order.key)
             self.accounts = accounts()
         Instrument.objects.ensure(sorted(tickers - known()))
+        self.proposed = set(proposed())
         self.settle_times()
         self.standings = read_standings(self.accounts, trades, positions(), self.kept)
         for order, numbers in zip(self.orders, identities(), strict=True):
@@ -134,6 +137,8 @@ class Group:
         if not standing.is_before(trade):
             return
         try:
+            if order.key in self.proposed:
+                raise acts.key_reused(order.act)
             acts.refuse_closed(account, trade.executed_at, instead=account.date_it_later)
             acts.require_right(account, order.act)
             standing.move_on(trade)

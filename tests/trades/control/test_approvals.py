@@ -121,9 +121,11 @@ def test_of_one_trade_one_proposal_waits(api, alice, carol, trade):
     assert (answer.status_code, answer.json()["code"], answer.json()["proposal"]) == (409, "proposal_waiting", first.pk)
 
 
-def test_a_key_that_a_correction_was_proposed_under_books_nothing_else(api, alice, trade):
+@pytest.mark.parametrize("is_still_guarded", [True, False])
+def test_a_key_that_a_correction_was_proposed_under_books_nothing_else(api, alice, carol, trade, is_still_guarded):
     key = {"Idempotency-Key": "k"}
     assert send(api(alice), "patch", f"/trades/{trade.trade_id}", {"price": "101"}, **key).status_code == 202
+    set_approval(trade.account, is_still_guarded, actor=carol)
     fill = {"ticker": "AAPL", "quantity": 1, "price": 1, "trade_type": "BUY", "account": trade.account_id}
     deposit = {"kind": "deposit", "amount": 1, "account": trade.account_id}
     for address, body in (("/trades/", fill), ("/activities/", deposit)):

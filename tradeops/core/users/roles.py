@@ -5,6 +5,7 @@ its user may and its scope covers; one bound to an account reaches that account 
 """
 
 from enum import StrEnum
+from functools import cache
 
 from django.core.exceptions import PermissionDenied
 from django.db.models import TextChoices
@@ -80,6 +81,7 @@ def scope_needed(action: Action) -> Scope:
     return TABLE[action][0]
 
 
+@cache  # asked several times for each request
 def reach_of(role: str, action: Action) -> Reach:
     return TABLE[action][1 + Role.values.index(role)]
 
