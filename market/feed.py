@@ -32,7 +32,7 @@ from .feed_store import MINUTE, LostTheFeed
 from .frames import average_frame, encode, quote_fields
 from .models import Instrument, Source
 from .replaying import end_replay
-from .sessions import CLOSED, Standing, end_halt, halt, news_since, owe_sessions, standing_at
+from .sessions import Standing, calendars_of, end_halt, halt, news_since, owe_sessions, standing_at
 from .simulation import TICKERS, Character, Simulation, check_seed, start_levels
 from .sources import TickSource
 from .sources.alpaca import AlpacaAccess, AlpacaSource
@@ -52,7 +52,6 @@ AVERAGES_EVERY_MS = 5_000
 # Less than feed_store.LEASE: nobody can have taken over while this feed still publishes.
 SURE_FOR = timedelta(seconds=5)
 PAUSE_AFTER_ERROR_SECONDS = 1.0
-FOR_EVER_MS = 2**53
 LAYER_ERRORS = (OSError, RedisError, TimeoutError)
 
 OnFlush = Callable[[Flush], None]
@@ -184,6 +183,7 @@ class Feed:
         self.seen_at: dict[int, datetime] = {}
         self.rules_stamp: tuple | None = None
         self.standing: Standing | None = None
+        self.calendars, self.quiet = await in_database(calendars_of)(self.board.tickers), []
         self.halted = np.zeros(len(self.board.tickers), dtype=bool)
         self.hurry, self.saved, self.closing = asyncio.Event(), asyncio.Event(), False
         self.sure_until, self.last_seq = now + SURE_FOR, self.resumption.seq
@@ -256,7 +256,8 @@ class Feed:
             "seq": flush.seq,
             "ts": flush.at_ms,
             "source": self.source_name,
-            "stale_after_ms": FOR_EVER_MS if self.is_shut() else stale_after_ms(self.source_name),
+            "stale_after_ms": stale_after_ms(self.source_name),
+            "quiet": self.quiet,
             "tickers": [quote.ticker for quote in flush.quotes],
             "times": [quote.time for quote in flush.quotes],
             "parts": [encode(quote_fields(quote)) for quote in flush.quotes],
@@ -270,11 +271,6 @@ class Feed:
                 [ticker, average_frame(ticker, mean, MEAN_SECONDS, flush.at_ms)] for ticker, mean in averages
             ]
         return message
-
-    def is_shut(self) -> bool:
-        """Whether no session is open, so that no price is due; the simulated market knows none."""
-        hours = self.standing.hours.values() if self.standing and self.source_name == Source.ALPACA else ()
-        return bool(hours) and all(each.status == CLOSED for each in hours)
 
     # To the database ----------------------------------------------------------------------
 
@@ -337,6 +333,7 @@ class Feed:
         standing = await in_database(standing_at)(now)
         frames = [] if self.standing is None else news_since(self.standing, standing, now)
         self.standing = standing
+        self.quiet = standing.quiet(self.calendars, self.source_name)
         self.halted = np.isin(np.array(self.board.tickers), list(standing.halts))
         if frames:
             with contextlib.suppress(*LAYER_ERRORS):
@@ -345,6 +342,7 @@ class Feed:
     async def tidy(self, now: datetime) -> None:
         """Writes the bars, folds the minute before the one that runs and forgets what is kept no longer."""
         self.folded = now.replace(second=0, microsecond=0)
+        self.calendars = await in_database(calendars_of)(self.board.tickers)
         if self.plan.replay is not None:
             return  # its ticks are of another time, and its bars are there
         await in_database(owe_sessions)(now)

@@ -256,7 +256,8 @@ class Hub:
     def on_quotes(self, message: dict) -> None:
         self.heard_at = asyncio.get_running_loop().time()
         names = ("epoch", "seq", "ts", "stale_after_ms", "tickers", "times", "parts")
-        self.publish(FlushMessage(**{name: message[name] for name in names}, source=message.get("source", "")))
+        more = {"source": message.get("source", ""), "quiet": frozenset(message.get("quiet", ()))}
+        self.publish(FlushMessage(**{name: message[name] for name in names}, **more))
         if averages := message.get("averages"):
             self.publish_averages(averages)
 

@@ -19,6 +19,7 @@ class FlushMessage:
     times: list[int]
     parts: list[str]
     source: str = ""
+    quiet: frozenset[str] = frozenset()  # tickers of which no price is due: out of their session, or halted
 
 
 class Latest:
@@ -30,6 +31,7 @@ class Latest:
         self.parts: dict[str, str] = {}
         self.times: dict[str, int] = {}
         self.stale: set[str] = set()
+        self.quiet: frozenset[str] = frozenset()
 
     def is_news(self, flush: FlushMessage) -> bool:
         """Whether `flush` tells more than is known; messages may come late, twice, or not at all."""
@@ -38,7 +40,7 @@ class Latest:
     def take(self, flush: FlushMessage) -> list[str]:
         """Takes up a flush and returns the tickers that were stale and are live again."""
         self.epoch, self.source, self.seq, self.ts = flush.epoch, flush.source, flush.seq, flush.ts
-        self.stale_after_ms = flush.stale_after_ms
+        self.stale_after_ms, self.quiet = flush.stale_after_ms, flush.quiet
         self.parts.update(zip(flush.tickers, flush.parts, strict=True))
         self.times.update(zip(flush.tickers, flush.times, strict=True))
         awake = [
@@ -46,7 +48,7 @@ class Latest:
             for ticker in flush.tickers
             if ticker in self.stale and flush.ts - self.times[ticker] <= self.stale_after_ms
         ]
-        self.stale.difference_update(awake)
+        self.stale.difference_update(awake, self.quiet)
         return awake
 
     def fall_asleep(self, now_ms: int) -> list[str]:
@@ -54,7 +56,7 @@ class Latest:
         fallen = [
             ticker
             for ticker, time in self.times.items()
-            if now_ms - time > self.stale_after_ms and ticker not in self.stale
+            if now_ms - time > self.stale_after_ms and ticker not in self.stale and ticker not in self.quiet
         ]
         self.stale.update(fallen)
         return fallen

@@ -6,7 +6,7 @@ An instrument without a calendar is traded round the clock.
 import json
 import subprocess
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
 
@@ -58,6 +58,14 @@ class Standing:
         """Whether a price may be expected; where the sessions are not known, it may."""
         return self.status_of(instrument) not in (CLOSED, HALTED)
 
+    def quiet(self, calendars: Mapping[str, str], source: str) -> list[str]:
+        """Of the tickers in `calendars`, those of which no price of `source` is due: halted, or out of their session.
+
+        The simulated market knows no sessions.
+        """
+        shut = {name for name, hours in self.hours.items() if hours.status == CLOSED and source != Source.SIMULATED}
+        return [ticker for ticker, calendar in calendars.items() if ticker in self.halts or calendar in shut]
+
 
 def standing_at(now: datetime, instruments: Iterable[Instrument] | None = None) -> Standing:
     """Of `instruments`, or of all calendars in use. Two queries, three without `instruments`."""
@@ -66,6 +74,12 @@ def standing_at(now: datetime, instruments: Iterable[Instrument] | None = None) 
     if instruments is not None:
         halts = halts.filter(instrument__in=[one.ticker for one in instruments])
     return Standing(hours_of(calendars, now), {halt.instrument_id: halt for halt in halts})
+
+
+def calendars_of(tickers: Iterable[str]) -> dict[str, str]:
+    """By ticker, in one query; nothing where it is traded round the clock."""
+    wanted, rows = set(tickers), Instrument.objects.order_by().values_list("ticker", "calendar")
+    return {ticker: calendar for ticker, calendar in rows if ticker in wanted}
 
 
 def calendars_in_use() -> set[str]:

@@ -1,13 +1,22 @@
 """The market as its rows have it, in the form in which the feed publishes it."""
 
+from django.utils import timezone
+
 from .frames import encode, quote_fields
 from .latest import FlushMessage
-from .models import STALE_AFTER, STALE_AFTER_OTHERWISE, FeedState, Quote
+from .models import STALE_AFTER, STALE_AFTER_OTHERWISE, FeedState, Instrument, Quote
+from .sessions import standing_at
 from .ticks import to_ms
 
 
 def stale_after_ms(source: str) -> int:
     return int(STALE_AFTER.get(source, STALE_AFTER_OTHERWISE).total_seconds() * 1000)
+
+
+def quiet_now(source: str) -> list[str]:
+    """The tickers of which no price of `source` is due."""
+    calendars = dict(Instrument.objects.order_by().values_list("ticker", "calendar"))
+    return standing_at(timezone.now()).quiet(calendars, source)
 
 
 def read_flush(epoch: str, seq: int) -> FlushMessage | None:
@@ -27,4 +36,5 @@ def read_flush(epoch: str, seq: int) -> FlushMessage | None:
         tickers=[quote.ticker for _, quote in quotes],
         times=[quote.time for _, quote in quotes],
         parts=[encode(quote_fields(quote)) for _, quote in quotes],
+        quiet=frozenset(quiet_now(state.source)),
     )

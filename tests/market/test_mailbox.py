@@ -1,6 +1,7 @@
 """What waits for a client: bounded, in order, and of prices only the newest."""
 
 import json
+from dataclasses import replace
 
 import pytest
 from hypothesis import given
@@ -131,6 +132,17 @@ def test_a_ticker_without_a_price_for_ten_seconds_is_stale_until_the_next():
     assert latest.fall_asleep(12_000) == []
     assert latest.take(flush(2, 12_000, A=3)) == ["A"]
     assert latest.stale == {"B"}
+
+
+def test_a_ticker_of_which_no_price_is_due_is_not_stale():
+    latest = Latest()
+    latest.take(flush(1, 1_000, A=1, B=2))
+    assert latest.fall_asleep(11_001) == ["A", "B"]
+    latest.take(replace(flush(2, 12_000), quiet=frozenset("B")))
+    assert latest.stale == {"A"}
+    assert latest.fall_asleep(30_000) == []
+    latest.take(flush(3, 31_000))
+    assert latest.fall_asleep(31_001) == ["B"]
 
 
 def test_quotes_are_told_by_ticker():

@@ -17,6 +17,7 @@ from market.sessions import (
     OPEN,
     ROUND_THE_CLOCK,
     UNKNOWN,
+    Hours,
     Standing,
     end_halt,
     halt,
@@ -26,6 +27,7 @@ from market.sessions import (
     standing_at,
     store_sessions,
 )
+from market.stored_market import read_flush
 from tests.market.reader import Reader
 from tests.market.test_views import quote
 from tradeops.core.jobs.models import Job, State
@@ -58,6 +60,23 @@ def session(days: int = 0, calendar: str = "XNYS") -> TradingSession:
 def test_a_session_holds_its_opening_and_not_its_close(at, status, since, until):
     hours = hours_in([session(-1), session(), session(2)], at)
     assert (hours.status, hours.since, hours.until) == (status, since, until)
+
+
+@pytest.mark.pure
+def test_each_calendar_says_by_itself_whether_a_price_is_due():
+    hours = {"XNYS": Hours(CLOSED), "XTKS": Hours(OPEN), "XLON": Hours(UNKNOWN)}
+    standing = Standing(hours, {"SONY": Halt(instrument_id="SONY")})
+    calendars = {"AAPL": "XNYS", "SONY": "XTKS", "TM": "XTKS", "HSBC": "XLON", "BTC": ""}
+    assert standing.quiet(calendars, "alpaca") == ["AAPL", "SONY"]
+    assert standing.quiet(calendars, "simulated") == ["SONY"]
+
+
+@pytest.mark.django_db
+def test_stored_quotes_are_read_with_those_that_are_not_due():
+    quote("AAPL", 1)
+    quote("KO", 2)
+    halt(Instrument.objects.get(pk="KO"), "news", actor=None)
+    assert read_flush("", 0).quiet == {"KO"}
 
 
 @pytest.mark.pure
