@@ -49,3 +49,12 @@ def test_brackets_in_text_do_not_count_as_depth():
 
 def test_text_outside_the_basic_plane_is_kept():
     assert parse_json(b'"\\ud83d\\ude80"') == "\U0001f680"
+
+
+def test_an_object_has_no_more_than_a_thousand_members():
+    def members(count: int) -> bytes:
+        return b"{" + b", ".join(b'"k%d": 1' % number for number in range(count)) + b"}"
+
+    assert len(parse_json(members(1000))) == 1000
+    with pytest.raises(ParseError, match="more than 1,000 members"):
+        parse_json(b'{"inner": ' + members(1001) + b"}")

@@ -101,6 +101,7 @@ NAMED = {
     "imports/import_id": Named(ImportBatch, "pk", "account__owner"),
     "import/import_id": Named(ImportBatch, "pk", "account__owner"),
     "new/kind": Word("deposit"),
+    "performance/parts": Word("tickers"),
     "files/id": Named(LakeFile, is_staffs=True),
     "days/day": Named(LakeFile, "day", is_staffs=True),
     "revisions/id": Named(Revision, is_staffs=True),

@@ -9,13 +9,13 @@ import orjson
 from rest_framework import exceptions
 from rest_framework.parsers import BaseParser
 
-MAX_DEPTH = 64
+MAX_DEPTH, MAX_MEMBERS = 64, 1000
 STRINGS = re.compile(rb'"(?:[^"\\]|\\.)*"', re.DOTALL)
 BRACKETS = re.compile(rb"[\[\]{}]")
 
 
 class StrictJSONParser(BaseParser):
-    """JSON as RFC 8259 means it: no duplicate keys, no NaN, bounded depth, sound text.
+    """JSON as RFC 8259 means it: no duplicate keys, no NaN, bounded depth and objects, sound text.
 
     Numbers with a point arrive as Decimal, exactly as they were sent.
     """
@@ -75,6 +75,8 @@ def refuse_constant(name: str):
 
 
 def unique_keys(pairs: list[tuple[str, object]]) -> dict:
+    if len(pairs) > MAX_MEMBERS:  # which no field needs, and whoever refuses it later keeps for a while
+        raise ValueError(f"an object has more than {MAX_MEMBERS:,} members.")
     result = dict(pairs)
     if len(result) < len(pairs):
         seen: set[str] = set()

@@ -83,7 +83,9 @@ def read_from_postgresql(account: Account, ticker: str) -> FillColumns:
             f"COPY (SELECT trade_id, executed_at, CASE side WHEN '{Side.SELL}' THEN -1 ELSE 1 END * {scaled[0]},"
             f" {scaled[1]}, {scaled[2]} {FILLS} ORDER BY executed_at, trade_id) TO STDOUT (FORMAT binary)"
         )
-        return FillColumns(*read_columns(cursor, cursor.mogrify(query, [account.pk, ticker]), 5), *places)
+        columns = read_columns(cursor, cursor.mogrify(query, [account.pk, ticker]), 5)
+    columns[1] += POSTGRESQL_EPOCH
+    return FillColumns(*columns, *places)
 
 
 def record_of(count: int) -> np.dtype:
@@ -92,25 +94,31 @@ def record_of(count: int) -> np.dtype:
 
 
 def read_columns(cursor, query: str, count: int) -> list[np.ndarray]:
-    """The columns of a binary COPY whose every field has eight bytes; the second is a time."""
-    record, parts, data = record_of(count), [], bytearray()
+    """The columns of a binary COPY whose every field has eight bytes, int64."""
+    record, parts, data = record_of(count), [[] for _ in range(count)], bytearray()
     with cursor.copy(query) as copy:
         data += copy.read()[len(COPY_HEADER) :]
         for row in copy:
             data += row
             if len(data) >= ROWS_AT_ONCE * record.itemsize:
-                parts.append(values_of(data, record))
-                data = data[len(parts[-1][0]) * record.itemsize :]
-    parts.append(values_of(data, record))
-    columns = [np.concatenate(column) for column in zip(*parts, strict=True)]
-    columns[1] += POSTGRESQL_EPOCH
-    return columns
+                data = data[take_rows(data, record, parts) :]
+    take_rows(data, record, parts)
+    return [put_end_to_end(values) for values in parts]
 
 
-def values_of(data: bytearray, record: np.dtype) -> list[np.ndarray]:
-    """The columns of the whole rows at the beginning of `data`."""
+def put_end_to_end(parts: list[np.ndarray]) -> np.ndarray:
+    """All of them as one; they are let go."""
+    whole = np.concatenate(parts)
+    parts.clear()
+    return whole
+
+
+def take_rows(data: bytearray, record: np.dtype, parts: list[list[np.ndarray]]) -> int:
+    """Adds the whole rows of `data` to `parts`, column by column; how many bytes they are."""
     rows = np.frombuffer(data, record, count=len(data) // record.itemsize)
-    return [rows[name].astype(np.int64) for name in record.names if name.startswith("value")]
+    for place, values in enumerate(parts):
+        values.append(rows[f"value{place}"].astype(np.int64))
+    return rows.nbytes
 
 
 def read_from_sqlite(account: Account, ticker: str) -> FillColumns:

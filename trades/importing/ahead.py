@@ -146,8 +146,8 @@ def columns_ahead(plan: Plan, events: np.ndarray, digits: list[int]) -> dict[str
             parts[ticker].append([column[codes == code] for column in columns])
         start += len(batch)
     return {
-        ticker: FillColumns(*(np.concatenate(column) for column in zip(*some, strict=True)), *digits)
-        for ticker, some in parts.items()
+        ticker: FillColumns(*(np.concatenate(column) for column in zip(*parts.pop(ticker), strict=True)), *digits)
+        for ticker in list(parts)
     }
 
 
@@ -175,10 +175,9 @@ def scaled_numbers(texts: pa.Array, places: int) -> np.ndarray:
 def joined(booked: FillColumns, ahead: FillColumns) -> FillColumns:
     """The fills of both, in order. Raises TooLarge."""
     places = [max(pair) for pair in zip(places_of(booked), places_of(ahead), strict=True)]
-    columns = [rescaled(fills, places) for fills in (booked, ahead)]
-    whole = [np.concatenate(pair) for pair in zip(*columns, strict=True)]
-    order = np.lexsort((whole[0], whole[1]))
-    return FillColumns(*(column[order] for column in whole), *places)
+    pairs = list(zip(*(rescaled(fills, places) for fills in (booked, ahead)), strict=True))
+    order = np.lexsort([np.concatenate(pair) for pair in pairs[:2]])
+    return FillColumns(*(np.concatenate(pair)[order] for pair in pairs), *places)
 
 
 def places_of(fills: FillColumns) -> tuple[int, int, int]:
@@ -192,6 +191,8 @@ def rescaled(fills: FillColumns, places: list[int]) -> list[np.ndarray]:
 
 def times_ten_to(numbers: np.ndarray, power: int) -> np.ndarray:
     """`numbers` x 10^power. Raises TooLarge where that does not fit."""
+    if not power:
+        return numbers
     if len(numbers) and float(np.abs(numbers.astype(np.float64)).max()) * 10.0**power >= ROOM:
         raise TooLarge("A number does not fit 64 bits.")
     return numbers * 10**power

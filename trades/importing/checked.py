@@ -124,6 +124,7 @@ def check_file(file: BinaryIO, reading: Reading, earliest: int, latest: int, pro
             if progress:
                 progress(source.row_count)
     collected.refuse(source)
+    pa.default_memory_pool().release_unused()
     return collected.finish(source, spool)
 
 

@@ -103,7 +103,7 @@ def make_plan(account: Account, checked: CheckedFile, *, takes_equal: bool) -> P
     known_activities = {} if takes_equal else find_known_activities(account, checked)
     left_out = np.concatenate([known.places, repeats, np.array(list(known_activities), np.int64) + len(checked)])
     # A row may be known and repeated: it is counted once, as known.
-    repeats = np.setdiff1d(repeats, known.places)
+    repeats = np.setdiff1d(repeats, known.places) if len(repeats) else repeats
     events = without(checked.order, left_out)
     known = replace_undone(known, events)
     plan = Plan(account, checked, events, known, repeats, known_activities)
