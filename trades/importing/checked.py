@@ -4,6 +4,7 @@ memory. Nothing of the book is asked or changed here.
 
 import mmap
 import tempfile
+from array import array
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -79,7 +80,7 @@ class CheckedFile:
     @property
     def executed_at(self) -> np.ndarray:
         """int64[n], in microseconds since 1970: read anew, for nearly nobody asks."""
-        return joined([batch["executed_at"].to_numpy() for batch in self.batches])
+        return np.concatenate([np.empty(0, np.int64), *(batch["executed_at"].to_numpy() for batch in self.batches)])
 
     def trades(self, places: np.ndarray, *names: str) -> pa.RecordBatch:
         """The trades at `places` of the file, in that order; of all columns, or those of `names`."""
@@ -124,19 +125,20 @@ def check_file(file: BinaryIO, reading: Reading, earliest: int, latest: int, pro
             if progress:
                 progress(source.row_count)
     collected.refuse(source)
+    checked = collected.finish(source, spool)
     pa.default_memory_pool().release_unused()
-    return collected.finish(source, spool)
+    return checked
 
 
 class Collected:
-    """What is kept of the rows as they are read."""
+    """What is kept of the rows as they are read: numbers in arrays that grow in place, where a list of small ones, put
+    together at the end, would hold several times as much.
+    """
 
     def __init__(self, columns: Columns):
         self.columns, self.faults = columns, Faults()
         self.activities: list[ActivityRow] = []
-        self.lines: list[np.ndarray] = []
-        self.moments: list[np.ndarray] = []
-        self.ids: list[np.ndarray] = []
+        self.lines, self.moments, self.ids = array("i"), array("q"), array("q")
         self.accounts: set[str] = set()
         self.left_out: Counter = Counter()
         self.has_sales_below_zero = False
@@ -149,10 +151,10 @@ class Collected:
         if len(self.activities) > MOST_ACTIVITIES:
             raise refused(f"The file has more than {MOST_ACTIVITIES:,} activities.", "too_many_rows")
         if not self.faults:
-            self.lines.append(rows.trades["line"].to_numpy().astype(np.int32))
-            self.moments.append(rows.trades["executed_at"].to_numpy())
+            self.lines.frombytes(rows.trades["line"].to_numpy().astype(np.int32).tobytes())
+            self.moments.frombytes(rows.trades["executed_at"].to_numpy().tobytes())
             if "id" in self.columns:
-                self.ids.append(rows.trades["id"].fill_null(NO_ID).to_numpy())
+                self.ids.frombytes(rows.trades["id"].fill_null(NO_ID).to_numpy().tobytes())
 
     def add_accounts(self, block: Block) -> None:
         for place in self.columns.places.get("account", []):
@@ -170,10 +172,10 @@ class Collected:
 
     def is_without_sides(self) -> bool:
         told = "trade_type" in self.columns or "type" in self.columns or self.has_sales_below_zero
-        return not told and any(len(lines) for lines in self.lines)
+        return not told and bool(self.lines)
 
     def finish(self, source: CsvFile, spool: BinaryIO) -> CheckedFile:
-        lines, moments, ids = joined(self.lines, np.int32), joined(self.moments), joined(self.ids)
+        lines, moments, ids = np.asarray(self.lines), np.asarray(self.moments), np.asarray(self.ids)
         events = Events(
             with_activities(lines, [row.line for row in self.activities]),
             with_activities(moments, [microseconds(row.activity.effective_at) for row in self.activities]),
@@ -217,13 +219,6 @@ class Events:
 def is_rising(values: np.ndarray) -> bool:
     """Whether none is below the one before it."""
     return bool((values[1:] >= values[:-1]).all())
-
-
-def joined(arrays: list[np.ndarray], kind: type = np.int64) -> np.ndarray:
-    """All of them as one; they are let go."""
-    whole = np.concatenate([np.empty(0, kind), *arrays])
-    arrays.clear()
-    return whole
 
 
 def with_activities(of_trades: np.ndarray, of_activities: list[int]) -> np.ndarray:
