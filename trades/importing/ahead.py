@@ -13,7 +13,7 @@ from tradeops.core.decimals import plain
 from .. import ledger
 from ..folding import bulk_derived, refolding
 from ..folding.bulk_fold import ROOM, FillColumns, TooLarge, fold_columns
-from ..folding.columns import read_fills
+from ..folding.columns import put_end_to_end, read_fills
 from ..folding.events import place_of
 from ..folding.reading import events_of, family_of
 from ..ledger import Fill, Holding
@@ -24,6 +24,7 @@ from .plan import Plan
 AHEAD = 2**62  # ids beyond all that are drawn: what is not booked yet comes last among equals
 NUMBERS = ("quantity", "price", "fees")
 FILL = ("executed_at", "ticker", "side", *NUMBERS)
+FILLED = ("ids", "times", *NUMBERS)  # of FillColumns
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,8 +113,9 @@ def fold_in_columns(plan: Plan, shorts: set[int] | None) -> dict[str, Holding] |
     try:
         for group in bulk_derived.grouped(counts):
             events = np.flatnonzero(np.isin(codes, [tickers[ticker] for ticker in group]))
-            for ticker, ahead in columns_ahead(plan, events, digits).items():
-                fills = joined(read_fills(plan.account, ticker), ahead)
+            columns = columns_ahead(plan, events, digits)
+            for ticker in list(columns):
+                fills = joined(read_fills(plan.account, ticker), columns.pop(ticker))
                 if shorts is not None:
                     bulk_derived.refuse_new_shorts(fills, ticker, shorts)
                 holdings[ticker] = bulk_derived.holding_of(fills, fold_columns(fills))
@@ -134,7 +136,7 @@ def tickers_ahead(plan: Plan) -> tuple[np.ndarray, dict[str, int]]:
 
 def columns_ahead(plan: Plan, events: np.ndarray, digits: list[int]) -> dict[str, FillColumns]:
     """The trades at these places of the plan's events, by ticker. Raises TooLarge."""
-    parts, start = defaultdict(list), 0
+    parts, start = defaultdict(lambda: [[] for _ in FILLED]), 0
     for batch in plan.checked.chunks(plan.events[events], *FILL):
         sign = np.where(pc.equal(batch["side"], "BUY").to_numpy(zero_copy_only=False), 1, -1)
         scaled = [scaled_numbers(batch[name], count) for name, count in zip(NUMBERS, digits, strict=True)]
@@ -143,12 +145,10 @@ def columns_ahead(plan: Plan, events: np.ndarray, digits: list[int]) -> dict[str
         encoded = batch["ticker"].dictionary_encode()
         codes = encoded.indices.to_numpy()
         for code, ticker in enumerate(encoded.dictionary.to_pylist()):
-            parts[ticker].append([column[codes == code] for column in columns])
+            for values, column in zip(parts[ticker], columns, strict=True):
+                values.append(column[codes == code])
         start += len(batch)
-    return {
-        ticker: FillColumns(*(np.concatenate(column) for column in zip(*parts.pop(ticker), strict=True)), *digits)
-        for ticker in list(parts)
-    }
+    return {ticker: FillColumns(*map(put_end_to_end, some), *digits) for ticker, some in parts.items()}
 
 
 def most_digits(plan: Plan) -> list[int]:

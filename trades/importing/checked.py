@@ -23,7 +23,7 @@ from .rows import TRADES, ActivityRow, RowReader, Rows
 NO_ID = -1
 MOST_ACTIVITIES = 100_000
 MOST_WORDS, OTHER_WORDS = 20, "other words"
-ROWS_AT_ONCE, BYTES_AT_ONCE = 50_000, 4_000_000
+ROWS_AT_ONCE, BYTES_AT_ONCE = 50_000, 2_000_000
 NO_SIDES = "There is no column for trade_type, and no quantity below 0 that would be a sale."
 SEVERAL_ACCOUNTS = "The file holds rows of several accounts: bring in each one's own file, or leave the column out."
 
