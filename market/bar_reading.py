@@ -42,10 +42,13 @@ def adjusted(bars: list[Bar], splits: list[SplitFact]) -> list[Bar]:
 
 def newest_bars(instrument: Instrument, timeframe: Timeframe, most: int, adjustment: str) -> list[Bar]:
     """The last `most` bars, oldest first, up to the last stored tick."""
-    stored = Bar.objects.of([instrument.ticker]).filter(timeframe=timeframe).preferred().order_by("-start")[:most]
-    bars = {bar.start: bar for bar in stored}
     state = FeedState.objects.current()
-    fresh = [] if state.source == Source.REPLAY else bars_with_new_ticks(state, instrument.ticker, timeframe)
+    is_replay = state.source == Source.REPLAY
+    # A replay's present is where it has come to: the bar that grows there is stored already, as it will end.
+    end = timeframe.start_of(state.flushed_at) if is_replay and state.flushed_at else None
+    stored = Bar.objects.of([instrument.ticker]).filter(timeframe=timeframe).preferred().in_span(None, end)
+    bars = {bar.start: bar for bar in stored.order_by("-start")[:most]}
+    fresh = [] if is_replay else bars_with_new_ticks(state, instrument.ticker, timeframe)
     for bar in fresh:
         if bar.start not in bars or bars[bar.start].source in (bar.source, Source.SIMULATED):
             bars[bar.start] = bar

@@ -184,6 +184,7 @@ def chart_data(instrument: Instrument, shown: dict, bars: list, alerts: list[Ale
         "timeframe": shown["timeframe"],
         "length": int(Timeframe(shown["timeframe"]).length.total_seconds() * 1000),
         "adjustment": shown["adjustment"],
+        "isReplay": pretended_source([quote]) == Source.REPLAY,
         "most": int(shown["bars"]),
         "candles": candles_of(bars),
         "volume": quote and quote.volume,

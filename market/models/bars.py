@@ -9,6 +9,7 @@ from django.db.models import Exists, F, OuterRef, Q
 from django.utils import timezone
 
 from market.bars import LENGTHS
+from market.ticks import EPOCH
 from tradeops.core.fields import ExactDecimal
 
 from .instruments import PRICE, Instrument, Source
@@ -24,6 +25,10 @@ class Timeframe(models.TextChoices):
     def length(self):
         """How long a bar lasts, as a timedelta."""
         return LENGTHS[self.value]
+
+    def start_of(self, moment: datetime) -> datetime:
+        """When the bar begins that holds `moment`."""
+        return moment - (moment - EPOCH) % self.length
 
 
 # A stated price is a mark, and no bar; a replay leaves the past as it is. Of two of one time the later one is shown.

@@ -16,6 +16,7 @@ const readout = document.querySelector("[data-readout]");
 const marks = (page?.alerts ?? []).map(({ at, message }) => ({ at, kind: "alert", text: message }));
 let candles = null;
 let volume = page?.volume ?? null;
+let isReplay = page?.isReplay ?? false;
 let older = { isAsked: false, isAll: false };
 
 async function get(address) {
@@ -63,9 +64,24 @@ function onQuotes({ detail }) {
   if (!candles.pointed) read(null);
 }
 
+function onSnapshot(event) {
+  const { source, ts } = event.detail;
+  if (ts && (source === "replay") !== isReplay) turn(ts);
+  onQuotes(event);
+}
+
+/** A replay begins or ends: of what it plays nothing later may be seen yet; after it the bars are the present ones. */
+async function turn(ts) {
+  isReplay = !isReplay;
+  if (isReplay) return candles.show(candles.bars.filter((bar) => bar[START] < ts - (ts % page.length)));
+  const { results } = await get(barsAddress({ page_size: String(page.most) }));
+  candles.show(results.reverse().map(barOf));
+}
+
 async function refresh() {
   try {
-    const { results } = await get(barsAddress({ final: "true", page_size: "5" }));
+    // A replay stores no bars, and those of its time are there from the beginning.
+    const { results } = isReplay ? { results: [] } : await get(barsAddress({ final: "true", page_size: "5" }));
     for (const row of results.reverse()) candles.put(barOf(row));
   } catch {
     // The next minute brings them.
@@ -120,7 +136,7 @@ function begin() {
   const scale = candles.chart.timeScale();
   scale.subscribeVisibleLogicalRangeChange((seen) => { if (seen && seen.from < 0) bringOlder(); });
   document.addEventListener("live:quotes", onQuotes);
-  document.addEventListener("live:snapshot", onQuotes);
+  document.addEventListener("live:snapshot", onSnapshot);
   document.addEventListener("live:alert", onAlert);
   document.addEventListener("live:trade", bringFills);
   bringFills();

@@ -10,7 +10,7 @@ from django.test import Client
 from django.utils import timezone
 
 from market.feed_store import write_bars
-from market.models import Instrument, Quote
+from market.models import FeedState, Instrument, Quote
 from market.services import record_split
 from tests.market.test_feed_store import START, Feed
 from tests.market.test_history import make_bar
@@ -120,6 +120,16 @@ def test_the_last_candle_stands_where_the_last_stored_tick_left_it(desk):
     before = chart["candles"]
     write_bars("one")  # what was added unsaved is what the feed itself writes
     assert chart_of(desk.get("/desk/market/AAPL/").content.decode())["candles"] == before
+
+
+def test_a_chart_of_a_replay_ends_where_the_replay_has_come_to(desk):
+    for minute in range(3):
+        make_bar(START + timedelta(minutes=minute), str(50 + minute), "1m")
+    state = FeedState.objects.current()
+    state.source, state.flushed_at = "replay", START + timedelta(seconds=110)
+    state.save()
+    page = desk.get("/desk/market/AAPL/").content.decode()
+    assert [bar[4] for bar in chart_of(page)["candles"]] == [50]
 
 
 def test_an_uploaded_bar_is_shown_before_the_feeds_growing_one(desk):
