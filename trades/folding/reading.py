@@ -1,7 +1,8 @@
 """Reads the events of an account, as they stand or as they were known, and folds them."""
 
+from collections.abc import Collection
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import date, datetime
 
 from django.db.models import QuerySet
 
@@ -37,12 +38,15 @@ def book_of(account: Account, tickers=None, view: View = NOW) -> AccountBook:
 
 def events_of(account: Account, tickers=None, view: View = NOW) -> list[Event]:
     """Fills and activities, in the order they are applied. `tickers` must hold whole families."""
+    found, fills = activities_of(account, tickers, view), fills_of(account, tickers, view)
+    return sorted([*fills, *found], key=place_of) if found else fills
+
+
+def activities_of(account: Account, tickers=None, view: View = NOW) -> list[Event]:
     activities = view.choose(Activity.objects.filter(account=account))
     if tickers is not None:
         activities = activities.exclude(kind__in=CASH_KINDS)
-    found = [activity.as_event() for activity in activities if concerns(activity, tickers, view)]
-    fills = fills_of(account, tickers, view)
-    return sorted([*fills, *found], key=place_of) if found else fills
+    return [activity.as_event() for activity in activities if concerns(activity, tickers, view)]
 
 
 def concerns(activity: Activity, tickers, view: View) -> bool:
@@ -51,8 +55,11 @@ def concerns(activity: Activity, tickers, view: View) -> bool:
     return tickers is None or not activity.tickers.isdisjoint(tickers)
 
 
-def fills_of(account: Account, tickers=None, view: View = NOW) -> list[Fill]:
+def fills_of(account: Account, tickers=None, view: View = NOW, days: Collection[date] | None = None) -> list[Fill]:
+    """Fills in their order; of some UTC `days` alone, where they are given."""
     trades = view.choose(Trade.objects.filter(account=account))
+    if days is not None:
+        trades = trades.filter(executed_at__date__in=days) if days else trades.none()
     if tickers is not None:
         trades = trades.filter(instrument__in=tickers)
     rows = trades.in_order().values_list(

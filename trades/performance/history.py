@@ -16,9 +16,9 @@ from tradeops.core.fields import ExactSum
 from tradeops.core.tags import parted
 
 from ..folding.events import Event, place_of
-from ..folding.reading import View, events_of
-from ..ledger import Method
-from ..models import SPLIT_KINDS, Account, Activity, Realization, RoundTrip, Trade
+from ..folding.reading import View, activities_of, fills_of
+from ..ledger import EXACT, Fill, Method
+from ..models import SPLIT_KINDS, Account, Activity, DayTotal, Realization, RoundTrip, Trade
 from . import attribution
 from .attribution import Part
 from .equity import Equity
@@ -34,11 +34,13 @@ from .returns import (
     return_figures,
     risk_figures,
 )
-from .standings import Day, Place, Walk, walk
+from .standings import Day, DayFills, Place, Walk, walk
 
 ONE_DAY = timedelta(days=1)
 # Flows, the last ones first, before which what is held is valued at the very moment: one or two queries each.
 FLOWS_VALUED = 50
+MOST_BUSY_DAYS = 500  # more are not worth to be told apart
+OF_DAY = ("day", "instrument_id", "buy_quantity", "sell_quantity", "buy_notional", "sell_notional", "fees")
 # What is held is the same for every method: changes of it need not be read.
 ANY_METHOD = View(method=Method.AVERAGE_COST)
 
@@ -101,10 +103,33 @@ class Books:
             for account in self.accounts
         }
 
-    def events(self) -> Iterator[tuple[int, Event]]:
-        """All events of all accounts in order; two queries an account."""
-        streams = [zip(repeat(account.pk), events_of(account, view=ANY_METHOD)) for account in self.accounts]
+    @property
+    def has_utc_days(self) -> bool:
+        return self.time_zone == "UTC" and self.day_cutoff == time()
+
+    def events(self) -> Iterator[tuple[int, Event | DayFills]]:
+        """All events of all accounts in order; the fills of a day as one a ticker, where nothing else happened then."""
+        happened = {account.pk: activities_of(account, view=ANY_METHOD) for account in self.accounts}
+        busy = {event.at.astimezone(UTC).date() for events in happened.values() for event in events}
+        streams = [
+            zip(repeat(account.pk), sorted([*self.fills(account, busy), *happened[account.pk]], key=place_of))
+            for account in self.accounts
+        ]
         return heapq.merge(*streams, key=lambda pair: place_of(pair[1]))
+
+    def fills(self, account: Account, busy: set[date]) -> list[Fill | DayFills]:
+        """Those of `busy` days one by one. Others are kept summed by UTC days, and summed they do where days are those:
+        between a day's beginning and its end nobody looks."""
+        if not self.has_utc_days or len(busy) > MOST_BUSY_DAYS:
+            return fills_of(account, view=ANY_METHOD)
+        kept = DayTotal.objects.filter(account=account).exclude(day__in=busy).order_by()
+        return [*map(day_fills, kept.values_list(*OF_DAY)), *fills_of(account, view=ANY_METHOD, days=busy)]
+
+
+def day_fills(row: tuple) -> DayFills:
+    day, ticker, bought, sold, paid, received, fees = row
+    at = datetime.combine(day, time(), UTC)
+    return DayFills(0, at, ticker, EXACT.subtract(bought, sold), EXACT.subtract(paid, received), fees)
 
 
 # Marks ----------------------------------------------------------------------------------------------

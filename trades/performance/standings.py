@@ -28,6 +28,18 @@ class Day:
     end: datetime
 
 
+@dataclass(frozen=True, slots=True)
+class DayFills:
+    """All fills of a ticker in a day on which nothing else happened, as one: what they come to together."""
+
+    id: int
+    at: datetime
+    ticker: str
+    quantity: Decimal
+    paid: Decimal  # without fees; less than nothing where more was sold
+    fee: Decimal
+
+
 # Where the accounts stand ---------------------------------------------------------------
 
 
@@ -111,16 +123,20 @@ class UnmatchedBook(AccountBook):
     Cash and quantities are those of any other book; what was realized is not told apart from what is still held.
     """
 
-    def apply(self, event: Event) -> Effects | None:
-        if not isinstance(event, Fill):
+    def apply(self, event: Event | DayFills) -> Effects | None:
+        if not isinstance(event, Fill | DayFills):
             for ticker in tickers_of(event):
                 pool(self.of(ticker).holding, event)
             return super().apply(event)
         holding = self.of(event.ticker).holding
         holding.quantity = EXACT.add(holding.quantity, event.quantity)
-        holding.cost = EXACT.fma(event.quantity, event.price, holding.cost)
+        holding.cost = EXACT.add(holding.cost, paid_for(event))
         holding.fees = EXACT.add(holding.fees, event.fee)
         return None
+
+
+def paid_for(event: Fill | DayFills) -> Decimal:
+    return event.paid if isinstance(event, DayFills) else EXACT.multiply(event.quantity, event.price)
 
 
 def pool(holding: Holding, event: Event) -> None:
@@ -143,13 +159,12 @@ class Books:
         self.held: dict[Place, Decimal] = {}
         self.unpaid: list[tuple[datetime, int, Decimal]] = []  # a heap, by the day of payment
 
-    def apply(self, account: int, event: Event) -> None:
+    def apply(self, account: int, event: Event | DayFills) -> None:
         book = self.books[account]
-        if isinstance(event, Fill):  # nearly all are, and what it does is plain
+        if isinstance(event, Fill | DayFills):  # nearly all are, and what it does is plain
             book.apply(event)
             self.hold((self.alike[account], event.ticker), event.quantity)
-            paid = EXACT.fma(event.quantity, event.price, event.fee)
-            self.cash = EXACT.subtract(self.cash, paid)
+            self.cash = EXACT.subtract(self.cash, EXACT.add(paid_for(event), event.fee))
             return
         touched = [book.of(ticker) for ticker in tickers_of(event)]
         before = [(folded.holding.quantity, cash_of(folded.holding), len(folded.incomes)) for folded in touched]

@@ -2,6 +2,7 @@
 
 import csv
 import io
+import random
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 
@@ -13,6 +14,7 @@ from tests.factories import act, book, make_account
 from tests.trades.conftest import HUGE, problems
 from trades.chain import triggers
 from trades.models import Account, Activity, Trade
+from trades.performance.history import Books
 
 pytestmark = pytest.mark.django_db
 FIRST = date(2025, 1, 1)
@@ -404,7 +406,7 @@ def test_a_book_that_cannot_be_folded_says_so(api, alice, account):
     assert (response.status_code, response.json()["code"]) == (409, "book_unsound")
 
 
-@pytest.mark.parametrize(("address", "queries"), [("history", 7), ("performance", 10)])
+@pytest.mark.parametrize(("address", "queries"), [("history", 8), ("performance", 11)])
 def test_the_number_of_queries_is_fixed(api, alice, account, django_assert_num_queries, address, queries):
     worked(account)
     book(
@@ -417,6 +419,38 @@ def test_the_number_of_queries_is_fixed(api, alice, account, django_assert_num_q
             assert client.get(f"/portfolio/{address}?{MONTH}").status_code == 200
         book(account, "BUY", "1", "10", ticker=f"T{number}", executed_at=day(number))
         act(account, "interest", amount=1, effective_at=day(number))
+
+
+@pytest.mark.parametrize("query", ["", "account={}"])
+def test_the_totals_of_days_say_what_their_fills_say_one_by_one(api, alice, account, monkeypatch, query):
+    """On days with a flow, a split and a dividend, and on days with none; of one account and of two."""
+    worked(account)
+    other, chance = make_account(alice, "Second"), random.Random(4)
+    for number in range(60):
+        moment = day(number % 9) + timedelta(minutes=chance.randint(0, 300), microseconds=chance.randint(0, 999_999))
+        fill = (chance.choice(("BUY", "SELL")), f"{chance.randint(1, 99)}.5", f"{chance.randint(1, 99)}.0001")
+        book(
+            chance.choice((account, other)),
+            *fill,
+            ticker=chance.choice(("ONE", "TWO")),
+            fees="0.01",
+            executed_at=moment,
+        )
+    act(other, "split", ticker="ONE", ratio_new=3, ratio_old=2, effective_at=day(4) + timedelta(hours=1))
+    act(other, "dividend", ticker="TWO", amount_per_unit="0.1", effective_at=day(5), pay_at=day(7))
+    act(other, "deposit", amount=1000, effective_at=day(6) + timedelta(hours=2))
+    for number in range(10):
+        close("ONE", number, 10 + number)
+        close("TWO", number, 30 - number)
+    told = {}
+    for are_days_utc in (True, False):
+        monkeypatch.setattr(Books, "has_utc_days", are_days_utc)
+        told[are_days_utc] = [
+            api(alice).get(f"/portfolio/{name}?{MONTH}&{query.format(account.pk)}").json()
+            for name in ("history", "performance")
+        ]
+    assert told[True] == told[False]
+    assert {"ONE", "TWO"} <= {row["ticker"] for row in told[True][1]["by_ticker"]}
 
 
 def test_a_day_of_one_account_is_valued_at_its_own_end(api, alice):
