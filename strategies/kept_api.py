@@ -68,8 +68,8 @@ class AnyAccept(BaseContentNegotiation):
 
 
 def lasting_headers(run: Run, name: str) -> dict[str, str]:
-    """ETag and caching of something that only changes with the code."""
-    etag = f'"{provenance.code_digest()[:16]}-{run.pk}-{run.fingerprint[:32]}-{name}"'
+    """ETag and caching of something that only changes with the code and the pages that tell it."""
+    etag = f'"{provenance.answers_digest()[:16]}-{run.pk}-{run.fingerprint[:32]}-{name}"'
     return {"ETag": etag, "Cache-Control": "private, no-cache"}
 
 

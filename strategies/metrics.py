@@ -239,7 +239,6 @@ METRICS = (
            f"mean / deviation of the difference of bar returns {YEARLY}", "Goodwin 1998",
            lambda o: statistics.information_ratio(o.returns, o.benchmark_returns, o.periods)),
 )  # fmt: skip
-GROUPS = (CURVE, RISK, MONTHS, TRADES, AGAINST)
 WITHOUT_CURVE = {metric.name for metric in METRICS if metric.group == TRADES and metric.name != "turnover"}
 
 

@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cache
 from importlib.metadata import version
@@ -19,6 +20,8 @@ SOURCES = (
 SHOWN_DIGITS = 16  # of a hash: enough to find the run by, and short enough to be printed
 FORMULAS = ("annualization.py", "statistics.py")
 LIBRARIES = ("numpy", "matplotlib")
+# What puts a result into words, rows and pages: without it the same result would be told otherwise, not be another.
+WRITERS = ("api.py", "logs.py", "report.py", "serializers.py")
 
 
 @cache
@@ -27,10 +30,25 @@ def code_digest() -> str:
     paths = [FOLDER / name for name in SOURCES]
     paths += [Path(module.__file__) for module in strategies().values()]
     paths += [FOLDER.parent / "tradeops" / "core" / name for name in FORMULAS]
+    return digest_of(paths, " ".join(f"{name} {version(name)}" for name in LIBRARIES))
+
+
+@cache
+def answers_digest() -> str:
+    """The same, and over what writes the answers: a client may keep one for as long as this does not change."""
+    project = FOLDER.parent
+    paths = [FOLDER / name for name in WRITERS]
+    paths += sorted((project / "templates" / "strategies").glob("*.html"))
+    paths += [project / "tradeops" / "templatetags" / "desk.py", project / "tradeops" / "core" / "csvfile.py"]
+    paths += [project / "static" / "css" / name for name in ("tokens.css", "desk.css")]
+    return digest_of(paths, code_digest())
+
+
+def digest_of(paths: Iterable[Path], rest: str) -> str:
     found = hashlib.sha256()
     for path in paths:
         found.update(path.name.encode() + b"\0" + path.read_bytes() + b"\0")
-    found.update(" ".join(f"{name} {version(name)}" for name in LIBRARIES).encode())
+    found.update(rest.encode())
     return found.hexdigest()
 
 

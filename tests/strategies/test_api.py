@@ -393,7 +393,9 @@ def test_an_odd_row_gives_no_5xx(api, alice, kept, changed):
 
 
 def test_a_result_never_holds_what_json_cannot(api, alice):
-    json.loads(run_up(api(alice)).content, parse_constant=pytest.fail)
+    written = run_up(api(alice)).content
+    assert json.loads(written, parse_constant=pytest.fail)["status"]
+    assert b":null" in written  # so is what is not defined, and not NaN
 
 
 # In a browser ---------------------------------------------------------------------------------

@@ -2,9 +2,11 @@
 
 import re
 import xml.etree.ElementTree as ET
+from pathlib import Path
 
 import pytest
 
+from strategies import provenance
 from strategies.models import Run
 from tests.strategies.test_api import RUNS, fields_of, run_up, upload
 from tests.strategies.test_results import DOWN, UP
@@ -141,3 +143,13 @@ def test_the_lists_queries_do_not_grow_with_its_rows(api, alice, runs, django_as
         run_up(client)
     with django_assert_max_num_queries(5):
         assert len(listed(client)) == 6
+
+
+def test_an_answer_is_kept_until_what_writes_it_changes(monkeypatch):
+    read, before = Path.read_bytes, provenance.answers_digest.__wrapped__()
+    for name in ("report.html", "_tickers.html", "logs.py", "desk.css"):
+        monkeypatch.setattr(
+            Path, "read_bytes", lambda path, name=name: read(path) + name.encode() * (path.name == name)
+        )
+        assert provenance.answers_digest.__wrapped__() != before, name
+    assert provenance.code_digest.__wrapped__() == provenance.code_digest()  # the result itself is the same

@@ -304,9 +304,11 @@ def test_bounds_are_named(monkeypatch):
 @given(st.binary(max_size=200))
 def test_no_bytes_at_all_do_more_than_be_refused(content):
     try:
-        read_file("A.csv", b"date,close\n" + content)
-    except PriceFileError:
-        return
+        found = read_file("A.csv", b"date,close\n" + content)
+    except PriceFileError as refusal:
+        assert str(refusal)
+    else:
+        assert all(len(prices.times) for prices in found)
 
 
 @given(st.text(alphabet='date,close\n2024-01-02,"5.\r;\x00é', max_size=80))

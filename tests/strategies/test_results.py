@@ -149,7 +149,7 @@ def test_no_result_holds_a_number_that_json_cannot(closes):
         return
     told = results.summarize(done, "h")
     told["portfolio"] = results.add_curve(told["portfolio"], combine(done.results))
-    json.dumps(told, allow_nan=False)
+    assert json.loads(json.dumps(told, allow_nan=False))["tickers"][0]["bars"] == len(closes)
 
 
 def test_assumptions_name_fill_fee_and_annualization():

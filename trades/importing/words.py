@@ -26,7 +26,6 @@ SAYS_NOTHING = frozenset({"cash", "margin", "shares"})
 # "YOU BOUGHT APPLE INC (AAPL) (Cash)": the word, and then the security's name.
 BEGINNINGS = {"you bought ": BUY, "you sold ": SELL}
 MEANINGS = {word: meaning for meaning, words in _WORDS.items() for word in words.split("|")}
-ACTIVITY_KINDS = frozenset(_WORDS) - {BUY, SELL, TRADE}
 
 
 def meaning_of(text: str) -> str | None:

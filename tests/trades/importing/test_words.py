@@ -1,6 +1,7 @@
 import pytest
 
-from trades.importing.words import ACTIVITY_KINDS, MEANINGS, meaning_of
+from trades.importing.words import MEANINGS, meaning_of
+from trades.models import ActivityKind
 
 pytestmark = pytest.mark.pure
 
@@ -32,5 +33,5 @@ def test_words_are_known_in_any_case_and_spacing(word, meaning):
 
 
 def test_each_kind_of_activity_is_known_by_its_own_name():
-    assert all(meaning_of(kind) == kind for kind in ACTIVITY_KINDS)
-    assert set(MEANINGS.values()) == ACTIVITY_KINDS | {"BUY", "SELL", "trade"}
+    assert [meaning_of(kind) for kind in ActivityKind.values] == ActivityKind.values
+    assert set(MEANINGS.values()) == {*ActivityKind.values, "BUY", "SELL", "trade"}
