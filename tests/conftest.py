@@ -99,5 +99,5 @@ def desk(tmp_path_factory):
     """One running demo desk, shared by the tests that only add to it."""
     from tests.desk import Desk
 
-    with Desk(tmp_path_factory.mktemp("desk")) as running:
+    with Desk(tmp_path_factory.mktemp("desk"), fresh=True) as running:
         yield running

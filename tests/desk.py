@@ -64,10 +64,10 @@ class Desk:
         wait_for_silence(self.port)
 
     def stop(self, number: int = signal.SIGTERM) -> int:
-        return stop(self.process, number, seconds=30)
+        return stop(self.process, number)
 
     def get(self, path: str, **extra) -> requests.Response:
-        return requests.get(self.url + path, timeout=30, **extra)
+        return requests.get(self.url + path, timeout=60, **extra)
 
     def post(self, path: str, **extra) -> requests.Response:
         return requests.post(self.url + path, timeout=60, **extra)

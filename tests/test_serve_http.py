@@ -119,7 +119,7 @@ def test_what_is_refused_is_a_problem_here_too(served):
     ],
 )
 def test_nothing_on_the_wire_gives_a_5xx(served, raw):
-    with socket.create_connection(("127.0.0.1", served.port), timeout=20) as connection:
+    with socket.create_connection(("127.0.0.1", served.port), timeout=60) as connection:
         try:
             connection.sendall(raw)
             with connection.makefile("rb") as answer:
@@ -132,7 +132,7 @@ def test_nothing_on_the_wire_gives_a_5xx(served, raw):
 def hang_up_after(desk: Desk, head: str, body: bytes) -> bytes:
     """What is answered to a client that sends no more, and listens on."""
     head = f"{head}\r\nHost: 127.0.0.1\r\nAuthorization: Bearer {desk.token}\r\nConnection: close\r\n\r\n"
-    with socket.create_connection(("127.0.0.1", desk.port), timeout=20) as connection:
+    with socket.create_connection(("127.0.0.1", desk.port), timeout=60) as connection:
         connection.sendall(head.encode() + body)
         connection.shutdown(socket.SHUT_WR)
         with connection.makefile("rb") as answer:
@@ -198,7 +198,7 @@ def another(desk: Desk) -> Desk:
 
 
 def wait_until_refused(port: int) -> None:
-    deadline = time.monotonic() + 20
+    deadline = time.monotonic() + 60
     while time.monotonic() < deadline:
         with socket.socket() as probe:
             if probe.connect_ex(("127.0.0.1", port)):
@@ -211,7 +211,7 @@ def test_a_stop_finishes_the_request_in_flight_and_takes_no_other(served):
     body = json.dumps(TRADE).encode()
     head = f"POST /trades/ HTTP/1.1\r\nHost: 127.0.0.1\r\nAuthorization: Bearer {served.token}\r\n"
     head += f"Content-Type: application/json\r\nContent-Length: {len(body)}\r\n\r\n"
-    with another(served) as desk, socket.create_connection(("127.0.0.1", desk.port), timeout=20) as connection:
+    with another(served) as desk, socket.create_connection(("127.0.0.1", desk.port), timeout=60) as connection:
         assert desk.get("/health/live").status_code == 200
         connection.sendall(head.encode() + body[:20])
         assert desk.get("/health/live").status_code == 200  # by now the head of the other has been read
@@ -220,7 +220,7 @@ def test_a_stop_finishes_the_request_in_flight_and_takes_no_other(served):
         connection.sendall(body[20:])
         with connection.makefile("rb") as answer:
             assert answer.readline().split()[1] == b"201"
-        assert desk.process.wait(20) == 0
+        assert desk.process.wait(60) == 0
 
 
 def test_a_kill_leaves_no_worker_behind(served):

@@ -10,7 +10,12 @@ from tradeops.supervisor import Part, supervise
 
 pytestmark = pytest.mark.pure
 SLEEPER = [sys.executable, "-c", "import time; time.sleep(60)"]
-STUBBORN = [sys.executable, "-c", "import signal, time; signal.signal(signal.SIGTERM, signal.SIG_IGN); time.sleep(60)"]
+STUBBORN = """
+import pathlib, signal, sys, time
+signal.signal(signal.SIGTERM, signal.SIG_IGN)
+pathlib.Path(sys.argv[1]).touch()
+time.sleep(60)
+"""
 
 
 def run(parts, stop):
@@ -19,7 +24,7 @@ def run(parts, stop):
     return thread
 
 
-def wait_until(condition, seconds=15):
+def wait_until(condition, seconds=60):
     deadline = time.monotonic() + seconds
     while not condition() and time.monotonic() < deadline:
         time.sleep(0.02)
@@ -32,7 +37,7 @@ def test_all_parts_are_ended_when_it_stops():
     wait_until(lambda: all(part.process for part in parts))
     processes = [part.process for part in parts]
     stop.set()
-    thread.join(20)
+    thread.join(60)
     assert all(process.poll() is not None for process in processes)
 
 
@@ -43,17 +48,17 @@ def test_a_part_that_ends_is_started_again():
     first = part.process.pid
     wait_until(lambda: part.process is not None and part.process.pid != first)
     stop.set()
-    thread.join(20)
+    thread.join(60)
     assert part.pause_seconds > 1
 
 
-def test_a_part_that_will_not_end_is_killed(monkeypatch):
+def test_a_part_that_will_not_end_is_killed(monkeypatch, tmp_path):
     monkeypatch.setattr("tradeops.supervisor.STOP_SECONDS", 1.0)
-    part, stop = Part("stubborn", STUBBORN), threading.Event()
+    ready = tmp_path / "ready"
+    part, stop = Part("stubborn", [sys.executable, "-c", STUBBORN, str(ready)]), threading.Event()
     thread = run([part], stop)
-    wait_until(lambda: part.process is not None)
-    time.sleep(0.5)  # until the child has its handler in place
+    wait_until(ready.exists)
     process = part.process
     stop.set()
-    thread.join(20)
+    thread.join(60)
     assert process.poll() == -9

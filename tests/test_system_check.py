@@ -176,7 +176,7 @@ def test_a_socket_that_does_not_welcome_fails(live):
 
 def test_a_socket_that_closes_says_with_which_code(live):
     with (
-        SocketProbe(live(), None, timeout=5) as probe,
+        SocketProbe(live(), None, timeout=60) as probe,
         pytest.raises(ValueError, match="closed the socket with code 1000"),
     ):
         probe.receive()

@@ -73,12 +73,12 @@ def test_the_ledger_of_a_database_that_is_not_there_is_not_verified(tmp_path):
 
 
 def test_a_booked_trade_survives_kill_and_a_second_start(tmp_path):
-    with Desk(tmp_path, fresh=True) as desk:
+    with Desk(tmp_path) as desk:
         body = {"ticker": "AAPL", "quantity": "3", "price": "150.25", "trade_type": "BUY"}
         booked = desk.post("/trades/", json=body).json()
         family = children_of(desk.process.pid)
         desk.stop(signal.SIGKILL)
-        deadline = time.monotonic() + 20
+        deadline = time.monotonic() + 60
         while any(is_alive(pid) for pid in family) and time.monotonic() < deadline:
             time.sleep(0.1)
         assert [pid for pid in family if is_alive(pid)] == []

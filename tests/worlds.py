@@ -79,7 +79,7 @@ def free_port() -> int:
         return probe.getsockname()[1]
 
 
-def wait_for_port(port: int, process: subprocess.Popen | None = None, seconds: float = 30) -> None:
+def wait_for_port(port: int, process: subprocess.Popen | None = None, seconds: float = 60) -> None:
     deadline = time.monotonic() + seconds
     while time.monotonic() < deadline:
         if process is not None and process.poll() is not None:
@@ -92,7 +92,7 @@ def wait_for_port(port: int, process: subprocess.Popen | None = None, seconds: f
     raise RuntimeError(f"Nothing listens on port {port} after {seconds:.0f} s.")
 
 
-def wait_for_silence(port: int, seconds: float = 30) -> None:
+def wait_for_silence(port: int, seconds: float = 60) -> None:
     """Until nothing listens there: what was killed may take a moment to be gone."""
     deadline = time.monotonic() + seconds
     while time.monotonic() < deadline:
@@ -103,7 +103,7 @@ def wait_for_silence(port: int, seconds: float = 30) -> None:
     raise RuntimeError(f"Something still listens on port {port} after {seconds:.0f} s.")
 
 
-def stop(process: subprocess.Popen, number: int = signal.SIGTERM, seconds: float = 20) -> int:
+def stop(process: subprocess.Popen, number: int = signal.SIGTERM, seconds: float = 60) -> int:
     """Ends a process and returns its status; one that will not go is killed."""
     if process.poll() is None:
         process.send_signal(number)
@@ -134,7 +134,7 @@ class Server:
         self.process.kill()
         self.process.wait()
 
-    def start_again(self, seconds: float = 30) -> None:
+    def start_again(self, seconds: float = 60) -> None:
         """After a kill: PostgreSQL does not start while a child of the one before still lives."""
         deadline = time.monotonic() + seconds
         while True:
@@ -189,7 +189,7 @@ class Services:
     def make_database(self, port: int) -> None:
         import psycopg
 
-        deadline = time.monotonic() + 20
+        deadline = time.monotonic() + 60
         while True:
             try:
                 connection = psycopg.connect(f"host=127.0.0.1 port={port} user=postgres", autocommit=True)

@@ -257,7 +257,7 @@ def test_a_broker_that_hangs_holds_nobody_up(settings, monkeypatch):
     monkeypatch.setattr(nudging, "publish", hang)
     monkeypatch.setattr(nudging, "publisher", nudging.Publisher())
     owe("export", "a")
-    assert hanging.wait(10)
+    assert hanging.wait(60)
     owe("export", "b")  # returns while the first is still on its way
     release.set()
     assert Job.objects.count() == 2
@@ -396,10 +396,10 @@ def test_the_runner_thread_does_what_is_owed_until_told_to_stop(kind, settings):
     thread = embedded.JobRunner(stop)
     thread.start()
     owe(kind(lambda job: done.set() or {}), "a")
-    assert done.wait(20)
+    assert done.wait(60)
     stop.set()
     nudging.wake.set()
-    thread.join(20)
+    thread.join(60)
     assert not thread.is_alive()
     assert Job.objects.get().state == State.SUCCEEDED
     assert Heartbeat.objects.filter(part="worker").exists()

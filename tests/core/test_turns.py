@@ -33,7 +33,7 @@ def test_who_steps_aside_lets_another_in_and_gives_back_nothing_twice(few):
         thread = in_thread(other)
         seen.append("first")
         turns.step_aside()
-        thread.join(20)
+        thread.join(60)
     assert seen == ["first", "other"]
     assert turns._turns.acquire(blocking=False)
     assert not turns._turns.acquire(blocking=False)
@@ -48,5 +48,5 @@ def test_nobody_is_kept_out_by_a_turn_that_never_ends(few, monkeypatch):
             seen.append("other")
 
     with turns.turn():
-        in_thread(other).join(20)
+        in_thread(other).join(60)
     assert seen == ["other"]

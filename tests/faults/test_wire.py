@@ -20,7 +20,7 @@ def desk(tmp_path_factory):
 
 def first_line(desk: Desk, data: bytes) -> str:
     """The status line that answers `data`."""
-    with socket.create_connection(("127.0.0.1", desk.port), timeout=20) as connection:
+    with socket.create_connection(("127.0.0.1", desk.port), timeout=60) as connection:
         connection.sendall(data)
         with connection.makefile("rb") as answer:
             return answer.readline().decode("latin-1").strip()
@@ -73,7 +73,7 @@ def test_a_body_that_announces_too_much_is_refused_before_it_comes(desk):
     ],
 )
 def test_a_head_that_cannot_be_read_is_refused_as_a_problem(desk, head, status):
-    with socket.create_connection(("127.0.0.1", desk.port), timeout=20) as connection:
+    with socket.create_connection(("127.0.0.1", desk.port), timeout=60) as connection:
         connection.sendall(head.encode())
         answer = connection.makefile("rb")
         assert answer.readline().decode().startswith(f"HTTP/1.1 {status} ")

@@ -42,7 +42,7 @@ class Reader:
 
     async def frame(self, *kinds: str) -> dict:
         """The next frame of one of `kinds`; others are kept in `seen`."""
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(60):
             while True:
                 frame = json.loads(await self.socket.recv())
                 self.seen.append(frame)
@@ -55,7 +55,7 @@ class Reader:
 
     async def code(self) -> int:
         """The close code, once the server closes."""
-        async with asyncio.timeout(40):
+        async with asyncio.timeout(60):
             with contextlib.suppress(ConnectionClosed):
                 while True:
                     await self.socket.recv()

@@ -77,7 +77,7 @@ async def listening(alpaca: Alpaca, **access):
 async def ticks(batches, count: int) -> list[tuple]:
     """The first `count` ticks, as (ticker, price, volume)."""
     found = []
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(60):
         while len(found) < count:
             batch = await anext(batches)
             columns = zip(batch.indexes.tolist(), batch.prices.tolist(), batch.volumes.tolist(), strict=True)
@@ -86,7 +86,7 @@ async def ticks(batches, count: int) -> list[tuple]:
 
 
 async def until(batches, is_there) -> None:
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(60):
         async for _ in batches:
             if is_there():
                 return

@@ -2,7 +2,7 @@
 
 import contextlib
 
-from playwright.sync_api import Browser, sync_playwright
+from playwright.sync_api import Browser, expect, sync_playwright
 
 from tests.worlds import find_program
 
@@ -16,6 +16,8 @@ ARGUMENTS = [
     "--disable-sync",
 ]
 HEIGHTS = {1440: 900, 390: 844}
+PATIENCE = 60_000  # ms: a bound, for a machine that does much else
+expect.set_options(timeout=PATIENCE)
 
 
 @contextlib.contextmanager
@@ -36,6 +38,7 @@ class Visitor:
         self.context = browser.new_context(
             color_scheme=theme, viewport={"width": width, "height": HEIGHTS[width]}, base_url=base_url
         )
+        self.context.set_default_timeout(PATIENCE)
         self.page = self.context.new_page()
         self.page.on("console", self.hear)
         self.page.on("pageerror", lambda error: self.complaints.append(f"{self.page.url}: {error}"))

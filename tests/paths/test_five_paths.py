@@ -73,8 +73,8 @@ def test_a_price_that_ticks_changes_its_cell_the_book_and_nothing_else(visit):
     cell = page.locator("#board [data-live-field=price]").first
     mark = page.locator("#tables [data-position] [data-cell=mark]").first
     before, mark_before = cell.inner_text(), mark.inner_text()
-    expect(mark).not_to_have_text(mark_before, timeout=20_000)
-    expect(cell).not_to_have_text(before, timeout=20_000)
+    expect(mark).not_to_have_text(mark_before)
+    expect(cell).not_to_have_text(before)
     assert NUMBER.fullmatch(cell.inner_text())
     expect(page.locator("#board [data-sparkline] polyline").first).to_have_attribute("points", re.compile(r"\d"))
     expect(page.locator("#connection")).to_be_hidden()

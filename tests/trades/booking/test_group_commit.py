@@ -56,7 +56,7 @@ class Gate:
     def __call__(self, orders):
         self.groups.append(list(orders))
         self.entered.set()
-        assert self.open.wait(20)
+        assert self.open.wait(60)
         if error := self.fails(orders):
             raise error
 
@@ -76,7 +76,7 @@ def stand_in_line(line: Line, orders) -> tuple[list[threading.Thread], dict]:
         threads.append(threading.Thread(target=run, args=[one]))
         threads[-1].start()
         if place == 0:
-            assert line.write.entered.wait(20)
+            assert line.write.entered.wait(60)
         else:
             while len(line.waiting) < place:
                 threads[-1].join(0.001)
@@ -86,7 +86,7 @@ def stand_in_line(line: Line, orders) -> tuple[list[threading.Thread], dict]:
 def finish(line: Line, threads) -> None:
     line.write.open.set()
     for thread in threads:
-        thread.join(20)
+        thread.join(60)
 
 
 @pytest.mark.pure
