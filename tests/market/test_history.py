@@ -287,7 +287,7 @@ def test_many_spans_are_answered_each_for_itself(monkeypatch):
 # Days that are not those of UTC ------------------------------------------------------------------
 
 
-def cut_closes(hours: int, count: int = 3, *, with_simulated=True) -> list:
+def cut_closes(hours: float, count: int = 3, *, with_simulated=True) -> list:
     """The closes of Monday and the days after it, each ending so many hours after UTC's day does."""
     cuts = [Cut((MONDAY + n * DAY).date(), MONDAY + (n + 1) * DAY + hours * HOUR) for n in range(count)]
     found = closes_at(["AAPL"], cuts, with_simulated=with_simulated).get("AAPL", {})
@@ -299,6 +299,15 @@ def test_where_only_days_are_kept_each_is_valued_on_its_own_date(hours):
     for number, price in enumerate((100, 110, 120)):
         make_bar(MONDAY + number * DAY, price)
     assert cut_closes(hours) == [100, 110, 120]
+
+
+def test_a_day_that_ends_within_a_minute_is_valued_at_the_last_bar_before_it():
+    """An account's day may begin at any second."""
+    make_bar(MONDAY, 100, source="simulated")
+    for minute, price in ((29, 103), (30, 999)):  # that of 05:29 ends at 05:30:00, the next at 05:31:00
+        start = MONDAY + DAY + 5 * HOUR + timedelta(minutes=minute)
+        make_bar(start, price, "1m", source="simulated")
+    assert cut_closes(5 + 30.5 / 60, 1) == [103]
 
 
 def test_a_day_that_ends_later_than_that_of_utc_is_valued_at_its_own_end():

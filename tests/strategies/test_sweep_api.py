@@ -74,6 +74,13 @@ def test_a_dry_run_tells_what_it_would_take_and_starts_nothing(api, alice):
     assert not Job.objects.exists() and not Sweep.objects.exists()
 
 
+def test_a_sweep_that_sql_has_changed_is_still_told(api, alice, asked):
+    Sweep.objects.update(grid=[1], parameters="x", terms=5)
+    SweepPart.objects.create(sweep=asked, number=0, rows=["x", 5])
+    told = api(alice).get(f"{SWEEPS}/{asked.pk}").json()
+    assert (told["grid"], told["parameters"], told["terms"], told["rows"]) == ({}, {}, {}, [])
+
+
 def test_a_cancelled_sweep_ends_with_its_reason(api, alice, asked):
     client, address = api(alice), f"{SWEEPS}/{asked.pk}"
     assert client.delete(address).status_code == 204
