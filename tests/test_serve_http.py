@@ -12,7 +12,7 @@ import requests
 
 from tests.desk import Desk
 from tests.worlds import OUTSIDE_SETTINGS, stop
-from tradeops import intake
+from tradeops import rsgi
 
 TRADE = {"ticker": "AAPL", "quantity": 100, "price": "150.25", "trade_type": "BUY"}
 MAKE_TOKEN = """
@@ -164,9 +164,9 @@ class Silent:
     __anext__ = __call__
 
 
-@pytest.mark.parametrize("read", [intake.whole_body_of, intake.body_of])
+@pytest.mark.parametrize("read", [rsgi.whole_body_of, rsgi.body_of])
 def test_who_sends_nothing_of_a_body_is_not_waited_for_for_ever(monkeypatch, read):
-    monkeypatch.setattr(intake, "BODY_SECONDS", 0.01)
+    monkeypatch.setattr(rsgi, "BODY_SECONDS", 0.01)
     environ = {"PATH_INFO": "/trades/", "CONTENT_LENGTH": "10"}
     with pytest.raises(TimeoutError):
         asyncio.run(read(environ, Silent()))

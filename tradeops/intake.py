@@ -17,7 +17,6 @@ import threading
 from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from io import BytesIO
 from itertools import chain
 
 from django.conf import settings
@@ -31,25 +30,18 @@ from trades.booking.group_commit import MOST_AT_ONCE
 from trades.booking.orders import Order
 
 from .core.api import problem_body
+from .rsgi import CutShort, body_of, environ_of, headers_of, no_body_of, whole_body_of
 from .short_ways import BOOKINGS, PAGES, ShortWayHandler, answer_to, answers_to_pages, order_in, write_together
-from .wire import application_for, as_client_sent, limit_of
+from .wire import application_for, as_client_sent
 
 logger = logging.getLogger(__name__)
 PAGE_THREADS = 2  # one writes pages while the other waits for the database
 # Python looks for garbage after so many new objects; by its own 2,000 it would in the midst of every group.
 NEW_OBJECTS = 50_000
 IN_MEMORY_BYTES = 1_048_576
-BODY_SECONDS = 30  # for a booking, and for each piece of what is longer, lest those who send nothing take all places
 OPENED_SECONDS = 60  # by then granian has a file that is to be sent open
 # Python lets a thread compute so long while others wait for it; its own 5 ms would hold the writer up at each answer.
 SWITCH_SECONDS = 0.001
-OWN_VARIABLES = {"content-type": "CONTENT_TYPE", "content-length": "CONTENT_LENGTH"}
-# Stands for a header's value that is not ASCII, which granian gives to nobody: it must not pass for one left out.
-UNREADABLE = "\xff"
-
-
-class CutShort(Exception):
-    """The client went away before its body was whole."""
 
 
 class Intake:
@@ -226,39 +218,7 @@ class Line:
                 self.tell(group)
 
 
-# From RSGI to WSGI and back ------------------------------------------------------------------
-
-
-def environ_of(scope) -> dict:
-    """The request as WSGI describes one, without its body."""
-    host, _, port = scope.server.rpartition(":")
-    environ = {
-        "REQUEST_METHOD": scope.method,
-        "SCRIPT_NAME": "",
-        "PATH_INFO": scope.path.encode("utf-8", "surrogateescape").decode("latin-1"),
-        "QUERY_STRING": scope.query_string,
-        "SERVER_NAME": host,
-        "SERVER_PORT": port,
-        "SERVER_PROTOCOL": f"HTTP/{scope.http_version}",
-        "REMOTE_ADDR": scope.client.rpartition(":")[0].strip("[]"),
-        "wsgi.version": (1, 0),
-        "wsgi.url_scheme": scope.scheme,
-        "wsgi.errors": sys.stderr,
-        "wsgi.multithread": True,
-        "wsgi.multiprocess": True,
-        "wsgi.run_once": False,
-    }
-    for name, value in [*scope.headers.items(), *unreadable(scope.headers)]:
-        variable = OWN_VARIABLES.get(name) or f"HTTP_{name.upper().replace('-', '_')}"
-        if "_" not in name:  # which could pass for one with a hyphen
-            environ[variable] = f"{environ[variable]},{value}" if variable in environ else value
-    if scope.authority and "HTTP_HOST" not in environ:
-        environ["HTTP_HOST"] = scope.authority
-    return environ
-
-
-def unreadable(headers) -> list[tuple[str, str]]:
-    return [(name, UNREADABLE) for name in headers.keys() if headers.get(name) is None]  # noqa: SIM118 - of granian
+# Which requests are plain --------------------------------------------------------------------
 
 
 def is_booking(environ: dict) -> bool:
@@ -284,45 +244,3 @@ def is_page(environ: dict) -> bool:
         and environ.get("CONTENT_LENGTH", "0") == "0"
         and "HTTP_TRANSFER_ENCODING" not in environ
     )
-
-
-async def whole_body_of(environ: dict, protocol) -> BytesIO:
-    async with asyncio.timeout(BODY_SECONDS):
-        return BytesIO(await protocol())
-
-
-async def no_body_of(environ: dict, protocol) -> BytesIO:
-    return BytesIO()
-
-
-async def body_of(environ: dict, protocol):
-    """The body as a file, or as much of it as `guard_body` needs to refuse it; a length not told before is noted."""
-    limit = limit_of(environ)
-    body = tempfile.SpooledTemporaryFile(settings.FILE_UPLOAD_MAX_MEMORY_SIZE)  # noqa: SIM115 - Django reads it
-    length = environ.get("CONTENT_LENGTH", "")
-    if length and not (length.isascii() and length.isdigit() and len(length) <= 15 and int(length) <= limit):
-        return body
-    ends = 0
-    async with asyncio.timeout(BODY_SECONDS) as patience:
-        async for piece in protocol:
-            patience.reschedule(asyncio.get_running_loop().time() + BODY_SECONDS)
-            body.write(piece)
-            ends += not piece
-            if body.tell() > limit:
-                return told(body, environ)
-    # Granian ends with an empty piece, and gives one more in the place of a fault.
-    if ends > 1 or body.tell() < int(length or 0):
-        raise CutShort
-    return told(body, environ)
-
-
-def told(body, environ: dict):
-    """The body from its beginning, with its length where none was announced."""
-    if environ.pop("HTTP_TRANSFER_ENCODING", None):
-        environ["CONTENT_LENGTH"] = str(body.tell())
-    body.seek(0)
-    return body
-
-
-def headers_of(pairs: Iterable[tuple[str, str]]) -> list[tuple[str, str]]:
-    return [(name.lower(), value) for name, value in pairs]
