@@ -104,7 +104,7 @@ class LiveClient:
         # Something waits in the mailbox, or a close: nothing may be written before it.
         self.is_behind = False
         self.wake = asyncio.Event()
-        self.drained = asyncio.Event()
+        self.drained: asyncio.Event | None = None  # made for who waits: each costs a kilobyte, of thousands of clients
         self.choice = Choice()
         self.covered: dict[str, int] = {}
         # While missed events are read, newer ones wait here, so that all come in order.
@@ -182,7 +182,8 @@ class LiveClient:
                 await self.until_writable()
                 await self.send_one()
             self.is_behind = False
-            self.drained.set()
+            if self.drained is not None:
+                self.drained.set()
 
     async def send_one(self) -> None:
         text = self.mailbox.take()
@@ -217,6 +218,7 @@ class LiveClient:
 
     async def until_drained(self) -> None:
         """Waits until nothing waits for this client: for those who bring much at once."""
+        self.drained = self.drained or asyncio.Event()
         while self.mailbox:
             self.drained.clear()
             await self.drained.wait()

@@ -6,7 +6,6 @@ Close codes: 4008 slow for 30 s, 4400 ten malformed frames, 4401 not signed in (
 
 import asyncio
 import contextlib
-from collections import deque
 
 from channels.consumer import get_handler_name
 from channels.generic.websocket import AsyncWebsocketConsumer
@@ -45,7 +44,7 @@ class LiveConsumer(AsyncWebsocketConsumer):
         self.deadline: asyncio.TimerHandle | None = None
         self.is_closed = False
         self.malformed = 0
-        self.arrivals: deque[float] = deque(maxlen=MOST_FRAMES_A_SECOND + 1)
+        self.arrivals: list[float] = []
         try:
             await super().__call__(scope, receive, send)
         finally:
@@ -145,8 +144,8 @@ class LiveConsumer(AsyncWebsocketConsumer):
 
     def is_too_fast(self) -> bool:
         now = asyncio.get_running_loop().time()
-        self.arrivals.append(now)
-        return len(self.arrivals) == self.arrivals.maxlen and now - self.arrivals[0] < 1.0
+        self.arrivals = [*(then for then in self.arrivals if now - then < 1.0), now]
+        return len(self.arrivals) > MOST_FRAMES_A_SECOND
 
     async def act(self, action: str, request: dict) -> None:
         if self.client is None:

@@ -94,7 +94,15 @@ class DeskRequest(WebRequest):
             return None
         if self.withheld_types is not None:
             self.requestHeaders.setRawHeaders(b"content-type", self.withheld_types)
-        return super().process()
+        done = super().process()
+        if self.transport is None:
+            # A socket goes on with the connection; what it began as need not wait for the collector, thousands of times.
+            asyncio.get_running_loop().call_soon(self.let_go)
+        return done
+
+    def let_go(self) -> None:
+        self.channel.requests.clear()
+        self.channel = None
 
     def take_body(self) -> BinaryIO:
         """The body, in memory or on disk by its length; daphne finds none in its place."""

@@ -42,6 +42,8 @@ class DeskSocket(WebSocketProtocol):
     def connectionMade(self):  # noqa: N802
         super().connectionMade()
         self.closeHandshakeTimeout = CLOSE_SECONDS
+        # The transport still names the HTTP connection that this one began as: unnamed, it and its request are freed.
+        self.transport.unregisterProducer()
         # The kernel takes no more than it can soon send: a slow reader is then seen here, not hidden in its buffer.
         if hasattr(socket, "TCP_NOTSENT_LOWAT"):
             with contextlib.suppress(OSError):
