@@ -96,7 +96,7 @@ class DeskRequest(WebRequest):
             self.requestHeaders.setRawHeaders(b"content-type", self.withheld_types)
         done = super().process()
         if self.transport is None:
-            # A socket goes on with the connection; what it began as need not wait for the collector, thousands of times.
+            # A socket goes on with the connection; what it began as need not wait for the collector of garbage.
             asyncio.get_running_loop().call_soon(self.let_go)
         return done
 
