@@ -13,6 +13,7 @@ from trades.models import Account
 from trades.models.accounts import within_reach
 
 EXPORT, STATEMENTS, RECONCILE = "export", "statements", "reconcile_lake"
+LATE_STATEMENTS = "late_statements"
 
 
 class LakeQuerySet(models.QuerySet):

@@ -18,10 +18,10 @@ from analytics.day_files import make_analysis_of, make_anchors, make_manifest, m
 from analytics.day_trades import CurrentTrades
 from analytics.late import late_days, late_statement_days
 from analytics.layout import FIRST_DAY, FORMATS, TABLES, link_key, object_key
-from analytics.models import EXPORT, STATEMENTS, ExportJob, ExportRequest, LakeFile, Revision
+from analytics.models import EXPORT, LATE_STATEMENTS, STATEMENTS, ExportJob, ExportRequest, LakeFile, Revision
 from analytics.revisions import Tampered, keep_all
 from tradeops.core.jobs.models import Job
-from tradeops.core.jobs.services import owe
+from tradeops.core.jobs.services import owe, require_room
 
 DAYS_LOOKED_BACK = 7
 LISTED = ("trades", "analytics", "anchors")
@@ -42,9 +42,10 @@ def check_exportable(day: dt.date) -> None:
 def request_export(day: dt.date, user) -> ExportJob:
     """Owe the export of `day`: a new job, or the unfinished one, which `user` may then follow too.
 
-    Raises ValidationError for a day that can have no files.
+    Raises ValidationError for a day that can have no files, TooMuchOwed.
     """
     check_exportable(day)
+    require_room(user, EXPORT)
     with transaction.atomic():
         job = owe(EXPORT, day.isoformat(), owner=user)
         ExportRequest.objects.get_or_create(job=job, user=user)
@@ -69,15 +70,18 @@ def owe_night_exports(today: dt.date) -> list[dt.date]:
 
 
 def owe_late_statements(today: dt.date) -> list[dt.date]:
-    """Owe the statements that a late booking overtook, but for those of days whose export is owed and will owe them.
+    """Owe the statements that a late booking overtook as one job, however many days follow it; returns those days.
 
-    Returns their days. As with exports, what was owed since midnight is left alone.
+    Days whose export is owed are left out, for that owes theirs. A night owes them once, so that two schedules make
+    one run.
     """
     midnight = dt.datetime.combine(today, dt.time(), dt.UTC)
+    if Job.objects.filter(kind=LATE_STATEMENTS, created_at__gte=midnight).exists():
+        return []
     tried = Job.objects.filter(kind__in=(EXPORT, STATEMENTS), created_at__gte=midnight).values_list("key", flat=True)
-    wanted = sorted(day for day in late_statement_days() if day.isoformat() not in set(tried))
-    for day in wanted:
-        owe(STATEMENTS, day.isoformat())
+    wanted = sorted(late_statement_days() - {dt.date.fromisoformat(key) for key in tried})
+    if wanted:
+        owe(LATE_STATEMENTS, wanted[0].isoformat())
     return wanted
 
 

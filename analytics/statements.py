@@ -10,6 +10,7 @@ from django.utils import timezone
 from analytics.account_day import AccountDay
 from analytics.account_reading import Noted, read_account, read_accounts
 from analytics.day_files import Made, working_folder, write_tables
+from analytics.late import late_statement_days
 from analytics.layout import ACCOUNT_COLUMNS, object_key
 from analytics.models import LakeFile, Revision
 from analytics.parquet import Row
@@ -18,6 +19,7 @@ from analytics.statement_words import HELD_HEAD, TRADED_HEAD, figures_of, held_r
 from trades.models import Account
 
 Told = tuple[AccountDay, Noted]
+LATE_DAYS = 100  # a job: well within the half hour that one may take
 
 
 def make_statements(day: dt.date, tell: Callable[[int], None] = lambda percentage: None) -> dict[str, object]:
@@ -34,6 +36,20 @@ def make_statements(day: dt.date, tell: Callable[[int], None] = lambda percentag
             files += keep_all(make_statement(folder, *one))
             tell(100 * place // len(told))
     return {"date": day.isoformat(), "accounts": len(told), "keys": [file.key for file in files[:2]]}
+
+
+def make_late_statements(first: dt.date, tell: Callable[[int], None] = lambda percentage: None) -> dict[str, object]:
+    """Make again the statements from `first` on that a late booking overtook, the oldest first.
+
+    At most LATE_DAYS of them; `following` is the day to go on from, None where all are made. Safe to run twice: a
+    statement that stays the same is not written again.
+    """
+    days = sorted(day for day in late_statement_days() if day >= first)
+    for place, day in enumerate(days[:LATE_DAYS], 1):
+        make_statements(day)
+        tell(100 * place // len(days))
+    following = days[LATE_DAYS].isoformat() if len(days) > LATE_DAYS else None
+    return {"date": first.isoformat(), "days": min(len(days), LATE_DAYS), "following": following}
 
 
 def make_accounts(folder: Path, day: dt.date, told: list[Told]) -> Made:

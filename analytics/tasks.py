@@ -6,7 +6,7 @@ from celery import shared_task
 from django.utils import timezone
 
 from analytics import checking, services, statements
-from analytics.models import EXPORT, RECONCILE, STATEMENTS
+from analytics.models import EXPORT, LATE_STATEMENTS, RECONCILE, STATEMENTS
 from tradeops.core.jobs.models import Job
 from tradeops.core.jobs.runner import report_progress
 from tradeops.core.jobs.services import owe, register
@@ -27,6 +27,16 @@ def make_statements(job: Job) -> dict[str, object]:
     """The job of kind `statements`: its key is the day, and the day's export owes it."""
     day = dt.date.fromisoformat(job.key)
     return statements.make_statements(day, lambda percentage: report_progress(job, percentage))
+
+
+@register(LATE_STATEMENTS)
+def make_late_statements(job: Job) -> dict[str, object]:
+    """The job of kind `late_statements`: its key is the first day of a range; what is left of that it owes."""
+    first = dt.date.fromisoformat(job.key)
+    made = statements.make_late_statements(first, lambda percentage: report_progress(job, percentage))
+    if made["following"]:
+        owe(LATE_STATEMENTS, made["following"])
+    return made
 
 
 @register(RECONCILE)

@@ -24,7 +24,7 @@ from strategies.standing import Standing
 from strategies.terms import Terms
 from tradeops.core.jobs.models import Job, State
 from tradeops.core.jobs.runner import TryAgain
-from tradeops.core.jobs.services import owe
+from tradeops.core.jobs.services import owe, require_room
 
 logger = logging.getLogger(__name__)
 
@@ -37,7 +37,8 @@ def is_long(spec: Spec, all_prices: Sequence[Prices]) -> bool:
 
 
 def start(owner, spec: Spec, all_prices: Sequence[Prices], source: str = Source.UPLOAD) -> PendingRun:
-    """Keeps what is asked with its rows, and owes it."""
+    """Keeps what is asked with its rows, and owes it. Raises TooMuchOwed."""
+    require_room(owner, BACKTEST)
     asked = PendingRun(
         owner=owner,
         strategy=spec.strategy,

@@ -33,7 +33,7 @@ from tradeops.core import statistics
 from tradeops.core.annualization import bars_per_year
 from tradeops.core.jobs.models import Job, State
 from tradeops.core.jobs.runner import TryAgain
-from tradeops.core.jobs.services import owe
+from tradeops.core.jobs.services import owe, require_room
 
 logger = logging.getLogger(__name__)
 
@@ -43,9 +43,13 @@ BUSIEST = (State.RUNNING, State.RETRYING, State.QUEUED)
 
 
 def start_sweep(owner, grid: Grid, all_prices: Sequence[Prices], source: str = Source.UPLOAD) -> Sweep:
-    """Keeps what is asked and owes its parts. Raises ParameterError where it is too much, BacktestError if in vain."""
+    """Keeps what is asked and owes its parts. Raises ParameterError where it is too much, BacktestError if in vain.
+
+    Raises TooMuchOwed where its owner waits for as many parts as a user may.
+    """
     require_affordable(grid, all_prices)
     _require_a_ticker(grid, all_prices)
+    require_room(owner, SWEEP, grid.parts(all_prices))
     sweep = Sweep(
         owner=owner,
         strategy=grid.base.strategy,

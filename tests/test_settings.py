@@ -37,6 +37,7 @@ REFUSED = {
     "ALLOWED_HOSTS: 'a b'": {"ALLOWED_HOSTS": "a b"},
     "ALLOWED_HOSTS: 'desk.example.com:443'": {"ALLOWED_HOSTS": "desk.example.com:443"},
     "PORT must be a port": {"PORT": "99999"},
+    "JOBS_A_USER must be a number from 1": {"JOBS_A_USER": "0"},
     "TRUSTED_PROXIES: 10.89.0.1/24 has host bits set": {"TRUSTED_PROXIES": "127.0.0.1, 10.89.0.1/24"},
 }
 

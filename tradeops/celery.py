@@ -26,6 +26,9 @@ app.conf.update(
     task_soft_time_limit=SOFT_LIMIT_SECONDS,
     worker_prefetch_multiplier=1,
     worker_max_tasks_per_child=500,
+    # A child keeps its connection to the database (tradeops/core/jobs/tasks.py looks after it): to open one for each
+    # task costs more than everything else between a nudge and the start of its job.
+    CELERY_DB_REUSE_MAX=1_000_000,
     worker_redirect_stdouts=False,
     worker_hijack_root_logger=False,
     worker_cancel_long_running_tasks_on_connection_loss=False,

@@ -37,6 +37,12 @@ class Environment:
             raise ImproperlyConfigured(f"{name} must be a port number from 1 to 65535, not {value!r}.")
         return int(value)
 
+    def count(self, name: str, default: int, most: int) -> int:
+        value = self.text(name, str(default))
+        if not (value.isascii() and value.isdigit() and len(value) < 10 and 1 <= int(value) <= most):
+            raise ImproperlyConfigured(f"{name} must be a number from 1 to {most}, not {value[:20]!r}.")
+        return int(value)
+
     def url(self, name: str, *schemes: str) -> str:
         """An address of one of `schemes` with a host; "" when not set."""
         value = self.text(name)

@@ -13,6 +13,7 @@ from django.conf import settings
 from django.db import InterfaceError, OperationalError
 from django.urls import Resolver404, get_urlconf, resolve
 from django.utils.decorators import sync_and_async_middleware
+from rest_framework.exceptions import APIException
 
 from tradeops.core.request_id import current_request_id
 from tradeops.errors import problem_or_page
@@ -134,9 +135,18 @@ def service_away(error: Exception) -> str | None:
     return next((name for name, kinds in AWAY.items() if isinstance(error, kinds)), None)
 
 
+def too_much(request, error):
+    response = problem_or_page(request, 429, str(error.detail))
+    response["Retry-After"] = str(error.wait)
+    return response
+
+
 @sync_and_async_middleware
 def outage(get_response):
-    """Turns a database or a file store that is away into 503 with Retry-After, on pages as in the API."""
+    """Turns a database or a file store that is away into 503 with Retry-After, on pages as in the API.
+
+    And what a page's service refuses for too much is a page with status 429.
+    """
 
     def middleware(request):
         return get_response(request)
@@ -147,6 +157,8 @@ def outage(get_response):
     chosen = async_middleware if iscoroutinefunction(get_response) else middleware
 
     def process_exception(request, error):
+        if isinstance(error, APIException) and error.status_code == 429:  # raised beneath a page; the API has its own
+            return too_much(request, error)
         service = service_away(error)
         if service is None:
             return None

@@ -211,6 +211,8 @@ else:
     CACHES = {"default": {"BACKEND": "django.core.cache.backends.locmem.LocMemCache"}}
 
 CELERY_BROKER_URL = REDIS_URL or "memory://localhost/"
+# Of one kind, unfinished at once: a sweep alone is up to 64.
+JOBS_A_USER = environment.count("JOBS_A_USER", 200, 100_000)
 CELERY_BEAT_SCHEDULER = "tradeops.core.jobs.beat:BeatScheduler"
 
 

@@ -104,7 +104,7 @@ def test_a_statement_is_made_again_to_the_byte_whatever_was_learned_since(accoun
 
 
 @pytest.mark.django_db
-def test_a_late_deposit_has_every_later_statement_of_the_account_made_again(account, bob):
+def test_a_late_deposit_has_every_later_statement_of_the_account_made_again(account, bob, monkeypatch):
     days = [DAY + dt.timedelta(days=number) for number in range(3)]
     for day in days:  # on the last two nothing is traded
         statements.make_statements(day)
@@ -115,7 +115,10 @@ def test_a_late_deposit_has_every_later_statement_of_the_account_made_again(acco
     assert late_statement_days() == set(days)
     runner.load_handlers()
     act(account, "deposit", amount=1000, effective_at=at(9, days[1]))
-    services.owe_late_statements(timezone.now().date())
+    monkeypatch.setattr(statements, "LATE_DAYS", 2)
+    assert services.owe_late_statements(timezone.now().date()) == days
+    assert services.owe_late_statements(timezone.now().date()) == []
+    assert [job.key for job in Job.objects.unfinished().filter(kind="late_statements")] == [DAY.isoformat()]
     while runner.run_owed():
         pass
     told = [content_of(object_key("statements", day, "html", account.pk)).decode() for day in days]

@@ -232,6 +232,29 @@ def test_jobs_are_their_owners_and_the_back_offices(kind, alice, bob, carol, dav
     assert seen == {"alice": [job], "bob": [], "carol": [job], "dave": [job]}
 
 
+def test_a_user_is_owed_no_more_of_a_kind_than_the_setting_says(kind, alice, bob, settings):
+    settings.JOBS_A_USER = 2
+    name = kind(lambda job: {})
+    for key in "ab":
+        services.require_room(alice, name)
+        owe(name, key, owner=alice)
+    with pytest.raises(services.TooMuchOwed, match="2 jobs of kind"):
+        services.require_room(alice, name)
+    services.require_room(alice, "another")
+    services.require_room(bob, name, more=2)
+    runner.run_owed()
+    services.require_room(alice, name)
+
+
+def test_a_claim_lost_with_the_database_is_told_from_the_one_that_follows(kind):
+    job = owe(kind(lambda job: {}), "a")
+    lost = runner.claim(timezone.now())
+    Job.objects.filter(pk=job.pk).update(state=State.QUEUED, attempts=0, started_at=None)  # as if it had never been
+    again = runner.claim(timezone.now() + timedelta(microseconds=1))
+    assert (lost.attempts, again.attempts) == (1, 1)
+    assert not Job.objects.held_by(lost).exists() and Job.objects.held_by(again).exists()
+
+
 # --- the nudge
 
 

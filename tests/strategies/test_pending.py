@@ -43,6 +43,20 @@ def test_who_does_not_wait_is_told_where_to_look_and_gets_the_same_run(api, alic
     assert {k: v for k, v in apart.items() if k not in own} == {k: v for k, v in at_once.items() if k not in own}
 
 
+def test_who_is_owed_too_many_runs_is_told_to_wait_by_program_and_page(api, alice, client, settings, monkeypatch):
+    settings.JOBS_A_USER = 1
+    monkeypatch.setattr(single, "LONG_SECONDS", 0.0)
+    assert ask(api(alice)).status_code == 202
+    refused = ask(api(alice))
+    assert (refused.status_code, refused["Retry-After"], PendingRun.objects.count()) == (429, "30", 1)
+    assert refused["Content-Type"] == "application/problem+json"
+    assert "1 jobs of kind backtest are owed to you" in refused.json()["detail"]
+    client.force_login(alice)
+    page = client.post(PAGE, VALUES | {"file": upload(UP)}, headers={"Accept": "text/html"})
+    assert (page.status_code, page["Retry-After"]) == (429, "30")
+    assert "Wait until some are done" in page.content.decode()
+
+
 def test_a_long_run_on_bars_of_the_desk_is_not_waited_for(api, alice, monkeypatch):
     monkeypatch.setattr("strategies.asked.read_stored", lambda wanted: services.sample_prices()[0])
     body = {"tickers": ["AAPL"], "strategy": "buy_and_hold"}

@@ -208,6 +208,13 @@ def objects(model: type[models.Model], names: Names, rows: Rows) -> str:
     return orjson.dumps(given, default=str).decode()
 
 
+def written_row(model: type[models.Model], names: Names, row: tuple) -> list:
+    """`row` as the parameters of a statement that takes each value by itself."""
+    if connection.vendor != "sqlite":
+        return list(row)
+    return as_sqlite([model._meta.get_field(name) for name in names], row)
+
+
 def as_sqlite(fields: list[models.Field], row: tuple) -> list:
     return [field.get_db_prep_save(value, connection) for field, value in zip(fields, row, strict=True)]
 

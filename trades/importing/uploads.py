@@ -15,7 +15,7 @@ from django.utils import timezone
 
 from tradeops.core.jobs.models import Job
 from tradeops.core.jobs.runner import note_progress
-from tradeops.core.jobs.services import owe
+from tradeops.core.jobs.services import owe, require_room
 from tradeops.core.users.models import User
 
 from ..models import Account, BatchState, ImportBatch
@@ -28,7 +28,8 @@ MOST_DUPLICATES, MOST_POSITIONS = 100, 200
 
 
 def keep_upload(account: Account, actor: User, upload: UploadedFile, options: dict) -> ImportBatch:
-    """Keeps an uploaded file and owes a look at it."""
+    """Keeps an uploaded file and owes a look at it. Raises TooMuchOwed."""
+    require_room(actor, CHECK)
     forget_old_uploads()
     name = default_storage.save(f"imports/{uuid.uuid4().hex}.csv", upload)
     batch = ImportBatch(
@@ -40,10 +41,12 @@ def keep_upload(account: Account, actor: User, upload: UploadedFile, options: di
 
 
 def owe_check(batch: ImportBatch, actor: User) -> Job:
+    require_room(actor, CHECK)
     return owe(CHECK, str(batch.pk), owner=actor)
 
 
 def owe_import(batch: ImportBatch, actor: User) -> Job:
+    require_room(actor, IMPORT)
     return owe(IMPORT, str(batch.pk), owner=actor)
 
 

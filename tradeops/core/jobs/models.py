@@ -36,7 +36,7 @@ class JobQuerySet(models.QuerySet):
 
     def held_by(self, job):
         """The row of `job`, if that attempt still holds it."""
-        return self.filter(pk=job.pk, state=State.RUNNING, attempts=job.attempts)
+        return self.filter(pk=job.pk, state=State.RUNNING, attempts=job.attempts, started_at=job.started_at)
 
 
 class Job(models.Model):
@@ -62,6 +62,7 @@ class Job(models.Model):
     finished_at = models.DateTimeField(null=True, blank=True)
 
     objects = JobQuerySet.as_manager()
+    others_wait = False  # of one that a runner has just taken: whether it could have taken another
 
     class Meta:
         ordering = ["-id"]

@@ -1,10 +1,14 @@
 """Owing work. Who does it, and how often it is tried, is the runner's matter."""
 
 from collections.abc import Callable
+from operator import attrgetter
 
-from django.db import IntegrityError, transaction
+from django.conf import settings
+from django.db import connection, transaction
 from django.utils import timezone
+from rest_framework.exceptions import APIException
 
+from tradeops.core.bulk import ask, columns_of, table_of, written_row
 from tradeops.core.request_id import current_request_id
 
 from .models import Heartbeat, Job
@@ -13,6 +17,8 @@ Handler = Callable[[Job], dict]
 handlers: dict[str, Handler] = {}
 # Told after the commit that something is owed; the runner (or Celery) sets it. Only a nudge.
 nudges: list[Callable[[], None]] = []
+OWED = ("kind", "key", "owner_id", "state", "due_at", "attempts", "progress", "reason", "request_id", "created_at")
+ADD = "INSERT INTO {table} ({columns}) VALUES ({places}) ON CONFLICT DO NOTHING RETURNING id"
 
 
 def register(kind: str) -> Callable[[Handler], Handler]:
@@ -27,21 +33,48 @@ def register(kind: str) -> Callable[[Handler], Handler]:
 
 def owe(kind: str, key: str, *, owner=None, due_at=None) -> Job:
     """The unfinished job for (kind, key): a new row, or the one already owed."""
-    with transaction.atomic():
-        job = Job.objects.unfinished().filter(kind=kind, key=key).first()
-        if job is None:
-            job = make_job(kind, key, owner, due_at or timezone.now())
+    due = due_at or timezone.now()
+    job = add_job(kind, key, owner, due)
+    while job is None:  # one is owed already, or was until just now
+        job = Job.objects.unfinished().filter(kind=kind, key=key).first() or add_job(kind, key, owner, due)
     transaction.on_commit(nudge, robust=True)
     return job
 
 
-def make_job(kind: str, key: str, owner, due_at) -> Job:
-    try:
-        with transaction.atomic():
-            request_id = current_request_id.get().removeprefix("-")
-            return Job.objects.create(kind=kind, key=key, owner=owner, due_at=due_at, request_id=request_id)
-    except IntegrityError:  # another transaction owed the same at this moment
-        return Job.objects.unfinished().get(kind=kind, key=key)
+class TooMuchOwed(APIException):
+    """429: the user is to wait until some of what is owed to them is done."""
+
+    status_code = 429
+    default_code = "too_much_owed"
+    wait = 30
+
+
+def require_room(owner, kind: str, more: int = 1) -> None:
+    """Raises TooMuchOwed where `more` of `kind` would make more unfinished jobs of a user than one may be owed.
+
+    Asked before something is owed that a user asks for. What the desk owes by itself (an alert's e-mail, the night)
+    is never refused. Two requests at once may pass together: it bounds, and does not count.
+    """
+    owed = Job.objects.unfinished().filter(owner=owner, kind=kind).count()
+    if owed + more > settings.JOBS_A_USER:
+        raise TooMuchOwed(
+            f"{owed} jobs of kind {kind} are owed to you and not done; at most {settings.JOBS_A_USER} may be. "
+            "Wait until some are done, or cancel them."
+        )
+
+
+def add_job(kind: str, key: str, owner, due_at) -> Job | None:
+    """A new row, in one statement; None where one is unfinished for (kind, key)."""
+    job = Job(kind=kind, key=key, owner=owner, due_at=due_at)
+    job.request_id = current_request_id.get().removeprefix("-")
+    written = written_row(Job, OWED, attrgetter(*OWED)(job))
+    columns, places = ", ".join(columns_of(Job, OWED)), ", ".join(["%s"] * len(OWED))
+    added = ask(ADD.format(table=table_of(Job), columns=columns, places=places), written)()
+    if not added:
+        return None
+    job.pk = added[0][0]
+    job._state.adding, job._state.db = False, connection.alias
+    return job
 
 
 def nudge() -> None:

@@ -3,13 +3,21 @@
 import time
 
 from celery import shared_task
+from celery.signals import task_prerun
+from django.db import connection
 from django.utils import timezone
 
 from . import nudging, runner, services
-from .models import Job
 
 # A worker that is asked to stop finishes its task first: it must not go on for as long as jobs are owed.
 SECONDS_A_MESSAGE = 10
+
+
+@task_prerun.connect
+def replace_broken_connection(**_) -> None:
+    """A worker keeps its connection from task to task; one that broke between two is opened anew."""
+    if connection.connection is not None and not connection.in_atomic_block and not connection.is_usable():
+        connection.close()
 
 
 @shared_task(name=nudging.RUN_OWED, ignore_result=True)
@@ -17,7 +25,7 @@ def run_owed() -> None:
     """Do what is due for a while, one job after the other, and call a colleague while more than one waits."""
     until = time.monotonic() + SECONDS_A_MESSAGE
     while time.monotonic() < until and (job := runner.claim(timezone.now())) is not None:
-        if Job.objects.claimable(timezone.now()).exists():
+        if job.others_wait:
             nudging.pass_on()
         runner.run_claimed(job)
 

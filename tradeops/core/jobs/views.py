@@ -10,7 +10,7 @@ from django.views.decorators.http import require_GET, require_POST
 from tradeops.core.users.roles import Action, require
 
 from .models import UNFINISHED, Job, State
-from .services import owe
+from .services import owe, require_room
 
 JOBS_SHOWN = 100
 
@@ -44,6 +44,7 @@ def run_again(request: HttpRequest, id: int) -> HttpResponse:
     require(request.user, Action.RUN)
     job = get_object_or_404(Job.objects.visible_to(request.user), pk=id)
     if job.state == State.FAILED:
+        require_room(job.owner, job.kind)
         again = owe(job.kind, job.key, owner=job.owner)
         messages.success(request, f"{again.kind} {again.key} is owed again, as job {again.pk}.")
     else:
