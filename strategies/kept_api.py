@@ -3,12 +3,13 @@
 import hashlib
 from collections.abc import Callable, Iterable
 
+from django.db import transaction
 from django.http import HttpResponse
 from django.shortcuts import get_object_or_404
 from django.utils.cache import get_conditional_response
 from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import extend_schema
-from rest_framework import serializers
+from rest_framework import serializers, status
 from rest_framework.exceptions import NotFound
 from rest_framework.generics import ListAPIView
 from rest_framework.negotiation import BaseContentNegotiation
@@ -24,6 +25,7 @@ from strategies.models import NOTE_CHARACTERS, Run
 from strategies.prices import MAX_BARS
 from strategies.serializers import ResultSerializer, RunListSerializer
 from tradeops.core.api import PagedParams, Params, StrictSerializer, WholeNumberField
+from tradeops.core.preconditions import IF_MATCH, named_tags, refuse_stale
 from tradeops.core.tags import TAG_CHARACTERS, TagsField, joined
 from tradeops.core.users.roles import Action
 
@@ -109,7 +111,10 @@ class WordsSerializer(StrictSerializer):
 
 
 class RunDetail(KeptRun):
-    """One kept run: the result as it was given, with the portfolio's curve. A PATCH changes its `tags` and `note`."""
+    """One kept run: the result as it was given, with the portfolio's curve.
+
+    A PATCH changes its `tags` and `note`, a DELETE removes it; with `If-Match` only while it stands as it was read.
+    """
 
     writes = Action.RUN
     content_negotiation_class = APIView.content_negotiation_class
@@ -117,19 +122,36 @@ class RunDetail(KeptRun):
     @extend_schema(responses=ResultSerializer)
     def get(self, request: Request, run_id: int) -> Response:
         run = self.run(run_id)
-        headers = lasting_headers(run, f"result-{request.accepted_renderer.format}-{words_of(run)}")
+        headers = self.headers_of(run)
         unchanged = get_conditional_response(request, etag=headers["ETag"])
         return unchanged or Response(answer(run), headers=headers)
 
-    @extend_schema(request=WordsSerializer, responses=WordsSerializer)
+    def headers_of(self, run: Run) -> dict[str, str]:
+        return lasting_headers(run, f"result-{self.request.accepted_renderer.format}-{words_of(run)}")
+
+    def run_to_change(self, run_id: int) -> Run:
+        """The run, held to the end of the transaction, where it stands as `If-Match` says."""
+        held = Run.objects.visible_to(self.request.user).select_for_update(of=["self"])
+        run = get_object_or_404(held, pk=run_id)
+        refuse_stale(f"Run {run.pk}", self.headers_of(run)["ETag"], named_tags(self.request))
+        return run
+
+    @extend_schema(request=WordsSerializer, parameters=[IF_MATCH], responses=WordsSerializer)
+    @transaction.atomic
     def patch(self, request: Request, run_id: int) -> Response:
-        run = self.run(run_id)
+        run = self.run_to_change(run_id)
         said = WordsSerializer(data=request.data)
         said.is_valid(raise_exception=True)
         run.tags = joined(said.validated_data.get("tags", run.tag_list))
         run.note = said.validated_data.get("note", run.note)
         run.save(update_fields=["tags", "note"])
-        return Response({"tags": run.tag_list, "note": run.note})
+        return Response({"tags": run.tag_list, "note": run.note}, headers=self.headers_of(run))
+
+    @extend_schema(parameters=[IF_MATCH], responses={204: None})
+    @transaction.atomic
+    def delete(self, request: Request, run_id: int) -> Response:
+        self.run_to_change(run_id).delete()
+        return Response(status=status.HTTP_204_NO_CONTENT)
 
 
 # Side by side ---------------------------------------------------------------------

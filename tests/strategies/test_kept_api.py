@@ -30,6 +30,20 @@ def listed(client, **asked) -> list[int]:
     return [run["run_id"] for run in client.get(RUNS, asked).json()["results"]]
 
 
+def test_a_run_is_changed_and_removed_only_as_its_sender_read_it(api, alice, bob, dave, runs):
+    client, address = api(alice), f"{RUNS}{runs[0]}"
+    read = client.get(address)["ETag"]
+    changed = client.patch(address, {"note": "one"}, format="json", headers={"If-Match": read})
+    assert changed.status_code == 200 and changed["ETag"] == client.get(address)["ETag"] != read
+    for stale in (client.patch(address, {"note": "two"}, format="json", headers={"If-Match": read}),
+                  client.delete(address, headers={"If-Match": read})):  # fmt: skip
+        assert stale.status_code == 412
+    assert client.get(address).json()["note"] == "one"
+    assert (api(bob).delete(address).status_code, api(dave).delete(address).status_code) == (404, 403)
+    assert client.delete(address, headers={"If-Match": changed["ETag"]}).status_code == 204
+    assert client.get(address).status_code == 404
+
+
 def test_tags_and_note_are_kept_and_nothing_else_changes(api, alice, runs):
     client = api(alice)
     before = client.get(f"{RUNS}{runs[0]}")
