@@ -158,14 +158,17 @@ def safe(name: str) -> str:
     return f"CASE WHEN left({name}, 1) IN ({STARTS}, '''') THEN '''' || {name} ELSE nullif({name}, '') END"
 
 
-MOMENT = """
-    replace(date_trunc('second', executed_at)::timestamp::text, ' ', 'T')
-    || CASE WHEN date_trunc('second', executed_at) = executed_at THEN '' ELSE to_char(executed_at, '.US') END || 'Z'
-"""
+def moment(name: str) -> str:
+    """A moment as `written_time` writes it: with microseconds where it has some. The session's time is UTC."""
+    second = f"date_trunc('second', {name})"
+    fraction = f"CASE WHEN {second} = {name} THEN '' ELSE to_char({name}, '.US') END"
+    return f"replace({second}::timestamp::text, ' ', 'T') || {fraction} || 'Z'"
+
+
 WRITTEN = [
     "trade_id", "version", "account_id", "instrument_id", "side", number("quantity"), number("price"),
-    number("notional"), number("fees"), "coalesce(trim_scale(realized.pnl), 0)", MOMENT, safe("strategy"),
-    safe("btrim(tags, ',')"), safe("note"), safe("client_trade_id"),
+    number("notional"), number("fees"), "coalesce(trim_scale(realized.pnl), 0)", moment("executed_at"),
+    safe("strategy"), safe("btrim(tags, ',')"), safe("note"), safe("client_trade_id"),
 ]  # fmt: skip
 
 

@@ -22,6 +22,7 @@ from tradeops.core.turns import step_aside
 from tradeops.core.users.models import User
 from tradeops.core.users.roles import Action
 
+from ..export import moment, number
 from ..filters import TradeFilter, checked_filters, read_ordering
 from ..models import Account, LedgerEntry, Realization, Trade
 from .booking import METHODS
@@ -45,15 +46,8 @@ COLUMNS = {"instrument_id": "ticker"}
 LONGEST_REMEMBERED = 500
 
 
-def instant(column: str) -> str:
-    """A moment as `written_time` writes it: with microseconds where it has some."""
-    at = f"{column} AT TIME ZONE 'UTC'"
-    fraction = f"CASE WHEN {at} = date_trunc('second', {at}) THEN '' ELSE to_char({at}, '.US') END"
-    return f"to_char({at}, 'YYYY-MM-DD\"T\"HH24:MI:SS') || {fraction} || 'Z'"
-
-
 def plain(expression: str) -> str:
-    return f"trim_scale({expression})::text"
+    return f"{number(expression)}::text"
 
 
 REALIZED = f"(SELECT SUM(pnl) FROM {Realization._meta.db_table} WHERE closed_by = page.trade_id)"  # noqa: S608
@@ -61,9 +55,9 @@ WRITTEN = f"""
     SELECT page.trade_id AS id, page.version, page.account_id AS account, page.ticker, page.side AS trade_type,
            {plain("page.quantity")} AS quantity, {plain("page.price")} AS price, {plain("page.notional")} AS notional,
            {plain("page.fees")} AS fees, {plain(f"COALESCE({REALIZED}, 0)")} AS realized_pnl,
-           {instant("page.executed_at")} AS executed_at,
+           {moment("page.executed_at")} AS executed_at,
            (page.executed_at AT TIME ZONE account.time_zone - account.day_cutoff)::date AS trade_date,
-           {instant("entry.recorded_at")} AS recorded_at, page.strategy,
+           {moment("entry.recorded_at")} AS recorded_at, page.strategy,
            array_remove(string_to_array(page.tags, ','), '') AS tags, page.note, page.client_trade_id
 """
 REALIZED_TEXT = f"COALESCE({REALIZED}::text, '')"
