@@ -366,7 +366,8 @@ class Hub:
         if self.clients and asyncio.get_running_loop().time() - self.heard_at > SILENT_SECONDS:
             await self.read_stored()
         if self.clients and second % EVENTS_EVERY == 0:
-            self.streams.compare(await in_database(read_positions)(list(self.streams.positions)))
+            asked = dict(self.streams.positions)
+            self.streams.compare(await in_database(read_positions)(list(asked)), asked)
             self.gap.set()
         if self.clients and second % CREDENTIALS_EVERY == 0:
             await self.dismiss_signed_out()

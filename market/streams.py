@@ -38,14 +38,14 @@ class Streams:
         self.positions[stream] = number
         self.deliver(stream, number, frame)
 
-    def compare(self, numbers: dict[str, int]) -> None:
-        """Notes which streams are behind what the database says."""
+    def compare(self, numbers: dict[str, int], positions: dict[str, int]) -> None:
+        """Notes which streams are behind what the database says; `positions` are those of when it was asked."""
         for stream, number in numbers.items():
             if stream not in self.positions:
                 continue
             if number > self.positions[stream]:
                 self.behind.add(stream)
-            elif number < self.positions[stream]:
+            elif number < positions[stream] and self.positions[stream] == positions[stream]:
                 # Another database stands behind this address now; go on from what it has.
                 self.positions[stream] = number
 

@@ -66,6 +66,8 @@ class Watch:
             await self.begin(socket, frame)
         elif frame["type"] == "reset":  # what was missed is kept no longer
             self.events = dict(self.newest)
+        elif frame["type"] == "error" and frame["code"] == "unavailable":  # what was asked for is to be asked again
+            await socket.close()
         elif frame.get("n") and frame.get("stream") in self.events:
             self.events[frame["stream"]] = frame["n"]
         self.show(frame)

@@ -117,10 +117,10 @@ async def test_private_frames_reach_only_their_owner(quiet_server):
         for reader in readers:
             await reader.frame("snapshot")
         record(quiet_server, f"user:{alice}", "trade", ticker="AAPL")
-        publish(quiet_server, type="live.event", stream=f"user:{alice}", n=None, frame={"type": "job", "progress": 5})
-        record(quiet_server, "alerts", "alert", ticker="END")
         trade = await readers[0].frame("trade")
         assert (trade["stream"], trade["ticker"]) == ("user", "AAPL")
+        publish(quiet_server, type="live.event", stream=f"user:{alice}", n=None, frame={"type": "job", "progress": 5})
+        record(quiet_server, "alerts", "alert", ticker="END")
         assert (await readers[0].frame("job"))["progress"] == 5
         for reader in readers:
             await reader.frame("alert")

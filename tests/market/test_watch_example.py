@@ -1,6 +1,7 @@
 """The client of docs/live.md: what it shows has no gap, however often its connection is cut."""
 
 import asyncio
+import contextlib
 import importlib.util
 from pathlib import Path
 
@@ -37,11 +38,18 @@ class Shown:
     def resumptions(self) -> int:
         return sum(frame["type"] == "snapshot" and frame["resumed"] for frame in self.frames)
 
-    async def until(self, is_there) -> None:
-        async with asyncio.timeout(60):
-            while not is_there():
-                self.news.clear()
-                await self.news.wait()
+    def has_made_good(self, cuts: int) -> bool:
+        return len(self.numbers()) >= 4 * cuts and self.resumptions() >= cuts
+
+    async def until(self, is_there, running: asyncio.Future) -> None:
+        """Waits, and says what was shown where it waits in vain, or where the client has ended."""
+        deadline = asyncio.get_running_loop().time() + 60
+        while not is_there():
+            assert not running.done(), (running, self.frames[-20:])
+            assert asyncio.get_running_loop().time() < deadline, self.frames[-20:]
+            self.news.clear()
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self.news.wait(), 1)
 
 
 async def test_a_cut_is_made_good_by_what_was_missed(example, quiet_server):
@@ -49,13 +57,13 @@ async def test_a_cut_is_made_good_by_what_was_missed(example, quiet_server):
     with Proxy(quiet_server.port) as proxy:
         watch = example.Watch(f"ws://127.0.0.1:{proxy.port}/ws", ["AAPL"], token, shown.show)
         running = asyncio.ensure_future(watch.run())
-        await shown.until(lambda: [frame["type"] for frame in shown.frames].count("subscribed") == 1)
+        await shown.until(lambda: [frame["type"] for frame in shown.frames].count("subscribed") == 1, running)
         before = watch.newest["alerts"]
         for cut in range(CUTS):
             await asyncio.to_thread(proxy.cut)
             await asyncio.to_thread(record, quiet_server, "alerts", "alert", 4)
             proxy.mend()
-            await shown.until(lambda cut=cut: len(shown.numbers()) >= 4 * (cut + 1) and shown.resumptions() > cut)
+            await shown.until(lambda cut=cut: shown.has_made_good(cut + 1), running)
         running.cancel()
     assert shown.numbers() == list(range(before + 1, before + 1 + 4 * CUTS))
     assert shown.resumptions() == CUTS
