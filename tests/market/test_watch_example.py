@@ -10,6 +10,8 @@ import pytest
 from tests.market.reader import record
 from tests.proxy import Proxy
 
+# What the client is told after a cut is the same in both worlds, and asked of PostgreSQL and Redis in test_hub.py.
+pytestmark = pytest.mark.embedded
 EXAMPLE = Path(__file__).resolve().parent.parent.parent / "docs/live/watch.py"
 CUTS = 3
 
