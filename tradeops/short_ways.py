@@ -21,7 +21,7 @@ from trades.booking.orders import Order, book_orders
 from trades.folding.moving_on import KeptStandings
 from trades.quick.booking import book_quickly, booked, order_of
 from trades.quick.listing import ask_page
-from trades.quick.signing import VARY, Answer, leave_to_view
+from trades.quick.signing import VARY, answered, leave_to_view
 from trades.quick.statistics import ask_statistics
 from trades.services import Booking
 
@@ -68,10 +68,6 @@ def way_for(request: HttpRequest) -> Callable[[HttpRequest], HttpResponse | None
         return book_quickly if request.path_info in BOOKINGS else None
     ask_for = PAGES.get(request.path_info)
     return ask_for and (lambda request: answered(ask_for(request)))
-
-
-def answered(answer: Answer | None) -> HttpResponse | None:
-    return answer and answer()
 
 
 def with_standing_headers(request: HttpRequest, response: HttpResponse, identity: str) -> HttpResponse:

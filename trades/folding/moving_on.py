@@ -170,32 +170,25 @@ def read_standings(
     for account_id, ticker in by_place:
         standing = still[account_id].get(ticker)
         if standing is None:
-            standing = standing_at(
-                accounts[account_id], known.get((account_id, ticker)) or Position(instrument_id=ticker)
-            )
+            standing = standing_of(known.get((account_id, ticker)) or Position(instrument_id=ticker))
         standing.position.account = accounts[account_id]
         standings[account_id, ticker] = standing
     complete(standings, by_place)
     return standings
 
 
-def standing_at(account: Account, position: Position) -> Standing:
+def standing_of(position: Position) -> Standing:
     """Where a position stands, without its lots."""
-    position.account = account
     return Standing(position, derived.holding_of(position, []), position.tally)
 
 
 def complete(standings: dict[Place, Standing], by_place: dict[Place, list[Trade]]) -> None:
     """Reads what of the days, and of the lots, the trades will move."""
+    unread = [place for place in by_place if is_lacking_lots(standings[place], by_place[place])]
     days = {(*place, day_of(trade)) for place, some in by_place.items() for trade in some}
-    unread = [
-        place for place, one in standings.items() if not one.has_lots and touches_lots(one.position, by_place[place])
-    ]
+    days = {one for one in days if one[2] not in standings[one[:2]].days}
     with together():
-        totals = ask_rows_at(
-            DayTotal, (*PLACE, "day"), [one for one in days if one[2] not in standings[one[:2]].days],
-            (*PLACE, "day", *TALLIED),
-        )  # fmt: skip
+        totals = ask_rows_at(DayTotal, (*PLACE, "day"), days, (*PLACE, "day", *TALLIED))
         lots = read_lots(unread)
         for row in totals():
             standings[row[:2]].days[row[2]] = Tally(*row[3:])

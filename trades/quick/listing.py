@@ -27,7 +27,7 @@ from ..filters import TradeFilter, checked_filters, read_ordering
 from ..models import Account, LedgerEntry, Realization, Trade
 from .booking import METHODS
 from .kept_rows import Written, kept_page, written_rows
-from .signing import REFUSALS, Answer, SignedRequest, answer, sign_in
+from .signing import REFUSALS, Answer, SignedRequest, answer, answered, sign_in
 
 # Each filter as its condition; one that is not here is left to the view.
 CONDITIONS = {
@@ -88,8 +88,7 @@ ODD = (DjangoValidationError, ArithmeticError, ValueError)  # what Python says t
 
 def list_quickly(request: HttpRequest) -> HttpResponse | None:
     """A plain page of trades; None for all else."""
-    answered = ask_page(request)
-    return answered and answered()
+    return answered(ask_page(request))
 
 
 def ask_page(request: HttpRequest) -> Answer | None:
@@ -255,9 +254,8 @@ class Page(KeysetPagination):
         read = []
         for row in rows.split(BETWEEN_ROWS) if rows else []:
             key, realized, *places = row.split(BETWEEN_CELLS)
-            read.append(
-                [int(key), realized, *(field.to_python(text) for field, text in zip(fields, places, strict=True))]
-            )
+            place = [field.to_python(text) for field, text in zip(fields, places, strict=True)]
+            read.append([int(key), realized, *place])
         return read
 
     def place_of(self, row: list) -> list[str]:

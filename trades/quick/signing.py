@@ -93,3 +93,7 @@ def answer(body: bytes, allow: str, status: int = 200, **headers: str) -> HttpRe
     """The answer with the headers that DRF gives one. `allow` names the view's methods."""
     given = {"Vary": VARY, "Allow": allow} | {name.replace("_", "-"): value for name, value in headers.items()}
     return HttpResponse(body, status=status, content_type=JSON, headers=given)
+
+
+def answered(asked: Answer | None) -> HttpResponse | None:
+    return asked and asked()

@@ -25,14 +25,14 @@ def ask_statistics(request: HttpRequest) -> Answer | None:
         return None
     rows = ask(*signed.remembered("sums of what is seen", lambda: kept_sums(signed.user, {}).query.sql_with_params()))
 
-    def answered() -> HttpResponse | None:
+    def told() -> HttpResponse | None:
         sums = rows()
         try:
             return answer(kept_page(("totals", signed.user.pk), sums, lambda: written(sums)), METHODS)
         except Conflict:  # which the view explains
             return None
 
-    return answered
+    return told
 
 
 def written(rows: list[tuple]) -> bytes:

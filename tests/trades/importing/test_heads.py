@@ -105,4 +105,6 @@ def test_every_column_that_is_missing_is_named():
 
 
 def test_a_file_of_activities_needs_none_of_a_trades_columns():
-    refuse_missing(recognize(["type", "date", "amount"]), 1)
+    assert refuse_missing(recognize(["type", "date", "amount"]), 1) is None
+    with pytest.raises(FileRefused):  # nothing says that its rows are activities
+        refuse_missing(recognize(["date", "amount"]), 1)
