@@ -10,7 +10,8 @@ from rest_framework.generics import ListAPIView, RetrieveAPIView
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
-from tradeops.core.api import KeysetPagination, refuse_unknown
+from tradeops.core.api import refuse_unknown
+from tradeops.core.pagination import KeysetPagination
 
 from .models import FeedState, Instrument, Quote, TickBlock
 from .serializers import (

@@ -20,7 +20,8 @@ from strategies.portfolio import combine
 from strategies.prices import PriceFileError
 from strategies.results import add_curve
 from strategies.serializers import PendingStartedSerializer, ResultSerializer, RunRequestSerializer, SpecSerializer
-from tradeops.core.api import Conflict, KeysetPagination, Unprocessable
+from tradeops.core.api import Conflict, Unprocessable
+from tradeops.core.pagination import KeysetPagination
 from tradeops.core.strict_json import StrictJSONParser
 from tradeops.core.uploads import CsvParser, given_values
 from tradeops.core.users.roles import Action

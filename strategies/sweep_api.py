@@ -25,7 +25,8 @@ from strategies.prices import PriceFileError
 from strategies.provenance import SHOWN_DIGITS
 from strategies.serializers import SweepRequestSerializer, SweepSerializer, SweepStartedSerializer
 from strategies.sweep_figures import FIGURES, LESS_IS_BETTER, TITLES
-from tradeops.core.api import Conflict, KeysetPagination
+from tradeops.core.api import Conflict
+from tradeops.core.pagination import KeysetPagination
 from tradeops.core.strict_json import StrictJSONParser
 from tradeops.core.uploads import CsvParser
 from tradeops.core.users.roles import Action

@@ -8,9 +8,10 @@ from rest_framework.renderers import JSONRenderer
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from tradeops.core.api import KeysetPagination, NamePagination, PagedParams, refuse_unknown
+from tradeops.core.api import PagedParams, refuse_unknown
 from tradeops.core.browsable import BrowsableAPIRenderer
 from tradeops.core.download import CsvRenderer, csv_response
+from tradeops.core.pagination import KeysetPagination, NamePagination
 
 from . import services
 from .export import attach_realized, csv_pages

@@ -13,7 +13,8 @@ from rest_framework.exceptions import APIException
 from rest_framework.exceptions import ValidationError as ApiValidationError
 from rest_framework.request import Request
 
-from tradeops.core.api import Conflict, KeysetPagination, flat_errors
+from tradeops.core.api import Conflict, flat_errors
+from tradeops.core.pagination import KeysetPagination
 from tradeops.core.users.roles import Action, require
 
 from . import services

@@ -9,7 +9,8 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
-from tradeops.core.api import KeysetPagination, PagedParams, refuse_unknown
+from tradeops.core.api import PagedParams, refuse_unknown
+from tradeops.core.pagination import KeysetPagination
 from tradeops.core.preconditions import IF_MATCH, named_tags
 from tradeops.core.users.roles import Action
 

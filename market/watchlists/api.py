@@ -6,7 +6,8 @@ from rest_framework.generics import GenericAPIView
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from tradeops.core.api import KeysetPagination, PagedParams
+from tradeops.core.api import PagedParams
+from tradeops.core.pagination import KeysetPagination
 from tradeops.core.preconditions import IF_MATCH, named_tags
 from tradeops.core.users.roles import Action
 

@@ -8,7 +8,7 @@ from django.db.models import QuerySet
 from django.http import HttpRequest, StreamingHttpResponse
 from rest_framework.renderers import JSONRenderer
 
-from .api import KeysetPagination
+from .pagination import KeysetPagination
 
 ROWS_AT_ONCE = 2000
 

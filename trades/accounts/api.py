@@ -5,7 +5,8 @@ from drf_spectacular.utils import extend_schema
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from tradeops.core.api import KeysetPagination, refuse_unknown
+from tradeops.core.api import refuse_unknown
+from tradeops.core.pagination import KeysetPagination
 from tradeops.core.preconditions import IF_MATCH, named_tags
 from tradeops.core.users.roles import Action
 

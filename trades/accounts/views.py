@@ -11,8 +11,9 @@ from django.views.decorators.http import require_http_methods, require_safe
 from rest_framework.exceptions import ValidationError as ApiValidationError
 from rest_framework.request import Request
 
-from tradeops.core.api import KeysetPagination, refuse_unknown
+from tradeops.core.api import refuse_unknown
 from tradeops.core.error_pages import bad_query_page
+from tradeops.core.pagination import KeysetPagination
 from tradeops.core.users.forms import time_zone_choices
 from tradeops.core.users.roles import Action, require
 

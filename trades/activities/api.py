@@ -5,9 +5,10 @@ from rest_framework.renderers import JSONRenderer
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from tradeops.core.api import KeysetPagination, refuse_unknown
+from tradeops.core.api import refuse_unknown
 from tradeops.core.browsable import BrowsableAPIRenderer
 from tradeops.core.download import CsvRenderer, csv_response
+from tradeops.core.pagination import KeysetPagination
 
 from .. import services
 from ..filters import ActivityFilter, BookFilterBackend, filter_rows

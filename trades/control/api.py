@@ -11,7 +11,8 @@ from rest_framework.parsers import MultiPartParser
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from tradeops.core.api import BodyTooLarge, KeysetPagination, refuse_unknown
+from tradeops.core.api import BodyTooLarge, refuse_unknown
+from tradeops.core.pagination import KeysetPagination
 from tradeops.core.strict_json import StrictJSONParser
 from tradeops.core.uploads import CsvParser, given_values, uploaded_files
 from tradeops.core.users.roles import Action

@@ -15,8 +15,9 @@ from rest_framework.exceptions import APIException
 from rest_framework.exceptions import ValidationError as ApiValidationError
 from rest_framework.request import Request
 
-from tradeops.core.api import KeysetPagination, refuse_unknown
+from tradeops.core.api import refuse_unknown
 from tradeops.core.error_pages import bad_query_page
+from tradeops.core.pagination import KeysetPagination
 from tradeops.core.users.roles import Action, require
 
 from .. import services

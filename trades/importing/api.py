@@ -9,7 +9,8 @@ from rest_framework.parsers import MultiPartParser
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from tradeops.core.api import KeysetPagination, Unprocessable, refuse_unknown
+from tradeops.core.api import Unprocessable, refuse_unknown
+from tradeops.core.pagination import KeysetPagination
 from tradeops.core.uploads import CsvFileParser, given_values, uploaded_file
 from tradeops.core.users.roles import Action, require
 

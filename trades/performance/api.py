@@ -9,10 +9,11 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
-from tradeops.core.api import NamePagination, PagedParams, plain
+from tradeops.core.api import PagedParams, plain
 from tradeops.core.browsable import BrowsableAPIRenderer
 from tradeops.core.csvfile import write_rows
 from tradeops.core.download import CsvRenderer, csv_response
+from tradeops.core.pagination import NamePagination
 
 from ..ledger import ZERO
 from ..models import Trade

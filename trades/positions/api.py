@@ -10,10 +10,11 @@ from rest_framework.renderers import JSONRenderer
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from tradeops.core.api import KeysetPagination, PagedParams
+from tradeops.core.api import PagedParams
 from tradeops.core.browsable import BrowsableAPIRenderer
 from tradeops.core.csvfile import write_rows
 from tradeops.core.download import CsvRenderer, csv_response, pages_of
+from tradeops.core.pagination import KeysetPagination
 
 from ..models import Position
 from ..requests import BookView

@@ -13,9 +13,10 @@ from django.views.decorators.http import require_safe
 from rest_framework.exceptions import ValidationError as ApiValidationError
 from rest_framework.request import Request
 
-from tradeops.core.api import Conflict, KeysetPagination, refuse_unknown
+from tradeops.core.api import Conflict, refuse_unknown
 from tradeops.core.error_pages import bad_query_page, error_page
 from tradeops.core.fields import ExactSum
+from tradeops.core.pagination import KeysetPagination
 
 from .. import ledger
 from ..activities.reading import concerning, give_effects, with_effects

@@ -15,8 +15,8 @@ from django.core.exceptions import ValidationError as DjangoValidationError
 from django.db import DataError, connection
 from django.http import HttpRequest, HttpResponse, QueryDict
 
-from tradeops.core.api import KeysetPagination
 from tradeops.core.bulk import ask
+from tradeops.core.pagination import KeysetPagination
 from tradeops.core.strict_json import old_line_ends, write_json
 from tradeops.core.turns import step_aside
 from tradeops.core.users.models import User

@@ -6,10 +6,10 @@ from rest_framework.renderers import JSONRenderer
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from tradeops.core.api import KeysetPagination
 from tradeops.core.browsable import BrowsableAPIRenderer
 from tradeops.core.download import CsvRenderer, csv_response
 from tradeops.core.moments import InstantField
+from tradeops.core.pagination import KeysetPagination
 
 from ..filters import BookFilterBackend, RoundTripFilter, filter_rows
 from ..models import RoundTrip

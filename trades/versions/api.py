@@ -9,7 +9,8 @@ from rest_framework.exceptions import ErrorDetail, NotFound, ValidationError
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from tradeops.core.api import KeysetPagination, refuse_unknown
+from tradeops.core.api import refuse_unknown
+from tradeops.core.pagination import KeysetPagination
 from tradeops.core.preconditions import IF_MATCH, named_tags, refuse_stale
 
 from .. import services
