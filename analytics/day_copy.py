@@ -4,16 +4,16 @@ Not a byte is otherwise than in files that are written row by row, which SQLite'
 known (see day_files.py): the same day has the same bytes whoever makes it.
 """
 
+from datetime import date
 from pathlib import Path
 
 from django.db import connection
-from django.db.models import QuerySet
 
-from analytics.day_trades import CurrentTrades, executed_on
+from analytics.day_trades import CurrentTrades, day_bounds, executed_on
 from analytics.layout import TRADE_COLUMNS
 from analytics.parquet import ParquetFile
 from tradeops.core.database import snapshot
-from trades.export import ADDED_UP, LOOKED_UP, MANY_ROWS, estimated_count, number, safe
+from trades.export import added_up, number, safe
 from trades.models import Account, LedgerEntry
 
 READ = (
@@ -40,32 +40,31 @@ def copy_tables(paths: dict[str, Path], trades: CurrentTrades) -> int:
     Returns the number of rows. Memory does not grow with it.
     """
     csv_path, parquet_path = paths.values()
-    chosen = executed_on(trades.day).current()
     with snapshot():
         heads = dict(Account.objects.values_list("pk", "last_number"))
         with csv_path.open("wb") as file:
             file.write((",".join(TRADE_COLUMNS) + "\n").encode())
-            count = copy_rows(file, chosen)
-        accounts = chosen.order_by().values_list("account", flat=True).distinct()
+            count = copy_rows(file, trades.day)
+        accounts = executed_on(trades.day).current().order_by().values_list("account", flat=True).distinct()
         trades.entries = {account: heads[account] for account in accounts}
     ParquetFile(parquet_path, TRADE_COLUMNS).fill_from(csv_path, count)
     return count
 
 
-def copy_rows(file, trades: QuerySet) -> int:
+def copy_rows(file, day: date) -> int:
     with connection.cursor() as cursor:
-        query = cursor.mogrify(*query_of(trades))  # COPY takes no parameters of its own
+        query = cursor.mogrify(*query_of(day))  # COPY takes no parameters of its own
         with cursor.copy(f"COPY ({query}) TO STDOUT (FORMAT csv)") as copy:
             file.writelines(copy)
         return cursor.rowcount
 
 
-def query_of(trades: QuerySet) -> tuple[str, tuple]:
-    chosen, params = trades.order_by().values_list(*READ).query.sql_with_params()
-    realized = ADDED_UP if estimated_count(trades) > MANY_ROWS else LOOKED_UP
+def query_of(day: date) -> tuple[str, tuple]:
+    chosen, params = executed_on(day).current().order_by().values_list(*READ).query.sql_with_params()
+    realized = added_up("ASC", "closed_at >= %s AND closed_at < %s")
     query = f"""
         SELECT {", ".join(WRITTEN)} FROM ({chosen}) AS trade ({", ".join(READ)})
         JOIN (SELECT id AS known, recorded_at FROM {LedgerEntry._meta.db_table}) AS entry ON known = entry_id {realized}
         ORDER BY executed_at, trade_id
     """  # noqa: S608 - names of ours
-    return query, params
+    return query, (*params, *day_bounds(day))

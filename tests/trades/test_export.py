@@ -156,6 +156,9 @@ def test_a_filter_that_matches_nothing_exports_a_head(alice, api):
     assert len(b"".join(response.streaming_content).splitlines()) == 1
 
 
+ORDERS = ("executed_at", "trade_id"), ("-executed_at", "-trade_id")
+
+
 @pytest.mark.services
 def test_what_was_realized_is_looked_up_or_added_up_alike(alice, monkeypatch):
     account = make_account(alice)
@@ -164,7 +167,8 @@ def test_what_was_realized_is_looked_up_or_added_up_alike(alice, monkeypatch):
             account, "SELL" if minute % 3 == 2 else "BUY", quantity="2", price=str(10 + minute), executed_at=at(minute)
         )
     exported = []
-    for many in (-1, 1_000_000):
-        monkeypatch.setattr(export, "MANY_ROWS", many)
-        exported.append(b"".join(csv_pages(Trade.objects.current(), ("executed_at", "trade_id"))))
+    for share in (-1, 1_000_000):
+        monkeypatch.setattr(export, "MOST_LOOKED_UP", share)
+        exported.append([b"".join(csv_pages(Trade.objects.current(), order)) for order in ORDERS])
     assert exported[0] == exported[1]
+    assert exported[0][0].splitlines()[1:] == exported[0][1].splitlines()[:0:-1]
