@@ -94,7 +94,7 @@ def a_restart_deafens_nobody(ground: Ground) -> str:
 @tries("P26", "two beats and a worker over 10 slots; a missed slot", minutes=8)
 def two_beats_are_one_run(ground: Ground) -> str:
     nights = passed_tests(ground, WORKER, words="two_beats")
-    slots = passed_tests(ground, "tests/core/test_jobs.py", words="slot")
+    slots = passed_tests(ground, "tests/core/jobs/test_slots.py", "tests/core/jobs/test_beat.py", words="slot")
     return f"{nights + slots} tests of the suite pass: no slot ran twice, a missed one ran once"
 
 

@@ -1,0 +1,39 @@
+"""What the tests of owed work share: kinds of their own, a schedule of one task."""
+
+from datetime import timedelta
+
+import pytest
+from django.utils import timezone
+from django_celery_beat.models import IntervalSchedule, PeriodicTask
+
+from tradeops.core.jobs import services
+
+
+@pytest.fixture
+def kind():
+    """`kind(handler)` registers a handler and returns the kind it does."""
+    names = []
+
+    def make(handler) -> str:
+        name = f"test-{len(names)}"
+        names.append(name)
+        services.register(name)(handler)
+        return name
+
+    yield make
+    for name in names:
+        del services.handlers[name]
+
+
+@pytest.fixture
+def every_minute(settings):
+    settings.REDIS_URL = ""
+    interval, _ = IntervalSchedule.objects.get_or_create(every=60, period="seconds")
+
+    def make(ago: timedelta, **fields):
+        row = PeriodicTask.objects.create(name="Test", task="jobs.run_owed", interval=interval, **fields)
+        PeriodicTask.objects.filter(pk=row.pk).update(last_run_at=timezone.now() - ago)
+        return row
+
+    PeriodicTask.objects.update(enabled=False)
+    return make

@@ -1,0 +1,78 @@
+"""Celery's beat, with another beside it and without its broker."""
+
+from datetime import timedelta
+
+import pytest
+from celery import current_app
+from django.utils import timezone
+from django_celery_beat.models import PeriodicTask
+from django_celery_beat.schedulers import DatabaseScheduler
+
+from tradeops.core.jobs import runner
+from tradeops.core.jobs.beat import BeatScheduler
+from tradeops.core.jobs.models import Job
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture
+def beats(monkeypatch):
+    """Two of celery-beat's schedulers over one schedule, and what they sent."""
+    sent = []
+    monkeypatch.setattr(DatabaseScheduler, "apply_async", lambda self, entry, **options: sent.append(entry.name))
+    return [beat(monkeypatch), beat(monkeypatch)], sent
+
+
+def beat(monkeypatch) -> BeatScheduler:
+    # Both end what is old of the connection, which here is the test's own.
+    monkeypatch.setattr(BeatScheduler, "sync", lambda self: None)
+    monkeypatch.setattr(BeatScheduler, "schedule_changed", lambda self: False)
+    return BeatScheduler(app=current_app, lazy=True)
+
+
+def tick_all(schedulers) -> None:
+    for scheduler in schedulers:
+        while scheduler.tick() == 0:
+            pass
+
+
+def test_two_beats_make_one_run_of_a_slot_and_one_of_those_missed(every_minute, beats):
+    schedulers, sent = beats
+    row = every_minute(timedelta(days=3))
+    tick_all(schedulers)
+    assert sent == ["Test"]
+    # The next slot, as each beat comes to it.
+    before = timezone.now() - timedelta(seconds=61)
+    PeriodicTask.objects.filter(pk=row.pk).update(last_run_at=before)
+    for scheduler in schedulers:
+        scheduler._schedule, scheduler._initial_read, scheduler._heap = None, True, None
+    tick_all(schedulers)
+    row.refresh_from_db()
+    assert (sent, row.total_run_count) == (["Test", "Test"], 2)
+
+
+def test_a_beat_that_was_second_goes_on_when_the_first_is_gone(every_minute, beats, monkeypatch):
+    (first, second), sent = beats
+    row = every_minute(timedelta(minutes=2))
+    tick_all([first, second])
+    # A minute and more passes, and the first beat is not there any more.
+    row.refresh_from_db()
+    PeriodicTask.objects.filter(pk=row.pk).update(last_run_at=row.last_run_at - timedelta(seconds=61))
+    (event,) = second._heap
+    event[2].last_run_at -= timedelta(seconds=61)
+    second._heap = [event._replace(time=0)]
+    tick_all([second])
+    assert sent == ["Test", "Test"]
+
+
+def test_a_beat_without_a_broker_owes_the_work_itself(every_minute, monkeypatch, caplog):
+    def away(self, entry, **options):
+        raise ConnectionError("redis://:hunter2@host is away")
+
+    runner.load_handlers()
+    monkeypatch.setattr(DatabaseScheduler, "apply_async", away)
+    row = every_minute(timedelta(days=1))
+    PeriodicTask.objects.filter(pk=row.pk).update(task="trades.owe_night_verification")
+    tick_all([beat(monkeypatch)])
+    assert Job.objects.get().kind == "verify_ledger"
+    assert "could not be sent: ConnectionError" in caplog.text and "hunter2" not in caplog.text

@@ -1,0 +1,45 @@
+"""A slot of the schedule is taken once, whoever keeps the schedule."""
+
+from datetime import timedelta
+
+import pytest
+from django.utils import timezone
+from django_celery_beat.models import PeriodicTask
+
+from tradeops.core.jobs import embedded, slots
+
+pytestmark = pytest.mark.django_db
+
+
+def test_a_missed_slot_runs_once(every_minute):
+    row = every_minute(timedelta(days=3))
+    assert embedded.run_due_tasks(timezone.now()) == ["Test"]
+    assert embedded.run_due_tasks(timezone.now()) == []
+    row.refresh_from_db()
+    assert row.total_run_count == 1
+
+
+def test_a_slot_that_has_not_come_is_left(every_minute):
+    every_minute(timedelta(seconds=30))
+    assert embedded.run_due_tasks(timezone.now()) == []
+
+
+def test_a_switched_off_task_is_left(every_minute):
+    every_minute(timedelta(days=1), enabled=False)
+    assert embedded.run_due_tasks(timezone.now()) == []
+
+
+def test_a_slot_that_another_took_is_left(every_minute, monkeypatch):
+    row = every_minute(timedelta(days=1))
+    now = timezone.now()
+    row.refresh_from_db()
+    assert slots.take_slot(row, row.last_run_at, now)
+    assert not slots.take_slot(row, row.last_run_at, now)
+
+
+@pytest.mark.parametrize("fields", [{"task": "no.such.task"}, {"args": "[1, 2, 3]"}])
+def test_a_task_that_cannot_be_called_stops_no_other(every_minute, fields, caplog):
+    row = every_minute(timedelta(days=1))
+    PeriodicTask.objects.filter(pk=row.pk).update(**fields)
+    embedded.run_due_tasks(timezone.now())
+    assert caplog.records[-1].levelname == "ERROR"
