@@ -8,10 +8,9 @@ is the fence. A job whose runner has been silent for LOST_AFTER is taken again, 
 import logging
 import random
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from datetime import datetime, timedelta
-from functools import cache
 
 from django.core.exceptions import ValidationError
 from django.db import DatabaseError, connection, transaction
@@ -23,7 +22,7 @@ from tradeops.core.events import relay
 from tradeops.core.events.services import record_event, user_stream
 from tradeops.core.request_id import working_for
 
-from .models import LOST_AFTER, Job, State
+from .models import Job, State
 from .services import handlers, note_heartbeat
 
 logger = logging.getLogger(__name__)
@@ -34,13 +33,12 @@ FIRST_DELAY_SECONDS, LONGEST_DELAY_SECONDS = 4, 600
 # What `claimable` finds, taken in one statement: asked for first and updated then, it is three journeys more.
 TAKE = """
     UPDATE {table} SET state = 'running', started_at = %s, alive_at = %s, progress = 0, attempts = attempts + 1
-    WHERE id = ({claimable} LIMIT 1 {locked}) RETURNING {columns}, {more}
+    WHERE id = ({claimable} LIMIT 1 {locked}) RETURNING {columns}
 """
-CLAIMABLE = """
-    SELECT id FROM {table}
-    WHERE (state IN ('queued', 'retrying') AND due_at <= %s) OR (state = 'running' AND alive_at < %s)
-    ORDER BY due_at, id
-"""
+# On PostgreSQL it also says whether more is claimable; and nobody waits there until the claim is on the disk: where a
+# crash of the database loses one, the job is owed still, and when it was taken tells its second attempt from the
+# first (`held_by`).
+AND_MORE = ", EXISTS ({claimable} OFFSET 1), set_config('synchronous_commit', 'off', true)"
 TAKEN = (
     "id", "kind", "key", "owner_id", "state", "due_at", "attempts", "progress", "reason", "request_id", "created_at",
     "started_at", "alive_at",
@@ -81,37 +79,28 @@ def claim(now: datetime) -> Job | None:
 
 def take_oldest(now: datetime) -> Job | None:
     """Turn the oldest claimable job into the next attempt at it; None where there is none."""
+    claimable, is_sqlite = Job.objects.claimable(now).values("id"), connection.vendor == "sqlite"
     # On SQLite even an update that finds nothing takes the write lock, and most sweeps find nothing.
-    if connection.vendor == "sqlite" and not Job.objects.claimable(now).exists():
+    if is_sqlite and not claimable.exists():
         return None
-    bounds = [now, now - LOST_AFTER]
-    if connection.vendor == "sqlite":
-        taken = ask(taking("sqlite"), [connection.ops.adapt_datetimefield_value(at) for at in (now, now, *bounds)])()
-        taken = [(*row, False) for row in as_python(Job, TAKEN, [row[:-1] for row in taken])]
-    else:
-        taken = [row[:-1] for row in ask(taking("postgresql"), [now, now, *bounds, *bounds])()]
-    return as_job(*taken[0]) if taken else None
+    found, bounds = claimable.query.sql_with_params()
+    begun = [connection.ops.adapt_datetimefield_value(now)] * 2
+    if is_sqlite:
+        rows = as_python(Job, TAKEN, ask(taking(found), [*begun, *bounds])())
+        return as_job(rows[0]) if rows else None
+    rows = ask(taking(found, "FOR UPDATE SKIP LOCKED") + AND_MORE.format(claimable=found), [*begun, *bounds, *bounds])()
+    return as_job(rows[0][:-2], others_wait=rows[0][-2]) if rows else None
 
 
-def as_job(*values) -> Job:
-    job = Job.from_db(connection.alias, TAKEN, values[:-1])
-    job.others_wait = values[-1]
+def taking(claimable: str, locked: str = "") -> str:
+    columns = ", ".join(columns_of(Job, TAKEN))
+    return TAKE.format(table=table_of(Job), claimable=claimable, locked=locked, columns=columns)
+
+
+def as_job(values: Sequence, others_wait: bool = False) -> Job:
+    job = Job.from_db(connection.alias, TAKEN, values)
+    job.others_wait = others_wait
     return job
-
-
-@cache
-def taking(vendor: str) -> str:
-    """The statement. On PostgreSQL it also says whether more is claimable.
-
-    Nobody waits there until the claim is on the disk: where a crash of the database loses one, the job is owed still,
-    and when it was taken tells its second attempt from the first (`held_by`).
-    """
-    table, columns = table_of(Job), ", ".join(columns_of(Job, TAKEN))
-    claimable = CLAIMABLE.format(table=table)
-    if vendor == "sqlite":
-        return TAKE.format(table=table, claimable=claimable, locked="", columns=columns, more="0")
-    more = f"EXISTS ({claimable} OFFSET 1), set_config('synchronous_commit', 'off', true)"
-    return TAKE.format(table=table, claimable=claimable, locked="FOR UPDATE SKIP LOCKED", columns=columns, more=more)
 
 
 def is_worth_trying(job: Job) -> bool:
