@@ -79,7 +79,7 @@ def run_worlds(missing: list[str], arguments: list[str]) -> dict[str, int]:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="tradeops-tests-")))
         runs = [start("embedded", {}, browserless, folder)]
         if "chromium" not in missing:
-            runs.append(start("browser", {}, [*arguments, "-m", "browser"], folder))
+            runs.append(start("browser", {}, [*(arguments or ["tests/paths"]), "-m", "browser"], folder))
         if not {"postgres", "redis-server"} & set(missing):
             chosen = browserless if "chromium" in missing else arguments
             runs.append(start("services", stack.enter_context(worlds.Services()), chosen, folder))

@@ -4,10 +4,14 @@ The suite runs twice: once in the embedded world (SQLite, memory, files) and onc
 services world (PostgreSQL, Redis, an S3 API), as the environment says; see tests/worlds.py.
 """
 
+import gc
+
 import pytest
 from django.conf import settings
+from django.db import connection
 from rest_framework.test import APIClient
 
+from tests.desk import keep_migrated
 from tests.factories import bearer, make_user
 from tradeops.core.users.models import Role
 
@@ -21,6 +25,19 @@ def pytest_collection_modifyitems(config, items):
     if left:
         config.hook.pytest_deselected(items=left)
         items[:] = kept
+
+
+def pytest_collection_finish(session):
+    """What is loaded by now stays to the end: to look through it for garbage over and over is a tenth of a run."""
+    gc.collect()
+    gc.freeze()
+
+
+@pytest.fixture(scope="session")
+def django_db_setup(django_db_setup, django_db_blocker):
+    """Migrated once: the desks that tests start begin with copies of it."""
+    with django_db_blocker.unblock():
+        keep_migrated(connection)
 
 
 @pytest.fixture(autouse=True)

@@ -21,6 +21,7 @@ from tests.worlds import OUTSIDE_SETTINGS, environment_of, free_port, make_bucke
 
 ROOT = Path(__file__).resolve().parent.parent
 SQLITE_NAME = "tradeops.sqlite3"
+migrated_for_tests: list[Path | str] = []  # one at most
 # Numbers below 8 are the suite's own; of the rest each desk takes the next, so that two that run do not meet.
 REDIS_NUMBERS = itertools.count(8)
 
@@ -103,7 +104,7 @@ def world_of_its_own(var: Path, *, prepared: bool = True) -> dict[str, str]:
     `var` is its state folder. A `prepared` database is a copy of a migrated one: migrating is most of a first start.
     """
     world = {name: os.environ.get(name, "") for name in OUTSIDE_SETTINGS}
-    name = f"desk_{uuid.uuid4().hex[:12]}"
+    name = new_name()
     if world["DB_HOST"]:
         make_own_database(world, name, prepared_database() if prepared else "template1")
         world["DB_NAME"] = name
@@ -118,15 +119,39 @@ def world_of_its_own(var: Path, *, prepared: bool = True) -> dict[str, str]:
     return world
 
 
+def new_name() -> str:
+    return f"desk_{uuid.uuid4().hex[:12]}"
+
+
 @cache
 def prepared_database() -> Path | str:
     """The database that the others are copies of, as `migrate` leaves it: its name on PostgreSQL, else its file."""
-    folder = Path(tempfile.mkdtemp(prefix="tradeops-prepared-"))
-    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    if migrated_for_tests:
+        return migrated_for_tests[0]
+    folder = folder_of_prepared()
     world = world_of_its_own(folder, prepared=False)
     command = [sys.executable, "manage.py", "migrate", "--verbosity", "0"]
     subprocess.run(command, env=environment_of(world, folder), check=True, cwd=ROOT, stdin=subprocess.DEVNULL)
     return world["DB_NAME"] or folder / SQLITE_NAME
+
+
+def keep_migrated(connection) -> None:
+    """Spares the desks of a test run a migration: `connection` is to the tests' own database, just migrated."""
+    if connection.vendor == "sqlite":
+        file = folder_of_prepared() / SQLITE_NAME
+        connection.cursor().execute("VACUUM INTO %s", [str(file)])
+        migrated_for_tests.append(file)
+    else:
+        connection.close()
+        connection.close_pool()  # of what is connected to there can be no copy
+        migrated_for_tests.append(new_name())
+        make_own_database(dict(os.environ), migrated_for_tests[0], connection.settings_dict["NAME"])
+
+
+def folder_of_prepared() -> Path:
+    folder = Path(tempfile.mkdtemp(prefix="tradeops-prepared-"))
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    return folder
 
 
 def make_own_database(world: dict[str, str], name: str, template: str) -> None:

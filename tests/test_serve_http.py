@@ -223,6 +223,7 @@ def test_a_stop_finishes_the_request_in_flight_and_takes_no_other(served):
         assert desk.process.wait(60) == 0
 
 
+@pytest.mark.embedded
 def test_a_kill_leaves_no_worker_behind(served):
     with another(served) as desk:
         assert desk.get("/health/live").status_code == 200

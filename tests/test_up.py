@@ -36,24 +36,27 @@ def is_alive(pid: int) -> bool:
         return False
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_a_signal_stops_everything_it_started(tmp_path, number):
-    with Desk(tmp_path) as desk:
-        assert desk.get("/health").status_code == 200
-        family = children_of(desk.process.pid)
-        assert desk.stop(number) == 0, desk.log.read_text()
-        assert [pid for pid in family if is_alive(pid)] == []
+def assert_all_stops(desk: Desk, number: int) -> None:
+    family = children_of(desk.process.pid)
+    assert desk.stop(number) == 0, desk.log.read_text()
+    assert [pid for pid in family if is_alive(pid)] == []
     with socket.socket() as probe:
         assert probe.connect_ex(("127.0.0.1", desk.port)) != 0
 
 
-def test_ctrl_c_stops_it_also_where_a_script_started_it_with_an_ampersand(tmp_path):
-    handler = signal.signal(signal.SIGINT, signal.SIG_IGN)  # what such a shell has its children inherit
-    try:
-        desk = Desk(tmp_path, "--no-feed").start()
-    finally:
-        signal.signal(signal.SIGINT, handler)
-    assert desk.stop(signal.SIGINT) == 0, desk.log.read_text()
+@pytest.fixture
+def with_an_ampersand():
+    """A script that starts something with & has it begin with Ctrl-C ignored."""
+    handler = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    yield
+    signal.signal(signal.SIGINT, handler)
+
+
+@pytest.mark.usefixtures("with_an_ampersand")
+def test_ctrl_c_stops_everything_also_where_a_script_started_it(tmp_path):
+    with Desk(tmp_path) as desk:
+        assert desk.get("/health").status_code == 200
+        assert_all_stops(desk, signal.SIGINT)
 
 
 def test_the_feed_alone_prepares_a_fresh_database(tmp_path):
@@ -72,7 +75,7 @@ def test_the_ledger_of_a_database_that_is_not_there_is_not_verified(tmp_path):
     assert done.stderr.startswith("CommandError: The database is not as this version needs it; run: ")
 
 
-def test_a_booked_trade_survives_kill_and_a_second_start(tmp_path):
+def test_a_booked_trade_survives_kill_and_a_second_start_which_a_signal_stops_whole(tmp_path):
     with Desk(tmp_path) as desk:
         body = {"ticker": "AAPL", "quantity": "3", "price": "150.25", "trade_type": "BUY"}
         booked = desk.post("/trades/", json=body).json()
@@ -85,6 +88,7 @@ def test_a_booked_trade_survives_kill_and_a_second_start(tmp_path):
         desk.start()
         assert desk.get(f"/trades/{booked['id']}").json() == booked
         assert "Demo login" in desk.log.read_text()
+        assert_all_stops(desk, signal.SIGTERM)
 
 
 def test_a_taken_port_is_said_plainly(tmp_path):
@@ -126,7 +130,7 @@ def test_wrong_arguments_are_refused(tmp_path, arguments):
 
 @pytest.mark.services
 def test_a_part_that_dies_is_started_again(tmp_path):
-    with Desk(tmp_path) as desk:
+    with Desk(tmp_path, "--no-feed", demo=False) as desk:
         family = children_of(desk.process.pid)
         web = next(pid for pid in family if b"serve" in Path(f"/proc/{pid}/cmdline").read_bytes().split(b"\0"))
         os.kill(web, signal.SIGKILL)

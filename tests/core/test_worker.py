@@ -203,8 +203,9 @@ def test_one_killed_in_mid_task_is_made_good_and_its_effect_is_there_once(celery
     assert Heartbeat.objects.filter(part="mark").count() == 1
 
 
-def test_a_worker_that_is_asked_to_stop_finishes_what_it_has_begun(celery, beat, folder):
+def test_worker_and_beat_show_life_and_a_worker_that_is_asked_to_stop_finishes_what_it_has_begun(celery, beat, folder):
     first = worker(celery)
+    wait_until(lambda: Heartbeat.objects.filter(part__in=["worker", "beat"]).count() == 2, "both heartbeats")
     job = owe("slow", str(folder))
     wait_until(lambda: (folder / "pid").exists() and (folder / "pid").read_text(), "the job begins")
     first.terminate()
@@ -213,11 +214,6 @@ def test_a_worker_that_is_asked_to_stop_finishes_what_it_has_begun(celery, beat,
     job.refresh_from_db()
     assert (job.state, job.attempts) == ("succeeded", 1)
     assert (folder / "done").read_text() == "1\n"
-
-
-def test_worker_and_beat_show_life(celery, beat):
-    worker(celery)
-    assert wait_until(lambda: Heartbeat.objects.filter(part__in=["worker", "beat"]).count() == 2, "both heartbeats")
 
 
 def test_a_redis_restart_does_not_deafen_the_worker(supervised_worker, beat, broker, folder):

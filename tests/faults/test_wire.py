@@ -1,10 +1,12 @@
-"""What reaches the server before Django does: refused by name, and never with a 5xx."""
+"""What reaches the server before Django does, which is the same in both worlds: refused by name, never with a 5xx."""
 
 import socket
 
 import pytest
 
 from tests.desk import Desk
+
+pytestmark = pytest.mark.embedded
 
 HANDSHAKE = (
     "GET {path} HTTP/1.1\r\nHost: 127.0.0.1:{port}\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"

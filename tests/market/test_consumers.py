@@ -247,6 +247,7 @@ async def test_a_hundred_quick_connects_leave_no_ghost_and_a_fresh_one_is_served
                 await asyncio.sleep(0.1)
 
 
+@pytest.mark.embedded
 async def test_a_server_that_stops_says_so(fresh_server):
     server = fresh_server(feed=False)
     async with server.connect("alice") as socket:
@@ -259,6 +260,7 @@ async def test_a_server_that_stops_says_so(fresh_server):
 # The slow -------------------------------------------------------------------------------------
 
 
+@pytest.mark.embedded
 async def test_a_client_that_answers_no_ping_is_closed_with_4008(fresh_server):
     server = fresh_server(feed=False)
     async with server.connect("alice") as socket:
@@ -271,6 +273,7 @@ async def test_a_client_that_answers_no_ping_is_closed_with_4008(fresh_server):
         assert await Reader(socket).code() == 4008
 
 
+@pytest.mark.embedded
 @pytest.mark.timeout(180)
 async def test_readers_that_do_not_read_hurt_only_themselves(fresh_server):
     server = fresh_server(flush_seconds=0.01, tickers=60)

@@ -25,6 +25,7 @@ def values() -> list[tuple]:
     )
 
 
+@pytest.mark.embedded
 def test_two_years_of_days_of_every_ticker_end_where_the_feed_begins():
     load_demo(TODAY, {})
     levels = start_levels(TICKERS)
@@ -37,6 +38,7 @@ def test_two_years_of_days_of_every_ticker_end_where_the_feed_begins():
     assert not Bar.objects.filter(is_final=False).exists()
 
 
+@pytest.mark.embedded
 def test_no_day_is_a_cliff_but_that_of_a_split():
     load_demo(TODAY, prices_paid(TODAY), splits(TODAY))
     for ticker in TICKERS:
@@ -46,6 +48,7 @@ def test_no_day_is_a_cliff_but_that_of_a_split():
         assert max(abs(after / before - 1) for before, after in zip(closes, closes[1:], strict=False)) < 0.25
 
 
+@pytest.mark.embedded
 def test_before_a_split_prices_are_those_of_the_old_units():
     ((ticker, (day, units)),) = splits(TODAY).items()
     load_demo(TODAY, prices_paid(TODAY), splits(TODAY))
@@ -55,6 +58,7 @@ def test_before_a_split_prices_are_those_of_the_old_units():
     assert last.volume < first.volume
 
 
+@pytest.mark.embedded
 def test_the_past_goes_through_what_the_demos_book_has_dealt_at():
     load_demo(TODAY, prices_paid(TODAY), splits(TODAY))
     checked = 0

@@ -56,6 +56,7 @@ async def test_a_stranger_whose_first_frame_is_no_good_token_is_closed(server, f
         assert await Reader(socket).code() == 4401
 
 
+@pytest.mark.embedded
 async def test_a_stranger_who_says_nothing_is_told_nothing_and_closed_after_five_seconds(server):
     async with server.connect() as socket:
         reader, begun = Reader(socket), time.monotonic()
