@@ -1,6 +1,6 @@
 """`python -m tests`: the suite in both worlds side by side, each with a state folder of its own.
 
-What drives a browser in the embedded world is a third run beside them: much of a run is waiting.
+What waits for servers, desks and a browser of its own is a run beside the rest of its world: much of it is waiting.
 
 With CI=true a part that cannot be had is a failure. Otherwise the rest runs, and the last
 lines say what was left out and the one command that adds it.
@@ -18,6 +18,11 @@ from tests import worlds
 
 ROOT = Path(__file__).resolve().parent.parent
 TIME_LIMIT_SECONDS = 40 * 60
+WAITING = (
+    "tests/paths", "tests/core/test_worker.py", "tests/faults/test_wire.py", "tests/market/test_consumers.py",
+    "tests/market/test_handshake.py", "tests/market/test_hub.py", "tests/market/test_takeover.py",
+    "tests/market/test_watch_example.py", "tests/test_production.py", "tests/test_serve_http.py", "tests/test_up.py",
+)  # fmt: skip
 NOTHING_COLLECTED = 5  # pytest's status where the arguments name nothing of this run
 
 
@@ -74,17 +79,26 @@ def main(arguments: list[str]) -> int:
 
 
 def run_worlds(missing: list[str], arguments: list[str]) -> dict[str, int]:
-    browserless = [*arguments, "-m", "not browser"]
     with contextlib.ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="tradeops-tests-")))
-        runs = [start("embedded", {}, browserless, folder)]
-        if "chromium" not in missing:
-            runs.append(start("browser", {}, [*(arguments or ["tests/paths"]), "-m", "browser"], folder))
+        parts = parts_of(missing, arguments)
+        runs = [start(f"embedded{part}", {}, chosen, folder) for part, chosen in parts.items()]
         if not {"postgres", "redis-server"} & set(missing):
-            chosen = browserless if "chromium" in missing else arguments
-            runs.append(start("services", stack.enter_context(worlds.Services()), chosen, folder))
+            for part, chosen in parts.items():
+                runs.append(start(f"services{part}", stack.enter_context(worlds.Services()), chosen, folder))
         counts = [run.finish() for run in runs]
     return {word: sum(count[word] for count in counts) for word in ("passed", "failed", "skipped")}
+
+
+def parts_of(missing: list[str], arguments: list[str]) -> dict[str, list[str]]:
+    """What each run of a world is told; a suite that somebody chose is one run."""
+    browserless = ["-m", "not browser"] if "chromium" in missing else []
+    if arguments:
+        return {"": [*browserless, *arguments]}
+    return {
+        "": [*browserless, *(f"--ignore={path}" for path in WAITING)],
+        "-waiting": [*browserless, *WAITING],
+    }
 
 
 def start(name: str, settings: dict[str, str], arguments: list[str], folder: Path) -> Run:
