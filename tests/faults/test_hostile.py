@@ -61,7 +61,7 @@ QUERIES = [
     "?initial_investment=nan",
     "?a=1&a=2&a=3",
 ]
-DRAWN = (".png", ".svg", "report.html", "schema")
+DRAWN = (".png", ".svg", "report.html", "schema", "desk/accounts/new/", "desk/settings/")
 VALUES = ["0", "-1", "99999999999999999999999999", "abc", "%00", "..%2f..%2fetc", "%F0%9F%9A%80", "a" * 500, "1.5"]
 BODIES = [
     b"",
@@ -152,8 +152,8 @@ def test_the_addresses_lead_to_what_is_there(trader):
 def in_turns(inputs: Sequence) -> Iterator[tuple]:
     """Every other pair of an address and an input, as the squares of one color on a chessboard.
 
-    The suite's other world tries the rest; `make proof` tries all in one. Of what is drawn for each request it is
-    every tenth.
+    The suite's other world tries the rest; `make proof` tries all in one. Of what is drawn for each request (a picture,
+    a list of all time zones) it is every tenth.
     """
     turn = connection.vendor == "postgresql"
     for row, route in enumerate(own_routes()):
