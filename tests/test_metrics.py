@@ -14,6 +14,7 @@ from tests.factories import book, make_account
 from tradeops import metrics
 from tradeops.core.jobs.models import Heartbeat, Job
 from tradeops.core.request_id import JsonFormatter
+from trades.models import Position
 
 pytestmark = pytest.mark.django_db
 TOKEN = "scrape-me-1234567890abcdef"
@@ -67,12 +68,36 @@ def test_the_figures_are_what_happened(scrape, client, alice):
 
 
 def test_without_the_database_the_process_still_tells_its_own(scrape, monkeypatch):
-    def away():
-        raise metrics.DatabaseError
-
-    monkeypatch.setattr(metrics, "READERS", (away,))
+    monkeypatch.setattr(metrics, "is_answering", lambda: False)
     seen = scrape()
     assert seen["tradeops_database_up",] == 0 and "process_cpu_seconds_total" in {key[0] for key in seen}
+    assert ("tradeops_trades",) not in seen
+
+
+def test_a_row_that_makes_a_query_fail_hides_its_own_figures_alone(scrape, monkeypatch, caplog):
+    def overflow():
+        raise metrics.DatabaseError("integer out of range")
+        yield
+
+    monkeypatch.setattr(metrics, "READERS", (overflow, *metrics.READERS))
+    seen = scrape()
+    assert (seen["tradeops_database_up",], seen["tradeops_unread_figures",], seen["tradeops_trades",]) == (1, 1, 0)
+    assert "Figures could not be read: overflow" in caplog.text
+
+
+def test_counts_at_the_end_of_their_columns_are_told(scrape, alice):
+    account = make_account(alice)
+    book(account)
+    Position.objects.update(buy_count=2**31 - 1, sell_count=2**31 - 1)
+    seen = scrape()
+    assert (seen["tradeops_trades",], seen["tradeops_unread_figures",]) == (2**32 - 2, 0)
+
+
+@pytest.mark.parametrize("result", ["x", [None], {"difference_count": "many"}, 5])
+def test_a_result_that_is_none_of_ours_is_no_figure(scrape, result):
+    Job.objects.create(kind="verify_ledger", key="b", state="succeeded", result=result, finished_at=timezone.now())
+    Job.objects.create(kind="reconcile_lake", key="b", state="succeeded", result={"finding_count": 2})
+    assert not [key for key in scrape() if key[0] in ("tradeops_ledger_differences", "tradeops_lake_differences")]
 
 
 def test_they_are_for_staff_and_the_scrape_token(client, settings, alice, carol, dave):

@@ -4,13 +4,14 @@ Two kinds of figures. What this process did (requests, open sockets) is counted 
 own port; what the whole desk did is read from the rows, so any process tells it.
 """
 
+import logging
 import secrets
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import timedelta
 
 from django.conf import settings
-from django.db import DatabaseError
-from django.db.models import Count, F, Min, Sum
+from django.db import DatabaseError, connection
+from django.db.models import Count, Min, Sum
 from django.http import HttpRequest, HttpResponse
 from django.utils import timezone
 from django.views.decorators.cache import never_cache
@@ -32,6 +33,7 @@ CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 ONE_DAY = timedelta(days=1)
 ALERTS_MEASURED = 1000
 QUANTILES = (0.5, 0.99, 1.0)
+logger = logging.getLogger(__name__)
 
 
 def gauge(name: str, help: str, value: float) -> Metric:
@@ -42,12 +44,29 @@ class DeskCollector:
     """What the rows say when they are asked. With the database away it says so, and the process still tells its own."""
 
     def collect(self) -> Iterator[Metric]:
-        try:
-            found = [metric for read in READERS for metric in read()]
-        except DatabaseError:
-            found = []
-        yield gauge("database_up", "Whether the database answers.", 1 if found else 0)
-        yield from found
+        is_up = is_answering()
+        yield gauge("database_up", "Whether the database answers.", is_up)
+        groups = [figures_of(read) for read in READERS] if is_up else []
+        yield gauge("unread_figures", "Groups of figures that could not be read: the log says why.", groups.count(None))
+        yield from (figure for group in groups for figure in group or ())
+
+
+def is_answering() -> bool:
+    try:
+        with connection.cursor() as cursor:
+            cursor.execute("SELECT 1")
+    except DatabaseError:
+        return False
+    return True
+
+
+def figures_of(read: Callable[[], Iterator[Metric]]) -> list[Metric] | None:
+    """What `read` tells; None where a row makes its query fail, which says nothing of the database or the others."""
+    try:
+        return list(read())
+    except DatabaseError:
+        logger.exception("Figures could not be read: %s", read.__name__)
+        return None
 
 
 class HubCollector:
@@ -66,19 +85,24 @@ class HubCollector:
 def book_metrics() -> Iterator[Metric]:
     entries = Account.objects.aggregate(entries=Sum("last_number"))["entries"] or 0
     yield CounterMetricFamily("tradeops_ledger_entries", "Acts that were booked: trades, corrections …", value=entries)
-    trades = Position.objects.aggregate(trades=Sum(F("buy_count") + F("sell_count")))["trades"] or 0
-    yield gauge("trades", "Trades of the book as it stands.", trades)
+    counts = Position.objects.aggregate(buys=Sum("buy_count"), sells=Sum("sell_count"))
+    yield gauge("trades", "Trades of the book as it stands.", sum(count or 0 for count in counts.values()))
 
 
 def verification_metrics() -> Iterator[Metric]:
     """The last time the ledger was verified, and the lake held against it."""
     for kind, name, count in ((VERIFY, "ledger", "difference_count"), (RECONCILE, "lake", "finding_count")):
-        last = Job.objects.filter(kind=kind, state=State.SUCCEEDED).first()
-        if last:
-            found = (last.result or {}).get(count, 0)
+        last = Job.objects.filter(kind=kind, state=State.SUCCEEDED, finished_at__isnull=False).first()
+        if last and (found := found_by(last, count)) is not None:
             yield gauge(f"{name}_differences", f"What the last check of the {name} found.", found)
             moment = last.finished_at.timestamp()
             yield gauge(f"{name}_checked_timestamp_seconds", f"When the {name} was last checked.", moment)
+
+
+def found_by(job: Job, count: str) -> int | None:
+    """The number a check noted; None where a result is none of ours."""
+    found = job.result.get(count, 0) if isinstance(job.result, dict) else None
+    return found if isinstance(found, int) else None
 
 
 def feed_metrics() -> Iterator[Metric]:
