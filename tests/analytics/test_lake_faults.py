@@ -1,7 +1,9 @@
 """Whatever S3 does while a day is exported, there is one whole object in the end, and its checksum is the one noted."""
 
+import csv
 import datetime as dt
 import hashlib
+import io
 import random
 from collections import Counter
 from types import SimpleNamespace
@@ -35,10 +37,10 @@ class Faults:
     """Stands between boto3 and the network: 500, a reset, a hang, an answer that is lost after the write was made."""
 
     def __init__(self, session, seed: int):
-        self.session, self.random, self.made = session, random.Random(seed), Counter()
+        self.session, self.random, self.made, self.share = session, random.Random(seed), Counter(), FAULTS
 
     def send(self, request):
-        if self.random.random() > FAULTS:
+        if self.random.random() >= self.share:
             return self.session.send(request)
         fault = self.random.choice([self.refuse, self.reset, self.hang, self.lose])
         self.made[fault.__name__] += 1
@@ -87,8 +89,19 @@ def test_twenty_exports_at_thirty_percent_faults_end_whole(faults, alice, day_of
         book("MSFT", "BUY", "1", "400", noon, trade_id=1000 + number)
         job = run_to_the_end(services.request_export(DAY, alice))
         assert job.state == "succeeded", job.reason
+        check_lake(faults, {"1", "2", "3"} | {str(1000 + n) for n in range(number + 1)})
     assert set(faults.made) == {"refuse", "reset", "hang", "lose"}
-    for file in LakeFile.objects.all():
-        content = storages["lake"].bucket.Object(file.key).get()["Body"].read()
-        assert hashlib.sha256(content).hexdigest() == file.sha256
-    assert LakeFile.objects.get(key__endswith="trades_2025-01-15.csv").rows == 3 + EXPORTS
+
+
+def check_lake(faults: Faults, trades: set[str]) -> None:
+    """What is noted is there, whole, with nothing beside it, and the day's file holds the trades of the book."""
+    faults.share = 0
+    noted = {file.key: file for file in LakeFile.objects.all()}
+    found = {kept.key: kept.get()["Body"].read() for kept in storages["lake"].bucket.objects.all()}
+    assert {key: hashlib.sha256(found[key]).hexdigest() for key in noted} == {
+        key: file.sha256 for key, file in noted.items()
+    }
+    assert set(found) - set(noted) == set()
+    rows = list(csv.DictReader(io.StringIO(found["trades/2025/01/15/trades_2025-01-15.csv"].decode())))
+    assert {row["id"] for row in rows} == trades and len(rows) == len(trades)
+    faults.share = FAULTS

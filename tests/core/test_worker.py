@@ -251,7 +251,7 @@ def test_two_beats_leave_one_run_of_a_night(celery, beat, tmp_path):
     def runs() -> int:
         return log.read_text().count("Task analytics.owe_night_exports[") // 2  # received, and succeeded
 
-    wait_until(lambda: runs() >= 5, "some nights")
+    wait_until(lambda: runs() >= 10, "ten nights")
     for process in beats:
         kill_group(process)
     night.refresh_from_db()

@@ -156,6 +156,9 @@ def positions_of(account: Account) -> list[tuple]:
 def a_backtest_is_never_quietly_wrong(ground: Ground) -> str:
     twins = passed_tests(ground, "tests/strategies/test_prices.py", words="twins")
     hostile = passed_tests(ground, "tests/strategies/test_prices.py", words="hostile")
-    passed_tests(ground, "tests/strategies/test_api.py", words="too_few_bars")
     assert twins + hostile >= PRICE_FILES, f"{twins + hostile} files"
-    return f"{twins} twins read alike to the last bit, {hostile} files refused with row and column"
+    run = passed_tests(ground, "tests/strategies/test_api.py", words="twins or hostile or too_few_bars")
+    return (
+        f"{twins} twins read alike to the last bit, {hostile} files refused with row and column; by {run} tests of the "
+        "address the twins' results are equal, the files refused, too few bars told"
+    )

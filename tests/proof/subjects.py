@@ -17,6 +17,7 @@ from tests.proof import (
     races,
     replay,
     secrets,
+    sockets,
     tape,
     upstreams,
     work,
@@ -25,6 +26,6 @@ from tests.proof.register import REGISTER
 
 SUBJECTS = (
     audit, doors, dumps, feed, files, guessing, history, hostile, imports, keys, kills, numbers, old_rows, races,
-    replay, secrets, tape, upstreams, work
+    replay, secrets, sockets, tape, upstreams, work
 )  # fmt: skip
 __all__ = ["REGISTER", "SUBJECTS"]
