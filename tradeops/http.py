@@ -8,6 +8,7 @@ puts all of the body into the application's queue at once.
 import asyncio
 import io
 import json
+import logging
 from collections.abc import Awaitable, Callable
 from http import HTTPStatus
 from typing import BinaryIO
@@ -19,6 +20,7 @@ from twisted.web import http
 from tradeops.core.api import problem_body
 from tradeops.middleware import body_limit
 
+logger = logging.getLogger(__name__)
 # A client is heard out this long, without keeping what it says, so that it reads why it was refused.
 LINGER_SECONDS = 30
 READ_AT_ONCE = 262_144
@@ -26,10 +28,11 @@ READ_AT_ONCE = 262_144
 http.RESPONSES.update({status.value: status.phrase.encode() for status in HTTPStatus})
 
 
-def write_refusal(channel: http.HTTPChannel, status: int, detail: str) -> None:
+def write_refusal(channel: http.HTTPChannel, status: int, detail: str, *lines: str) -> None:
     body = json.dumps(problem_body(status, detail)).encode()
-    head = f"HTTP/1.1 {status} {http.RESPONSES[status].decode()}\r\nContent-Type: application/problem+json\r\n"
-    channel.transport.write(f"{head}Connection: close\r\nContent-Length: {len(body)}\r\n\r\n".encode() + body)
+    first, kind = f"HTTP/1.1 {status} {http.RESPONSES[status].decode()}", "Content-Type: application/problem+json"
+    head = "\r\n".join([first, kind, *lines, "Connection: close", f"Content-Length: {len(body)}", "", ""])
+    channel.transport.write(head.encode() + body)
     reactor.callLater(LINGER_SECONDS, channel.loseConnection)
 
 
@@ -69,18 +72,26 @@ class DeskRequest(WebRequest):
         path = self.channel._path.partition(b"?")[0].decode("latin-1")
         self.limit = body_limit(kind.decode("latin-1").partition(";")[0].strip().lower(), path)
         if length is not None and length > self.limit:
-            self.refuse()
+            self.refuse_long()
 
     def handleContentChunk(self, data):  # noqa: N802
         if not self.is_refused and self.content.tell() + len(data) > self.limit:
-            self.refuse()  # in chunks no length is announced
-        if not self.is_refused:
+            self.refuse_long()  # in chunks no length is announced
+        if self.is_refused:
+            return
+        try:
             super().handleContentChunk(data)
+        except OSError as error:  # as of a disk that is full
+            logger.error("A request's body could not be kept: %s", error)
+            self.refuse(503, "There is no room to keep the body. Nothing was done; try again later.", "Retry-After: 60")
 
-    def refuse(self) -> None:
-        """Answers 413 before the body is there; what still comes of it is thrown away."""
+    def refuse_long(self) -> None:
+        self.refuse(413, f"The body is larger than the {self.limit:,} bytes taken here.")
+
+    def refuse(self, status: int, detail: str, *lines: str) -> None:
+        """Answers before the body is there; what still comes of it is thrown away."""
         self.is_refused = True
-        write_refusal(self.channel, 413, f"The body is larger than the {self.limit:,} bytes taken here.")
+        write_refusal(self.channel, status, detail, *lines)
 
     def requestReceived(self, command, path, version):  # noqa: N802
         """Called when all has come: Twisted is not told the content type, by which it would read a form."""

@@ -3,6 +3,7 @@
 Each is written for both kinds of server, so that none costs a thread hop under ASGI.
 """
 
+import errno
 import logging
 import re
 import uuid
@@ -125,14 +126,17 @@ def either_slash(get_response):
 
 
 AWAY = {
-    "database": (OperationalError, InterfaceError),  # and not a statement of ours that is wrong
-    "file store": (BotoCoreError, ClientError),
+    "The database is not answering": (OperationalError, InterfaceError),  # and not a statement of ours that is wrong
+    "The file store is not answering": (BotoCoreError, ClientError),
 }
+FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
 
-def service_away(error: Exception) -> str | None:
-    """The service whose absence the error tells of."""
-    return next((name for name, kinds in AWAY.items() if isinstance(error, kinds)), None)
+def outage_told(error: Exception) -> str | None:
+    """What is away, where that is what the error tells of."""
+    if isinstance(error, OSError) and error.errno in FULL:
+        return "The disk is full"
+    return next((words for words, kinds in AWAY.items() if isinstance(error, kinds)), None)
 
 
 def too_much(request, error):
@@ -143,7 +147,7 @@ def too_much(request, error):
 
 @sync_and_async_middleware
 def outage(get_response):
-    """Turns a database or a file store that is away into 503 with Retry-After, on pages as in the API.
+    """Turns a database or a file store that is away, or a full disk, into 503 with Retry-After, on pages as in the API.
 
     And what a page's service refuses for too much is a page with status 429.
     """
@@ -159,12 +163,11 @@ def outage(get_response):
     def process_exception(request, error):
         if isinstance(error, APIException) and error.status_code == 429:  # raised beneath a page; the API has its own
             return too_much(request, error)
-        service = service_away(error)
-        if service is None:
+        words = outage_told(error)
+        if words is None:
             return None
-        logger.error("The %s is not answering: %s", service, type(error).__name__)
-        detail = f"The {service} is not answering. Nothing was lost; try again shortly."
-        response = problem_or_page(request, 503, detail)
+        logger.error("%s: %s", words, type(error).__name__)
+        response = problem_or_page(request, 503, f"{words}. Nothing was lost; try again shortly.")
         response["Retry-After"] = "5"
         return response
 
