@@ -19,6 +19,7 @@ from tests.proof import (
     secrets,
     sockets,
     tape,
+    together,
     upstreams,
     work,
 )
@@ -26,6 +27,6 @@ from tests.proof.register import REGISTER
 
 SUBJECTS = (
     audit, doors, dumps, feed, files, guessing, history, hostile, imports, keys, kills, numbers, old_rows, races,
-    replay, secrets, sockets, tape, upstreams, work
+    replay, secrets, sockets, tape, together, upstreams, work
 )  # fmt: skip
 __all__ = ["REGISTER", "SUBJECTS"]
