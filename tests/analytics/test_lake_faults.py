@@ -15,7 +15,7 @@ from django.core.files.storage import storages
 from django.utils import timezone
 
 from analytics import services
-from analytics.models import LakeFile
+from analytics.models import LakeFile, Revision
 from tests.analytics.conftest import DAY
 from tradeops.core.jobs import runner
 from tradeops.core.jobs.models import Job
@@ -73,13 +73,11 @@ def faults(lake, monkeypatch):
     return faults
 
 
-def run_to_the_end(job) -> Job:
-    while True:
+def run_to_the_end() -> None:
+    """Does what is owed, and what that owes in its turn."""
+    while Job.objects.unfinished().exists():
+        Job.objects.unfinished().update(due_at=timezone.now())
         runner.run_owed()
-        job.refresh_from_db()
-        if job.is_finished:
-            return job
-        Job.objects.filter(pk=job.pk).update(due_at=timezone.now())
 
 
 def test_twenty_exports_at_thirty_percent_faults_end_whole(faults, alice, day_of_trades, book):
@@ -87,21 +85,20 @@ def test_twenty_exports_at_thirty_percent_faults_end_whole(faults, alice, day_of
     for number in range(EXPORTS):
         noon = dt.datetime(2025, 1, 15, 12, number, tzinfo=dt.UTC)
         book("MSFT", "BUY", "1", "400", noon, trade_id=1000 + number)
-        job = run_to_the_end(services.request_export(DAY, alice))
-        assert job.state == "succeeded", job.reason
-        check_lake(faults, {"1", "2", "3"} | {str(1000 + n) for n in range(number + 1)})
+        services.request_export(DAY, alice)
+        run_to_the_end()
+        assert not Job.objects.exclude(state="succeeded").exists()
+        check_lake(faults, {"2", "3", "4"} | {str(1000 + n) for n in range(number + 1)})
     assert set(faults.made) == {"refuse", "reset", "hang", "lose"}
 
 
 def check_lake(faults: Faults, trades: set[str]) -> None:
     """What is noted is there, whole, with nothing beside it, and the day's file holds the trades of the book."""
     faults.share = 0
-    noted = {file.key: file for file in LakeFile.objects.all()}
+    noted = {kept.key: kept.sha256 for kept in [*LakeFile.objects.all(), *Revision.objects.all()]}
     found = {kept.key: kept.get()["Body"].read() for kept in storages["lake"].bucket.objects.all()}
-    assert {key: hashlib.sha256(found[key]).hexdigest() for key in noted} == {
-        key: file.sha256 for key, file in noted.items()
-    }
-    assert set(found) - set(noted) == set()
+    kept = {key: hashlib.sha256(content).hexdigest() for key, content in found.items() if not key.startswith("links/")}
+    assert kept == noted
     rows = list(csv.DictReader(io.StringIO(found["trades/2025/01/15/trades_2025-01-15.csv"].decode())))
     assert {row["id"] for row in rows} == trades and len(rows) == len(trades)
     faults.share = FAULTS
