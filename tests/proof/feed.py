@@ -130,7 +130,11 @@ async def delays(reader: Reader, seconds: float) -> float:
 # Cuts ----------------------------------------------------------------------------------------
 
 
-@tries("P16", "50 sockets cut for 1 to 60 s while alerts are recorded; and one that asks for what is kept no longer")
+@tries(
+    "P16",
+    "50 sockets cut for 1 to 60 s while alerts are recorded; and one that asks for what is kept no longer",
+    minutes=9,
+)
 def gaps_are_filled(ground: Ground) -> str:
     with LiveServer(ground.folder) as server:
         server.user("alice")
