@@ -109,6 +109,7 @@ def test_what_is_refused_is_a_problem_here_too(served):
     [
         b"\x16\x03\x01\x02\x00\x01\r\n\r\n",
         b"GET /%ff HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n",
+        b"GET /schema?format=\xef\xbc\xa1 HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n",
         b"GET / HTTP/1.1\r\nHost: evil.example\r\n\r\n",
         b"POST /trades/ HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Length: -5\r\n\r\n",
         b"POST /trades/ HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Length: 5\r\nContent-Length: 6\r\n\r\n",

@@ -8,7 +8,7 @@ import pytest
 from django.core.handlers.wsgi import WSGIHandler, WSGIRequest
 from django.db import OperationalError
 
-from tests.factories import bearer, make_account
+from tests.factories import bearer, book, make_account
 from tests.trades.conftest import SEED_BODY
 from tradeops import short_ways
 from tradeops.short_ways import ShortWayHandler
@@ -76,10 +76,13 @@ def test_the_answer_is_the_same_in_front_of_middleware_and_behind(alice, bob, ta
 
 
 @pytest.mark.services
-@pytest.mark.parametrize("path", ["/trades/", "/trades/stats"])
-def test_a_page_bears_the_headers_of_one_that_passed_middleware(alice, taken, path):
-    make_account(alice, "First")
-    answers = [ask(handler, "GET", bearer(alice), path=path) for handler in (ShortWayHandler(), WSGIHandler())]
+@pytest.mark.parametrize(("path", "query"), [("/trades/", ""), ("/trades", "page_size=1"), ("/trades/stats", "")])
+def test_a_page_bears_the_headers_and_links_of_one_that_passed_middleware(alice, taken, path, query):
+    account = make_account(alice, "First")
+    for _ in range(2):
+        book(account, "BUY", "1", "2")
+    handlers = ShortWayHandler(), WSGIHandler()
+    answers = [ask(handler, "GET", bearer(alice), path=path, query=query) for handler in handlers]
     assert answers[0] == answers[1]
     assert taken[0] is not None
     assert "default-src 'none'" in answers[0][1]["Content-Security-Policy"]

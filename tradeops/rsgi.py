@@ -26,8 +26,8 @@ def environ_of(scope) -> dict:
     environ = {
         "REQUEST_METHOD": scope.method,
         "SCRIPT_NAME": "",
-        "PATH_INFO": scope.path.encode("utf-8", "surrogateescape").decode("latin-1"),
-        "QUERY_STRING": scope.query_string,
+        "PATH_INFO": octets_of(scope.path),
+        "QUERY_STRING": octets_of(scope.query_string),
         "SERVER_NAME": host,
         "SERVER_PORT": port,
         "SERVER_PROTOCOL": f"HTTP/{scope.http_version}",
@@ -46,6 +46,11 @@ def environ_of(scope) -> dict:
     if scope.authority and "HTTP_HOST" not in environ:
         environ["HTTP_HOST"] = scope.authority
     return environ
+
+
+def octets_of(text: str) -> str:
+    """The text as WSGI has it, a character for each octet."""
+    return text.encode("utf-8", "surrogateescape").decode("latin-1")
 
 
 def unreadable(headers) -> list[tuple[str, str]]:

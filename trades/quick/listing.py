@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import NamedTuple
 
+from django.core.exceptions import SuspiciousOperation
 from django.core.exceptions import ValidationError as DjangoValidationError
 from django.db import DataError, connection
 from django.http import HttpRequest, HttpResponse, QueryDict
@@ -102,7 +103,7 @@ def ask_page(request: HttpRequest) -> Answer | None:
         query_string = request.META.get("QUERY_STRING", "")
         asked = read_query(query_string) if query_string.isascii() else None
         page = asked and ask_rows(asked, signed)
-    except (*REFUSALS, DataError):  # the second: an odd value that SQL has put there, which the view can read
+    except (*REFUSALS, SuspiciousOperation, DataError):  # too many parameters; an odd value that SQL has put there
         return None
     return page and (lambda: answer_with(page))
 

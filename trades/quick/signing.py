@@ -42,7 +42,8 @@ class SignedRequest:
 
     @property
     def path(self) -> str:
-        return self.request.path
+        """The address with its slash, as middleware settles that of a list."""
+        return self.request.path.removesuffix("/") + "/"
 
     def build_absolute_uri(self, address: str) -> str:
         return self.request.build_absolute_uri(address)
