@@ -18,6 +18,8 @@ from analytics.reading import read_day
 from analytics.services import request_export
 from analytics.statements import statements_of
 from tradeops.core.error_pages import error_page
+from tradeops.core.jobs.pages import shown_to_wait
+from tradeops.core.jobs.services import TooMuchOwed
 from tradeops.core.users.roles import Action, require
 
 FILES_SHOWN = 120
@@ -66,7 +68,10 @@ def run_export(request: HttpRequest) -> HttpResponse:
     form = DayForm(request.POST)
     if not form.is_valid():
         return render_reports(request, form, status=422)
-    job = request_export(form.cleaned_data["date"], request.user)
+    try:
+        job = request_export(form.cleaned_data["date"], request.user)
+    except TooMuchOwed as error:
+        return shown_to_wait(form, error, lambda status: render_reports(request, form, status))
     messages.success(request, f"The export of {job.key} is {job.get_state_display().lower()}.")
     return redirect("analytics:reports")
 

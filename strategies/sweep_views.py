@@ -19,6 +19,8 @@ from strategies.surface import chosen_metric
 from strategies.sweep_api import outlook
 from strategies.sweep_figures import LESS_IS_BETTER, PLACES, TITLES
 from strategies.views import chosen_strategy, start_context
+from tradeops.core.jobs.pages import shown_to_wait
+from tradeops.core.jobs.services import TooMuchOwed
 from tradeops.core.users.roles import Action, require
 
 SWEEPS_SHOWN, SHADES, CELLS_SHOWN = 50, 8, 3000
@@ -45,6 +47,8 @@ def sweeps_page(request: HttpRequest) -> HttpResponse:
         form.add_error("file", ValidationError(str(error), code=error.code))
     except (BacktestError, ParameterError) as error:
         form.add_error(None, ValidationError(str(error)))
+    except TooMuchOwed as error:
+        return shown_to_wait(form, error, lambda status: _show(request, form, status))
     return _show(request, form, status=422)
 
 

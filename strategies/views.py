@@ -21,6 +21,8 @@ from strategies.library import strategies
 from strategies.models import PendingRun, Run
 from strategies.prices import PriceFileError, Prices, read_files
 from tradeops.core.error_pages import bad_query_page
+from tradeops.core.jobs.pages import shown_to_wait
+from tradeops.core.jobs.services import TooMuchOwed
 from tradeops.core.users.roles import Action, require
 
 TRADES_SHOWN = 500
@@ -42,7 +44,10 @@ def strategies_page(request: HttpRequest) -> HttpResponse:
     form = RunForm(request.POST, request.FILES, strategy=chosen_strategy(request.POST))
     if "check" in request.POST:
         return _show(request, form, checked=_checked(form))
-    started = _started(request, form) if form.is_valid() else None
+    try:
+        started = _started(request, form) if form.is_valid() else None
+    except TooMuchOwed as error:
+        return shown_to_wait(form, error, lambda status: _show(request, form, status))
     return redirect(started) if started else _show(request, form, status=422)
 
 

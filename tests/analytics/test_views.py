@@ -32,6 +32,16 @@ def a_day(day_of_trades):
     services.make_day(DAY)
 
 
+def test_who_is_owed_too_many_exports_is_told_to_wait_and_finds_the_day_as_it_was(signed_in, alice, settings):
+    settings.JOBS_A_USER = 1
+    client = signed_in(alice)
+    assert client.post(RUN, {"date": "2025-01-15"}).status_code == 302
+    refused = client.post(RUN, {"date": "2025-01-16"})
+    assert (refused.status_code, refused["Retry-After"]) == (429, "30")
+    assert "Wait until some are done" in refused.content.decode()
+    assert 'value="2025-01-16"' in refused.content.decode()
+
+
 def test_the_back_office_sees_rows_sizes_and_checksums(signed_in, carol, a_day):
     page = signed_in(carol).get(PAGE).content.decode()
     file = LakeFile.objects.get(key=object_key("trades", DAY))

@@ -52,9 +52,10 @@ def test_who_is_owed_too_many_runs_is_told_to_wait_by_program_and_page(api, alic
     assert refused["Content-Type"] == "application/problem+json"
     assert "1 jobs of kind backtest are owed to you" in refused.json()["detail"]
     client.force_login(alice)
-    page = client.post(PAGE, VALUES | {"file": upload(UP)}, headers={"Accept": "text/html"})
+    page = client.post(PAGE, VALUES | {"file": upload(UP), "fee_bps": "7.25"}, headers={"Accept": "text/html"})
     assert (page.status_code, page["Retry-After"]) == (429, "30")
     assert "Wait until some are done" in page.content.decode()
+    assert 'value="7.25"' in page.content.decode()  # the form is as it was filled in
 
 
 def test_a_long_run_on_bars_of_the_desk_is_not_waited_for(api, alice, monkeypatch):

@@ -13,6 +13,8 @@ from rest_framework.request import Request
 from tradeops.core.api import refuse_unknown
 from tradeops.core.error_pages import bad_query_page
 from tradeops.core.jobs.models import Job
+from tradeops.core.jobs.pages import shown_to_wait
+from tradeops.core.jobs.services import TooMuchOwed
 from tradeops.core.pagination import KeysetPagination
 from tradeops.core.users.roles import Action, require
 
@@ -39,9 +41,15 @@ def imports_page(request: HttpRequest) -> HttpResponse:
     if request.method == "POST":
         require(request.user, Action.BOOK)
         form = UploadForm(request.POST, request.FILES, user=request.user)
-        if form.is_valid():
-            batch = kept(request, form)
-            return redirect("trades:import", batch.pk)
+        try:
+            if form.is_valid():
+                return redirect("trades:import", kept(request, form).pk)
+        except TooMuchOwed as error:
+            return shown_to_wait(form, error, lambda status: show_imports(request, form, status))
+    return show_imports(request, form, status=422 if form.is_bound else 200)
+
+
+def show_imports(request: HttpRequest, form: UploadForm, status: int) -> HttpResponse:
     pages = ImportPages()
     try:
         refuse_unknown(request.GET, ["cursor", "page_size"])
@@ -54,7 +62,7 @@ def imports_page(request: HttpRequest) -> HttpResponse:
         "next": pages.next_link(),
         "previous": pages.previous_link(),
     }
-    return render(request, "trades/imports.html", context, status=422 if form.is_bound else 200)
+    return render(request, "trades/imports.html", context, status=status)
 
 
 def kept(request: HttpRequest, form: UploadForm) -> ImportBatch:
@@ -135,7 +143,10 @@ def check_import(request: HttpRequest, import_id: int) -> HttpResponse:
         return show(request, batch, reading=form, status=422)
     batch.options = form.options()
     batch.save(update_fields=["options"])
-    uploads.owe_check(batch, request.user)
+    try:
+        uploads.owe_check(batch, request.user)
+    except TooMuchOwed as error:
+        return shown_to_wait(form, error, lambda status: show(request, batch, reading=form, status=status))
     return redirect("trades:import", import_id)
 
 

@@ -1,5 +1,7 @@
 """The import pages: upload, look, map, import, undo; by whoever may book, and nobody else."""
 
+import errno
+
 import pytest
 from botocore.exceptions import EndpointConnectionError
 from django.core.files.uploadedfile import SimpleUploadedFile
@@ -61,9 +63,12 @@ def columns(**chosen) -> dict:
     return {f"column_{place}": chosen.get(f"column_{place}", field) for place, field in enumerate(fields)}
 
 
-def test_a_file_store_that_is_away_is_a_503_and_nothing_is_kept(client, account, monkeypatch):
+@pytest.mark.parametrize(
+    "fault", [EndpointConnectionError(endpoint_url="http://store.invalid"), OSError(errno.ENOSPC, "at store.invalid")]
+)
+def test_a_file_store_that_is_away_or_full_is_a_503_and_nothing_is_kept(client, account, monkeypatch, fault):
     def away(self, name, content):
-        raise EndpointConnectionError(endpoint_url="http://store.invalid")
+        raise fault
 
     monkeypatch.setattr("django.core.files.storage.FileSystemStorage._save", away)
     refused = upload(client, account)
@@ -94,6 +99,17 @@ def test_a_file_is_uploaded_mapped_imported_and_undone(client, account):
     answer = client.post(address + "undo/", {"reason": "wrong account"}, follow=True)
     assert "wrong account" in answer.content.decode()
     assert not Trade.objects.current().exists()
+
+
+def test_who_is_owed_too_many_looks_is_told_to_wait_and_finds_the_form_as_it_was(client, account, settings):
+    settings.JOBS_A_USER = 1
+    reading = upload(client, account)["Location"]
+    refused = upload(client, account, number_format="comma")
+    assert (refused.status_code, refused["Retry-After"], ImportBatch.objects.count()) == (429, "30", 1)
+    assert "1 jobs of kind check_import are owed to you" in refused.content.decode()
+    assert '<option value="America/New_York" selected>' in refused.content.decode()
+    run_owed()
+    assert client.get(reading).status_code == 200
 
 
 def test_every_bad_row_is_shown_with_its_reason(client, account):
