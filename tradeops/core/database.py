@@ -1,8 +1,10 @@
 """The database as this version of the code needs it."""
 
+import fcntl
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
+from django.conf import settings
 from django.core.management import call_command
 from django.db import connection, transaction
 from django.db.migrations.executor import MigrationExecutor
@@ -11,6 +13,14 @@ from django.db.migrations.executor import MigrationExecutor
 def is_prepared() -> bool:
     executor = MigrationExecutor(connection)
     return not executor.migration_plan(executor.loader.graph.leaf_nodes())
+
+
+@contextmanager
+def alone() -> Iterator[None]:
+    """Of the processes that share a state folder one at a time is inside: two that migrate at once both fail."""
+    with (settings.VAR_DIR / "preparing.lock").open("w") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)  # let go of with the file
+        yield
 
 
 def prepare_database(say: Callable[[str], object]) -> None:

@@ -13,7 +13,7 @@ from market.feed import SOURCES, check_options, in_database, pause, run_feed
 from market.models import Replay, Source
 from market.replaying import is_running, keep_tape, start_replay, tape_of_file
 from market.simulated_market import add_market_arguments, asked_characters
-from tradeops.core.database import prepare_database
+from tradeops.core.database import alone, prepare_database
 
 
 class Command(BaseCommand):
@@ -41,7 +41,8 @@ class Command(BaseCommand):
         if (source == Source.REPLAY) != (file is not None):
             raise CommandError("--file and --source replay go together.")
         characters = asked_characters(options["tickers"], options["calibrate"])
-        prepare_database(self.stdout.write)
+        with alone():
+            prepare_database(self.stdout.write)
         replay = self.begin_replay(file, timeframe, speed) if file else None
         asyncio.run(self.run(console, replay, source=source, seed=seed, speed=speed, characters=characters))
 

@@ -24,7 +24,7 @@ from market.models import Source
 from market.simulated_market import add_market_arguments, asked_characters
 from strategies import demo as strategies_demo
 from tradeops.address import check_address
-from tradeops.core.database import prepare_database
+from tradeops.core.database import alone, prepare_database
 from tradeops.core.events import relay
 from tradeops.core.jobs.embedded import JobRunner, Schedule
 from tradeops.core.users import demo as users_demo
@@ -66,6 +66,7 @@ class Command(BaseCommand):
             raise CommandError(f"--{error}.") from error
         check_address(host, port)
 
+    @alone()
     def prepare(self, demo: bool) -> None:
         prepare_database(self.stdout.write)
         if demo:
