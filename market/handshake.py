@@ -13,7 +13,7 @@ from django.http.cookie import parse_cookie
 from django.http.request import split_domain_port, validate_host
 from django.utils import timezone
 
-from tradeops.core.users.demo import demo_trader, is_loopback, is_own_site
+from tradeops.core.users.demo import demo_trader, is_own_site, is_sent_from_here
 from tradeops.core.users.models import ApiToken, User
 from tradeops.core.users.tokens import authenticate_token
 
@@ -62,11 +62,11 @@ class Handshake:
 
     def may_act_as_demo(self) -> bool:
         """Whether demo mode lets it in without credentials: from this machine, and from no other site."""
-        if not settings.TRADEOPS_DEMO or not is_loopback(self.client) or "authorization" in self.headers:
+        if not settings.TRADEOPS_DEMO or "authorization" in self.headers:
             return False
         # The origin is known to be good here; what is asked is what the browser says of the site.
         site = self.headers.get("sec-fetch-site", "none")
-        return is_own_site({"Sec-Fetch-Site": site}, set())
+        return is_sent_from_here(self.client, self.headers) and is_own_site({"Sec-Fetch-Site": site}, set())
 
     def find_credential(self) -> Credential | None:
         """Who signed in with the handshake itself. Reads the database."""

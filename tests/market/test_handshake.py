@@ -101,7 +101,8 @@ async def test_demo_mode_lets_in_who_comes_from_this_machine_and_from_no_other_s
         async with server.connect(**headers) as socket:
             assert await Reader(socket).frame("welcome")
     assert await refusal(server, origin="http://evil.example") == 403
-    async with server.connect(headers={"Sec-Fetch-Site": "cross-site"}) as socket:
-        assert await Reader(socket).code() == 4401
-    async with server.connect(headers={"Authorization": "Bearer wrong"}) as socket:
-        assert await Reader(socket).code() == 4401
+    for foreign in (
+        {"Sec-Fetch-Site": "cross-site"}, {"Authorization": "Bearer wrong"}, {"X-Forwarded-For": "192.0.2.7"}
+    ):  # fmt: skip
+        async with server.connect(headers=foreign) as socket:
+            assert await Reader(socket).code() == 4401

@@ -94,6 +94,8 @@ def test_in_demo_mode_this_machine_acts_as_the_demo_trader(client, db, settings)
         {"Origin": "null"},
         {"Origin": "http://testserver:1234"},
         {"Authorization": "Bearer wrong"},
+        {"X-Forwarded-For": "192.0.2.7"},  # through a proxy or a tunnel on this machine
+        {"Forwarded": "for=192.0.2.7"},
     ],
 )
 def test_in_demo_mode_another_sites_request_is_nobodys(client, db, settings, headers):

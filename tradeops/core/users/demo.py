@@ -15,6 +15,7 @@ from .models import Role, User
 DEMO_TRADER = ("trader", "demo-trader", Role.TRADER)
 DEMO_BACK_OFFICE = ("backoffice", "demo-backoffice", Role.BACK_OFFICE)
 DEMO_LOGINS = (DEMO_TRADER, DEMO_BACK_OFFICE)
+PASSED_ON = ("forwarded", "x-forwarded-for", "x-real-ip")
 
 
 def load_demo() -> User:
@@ -38,6 +39,11 @@ def is_loopback(address: str) -> bool:
         return False
 
 
+def is_sent_from_here(address: str, headers) -> bool:
+    """Whether this machine sent a request, and no proxy or tunnel on it says that it only passes it on."""
+    return is_loopback(address) and not any(name in headers for name in PASSED_ON)
+
+
 def is_own_site(headers, own_origins: set[str]) -> bool:
     """Whether a request was sent by this site or by no site at all (a program, an address typed in)."""
     if headers.get("Sec-Fetch-Site", "none") not in ("none", "same-origin"):
@@ -47,9 +53,10 @@ def is_own_site(headers, own_origins: set[str]) -> bool:
 
 
 def may_act_as_demo(request) -> bool:
-    if not is_loopback(request.META.get("REMOTE_ADDR", "")) or "Authorization" in request.headers:
+    headers = request.headers
+    if not is_sent_from_here(request.META.get("REMOTE_ADDR", ""), headers) or "Authorization" in headers:
         return False
-    return is_own_site(request.headers, {f"{request.scheme}://{request.get_host()}"})
+    return is_own_site(headers, {f"{request.scheme}://{request.get_host()}"})
 
 
 def sign_in_demo(request) -> None:
