@@ -16,6 +16,7 @@ from tradeops.core.users.roles import Action, require
 
 from ..models import ImportBatch
 from ..requests import IDEMPOTENCY_KEY, BookView, account_of, idempotency_key
+from ..versions.api import in_order
 from . import services as imports
 from .faults import Fault, FileRefused
 from .serializers import (
@@ -104,12 +105,13 @@ class TradeImport(BookView):
             outcome = imports.import_file(batch, upload.file, actor=request.user, **told_why)
         except FileRefused as refusal:
             raise file_refused(refusal) from refusal
-        return outcome_response(outcome, imported(outcome))
+        return outcome_response(outcome, ImportedSerializer, imported(outcome))
 
 
-def outcome_response(outcome: imports.Outcome, answer: dict) -> Response:
+def outcome_response(outcome: imports.Outcome, serializer_class, answer: dict) -> Response:
     headers = {"Idempotent-Replayed": "true"} if outcome.is_replay else {}
-    return Response(outcome.answer or answer, headers=headers)
+    kept = outcome.answer and in_order(outcome.answer, serializer_class)
+    return Response(kept or answer, headers=headers)
 
 
 # What was brought in -----------------------------------------------------------------------------
@@ -164,4 +166,4 @@ class ImportUndo(BookView):
             batch, actor=request.user, reason=body.validated_data.get("reason", ""), idempotency_key=key
         )
         shown = get_object_or_404(batches_of(request), pk=outcome.batch.pk)
-        return outcome_response(outcome, ImportBatchSerializer(shown).data)
+        return outcome_response(outcome, ImportBatchSerializer, ImportBatchSerializer(shown).data)

@@ -223,7 +223,7 @@ def test_a_repeat_with_the_key_is_answered_as_the_first_was(api, alice):
     client = api(alice)
     first = send(client, **{"Idempotency-Key": "file-1"})
     again = send(client, **{"Idempotency-Key": "file-1"})
-    assert (again.status_code, again.json()) == (first.status_code, first.json())
+    assert (again.status_code, again.content) == (first.status_code, first.content)
     assert (again["Idempotent-Replayed"], Trade.objects.count()) == ("true", 2)
 
 
@@ -259,7 +259,7 @@ def test_an_undoing_with_a_key_is_answered_alike(api, alice):
     batch = send(client).json()["id"]
     address, headers = f"/trades/imports/{batch}/undo", {"Idempotency-Key": "undo-1"}
     first, again = (client.post(address, {}, format="json", headers=headers) for _ in range(2))
-    assert (again.status_code, again.json()) == (200, first.json())
+    assert (again.status_code, again.content) == (200, first.content)
     assert again["Idempotent-Replayed"] == "true"
 
 

@@ -104,7 +104,7 @@ def test_a_file_is_uploaded_mapped_imported_and_undone(client, account):
 def test_who_is_owed_too_many_looks_is_told_to_wait_and_finds_the_form_as_it_was(client, account, settings):
     settings.JOBS_A_USER = 1
     reading = upload(client, account)["Location"]
-    refused = upload(client, account, number_format="comma")
+    refused = upload(client, account)
     assert (refused.status_code, refused["Retry-After"], ImportBatch.objects.count()) == (429, "30", 1)
     assert "1 jobs of kind check_import are owed to you" in refused.content.decode()
     assert '<option value="America/New_York" selected>' in refused.content.decode()
