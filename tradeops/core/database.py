@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 from django.conf import settings
-from django.core.management import call_command
+from django.core.management import CommandError, call_command
 from django.db import connection, transaction
 from django.db.migrations.executor import MigrationExecutor
 
@@ -13,6 +13,12 @@ from django.db.migrations.executor import MigrationExecutor
 def is_prepared() -> bool:
     executor = MigrationExecutor(connection)
     return not executor.migration_plan(executor.loader.graph.leaf_nodes())
+
+
+def require_prepared() -> None:
+    """Raises CommandError where something is left to migrate."""
+    if not is_prepared():
+        raise CommandError("The database is not as this version needs it; run: python manage.py migrate")
 
 
 @contextmanager

@@ -17,6 +17,7 @@ from analytics.lake import LakeError
 from analytics.layout import plain
 from analytics.models import Revision
 from analytics.query import QueryError, run_query
+from tradeops.core.database import require_prepared
 
 DIFFERENCES_SHOWN = 100
 CELL_CHARACTERS = 40
@@ -46,6 +47,7 @@ class Command(BaseCommand):
         again.add_argument("--output", type=Path, metavar="FILE", help="where to leave the bytes")
 
     def handle(self, *, verb: str, **options):
+        require_prepared()
         try:
             getattr(self, f"{verb}_files")(options)
         except (LakeError, ValueError) as error:

@@ -8,6 +8,7 @@ from django.core.management.base import BaseCommand, CommandError
 from strategies import provenance, services
 from strategies.models import Run
 from strategies.results import summarize
+from tradeops.core.database import require_prepared
 
 
 class Command(BaseCommand):
@@ -18,6 +19,7 @@ class Command(BaseCommand):
         parser.add_argument("--json", action="store_true", help="Print the result as it comes out now.")
 
     def handle(self, *args, **options) -> None:
+        require_prepared()
         run = Run.objects.select_related("data").filter(pk=options["run"]).first()
         if run is None:
             raise CommandError(f"There is no run {options['run']}.")

@@ -4,6 +4,7 @@ from pathlib import Path
 
 from django.core.management.base import BaseCommand, CommandError
 
+from tradeops.core.database import require_prepared
 from trades.chain.walk import export_lines
 from trades.models import Account
 
@@ -16,6 +17,7 @@ class Command(BaseCommand):
         parser.add_argument("--output", type=Path, help="a file; left out, the terminal")
 
     def handle(self, *args, account: int, output: Path | None, **options):
+        require_prepared()
         found = Account.objects.filter(pk=account).first()
         if found is None:
             raise CommandError(f"There is no account {account}.")

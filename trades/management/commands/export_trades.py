@@ -6,6 +6,7 @@ from pathlib import Path
 
 from django.core.management.base import BaseCommand, CommandError
 
+from tradeops.core.database import require_prepared
 from tradeops.core.progress_bar import ProgressBar
 from trades.export import book_pages
 from trades.models import Account, Trade
@@ -19,6 +20,7 @@ class Command(BaseCommand):
         parser.add_argument("--output", type=Path, help="the file to write; left out: the terminal")
 
     def handle(self, *args, **options):
+        require_prepared()
         account = Account.objects.filter(pk=options["account"]).first()
         if account is None:
             raise CommandError(f"There is no account {options['account']}.")

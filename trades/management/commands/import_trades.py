@@ -7,6 +7,7 @@ from django.core.management.base import BaseCommand, CommandError
 from rest_framework.exceptions import APIException, ValidationError
 
 from tradeops.core.api import flat_errors
+from tradeops.core.database import require_prepared
 from tradeops.core.progress_bar import ProgressBar
 from tradeops.core.users.models import User
 from trades import services
@@ -30,6 +31,7 @@ class Command(BaseCommand):
             parser.add_argument(f"--{name.replace('_', '-')}", dest=name)
 
     def handle(self, *args, **options):
+        require_prepared()
         user = User.objects.filter(username=options["user"]).first()
         if user is None:
             raise CommandError(f"There is no user {options['user']}.")

@@ -3,6 +3,7 @@
 from django.core.management.base import BaseCommand
 from django.db import transaction
 
+from tradeops.core.database import require_prepared
 from trades.booking import acts
 from trades.chain.verification import tickers_of
 from trades.folding import refolding
@@ -13,6 +14,7 @@ class Command(BaseCommand):
     help = "Makes positions, lots, realizations and totals again from the book, account by account."
 
     def handle(self, *args, **options):
+        require_prepared()
         for account in Account.objects.order_by("id"):
             with transaction.atomic():
                 account = acts.lock(account)

@@ -4,7 +4,7 @@ from itertools import islice
 
 from django.core.management.base import BaseCommand, CommandError
 
-from tradeops.core.database import is_prepared
+from tradeops.core.database import require_prepared
 from trades.chain.verification import counts, differences
 
 
@@ -15,8 +15,7 @@ class Command(BaseCommand):
         parser.add_argument("--all", action="store_true", help="name every difference and not only the first")
 
     def handle(self, *args, **options):
-        if not is_prepared():
-            raise CommandError("The database is not as this version needs it; run: python manage.py migrate")
+        require_prepared()
         found = list(differences() if options["all"] else islice(differences(), 1))
         if found:
             raise CommandError("\n".join(found), returncode=1)
