@@ -5,7 +5,6 @@ stops the start with its name, before anything is served.
 """
 
 import os
-import secrets
 from importlib.util import find_spec
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
@@ -15,13 +14,13 @@ from django.utils.csp import CSP
 from dotenv import load_dotenv
 
 from tradeops.environment import Environment
+from tradeops.secret_key import check_key, kept_key
 
 BASE_DIR = Path(__file__).resolve().parent.parent
 load_dotenv(BASE_DIR / ".env")
 environment = Environment(os.environ)
 
 LOOPBACK_HOSTS = ("127.0.0.1", "localhost", "[::1]")
-WELL_KNOWN_KEYS = ("change", "secret", "django-insecure", "example", "your_", "your-", "password")
 
 
 # Where things are kept -------------------------------------------------------------
@@ -36,36 +35,10 @@ TRADEOPS_DEMO = environment.flag("TRADEOPS_DEMO")
 FOREIGN_HOSTS = [host for host in environment.hosts("ALLOWED_HOSTS") if host not in LOOPBACK_HOSTS]
 ALLOWED_HOSTS = [*LOOPBACK_HOSTS, *FOREIGN_HOSTS]
 
-
-def kept_secret_key() -> str:
-    """The key of this installation: made once, readable by its owner only."""
-    path = VAR_DIR / "secret_key"
-    try:
-        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    except FileExistsError:
-        pass
-    else:
-        with os.fdopen(descriptor, "w") as file:
-            file.write(secrets.token_urlsafe(64))
-    key = path.read_text().strip()
-    if len(key) < 50:
-        raise ImproperlyConfigured(f"{path} holds no usable key; remove it to have a new one made.")
-    return key
-
-
-def checked_secret_key() -> str:
-    key = environment.text("SECRET_KEY")
-    if FOREIGN_HOSTS:
-        if not key:
-            raise ImproperlyConfigured("SECRET_KEY must be set when ALLOWED_HOSTS names another host.")
-        if len(key) < 50 or len(set(key)) < 5:
-            raise ImproperlyConfigured("SECRET_KEY is too short: use 50 random characters or more.")
-        if key.lower().startswith(WELL_KNOWN_KEYS):
-            raise ImproperlyConfigured("SECRET_KEY is a well-known one: use 50 random characters of your own.")
-    return key or kept_secret_key()
-
-
-SECRET_KEY = checked_secret_key()
+SECRET_KEY = environment.text("SECRET_KEY")
+if FOREIGN_HOSTS:
+    check_key(SECRET_KEY)
+SECRET_KEY = SECRET_KEY or kept_key(VAR_DIR / "secret_key")
 if FOREIGN_HOSTS and DEBUG:
     raise ImproperlyConfigured("DEBUG must be off when ALLOWED_HOSTS names another host.")
 if FOREIGN_HOSTS and TRADEOPS_DEMO:

@@ -1,0 +1,34 @@
+"""The key that signs what this desk hands out: given by who runs it for others, else made here once."""
+
+import os
+import secrets
+from pathlib import Path
+
+from django.core.exceptions import ImproperlyConfigured
+
+WELL_KNOWN = ("change", "secret", "django-insecure", "example", "your_", "your-", "password")
+
+
+def check_key(key: str) -> None:
+    """Refuses what a desk for others must not be signed with. Raises ImproperlyConfigured."""
+    if not key:
+        raise ImproperlyConfigured("SECRET_KEY must be set when ALLOWED_HOSTS names another host.")
+    if len(key) < 50 or len(set(key)) < 5:
+        raise ImproperlyConfigured("SECRET_KEY is too short: use 50 random characters or more.")
+    if key.lower().startswith(WELL_KNOWN):
+        raise ImproperlyConfigured("SECRET_KEY is a well-known one: use 50 random characters of your own.")
+
+
+def kept_key(path: Path) -> str:
+    """The key of this installation: made once, readable by its owner only."""
+    try:
+        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    except FileExistsError:
+        pass
+    else:
+        with os.fdopen(descriptor, "w") as file:
+            file.write(secrets.token_urlsafe(64))
+    key = path.read_text().strip()
+    if len(key) < 50:
+        raise ImproperlyConfigured(f"{path} holds no usable key; remove it to have a new one made.")
+    return key
