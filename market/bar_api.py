@@ -14,8 +14,9 @@ from rest_framework.renderers import BrowsableAPIRenderer, JSONRenderer
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from tradeops.core.api import PagedParams, Params, Unprocessable, plain
+from tradeops.core.api import PagedParams, Params, Unprocessable
 from tradeops.core.csvfile import write_rows
+from tradeops.core.decimals import plain
 from tradeops.core.download import CsvRenderer, csv_response, pages_of
 from tradeops.core.moments import written_time
 from tradeops.core.pagination import KeysetPagination

@@ -14,7 +14,7 @@ from django.db.models import Count, Min, QuerySet
 
 from market.models import TickBlock
 from market.ticks import MICROS, StoredTicks, join
-from tradeops.core.api import plain
+from tradeops.core.decimals import plain
 from tradeops.core.fields import ExactSum
 from trades.accounts.cash import Cash, cash_by
 from trades.ledger import total

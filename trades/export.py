@@ -13,8 +13,8 @@ from django.core.exceptions import EmptyResultSet
 from django.db import connection
 from django.db.models import QuerySet
 
-from tradeops.core.api import plain
 from tradeops.core.csvfile import FORMULA_STARTS, safe_text, write_rows
+from tradeops.core.decimals import plain
 from tradeops.core.download import pages_of
 from tradeops.core.moments import written_time
 

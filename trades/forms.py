@@ -10,7 +10,8 @@ from django.utils import timezone
 from rest_framework.exceptions import APIException
 
 from market.models import validate_ticker
-from tradeops.core.api import PreconditionFailed, plain
+from tradeops.core.api import PreconditionFailed
+from tradeops.core.decimals import plain
 from tradeops.core.tags import TypedTagsField
 
 from .filters import PlainDecimalField

@@ -2,7 +2,7 @@
 
 from typing import TypedDict
 
-from tradeops.core.api import plain
+from tradeops.core.decimals import plain
 from tradeops.core.moments import written_time
 
 from .models import Position, Trade

@@ -8,7 +8,7 @@ import time
 import pytest
 
 from tests.market.conftest import ROOT
-from tests.market.test_consumers import Reader
+from tests.market.reader import Reader
 from tests.worlds import stop
 
 HOLDER = """

@@ -3,7 +3,7 @@
 from django.contrib import admin
 from django.core.exceptions import FieldDoesNotExist
 
-from .api import plain
+from .decimals import plain
 from .fields import ExactDecimal
 
 

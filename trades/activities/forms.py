@@ -8,7 +8,7 @@ from django.core.exceptions import ValidationError
 from django.core.validators import MaxValueValidator, MinValueValidator
 from django.utils import timezone
 
-from tradeops.core.api import plain
+from tradeops.core.decimals import plain
 
 from ..booking.checks import OUTSIDE_NAMES, REQUIRED
 from ..filters import PlainDecimalField, checked

@@ -6,7 +6,8 @@ from decimal import Decimal
 from django.core.exceptions import ValidationError
 from django.utils import timezone
 
-from tradeops.core.api import Conflict, plain
+from tradeops.core.api import Conflict
+from tradeops.core.decimals import plain
 from tradeops.core.users.models import User
 from tradeops.core.users.roles import Action, require
 

@@ -11,8 +11,9 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from rest_framework import exceptions
 
-from tradeops.core.api import flat_errors, plain
+from tradeops.core.api import flat_errors
 from tradeops.core.csvfile import unsafe_text
+from tradeops.core.decimals import plain
 from tradeops.core.tags import joined
 
 from ..serializers import TradeRequestSerializer

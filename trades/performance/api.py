@@ -9,9 +9,10 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
-from tradeops.core.api import PagedParams, plain
+from tradeops.core.api import PagedParams
 from tradeops.core.browsable import BrowsableAPIRenderer
 from tradeops.core.csvfile import write_rows
+from tradeops.core.decimals import plain
 from tradeops.core.download import CsvRenderer, csv_response
 from tradeops.core.pagination import NamePagination
 

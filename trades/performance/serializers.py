@@ -5,7 +5,7 @@ from decimal import Decimal
 from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
-from tradeops.core.api import plain
+from tradeops.core.decimals import plain
 
 from ..serializers import Money
 from .returns import Reason

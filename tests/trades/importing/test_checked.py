@@ -12,8 +12,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from rest_framework.exceptions import ValidationError
 
-from tradeops.core.api import plain
 from tradeops.core.csvfile import safe_text
+from tradeops.core.decimals import plain
 from trades.importing.checked import check_file
 from trades.importing.faults import FileRefused
 from trades.importing.moments import Clock

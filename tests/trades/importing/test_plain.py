@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tradeops.core.api import plain
+from tradeops.core.decimals import plain
 from trades import ledger
 from trades.importing.plain import plain_moments, plain_numbers, product, total
 
