@@ -23,11 +23,11 @@ from django.conf import settings
 from django.core import signals
 from django.core.handlers.wsgi import WSGIHandler, WSGIRequest
 from django.db import close_old_connections
-from django.http import HttpResponse
 from granian.rsgi import ProtocolClosed
 
 from trades.booking.group_commit import MOST_AT_ONCE
 from trades.booking.orders import Order
+from trades.quick.signing import ShortAnswer
 
 from .core.api import problem_body
 from .rsgi import CutShort, body_of, environ_of, headers_of, no_body_of, whole_body_of
@@ -87,7 +87,7 @@ class Intake:
         asked = Asked(WSGIRequest(as_client_sent(environ)), self.loop.create_future())
         self.pages.put([asked])
         await asked.is_told
-        await self.answer(asked.request, asked.response, protocol)
+        await self.answer(asked.request, asked.page, protocol)
 
     def read(self, group: list["Asked"]) -> None:
         """Reads bookings; what can be written together goes on to the writer."""
@@ -104,8 +104,8 @@ class Intake:
         self.tell(group)
 
     def give_pages(self, group: list["Asked"]) -> None:
-        for asked, response in zip(group, answers_to_pages([asked.request for asked in group]), strict=True):
-            asked.response = response
+        for asked, page in zip(group, answers_to_pages([asked.request for asked in group]), strict=True):
+            asked.page = page
         self.tell(group)
 
     def tell(self, group: list["Asked"]) -> None:
@@ -118,10 +118,10 @@ class Intake:
 
         self.loop.call_soon_threadsafe(go_on)
 
-    async def answer(self, request: WSGIRequest, response: HttpResponse | None, protocol) -> None:
-        """Sends `response`; where there is none, what the view says to a request that the short way left."""
-        if response is not None:
-            protocol.response_bytes(response.status_code, headers_of(response.items()), response.content)
+    async def answer(self, request: WSGIRequest, answer: ShortAnswer | None, protocol) -> None:
+        """Sends `answer`; where there is none, what the view says to a request that the short way left."""
+        if answer is not None:
+            protocol.response_bytes(answer.status, headers_of(answer.headers.items()), answer.body)
         else:
             await self.loop.run_in_executor(self.pool, self.by_view, request, protocol)
 
@@ -188,7 +188,7 @@ class Asked:
     request: WSGIRequest
     is_told: asyncio.Future
     order: Order | None = None
-    response: HttpResponse | None = None
+    page: ShortAnswer | None = None
 
 
 class Line:

@@ -7,13 +7,14 @@ out of the ordinary, and whatever a short way leaves or fails at, goes the whole
 
 import logging
 from collections.abc import Callable
-from functools import cache
+from functools import cache, lru_cache
 from io import BytesIO
 
-from django.core.exceptions import DisallowedHost
+from django.conf import settings
 from django.core.handlers.wsgi import WSGIHandler, WSGIRequest
 from django.db import close_old_connections
 from django.http import HttpRequest, HttpResponse
+from django.http.request import split_domain_port, validate_host
 from django.utils import timezone
 
 from trades.booking.group_commit import OUTAGES
@@ -21,7 +22,7 @@ from trades.booking.orders import Order, book_orders
 from trades.folding.moving_on import KeptStandings
 from trades.quick.booking import book_quickly, booked, order_of
 from trades.quick.listing import ask_page
-from trades.quick.signing import VARY, answered, leave_to_view
+from trades.quick.signing import VARY, ShortAnswer, answered, leave_to_view
 from trades.quick.statistics import ask_statistics
 from trades.services import Booking
 
@@ -42,10 +43,11 @@ class ShortWayHandler(WSGIHandler):
     """Asks the short way first, where there is one."""
 
     def get_response(self, request: HttpRequest) -> HttpResponse:
-        return short_answer(request) or super().get_response(request)
+        answer = short_answer(request)
+        return answer.as_response() if answer else super().get_response(request)
 
 
-def short_answer(request: HttpRequest) -> HttpResponse | None:
+def short_answer(request: HttpRequest) -> ShortAnswer | None:
     way = way_for(request)
     if way is None or not is_ordinary(request):
         return None
@@ -53,33 +55,32 @@ def short_answer(request: HttpRequest) -> HttpResponse | None:
     timezone.deactivate()  # the thread's last page may have been shown in another zone
     try:
         with turn():
-            response = way(request)
+            answer = way(request)
     except Exception as failure:  # raised again by the view, for middleware to answer
         leave_to_view(request, failure)
         return None
-    if response is None:
+    if answer is None:
         leave_to_view(request)
         return None
-    return with_standing_headers(request, response, identity)
+    return with_standing_headers(request, answer, identity)
 
 
-def way_for(request: HttpRequest) -> Callable[[HttpRequest], HttpResponse | None] | None:
+def way_for(request: HttpRequest) -> Callable[[HttpRequest], ShortAnswer | None] | None:
     if request.method == "POST":
         return book_quickly if request.path_info in BOOKINGS else None
     ask_for = PAGES.get(request.path_info)
     return ask_for and (lambda request: answered(ask_for(request)))
 
 
-def with_standing_headers(request: HttpRequest, response: HttpResponse, identity: str) -> HttpResponse:
-    response["Content-Length"] = str(len(response.content))
-    for name, value in standing_headers(request.is_secure()):
-        response[name] = value
-    return tell_id(request, response, identity)
+def with_standing_headers(request: HttpRequest, answer: ShortAnswer, identity: str) -> ShortAnswer:
+    answer.headers["Content-Length"] = str(len(answer.body))
+    answer.headers |= standing_headers(request.is_secure())
+    tell_id(request, answer.headers, identity)
+    return answer
 
 
 def order_in(request: HttpRequest) -> Order | None:
     """What a plain booking orders, to be written with others; None for what is left to the view."""
-    timezone.deactivate()
     try:
         order = order_of(request) if is_ordinary(request) else None
     except Exception as failure:
@@ -109,38 +110,40 @@ def write_together(asked: list[tuple[HttpRequest, Order]]) -> None:
             leave_to_view(request, failure)
 
 
-def answer_to(request: HttpRequest, order: Order) -> HttpResponse:
+def answer_to(request: HttpRequest, order: Order) -> ShortAnswer:
     return with_standing_headers(request, booked(Booking(order.trade, answer=order.answer)), give_id(request))
 
 
-def answers_to_pages(requests: list[HttpRequest]) -> list[HttpResponse | None]:
+def answers_to_pages(requests: list[HttpRequest]) -> list[ShortAnswer | None]:
     """The answers to plain pages, asked of the database together; None for what is left to the view."""
     close_old_connections()
-    timezone.deactivate()
     try:
         with together():
             asked = [PAGES[request.path_info](request) if is_ordinary(request) else None for request in requests]
-        responses = [answered(answer) for answer in asked]
+        answers = [answered(one) for one in asked]
     except Exception:  # said by the view of each, which asks anew
         logger.exception("%d pages could not be read together.", len(requests))
-        responses = [None] * len(requests)
-    for request, response in zip(requests, responses, strict=True):
-        if response is None:
+        answers = [None] * len(requests)
+    for request, answer in zip(requests, answers, strict=True):
+        if answer is None:
             leave_to_view(request)
         else:
-            with_standing_headers(request, response, give_id(request))
-    return responses
+            with_standing_headers(request, answer, give_id(request))
+    return answers
 
 
 def is_ordinary(request: HttpRequest) -> bool:
     """Whether middleware would let the request pass as it is."""
     if any(name in request.META for name in FOR_MIDDLEWARE) or refusal_of_body(request):
         return False
-    try:
-        request.get_host()
-    except DisallowedHost:
-        return False
-    return True
+    return is_known_host(request.META.get("HTTP_HOST", ""), tuple(settings.ALLOWED_HOSTS))
+
+
+@lru_cache(maxsize=100)
+def is_known_host(host: str, allowed: tuple[str, ...]) -> bool:
+    """Whether Django would take a request for `host`."""
+    domain, _ = split_domain_port(host)
+    return bool(domain) and validate_host(domain, allowed)
 
 
 # Headers -------------------------------------------------------------------------------------
@@ -154,7 +157,7 @@ class MiddlewareAlone(WSGIHandler):
 
 
 @cache
-def standing_headers(is_secure: bool) -> list[tuple[str, str]]:
+def standing_headers(is_secure: bool) -> dict[str, str]:
     """The headers that middleware gives to the answer to any ordinary request."""
     scheme = "https" if is_secure else "http"
     environ = {"REQUEST_METHOD": "GET", "PATH_INFO": "/trades/", "HTTP_HOST": "127.0.0.1", "wsgi.input": BytesIO()}
@@ -162,4 +165,4 @@ def standing_headers(is_secure: bool) -> list[tuple[str, str]]:
     request = WSGIRequest(environ | {"wsgi.url_scheme": scheme, "HTTP_X_FORWARDED_PROTO": scheme})
     handler.load_middleware()
     response = handler.get_response(request)
-    return [(name, value) for name, value in response.headers.items() if name not in OWN_HEADERS]
+    return {name: value for name, value in response.headers.items() if name not in OWN_HEADERS}

@@ -65,7 +65,7 @@ class TradeList(BookView):
 
     def dispatch(self, request, *args, **kwargs):
         quick = None if was_left(request) else book_quickly(request) or list_quickly(request)
-        return quick or super().dispatch(request, *args, **kwargs)
+        return quick.as_response() if quick else super().dispatch(request, *args, **kwargs)
 
     def get_queryset(self):
         return Trade.objects.current().visible_to(self.request.user)

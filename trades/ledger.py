@@ -258,8 +258,9 @@ def take_lots(lots: list[Lot], quantity: Decimal, method: Method) -> list[Lot]:
         if abs(lot.quantity) <= abs(quantity):
             taken = lots.pop(place)
         else:
-            taken = replace(lot, quantity=quantity, cost=part_of(lot.cost, quantity, lot.quantity))
-            lots[place] = replace(lot, quantity=lot.quantity - quantity, cost=lot.cost - taken.cost)
+            cost = part_of(lot.cost, quantity, lot.quantity)
+            taken = Lot(lot.opened_by, lot.opened_at, quantity, cost)
+            lots[place] = Lot(lot.opened_by, lot.opened_at, lot.quantity - quantity, lot.cost - cost)
         parts.append(taken)
         quantity -= taken.quantity
     return parts

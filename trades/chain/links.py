@@ -9,6 +9,8 @@ import hashlib
 from collections.abc import Iterable
 from datetime import UTC, date, datetime
 from decimal import Decimal
+from functools import cache
+from operator import attrgetter
 
 from tradeops.core.decimals import plain
 
@@ -26,6 +28,7 @@ ACTIVITY_FIELDS = (
     "acquired_at", "pnl_method", "note",
 )  # fmt: skip
 ROW_FIELDS = {"trade_id": TRADE_FIELDS, "activity_id": ACTIVITY_FIELDS}
+of_entry, of_row = attrgetter(*ENTRY_FIELDS), {name: attrgetter(*fields) for name, fields in ROW_FIELDS.items()}
 
 
 def spelled(value) -> str:
@@ -39,10 +42,14 @@ def spelled(value) -> str:
     return value.isoformat() if isinstance(value, date) else str(value)
 
 
+# `spelled`, at once for what there is most of.
+SPELLINGS = {str: str, int: str, Decimal: plain}
+
+
 def netstring(value) -> bytes:
     if value is None:
         return b"~"
-    data = (value if type(value) is str else spelled(value)).encode()
+    data = SPELLINGS.get(type(value), spelled)(value).encode()
     return b"%d:%s," % (len(data), data)
 
 
@@ -53,12 +60,15 @@ def line(values: Iterable) -> bytes:
 
 def row_line(row) -> bytes:
     """The line of a version, a trade's or an activity's."""
-    return line(getattr(row, name) for name in ROW_FIELDS[row.IDENTITY])
+    return line(of_row[row.IDENTITY](row))
+
+
+named = cache(netstring)  # of the few names there are
 
 
 def digest_of(values: dict) -> str:
     """The SHA-256 of a request's validated values: what two sendings of one key must share."""
-    return hashlib.sha256(b"".join([line((name, values[name])) for name in sorted(values)])).hexdigest()
+    return hashlib.sha256(b"".join([named(name) + line((values[name],)) for name in sorted(values)])).hexdigest()
 
 
 def rows_digest(lines: Iterable[bytes]) -> str:
@@ -71,8 +81,7 @@ def rows_digest(lines: Iterable[bytes]) -> str:
 
 def link(previous: str, entry, rows: str) -> str:
     """The digest of `entry`, whose rows have the digest `rows`, chained to the digest before it."""
-    own = line(getattr(entry, name) for name in ENTRY_FIELDS)
-    return hashlib.sha256(previous.encode() + own + rows.encode()).hexdigest()
+    return hashlib.sha256(previous.encode() + line(of_entry(entry)) + rows.encode()).hexdigest()
 
 
 def versions_digest(versions: Iterable) -> str:

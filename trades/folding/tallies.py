@@ -40,11 +40,10 @@ class Tally:
         setattr(self, name, EXACT.add(getattr(self, name), amount))
 
     def add(self, other: "Tally") -> None:
-        for name in TALLIED:
-            there = getattr(other, name)
+        mine, theirs = self.__dict__, other.__dict__
+        for name, there in theirs.items():
             if there:  # one fill moves half of them
-                here = getattr(self, name)
-                setattr(self, name, EXACT.add(here, there) if isinstance(there, Decimal) else here + there)
+                mine[name] = EXACT.add(mine[name], there) if isinstance(there, Decimal) else mine[name] + there
 
 
 TALLIED = tuple(field.name for field in fields(Tally))

@@ -1,6 +1,6 @@
 """The short way to book a trade (see signing.py)."""
 
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpRequest
 from rest_framework.exceptions import ValidationError
 
 from tradeops.core.strict_json import parse_json, write_json
@@ -14,7 +14,7 @@ from ..models import Account, Trade
 from ..requests import KEY, account_of
 from ..serializers import TradeRequestSerializer, TradeSerializer, field_values
 from ..versions.api import in_order
-from .signing import JSON, REFUSALS, SignedRequest, answer, sign_in
+from .signing import JSON, REFUSALS, ShortAnswer, SignedRequest, answer, sign_in
 from .written import written_trade
 
 METHODS = "GET, POST, HEAD, OPTIONS"
@@ -24,7 +24,7 @@ UNSAID = {field.attname: field.get_default() for field in Trade._meta.concrete_f
 REQUIRED = {name for name, field in FIELDS.items() if field.required}
 
 
-def book_quickly(request: HttpRequest) -> HttpResponse | None:
+def book_quickly(request: HttpRequest) -> ShortAnswer | None:
     """The answer to a plain booking; None for all else."""
     asked = read_booking(request)
     if asked is None:
@@ -89,7 +89,7 @@ def with_realized(trade: Trade) -> Trade:
     return trade if trade.realized_pnl is not None else writing.with_realized(trade)
 
 
-def booked(booking: services.Booking) -> HttpResponse:
+def booked(booking: services.Booking) -> ShortAnswer:
     headers = {"ETag": f'"{booking.row.version}"'}
     body = booking.answer or written_trade(with_realized(booking.row))
     if booking.is_replay:

@@ -14,7 +14,7 @@ from typing import NamedTuple
 from django.core.exceptions import SuspiciousOperation
 from django.core.exceptions import ValidationError as DjangoValidationError
 from django.db import DataError, connection
-from django.http import HttpRequest, HttpResponse, QueryDict
+from django.http import HttpRequest, QueryDict
 
 from tradeops.core.bulk import ask
 from tradeops.core.pagination import KeysetPagination
@@ -28,7 +28,7 @@ from ..filters import TradeFilter, checked_filters, read_ordering
 from ..models import Account, LedgerEntry, Realization, Trade
 from .booking import METHODS
 from .kept_rows import Written, kept_page, written_rows
-from .signing import REFUSALS, Answer, SignedRequest, answer, answered, sign_in
+from .signing import REFUSALS, Answer, ShortAnswer, SignedRequest, answer, answered, sign_in
 
 # Each filter as its condition; one that is not here is left to the view.
 CONDITIONS = {
@@ -87,7 +87,7 @@ FEW = 8
 ODD = (DjangoValidationError, ArithmeticError, ValueError)  # what Python says to a value that only SQL could put there
 
 
-def list_quickly(request: HttpRequest) -> HttpResponse | None:
+def list_quickly(request: HttpRequest) -> ShortAnswer | None:
     """A plain page of trades; None for all else."""
     return answered(ask_page(request))
 
@@ -108,7 +108,7 @@ def ask_page(request: HttpRequest) -> Answer | None:
     return page and (lambda: answer_with(page))
 
 
-def answer_with(page: Callable[[], bytes]) -> HttpResponse | None:
+def answer_with(page: Callable[[], bytes]) -> ShortAnswer | None:
     try:
         return answer(page(), METHODS)
     except (DataError, *ODD):

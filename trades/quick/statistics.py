@@ -1,7 +1,7 @@
 """The short way to the totals of all that one may see (see signing.py), for PostgreSQL: they are kept by position."""
 
 from django.db import connection
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpRequest
 
 from tradeops.core.api import Conflict
 from tradeops.core.bulk import ask
@@ -11,7 +11,7 @@ from tradeops.core.users.roles import Action
 
 from ..stats import MOST_TICKERS, Totals, kept_sums, statistics_from
 from .kept_rows import kept_page
-from .signing import Answer, answer, sign_in
+from .signing import Answer, ShortAnswer, answer, sign_in
 
 METHODS = "GET, HEAD, OPTIONS"
 
@@ -25,7 +25,7 @@ def ask_statistics(request: HttpRequest) -> Answer | None:
         return None
     rows = ask(*signed.remembered("sums of what is seen", lambda: kept_sums(signed.user, {}).query.sql_with_params()))
 
-    def told() -> HttpResponse | None:
+    def told() -> ShortAnswer | None:
         sums = rows()
         try:
             return answer(kept_page(("totals", signed.user.pk), sums, lambda: written(sums)), METHODS)

@@ -6,6 +6,7 @@ TradeSerializer stays what describes it, and a test holds the two equal.
 from collections.abc import Iterable
 from datetime import date, datetime, time
 from decimal import Decimal
+from operator import attrgetter
 from typing import NamedTuple
 
 from django.db.models import QuerySet
@@ -36,6 +37,9 @@ class TradeRow(NamedTuple):
     client_trade_id: str | None
     account__time_zone: str
     account__day_cutoff: time
+
+
+of_trade = attrgetter(*(name.replace("__", ".") for name in TradeRow._fields))
 
 
 def rows_of(trades: QuerySet) -> QuerySet:
@@ -80,12 +84,4 @@ def written_rows(rows: Iterable) -> list[dict]:
 
 def written_trade(trade: Trade) -> dict:
     """The same of a trade that is at hand, with what it realized, its entry and its account."""
-    own = {name: getattr(trade, name) for name in TradeRow._fields if "__" not in name}
-    account = trade.account
-    row = TradeRow(
-        **own,
-        entry__recorded_at=trade.entry.recorded_at,
-        account__time_zone=account.time_zone,
-        account__day_cutoff=account.day_cutoff,
-    )
-    return written(row, trade.realized_pnl)
+    return written(TradeRow(*of_trade(trade)), trade.realized_pnl)

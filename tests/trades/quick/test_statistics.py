@@ -12,7 +12,8 @@ pytestmark = [pytest.mark.django_db, pytest.mark.services]  # the short way is P
 
 def quickly(signed, query=""):
     answer = ask_statistics(RequestFactory(headers=signed).get(f"/trades/stats{query}"))
-    return answer and answer()
+    short = answer and answer()
+    return short and short.as_response()
 
 
 def by_view(client, signed):

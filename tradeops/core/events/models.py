@@ -45,6 +45,9 @@ class Event(models.Model):
         return f"{self.stream_id} {self.number}: {self.kind}"
 
     def frame(self) -> dict:
-        """The frame for the socket."""
-        stream = self.stream_id.partition(":")[0]
-        return {"type": self.kind, "stream": stream, "n": self.number, **self.payload}
+        return frame_of(self.stream_id, self.number, self.kind, self.payload)
+
+
+def frame_of(stream: str, number: int, kind: str, payload: dict) -> dict:
+    """An event as the frame for the socket, which knows every user's own stream as `user`."""
+    return {"type": kind, "stream": stream.partition(":")[0], "n": number, **payload}

@@ -12,6 +12,7 @@ import hashlib
 import logging
 import threading
 import time
+from contextlib import suppress
 from dataclasses import dataclass
 
 from django.conf import settings
@@ -60,6 +61,8 @@ def count(who: str, limit: int, window_seconds: int = WINDOW_SECONDS, step: int 
 def draw(key: str, step: int, timeout: int) -> int | None:
     """Adds `step` to a counter and returns what it then says; None where the cache is away."""
     try:
+        with suppress(ValueError):  # of a counter that is not there yet
+            return cache.incr(key, step)
         cache.add(key, 0, timeout=timeout)
         return cache.incr(key, step)
     except Exception as error:  # whatever the cache raises when it is away

@@ -9,7 +9,7 @@ from django.db.models import Q
 from django.utils import timezone
 
 from . import signed_in
-from .roles import IN_AN_ACCOUNT, Action, Reach, Role, Scope, reach_of, scope_needed
+from .roles import IN_AN_ACCOUNT, Action, Reach, Role, Scope, is_covered, reach_of
 
 
 class Theme(models.TextChoices):
@@ -51,7 +51,7 @@ class User(AbstractUser):
 
     def may(self, action: Action, account=None) -> bool:
         """Whether user and token may do `action` at all or, where one is given, in `account`."""
-        if self.token_scope is not None and not Scope(self.token_scope).covers(scope_needed(action)):
+        if self.token_scope is not None and not is_covered(self.token_scope, action):
             return False
         is_bound = self.bound_account_id is not None
         if is_bound and (action not in IN_AN_ACCOUNT or (account is not None and account.pk != self.bound_account_id)):

@@ -81,7 +81,13 @@ def scope_needed(action: Action) -> Scope:
     return TABLE[action][0]
 
 
-@cache  # asked several times for each request
+@cache  # asked several times for each request, as is reach_of
+def is_covered(scope: str, action: Action) -> bool:
+    """Whether a token of `scope` may be used for `action`."""
+    return Scope(scope).covers(scope_needed(action))
+
+
+@cache
 def reach_of(role: str, action: Action) -> Reach:
     return TABLE[action][1 + Role.values.index(role)]
 
