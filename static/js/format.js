@@ -34,15 +34,6 @@ export function signed(value, places = 2) {
   return number > 0 && /[1-9]/.test(text) ? `+${text}` : text;
 }
 
-/** Every digit of a decimal string, grouped, with at least `places` decimals. */
-export function exact(value, places = 0) {
-  const match = /^(-?)(\d+)(?:\.(\d+))?$/.exec(String(value ?? ""));
-  if (!match) return figure(value, places);
-  const decimals = (match[3] ?? "").replace(/0+$/, "").padEnd(places, "0");
-  const whole = match[2].replace(/\B(?=(\d{3})+$)/g, ",");
-  return `${match[1] ? "−" : ""}${whole}${decimals ? `.${decimals}` : ""}`;
-}
-
 /** "gain", "loss" or "": the class of a signed number. */
 export function tone(value) {
   const number = finite(value);

@@ -57,9 +57,7 @@ def test_a_day_is_owed_done_and_reported(api, alice, day_of_trades):
 
 
 @pytest.mark.parametrize("path", ["/analytics/process", "/analytics/process/"])
-@pytest.mark.parametrize(
-    "sent", [{"format": "json", "data": {}}, {}, {"data": b"", "content_type": "application/json"}]
-)
+@pytest.mark.parametrize("sent", [{"format": "json", "data": {}}, {}, EMPTY])
 def test_without_a_date_it_is_yesterday(api, alice, path, sent):
     assert api(alice).post(path, **sent).status_code == 202
     assert Job.objects.get().key == str(timezone.now().date() - dt.timedelta(days=1))
