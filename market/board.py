@@ -4,7 +4,7 @@ It joins windows and rules and keeps the day's figures. Everything is worked out
 ticks alone, so the same ticks give the same quotes and the same alerts, now or after a restart.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -83,6 +83,8 @@ class Board:
             np.array([getattr(start, name) for start in starts.values()], dtype=np.int64)
             for name in ("price", "previous_close", "volume", "time")
         )
+        # No price is due of the quiet ones; of the others a silence is counted from when one was due again.
+        self.quiet, self.due_since = np.zeros(len(starts), dtype=bool), np.zeros(len(starts), dtype=np.int64)
         self.windows = Windows(len(starts))
         self.watch = Watch((), self.tickers, {})
         self.take_rules(rules, waiting or {})
@@ -92,10 +94,16 @@ class Board:
         self.watch = Watch(rules, self.tickers, waiting)
         self.windows.keep_changes(self.watch.change_windows)
 
+    def expect_nothing_of(self, tickers: Iterable[str]) -> None:
+        """From now on no price of these is due, and of all others one is."""
+        self.quiet = np.isin(np.array(self.tickers), list(tickers))
+
     def advance(self, batch: TickBatch) -> Flush:
         """Takes the next batch. Raises ValueError as `Windows.push` does."""
         # Before its prices: after a cut the first one that comes must not hide that there was none.
-        silent = [Fired(hit.rule, self._last(hit.place)) for hit in self.watch.check_silence(batch.at_ms, self.times)]
+        self.due_since[self.quiet] = batch.at_ms
+        heard = np.where(self.times > 0, np.maximum(self.times, self.due_since), 0)
+        silent = [Fired(hit.rule, self._last(hit.place)) for hit in self.watch.check_silence(batch.at_ms, heard)]
         where = places_of(batch.indexes, len(self.tickers))
         self.windows.push(where, batch.times, batch.prices)
         self._turn_days(batch.indexes, batch.times, batch.prices)

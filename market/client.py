@@ -1,12 +1,12 @@
 """One live socket as the hub sees it: what it wants, what waits for it, whether it keeps up.
 
-The quick way. Our own server lets frames be written as ready bytes straight to a socket (`write_frame`): a
+The quick way. Our own server lets frames be written as ready bytes straight to a socket (its `Outlet`): a
 frame that thousands want is made once, and costs each of them one call of the kernel. Where that
 may not be (compression was agreed on, or the server is another), ASGI's `send` is the way.
 
 Back-pressure. A server of ASGI either lets `send` wait until the reader keeps up, or, as
-daphne does, takes all and keeps it in memory. For the second kind the scope brings
-`unsent_bytes`, what the server has not yet handed to the kernel; nothing more is sent above
+daphne does, takes all and keeps it in memory. For the second kind the outlet tells
+what the server has not yet handed to the kernel; nothing more is sent above
 HIGH_WATER, but waits in the mailbox. A client is slow from there until it has nearly nothing unsent, and
 after 30 s of it is closed.
 """
@@ -14,6 +14,7 @@ after 30 s of it is closed.
 import asyncio
 from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import dataclass
+from typing import Protocol
 
 from .frames import wire_of, withheld_frame
 from .mailbox import Mailbox, QuotesFrame
@@ -83,11 +84,36 @@ class Choice:
         return self.tickers is None or ticker in self.tickers
 
 
+class Outlet(Protocol):
+    """The way to write ready bytes to a socket, as tradeops/websocket.py has it."""
+
+    is_clear: bool
+    send: Callable[[bytes], int]
+
+    def unsent_bytes(self) -> int: ...
+    def write(self, wire: bytes, most_unsent: int) -> bool: ...
+    def leave_rest(self, wire: bytes) -> None: ...
+
+
+class NoOutlet:
+    """Where ASGI's `send` is the only way."""
+
+    is_clear = False
+
+    def unsent_bytes(self) -> int:
+        return 0
+
+    def write(self, wire: bytes, most_unsent: int) -> bool:
+        return False
+
+
+NO_OUTLET = NoOutlet()
+
+
 class LiveClient:
     """A signed-in socket.
 
-    write_frame   takes ready bytes and the most that may be unsent before them; says whether it wrote them
-    covered       by stream, the number up to which events are not this connection's: what came after is sent or waits
+    covered   by stream, the number up to which events are not this connection's: what came after is sent or waits
     """
 
     def __init__(
@@ -95,11 +121,9 @@ class LiveClient:
         *,
         send_text: Callable[[str], Awaitable[None]],
         credential: Credential,
-        unsent_bytes: Callable[[], int] = lambda: 0,
-        write_frame: Callable[[bytes, int], bool] = lambda wire, most_unsent: False,
+        outlet: Outlet = NO_OUTLET,
     ):
-        self.send_text, self.unsent_bytes, self.credential = send_text, unsent_bytes, credential
-        self.write_frame = write_frame
+        self.send_text, self.credential, self.outlet = send_text, credential, outlet
         self.mailbox = Mailbox()
         # Something waits in the mailbox, or a close: nothing may be written before it.
         self.is_behind = False
@@ -129,7 +153,7 @@ class LiveClient:
 
     def write_at_once(self, *texts: str) -> bool:
         """Writes straight to the socket what nothing waits before; False where it must go by the mailbox."""
-        return not self.is_behind and self.write_frame(wire_of(*texts), HIGH_WATER)
+        return not self.is_behind and self.outlet.write(wire_of(*texts), HIGH_WATER)
 
     def fall_behind(self) -> None:
         """Has the writer look at what waits."""
@@ -165,8 +189,7 @@ class LiveClient:
         self.fall_behind()
 
     def post_quotes(self, frame: QuotesFrame) -> None:
-        # In one line of its own: thousands of times a flush.
-        if self.is_behind or not self.write_frame(frame.wire, HIGH_WATER):
+        if self.is_behind or not self.outlet.write(frame.wire, HIGH_WATER):
             self.mailbox.put_quotes(frame)
             self.fall_behind()
 
@@ -187,7 +210,7 @@ class LiveClient:
 
     async def send_one(self) -> None:
         text = self.mailbox.take()
-        if self.write_frame(wire_of(text), HIGH_WATER):
+        if self.outlet.write(wire_of(text), HIGH_WATER):
             return
         try:
             async with asyncio.timeout(SLOW_SECONDS):
@@ -200,7 +223,7 @@ class LiveClient:
         seconds = LOOK_AGAIN_SECONDS
         while True:
             self.note_pace()
-            if self.unsent_bytes() <= HIGH_WATER:
+            if self.outlet.unsent_bytes() <= HIGH_WATER:
                 return
             await asyncio.sleep(seconds)
             seconds = min(seconds * 2, LONGEST_LOOK_SECONDS)
@@ -208,7 +231,7 @@ class LiveClient:
     def note_pace(self) -> None:
         if self.dismissed is not None:
             raise Dismissed(self.dismissed)
-        now, unsent = asyncio.get_running_loop().time(), self.unsent_bytes()
+        now, unsent = asyncio.get_running_loop().time(), self.outlet.unsent_bytes()
         if unsent <= LOW_WATER:
             self.slow_since = None
         elif unsent > HIGH_WATER and self.slow_since is None:
@@ -222,3 +245,19 @@ class LiveClient:
         while self.mailbox:
             self.drained.clear()
             await self.drained.wait()
+
+
+def post_quotes_to_all(clients: Iterable[LiveClient], frame: QuotesFrame) -> None:
+    """Posts a flush to each, with no more steps than it takes: this is where a server's time goes."""
+    wire, length = frame.wire, len(frame.wire)
+    for client in clients:
+        outlet = client.outlet
+        if client.is_behind or not outlet.is_clear:
+            client.post_quotes(frame)
+            continue
+        try:
+            taken = outlet.send(wire)
+        except OSError:  # no room, or the connection is gone
+            taken = 0
+        if taken != length:
+            outlet.leave_rest(wire[taken:])

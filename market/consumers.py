@@ -12,10 +12,10 @@ from channels.generic.websocket import AsyncWebsocketConsumer
 
 from tradeops.core.events.services import ALERTS, user_stream
 
-from .client import CREDENTIAL_ENDED, Credential, Dismissed, LiveClient
+from .client import CREDENTIAL_ENDED, NO_OUTLET, Credential, Dismissed, LiveClient
 from .frames import encode
 from .handshake import Handshake, credential_of_token
-from .hub import OUTAGES, hub_of_this_loop, in_database, now_ms
+from .hub import hub_of_this_loop, now_ms
 from .socket_requests import (
     Refused,
     read_channels,
@@ -24,6 +24,7 @@ from .socket_requests import (
     read_request,
     read_token,
 )
+from .upkeep import OUTAGES, in_database
 
 MALFORMED, NOT_SIGNED_IN, TOO_MANY, TRY_LATER = 4400, CREDENTIAL_ENDED, 4429, 1013
 SIGN_IN_SECONDS = 5.0
@@ -82,9 +83,8 @@ class LiveConsumer(AsyncWebsocketConsumer):
         if self.deadline is not None:
             self.deadline.cancel()
         # What our own server offers besides ASGI; see tradeops/websocket.py.
-        doors = {name: self.scope[name] for name in ("unsent_bytes", "write_frame") if name in self.scope}
-        client = LiveClient(send_text=self.send_text, credential=credential, **doors)
-        self.client = client
+        outlet = self.scope.get("outlet", NO_OUTLET)
+        self.client = client = LiveClient(send_text=self.send_text, credential=credential, outlet=outlet)
         try:
             await self.hub.join(client)
         except OUTAGES:

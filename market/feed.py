@@ -19,7 +19,6 @@ import numpy as np
 from django.conf import settings
 from django.db import DatabaseError, InterfaceError
 from django.utils import timezone
-from redis.exceptions import RedisError
 
 from tradeops.core.events import relay
 
@@ -52,7 +51,6 @@ AVERAGES_EVERY_MS = 5_000
 # Less than feed_store.LEASE: nobody can have taken over while this feed still publishes.
 SURE_FOR = timedelta(seconds=5)
 PAUSE_AFTER_ERROR_SECONDS = 1.0
-LAYER_ERRORS = (OSError, RedisError, TimeoutError)
 
 OnFlush = Callable[[Flush], None]
 OnWait = Callable[[], Awaitable[None]]
@@ -182,9 +180,8 @@ class Feed:
         self.pending: list[Flush] = []
         self.seen_at: dict[int, datetime] = {}
         self.rules_stamp: tuple | None = None
-        self.standing: Standing | None = None
-        self.calendars, self.quiet = await in_database(calendars_of)(self.board.tickers), []
-        self.halted = np.zeros(len(self.board.tickers), dtype=bool)
+        self.calendars = await in_database(calendars_of)(self.board.tickers)
+        self.stand(await in_database(standing_at)(now))
         self.hurry, self.saved, self.closing = asyncio.Event(), asyncio.Event(), False
         self.sure_until, self.last_seq = now + SURE_FOR, self.resumption.seq
         self.folded, self.averaged_slot = now.replace(second=0, microsecond=0), None
@@ -331,13 +328,18 @@ class Feed:
         for ticker, is_halted, words in heard:
             await in_database(note_status)(ticker, is_halted, words, self.source_name)
         standing = await in_database(standing_at)(now)
-        frames = [] if self.standing is None else news_since(self.standing, standing, now)
+        frames = news_since(self.standing, standing, now)
+        self.stand(standing)
+        if frames:
+            with contextlib.suppress(*relay.LAYER_ERRORS):
+                await asyncio.wait_for(relay.send_async({"type": "live.status", "frames": frames}), PUBLISH_SECONDS)
+
+    def stand(self, standing: Standing) -> None:
+        """Goes by `standing`: of what is shut or halted no price is due, and what is halted gets none."""
         self.standing = standing
         self.quiet = standing.quiet(self.calendars, self.source_name)
         self.halted = np.isin(np.array(self.board.tickers), list(standing.halts))
-        if frames:
-            with contextlib.suppress(*LAYER_ERRORS):
-                await asyncio.wait_for(relay.send_async({"type": "live.status", "frames": frames}), PUBLISH_SECONDS)
+        self.board.expect_nothing_of(self.quiet)
 
     async def tidy(self, now: datetime) -> None:
         """Writes the bars, folds the minute before the one that runs and forgets what is kept no longer."""

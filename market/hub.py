@@ -1,53 +1,29 @@
 """The fan-out of one server process: what the feed and the book say, to every live socket that wants it.
 
-The channel layer brings one message a flush, and hints of events. Each frame is encoded once
-for each set of tickers that somebody wants. The layer delivers at most once, so it is
-only the quick way: event numbers are checked against the database every few seconds and
-gaps read from there, and so are prices while the layer is silent.
+The channel layer brings one message a flush, and hints of events (upkeep.py hears them, and makes good what it
+loses). Each frame is encoded once for each set of tickers that somebody wants.
 """
 
 import asyncio
-import contextlib
-import logging
 import time
 import weakref
 from collections import defaultdict
 from collections.abc import Iterable
 
-from channels.layers import get_channel_layer
-from django.db import DatabaseError, InterfaceError
-from redis.exceptions import RedisError
-
-from tradeops.core.events.relay import GROUP
 from tradeops.core.events.services import ALERTS, user_stream
 
-from .client import CREDENTIAL_ENDED, Choice, LiveClient
-from .database_threads import database_threads
+from .client import Choice, LiveClient, post_quotes_to_all
 from .frames import encode, snapshot_frame
-from .handshake import still_good
 from .latest import FlushMessage, Latest
 from .mailbox import QuotesFrame
 from .models import Instrument, Source
-from .stored_market import read_flush
-from .streams import Streams, read_after, read_missed, read_positions
-
-logger = logging.getLogger(__name__)
+from .streams import Streams, read_missed, read_positions
+from .upkeep import HEARTBEAT_SECONDS, Upkeep, in_database
 
 PROTOCOL = 1
-HEARTBEAT_SECONDS = 15
-CREDENTIALS_EVERY = 30
-EVENTS_EVERY = 5
-JOIN_LAYER_EVERY = 15
-# So long nothing from the layer, and prices are read from their rows.
-SILENT_SECONDS = 3.0
-LISTEN_SECONDS = 2.0
-PAUSE_SECONDS = 1.0
 RESUMED_AT_ONCE = 200
 Groups = dict[frozenset[str] | None, set[LiveClient]]
-OUTAGES = (DatabaseError, InterfaceError)
-LAYER_ERRORS = (OSError, RedisError, TimeoutError)
 
-in_database = database_threads("live", 4)
 _hubs: weakref.WeakKeyDictionary[asyncio.AbstractEventLoop, "Hub"] = weakref.WeakKeyDictionary()
 
 
@@ -83,30 +59,14 @@ class Hub:
             "live.quotes": self.on_quotes, "live.event": self.on_event, "live.several": self.on_several,
             "live.status": self.on_status,
         }  # fmt: skip
-        self.tasks: list[asyncio.Task] = []
-        self.starting = asyncio.Lock()
-        self.gap, self.listening = asyncio.Event(), asyncio.Event()
         self.heard_at = 0.0
-        self.channel = ""
-
-    async def start(self) -> None:
-        """Begins to listen, once; a task that died is started again by the next client."""
-        async with self.starting:
-            if self.tasks and not any(task.done() for task in self.tasks):
-                return
-            for task in self.tasks:
-                task.cancel()
-            self.tasks = [asyncio.create_task(work()) for work in (self.listen, self.keep_watch, self.mend)]
-            # First listen, then read: what is flushed in between comes both ways and not neither.
-            with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(self.listening.wait(), LISTEN_SECONDS)
-            await self.read_stored()
+        self.upkeep = Upkeep(self)
 
     # Clients ------------------------------------------------------------------------------
 
     async def join(self, client: LiveClient) -> None:
         """Takes in a signed-in client and posts its welcome and first snapshot."""
-        await self.start()
+        await self.upkeep.start()
         own = user_stream(client.user_id)
         unknown = [stream for stream in (ALERTS, own) if stream not in self.streams.positions]
         positions = await in_database(read_positions)(unknown) if unknown else {}
@@ -221,20 +181,6 @@ class Hub:
 
     # What comes in --------------------------------------------------------------------------
 
-    async def listen(self) -> None:
-        """Takes messages from the channel layer, for as long as the process lives."""
-        while True:
-            try:
-                layer = get_channel_layer()
-                self.channel = await layer.new_channel()
-                await layer.group_add(GROUP, self.channel)
-                self.listening.set()
-                while True:
-                    self.handle(await layer.receive(self.channel))
-            except LAYER_ERRORS as error:
-                logger.warning("The channel layer does not answer: %s", type(error).__name__)
-                await asyncio.sleep(PAUSE_SECONDS)
-
     def handle(self, message: dict) -> None:
         handler = self.handlers.get(message.get("type"))
         if handler is not None:
@@ -284,9 +230,7 @@ class Hub:
         for wanted, members in self.groups["quotes"].items():
             chosen = parts if wanted is None else {name: parts[name] for name in parts.keys() & wanted}
             if chosen:
-                frame = QuotesFrame(flush.seq, flush.ts, chosen)
-                for client in members:
-                    client.post_quotes(frame)
+                post_quotes_to_all(members, QuotesFrame(flush.seq, flush.ts, chosen))
         for ticker in awake:
             self.tell_of(ticker, encode({"type": "live", "ticker": ticker, "since": self.latest.times[ticker]}))
 
@@ -306,7 +250,7 @@ class Hub:
             return
         self.streams.hint(message["stream"], message["n"], message["frame"])
         if self.streams.behind:
-            self.gap.set()
+            self.upkeep.gap.set()
 
     def deliver(self, stream: str, number: int, frame: dict) -> None:
         """Passes an event to those whom it concerns."""
@@ -324,62 +268,11 @@ class Hub:
         kind, _, user_id = stream.partition(":")
         return self.users.get(int(user_id), set()) if kind == "user" and user_id.isdigit() else set()
 
-    # What is looked after -----------------------------------------------------------------
+    # Once a second, and now and then ----------------------------------------------------------
 
-    async def mend(self) -> None:
-        """Reads events that the layer did not bring."""
-        while True:
-            await self.gap.wait()
-            self.gap.clear()
-            for stream in list(self.streams.behind):
-                try:
-                    await self.mend_stream(stream)
-                except OUTAGES as error:
-                    logger.warning("Missed events cannot be read yet: %s", type(error).__name__)
-
-    async def mend_stream(self, stream: str) -> None:
-        while stream in self.streams.behind:
-            position = self.streams.positions.get(stream)
-            if position is None:
-                self.streams.behind.discard(stream)
-                return
-            self.streams.catch_up(stream, await in_database(read_after)(stream, position))
-
-    async def keep_watch(self) -> None:
-        """Once a second: who is stale, is the layer silent, what is due."""
-        second = 0
-        while True:
-            await asyncio.sleep(1)
-            second += 1
-            try:
-                await self.watch(second)
-            except OUTAGES as error:
-                logger.warning("The live sockets cannot read the database: %s", type(error).__name__)
-            except LAYER_ERRORS as error:
-                logger.warning("The channel layer does not answer: %s", type(error).__name__)
-
-    async def watch(self, second: int) -> None:
+    def tell_of_stale(self) -> None:
         for ticker in self.latest.fall_asleep(now_ms()):
             self.tell_of(ticker, stale_frame(ticker, self.latest.times[ticker]))
-        if second % HEARTBEAT_SECONDS == 0:
-            self.beat()
-        if self.clients and asyncio.get_running_loop().time() - self.heard_at > SILENT_SECONDS:
-            await self.read_stored()
-        if self.clients and second % EVENTS_EVERY == 0:
-            asked = dict(self.streams.positions)
-            self.streams.compare(await in_database(read_positions)(list(asked)), asked)
-            self.gap.set()
-        if self.clients and second % CREDENTIALS_EVERY == 0:
-            await self.dismiss_signed_out()
-        if self.channel and second % JOIN_LAYER_EVERY == 0:
-            # Redis may have been emptied, and forgets groups after a day.
-            await asyncio.wait_for(get_channel_layer().group_add(GROUP, self.channel), 2)
-
-    async def read_stored(self) -> None:
-        """Takes the newest quotes from their rows."""
-        flush = await in_database(read_flush)(self.latest.epoch, self.latest.seq)
-        if flush is not None:
-            self.publish(flush)
 
     def feed_age_ms(self, now: int) -> int | None:
         """How long ago the last flush came: of a replay by when it was heard, for it was made long before."""
@@ -394,13 +287,6 @@ class Hub:
             text = encode(frame | {"ts": now, "feed_age_ms": self.feed_age_ms(now)})
             for client in members:
                 client.post_droppable(text)
-
-    async def dismiss_signed_out(self) -> None:
-        asked = {client.credential for client in self.clients}
-        ended = asked - await in_database(still_good)(asked)
-        for client in self.clients:
-            if client.credential in ended:
-                client.dismiss(CREDENTIAL_ENDED)
 
 
 def stale_frame(ticker: str, since: int) -> str:

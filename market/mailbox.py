@@ -4,7 +4,7 @@ Frames keep their order. Of quotes at most one frame waits; a newer one joins it
 ticker, so that a client that reads slowly loses only the values between.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 
 from .frames import quotes_frame, wire_of
@@ -21,6 +21,8 @@ class QuotesFrame:
     seq: int
     ts: int
     parts: dict[str, str]
+    # The last frame that came after this one and both as one: those who wait for the same wait for the same again.
+    joined: tuple["QuotesFrame", "QuotesFrame"] | None = field(default=None, init=False, repr=False)
 
     @cached_property
     def text(self) -> str:
@@ -31,7 +33,9 @@ class QuotesFrame:
         return wire_of(self.text)
 
     def followed_by(self, newer: "QuotesFrame") -> "QuotesFrame":
-        return QuotesFrame(newer.seq, newer.ts, self.parts | newer.parts)
+        if self.joined is None or self.joined[0] is not newer:
+            self.joined = (newer, QuotesFrame(newer.seq, newer.ts, self.parts | newer.parts))
+        return self.joined[1]
 
 
 class Mailbox:

@@ -82,7 +82,10 @@ class Watch:
         return [hit for lane in self.lanes if lane.rule.kind != STALE for hit in lane.check(ticks)]
 
     def check_silence(self, now: int, latest: np.ndarray) -> list[Hit]:
-        """The rules that fire because a ticker has had no price for long. latest: int64[tickers], 0 for never."""
+        """The rules that fire because a ticker has had no price for long.
+
+        latest   int64[tickers]   when it had one, or since when one is due; 0 for never
+        """
         return [hit for lane in self.lanes if lane.rule.kind == STALE for hit in lane.check_silence(now, latest)]
 
     def waiting(self) -> dict[str, dict[str, int]]:
@@ -192,8 +195,3 @@ class Lane:
     def waiting(self, tickers: Sequence[str]) -> dict[str, int]:
         rows = np.flatnonzero(~self.armed)
         return {tickers[self.places[row]]: int(self.under_since[row]) for row in rows}
-
-
-def seed_rule(tickers: Sequence[str], key: str = "seed") -> Rule:
-    """A rise above 2 % in a minute, of every ticker."""
-    return Rule(key, PERCENT_CHANGE, tuple(range(len(tickers))), threshold=200, window_seconds=60)

@@ -47,7 +47,7 @@ class DeskServer(Server):
 
     def create_application(self, protocol, scope: dict):
         if isinstance(protocol, DeskSocket):
-            scope |= {"unsent_bytes": protocol.unsent_bytes, "write_frame": protocol.write_frame}
+            scope["outlet"] = protocol.outlet
         elif isinstance(protocol, DeskRequest):
             scope["body"] = protocol.take_body()
         return super().create_application(protocol, scope)

@@ -1,10 +1,8 @@
 """A WebSocket of daphne's that bounds what either side can make it keep.
 
 Daphne takes whatever the application sends and keeps it until the client reads; and whatever
-the client sends until the application reads. Here the application can see how much is unsent
-(`scope["unsent_bytes"]`), and a client that says more than the application can hear is closed.
-
-What goes to thousands of sockets alike may be written as ready bytes (`scope["write_frame"]`).
+the client sends until the application reads. Here the application has the socket's `Outlet` in its scope: it can see
+how much is unsent, and may write ready bytes. A client that says more than the application can hear is closed.
 """
 
 import contextlib
@@ -34,12 +32,67 @@ for module in (autobahn_protocol, autobahn_twisted):
         setattr(module, name, as_it_is)
 
 
+class Outlet:
+    """The way out of one socket for frames that are ready bytes, made once for thousands.
+
+    send       of the kernel's socket: may be called while `is_clear`; what it does not take goes to `leave_rest`
+    is_clear   ready bytes may be sent (the socket is open, no compression was agreed on) and nothing waits before them.
+               Whatever else is written ends it, and the next `write` that finds all gone begins it
+    """
+
+    __slots__ = ("is_clear", "protocol", "send")
+
+    def __init__(self, protocol: "DeskSocket"):
+        self.protocol, self.send, self.is_clear = protocol, protocol.transport.socket.send, False
+
+    def unsent_bytes(self) -> int:
+        """What was written and has not been taken by the kernel."""
+        transport = self.protocol.transport
+        if transport is None:
+            return 0
+        # Twisted's own name for its second buffer; a public one there is none.
+        return len(transport.dataBuffer) - transport.offset + transport._tempDataLen
+
+    def write(self, wire: bytes, most_unsent: int) -> bool:
+        """Writes whole frames that are ready bytes, when at most `most_unsent` bytes wait before them.
+
+        False, and nothing is written, where more wait or the client may not be sent them like this: it is
+        closing, or compression was agreed on.
+        """
+        protocol, transport = self.protocol, self.protocol.transport
+        if protocol.state != protocol.STATE_OPEN or protocol._perMessageCompress is not None or transport.disconnecting:
+            return False
+        if not (transport.dataBuffer or transport._tempDataBuffer):
+            self.is_clear = True
+            self.send_now(wire)
+            return True
+        if self.unsent_bytes() > most_unsent:
+            return False
+        transport.write(wire)
+        return True
+
+    def send_now(self, wire: bytes) -> None:
+        """To the kernel at once, where nothing waits. Twisted would do so later, at three times the cost."""
+        try:
+            taken = self.send(wire)
+        except OSError:  # no room, or the connection is gone: both are Twisted's to find
+            taken = 0
+        if taken < len(wire):
+            self.leave_rest(wire[taken:])
+
+    def leave_rest(self, wire: bytes) -> None:
+        """Has Twisted send what the kernel did not take."""
+        self.is_clear = False
+        self.protocol.transport.write(wire)
+
+
 class DeskSocket(WebSocketProtocol):
     """One WebSocket connection. Names in mixed case are those that Twisted and autobahn call."""
 
     is_deaf = False
 
     def connectionMade(self):  # noqa: N802
+        self.outlet = Outlet(self)
         super().connectionMade()
         self.closeHandshakeTimeout = CLOSE_SECONDS
         # The transport still names the HTTP connection that this one began as: unnamed, it and its request are freed.
@@ -49,36 +102,17 @@ class DeskSocket(WebSocketProtocol):
             with contextlib.suppress(OSError):
                 self.transport.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NOTSENT_LOWAT, KERNEL_UNSENT_BYTES)
 
-    def unsent_bytes(self) -> int:
-        """What was written and has not been taken by the kernel."""
-        transport = self.transport
-        if transport is None:
-            return 0
-        # Twisted's own name for its second buffer; a public one there is none.
-        return len(transport.dataBuffer) - transport.offset + transport._tempDataLen
+    def sendData(self, *arguments, **options):  # noqa: N802
+        self.outlet.is_clear = False  # all that autobahn itself writes comes by here, a close too
+        super().sendData(*arguments, **options)
 
-    def write_frame(self, wire: bytes, most_unsent: int) -> bool:
-        """Writes whole frames that are ready bytes, when at most `most_unsent` bytes wait before them.
+    def dropConnection(self, abort=False):  # noqa: N802
+        self.outlet.is_clear = False
+        super().dropConnection(abort)
 
-        False, and nothing is written, where more wait or the client may not be sent them like this: it is
-        closing, or compression was agreed on.
-        """
-        transport = self.transport
-        if self.state != self.STATE_OPEN or self._perMessageCompress is not None or transport.disconnecting:
-            return False
-        if transport.dataBuffer or transport._tempDataBuffer:
-            if self.unsent_bytes() > most_unsent:
-                return False
-            taken = 0
-        else:
-            # Nothing waits: to the kernel now. Twisted would do so later, at three times the cost.
-            try:
-                taken = transport.socket.send(wire)
-            except OSError:  # no room, or the connection is gone: both are Twisted's to find
-                taken = 0
-        if taken < len(wire):
-            transport.write(wire[taken:])
-        return True
+    def connectionLost(self, reason):  # noqa: N802
+        self.outlet.is_clear = False
+        super().connectionLost(reason)
 
     # Coming in ----------------------------------------------------------------------------
 
@@ -93,7 +127,7 @@ class DeskSocket(WebSocketProtocol):
 
     def onPing(self, payload):  # noqa: N802
         # Who pings and does not read must not make us keep the answers; of several pings one may be answered.
-        if self.unsent_bytes() < MOST_UNREAD_PONG_BYTES:
+        if self.outlet.unsent_bytes() < MOST_UNREAD_PONG_BYTES:
             super().onPing(payload)
 
     def onMessage(self, payload, isBinary):  # noqa: N802, N803

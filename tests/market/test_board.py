@@ -4,9 +4,10 @@ import numpy as np
 import pytest
 
 from market.board import DAY_MS, Board, Start, starts_of
-from market.rules import Rule, seed_rule
+from market.rules import Rule
 from market.simulation import TICKERS, Simulation, start_levels
 from market.ticks import TickBatch, gather
+from tests.market.seed import seed_rule
 
 pytestmark = pytest.mark.pure
 
@@ -70,6 +71,19 @@ def test_a_cut_is_seen_before_the_price_that_ends_it():
     board.advance(batch(MIDNIGHT, A=100_000_000))
     (one,) = board.advance(batch(MIDNIGHT + 30_001, A=101_000_000)).fired
     assert (one.quote.ticker, one.quote.price, one.quote.time) == ("A", 100_000_000, MIDNIGHT)
+
+
+def test_a_closed_market_is_not_silent_and_one_that_opens_is_missed_from_then_on():
+    board = two_tickers()
+    board.take_rules([Rule("stale", "stale", (0, 1), window_seconds=30)], {"stale": {}})
+    board.advance(batch(MIDNIGHT, A=100_000_000, B=100_000_000))
+    board.expect_nothing_of(["A"])
+    (one,) = board.advance(batch(MIDNIGHT + 40_000)).fired
+    assert one.quote.ticker == "B"
+    board.expect_nothing_of([])
+    assert board.advance(batch(MIDNIGHT + 70_000)).fired == []
+    (one,) = board.advance(batch(MIDNIGHT + 70_001)).fired
+    assert one.quote.ticker == "A"
 
 
 def test_the_price_at_midnight_is_the_previous_close_and_volume_begins_anew():

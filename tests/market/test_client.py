@@ -7,7 +7,7 @@ import pytest
 from websockets.frames import Frame, Opcode
 from websockets.streams import StreamReader
 
-from market.client import HIGH_WATER, Credential, LiveClient
+from market.client import HIGH_WATER, Credential, LiveClient, post_quotes_to_all
 from market.frames import wire_of
 from market.mailbox import QuotesFrame
 
@@ -36,16 +36,16 @@ def test_ready_bytes_are_frames_of_every_length(length):
 class Socket:
     """A socket with room, or none; `said` are the texts in the order in which they went out, and by which way."""
 
+    is_clear = False
+
     def __init__(self, *, takes_bytes: bool = True):
         self.takes_bytes, self.unsent, self.said = takes_bytes, 0, []
-        self.client = LiveClient(
-            send_text=self.send_text,
-            credential=Credential("demo", "", 1),
-            unsent_bytes=lambda: self.unsent,
-            write_frame=self.write_frame,
-        )
+        self.client = LiveClient(send_text=self.send_text, credential=Credential("demo", "", 1), outlet=self)
 
-    def write_frame(self, wire: bytes, most_unsent: int) -> bool:
+    def unsent_bytes(self) -> int:
+        return self.unsent
+
+    def write(self, wire: bytes, most_unsent: int) -> bool:
         if not self.takes_bytes or self.unsent > most_unsent:
             return False
         self.said += [("bytes", text) for text in frames_in(wire)]
@@ -92,3 +92,40 @@ async def test_one_who_is_behind_gets_all_that_must_arrive_in_order_and_the_newe
     assert [text for _, text in socket.said[:2]] == ["alert", "later alert"]
     assert [json.loads(text)["quotes"][0]["price"] for _, text in socket.said[2:]] == [6]
     assert socket.client.mailbox.conflated == 1
+
+
+class ClearSocket(Socket):
+    """A socket of which the kernel takes `room` bytes more; `wire` is what it and Twisted were given."""
+
+    is_clear = True
+
+    def __init__(self, room: int):
+        super().__init__()
+        self.room, self.wire = room, b""
+
+    def send(self, wire: bytes) -> int:
+        if not self.room:
+            raise BlockingIOError
+        taken = min(self.room, len(wire))
+        self.wire, self.room = self.wire + wire[:taken], self.room - taken
+        return taken
+
+    def leave_rest(self, wire: bytes) -> None:
+        self.is_clear, self.wire = False, self.wire + wire
+
+
+def test_a_flush_reaches_each_whole_whatever_the_kernel_takes_of_it():
+    frame = quotes(1, 5)
+    sockets = [ClearSocket(room) for room in (10_000, 7, 0)]
+    post_quotes_to_all([socket.client for socket in sockets], frame)
+    assert [frames_in(socket.wire) for socket in sockets] == [[frame.text]] * 3
+    assert [socket.is_clear for socket in sockets] == [True, False, False]
+
+
+def test_a_flush_does_not_overtake_what_waits():
+    behind, full = ClearSocket(10_000), ClearSocket(10_000)
+    behind.client.fall_behind()
+    full.is_clear, full.unsent = False, HIGH_WATER + 1
+    post_quotes_to_all([behind.client, full.client], quotes(1, 5))
+    assert (behind.wire, full.wire, full.said) == (b"", b"", [])
+    assert behind.client.mailbox.quotes and full.client.mailbox.quotes

@@ -213,7 +213,7 @@ async def test_a_header_that_announces_two_to_the_63_bytes_closes_only_its_own_s
 
 async def test_a_token_that_is_revoked_closes_its_socket(fresh_server):
     server = fresh_server(feed=False)
-    server.run("import market.hub; market.hub.CREDENTIALS_EVERY = 1")
+    server.run("import market.upkeep; market.upkeep.CREDENTIALS_EVERY = 1")
     key = server.run(SIGN_IN.format(name="eve"))
     async with (
         server.connect("alice") as by_token,

@@ -53,6 +53,15 @@ def test_conflating_for_one_client_leaves_the_frame_of_the_others_alone():
     assert quotes_in(shared.text) == (1, {"A": 5})
 
 
+def test_clients_that_wait_for_the_same_wait_for_one_frame():
+    shared, newer, one, other = frame(1, A=5), frame(2, B=6), Mailbox(), Mailbox()
+    for mailbox in (one, other):
+        mailbox.put_quotes(shared)
+        mailbox.put_quotes(newer)
+    assert one.quotes is other.quotes
+    assert quotes_in(one.take()) == (2, {"A": 5, "B": 6})
+
+
 def test_there_is_an_end_to_what_is_kept():
     mailbox = Mailbox()
     taken = 0
