@@ -29,6 +29,7 @@ from .models import (
     Source,
     Timeframe,
 )
+from .sessions import standing_at
 
 ONE_DAY = timedelta(days=1)
 # Of prices of one moment that of the highest rank counts; a feed's has none.
@@ -114,6 +115,21 @@ def _points_of(instrument: Instrument, sources, at: datetime, with_simulated: bo
     quote = getattr(instrument, "quote", None)
     if quote and quote.at <= at and quote.is_sound and may_mark(quote.source, with_simulated):
         yield PricePoint(quote.price, quote.at, quote.source)
+
+
+def stale_among(points: Iterable[tuple[str, PricePoint]], at: datetime) -> set[tuple[str, PricePoint]]:
+    """Those of `points` (each with its ticker) that are old though newer ones were due by `at`.
+
+    Three queries, none where none is old.
+    """
+    old = {(ticker, point) for ticker, point in points if point.is_stale(at)}
+    instruments = {one.ticker: one for one in Instrument.objects.filter(pk__in={ticker for ticker, _ in old})}
+    standing = standing_at(at, instruments.values())
+    return {
+        (ticker, point)
+        for ticker, point in old
+        if point.is_stale(standing.due_until(instruments[ticker], point.source, at))
+    }
 
 
 # The ends of days --------------------------------------------------------------------------

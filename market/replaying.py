@@ -3,10 +3,10 @@
 from collections.abc import Iterator
 from datetime import datetime
 
-from django.core.exceptions import ValidationError
 from django.db import IntegrityError, transaction
 from django.db.models import F
 
+from tradeops.core.refusals import refused
 from tradeops.core.users.models import User
 from tradeops.core.users.roles import Action, require
 
@@ -16,10 +16,6 @@ from .tape_files import MOST_TICKS, TapeError, Tick, bar_ticks, make_tape, read_
 from .ticks import MILLISECOND, StoredTicks, from_ms, pack, to_micros, to_ms
 
 MOST_TAPES = 50
-
-
-def refused(field: str, message: str, code: str) -> ValidationError:
-    return ValidationError({field: ValidationError(message, code=code)})
 
 
 # Tapes ------------------------------------------------------------------------------------------

@@ -14,6 +14,7 @@ from django.core.exceptions import PermissionDenied, ValidationError
 from django.db import transaction
 from django.utils import timezone
 
+from tradeops.core.refusals import refused
 from tradeops.core.users.models import User
 from tradeops.core.users.roles import Action, require
 
@@ -110,9 +111,9 @@ def state_price(mark: Mark, *, actor: User) -> Mark:
     require(actor, Action.STATE_PRICE)
     Instrument.objects.ensure([mark.ticker])
     if mark.at > timezone.now():
-        raise ValidationError({"at": ValidationError("A price of the future is not known.", code="in_the_future")})
+        raise refused("at", "A price of the future is not known.", "in_the_future")
     if mark.price is None and mark.corrects_id is None:
-        raise ValidationError({"price": ValidationError("Only a correction may leave it out.", code="required")})
+        raise refused("price", "Only a correction may leave it out.", "required")
     if mark.corrects_id is not None:
         check_correction(mark, actor)
     mark.made_by = actor

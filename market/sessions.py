@@ -11,12 +11,12 @@ from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
 
 from django.conf import settings
-from django.core.exceptions import ValidationError
 from django.db import transaction
 from django.utils import timezone
 
 from tradeops.core.jobs.models import Job, State
 from tradeops.core.jobs.services import owe
+from tradeops.core.refusals import refused
 from tradeops.core.users.models import User
 from tradeops.core.users.roles import Action, require
 
@@ -27,6 +27,7 @@ LOOKED_AROUND = timedelta(days=10)  # longer than any holidays
 KNOWN_BEFORE, KNOWN_AHEAD, LEAST_AHEAD = timedelta(days=30), timedelta(days=90), timedelta(days=30)
 TRY_AGAIN_AFTER = timedelta(hours=1)
 CALENDAR_SECONDS = 120
+LONG_AGO = datetime.min.replace(tzinfo=UTC)
 OPEN, CLOSED, HALTED, UNKNOWN, ROUND_THE_CLOCK = "open", "closed", "halted", "unknown", "round_the_clock"
 
 
@@ -54,9 +55,13 @@ class Standing:
     def hours_of(self, instrument: Instrument) -> Hours:
         return self.hours.get(instrument.calendar, Hours(UNKNOWN))
 
-    def is_trading(self, instrument: Instrument) -> bool:
-        """Whether a price may be expected; where the sessions are not known, it may."""
-        return self.status_of(instrument) not in (CLOSED, HALTED)
+    def due_until(self, instrument: Instrument, source: str, at: datetime) -> datetime:
+        """Until when prices of `source` were due: before `at`, how things stand here, where it is shut or halted."""
+        hours, halt = self.hours_of(instrument), self.halts.get(instrument.ticker)
+        ends = [at] if halt is None else [at, halt.began_at]
+        if hours.status == CLOSED and source != Source.SIMULATED:
+            ends.append(hours.since or LONG_AGO)
+        return min(ends)
 
     def quiet(self, calendars: Mapping[str, str], source: str) -> list[str]:
         """Of the tickers in `calendars`, those of which no price of `source` is due: halted, or out of their session.
@@ -70,7 +75,7 @@ class Standing:
 def standing_at(now: datetime, instruments: Iterable[Instrument] | None = None) -> Standing:
     """Of `instruments`, or of all calendars in use. Two queries, three without `instruments`."""
     calendars = calendars_in_use() if instruments is None else {one.calendar for one in instruments if one.calendar}
-    halts = Halt.objects.in_force()
+    halts = Halt.objects.in_force_at(now)
     if instruments is not None:
         halts = halts.filter(instrument__in=[one.ticker for one in instruments])
     return Standing(hours_of(calendars, now), {halt.instrument_id: halt for halt in halts})
@@ -153,7 +158,7 @@ def halt(instrument: Instrument, reason: str, *, actor: User | None, source: str
     if actor is not None:
         require(actor, Action.KEEP_OFFICE)
     if len(reason) > 80:
-        raise ValidationError({"reason": ValidationError("80 characters at most.", code="max_length")})
+        raise refused("reason", "80 characters at most.", "max_length")
     Instrument.objects.select_for_update(no_key=True).get(pk=instrument.pk)
     standing = Halt.objects.in_force().filter(instrument=instrument).first()
     return standing or Halt.objects.create(instrument=instrument, reason=reason, source=source, made_by=actor)

@@ -48,10 +48,17 @@ def market_page(request: HttpRequest) -> HttpResponse:
         "currency": one_currency(rows),
         "source": pretended_source([row.quote_now for row in rows]),
         "is_filtered": bool(asked.get("q")),
+        "watchlist": first_watchlist(request.user) if rows else None,
         "next": page.has_next() and query_with(request, page=str(page.next_page_number())),
         "previous": page.has_previous() and query_with(request, page=str(page.previous_page_number())),
     }
     return render(request, "market/board.html", context, status=400 if form.errors else 200)
+
+
+def first_watchlist(user) -> Watchlist | None:
+    """The list that a ticker is put on from the board: the one that Today shows."""
+    lists = Watchlist.objects.visible_to(user) if user.may(Action.KEEP_ALERTS) else Watchlist.objects.none()
+    return lists.with_entries().first()
 
 
 def in_order(instruments: QuerySet, ordering: str) -> QuerySet:
@@ -63,20 +70,15 @@ def in_order(instruments: QuerySet, ordering: str) -> QuerySet:
 
 
 def with_standing(instruments: Iterable[Instrument]) -> list[Instrument]:
-    """The instruments, each with its quote (None where there is none), whether that is stale, and its session.
-
-    Sessions decide what is stale: out of them no price is due, but of a simulated market, which knows none.
-    """
+    """The instruments, each with its quote (None where there is none), whether that is stale, and its session."""
     now, rows = timezone.now(), list(instruments)
     standing = standing_at(now, rows)
     for row in rows:
         row.quote_now = getattr(row, "quote", None)
         row.status, row.hours = standing.status_of(row), standing.hours_of(row)
         row.halt = standing.halts.get(row.ticker)
-        is_due = row.quote_now is not None and (
-            standing.is_trading(row) or (row.quote_now.source == Source.SIMULATED and row.halt is None)
-        )
-        row.is_stale = is_due and row.quote_now.is_stale(now)
+        quote = row.quote_now
+        row.is_stale = quote is not None and quote.is_stale(standing.due_until(row, quote.source, now))
     return rows
 
 

@@ -106,7 +106,7 @@ def test_today_costs_a_fixed_number_of_queries(alice, django_assert_max_num_quer
         ticker = f"T{number}"
         quote(ticker, "155", "150")
         book(account, "BUY", "1", "150", YESTERDAY, ticker=ticker)
-    with django_assert_max_num_queries(29):
+    with django_assert_max_num_queries(32):
         client.get("/desk/")
 
 

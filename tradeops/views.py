@@ -13,6 +13,7 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_GET, require_safe
 
 from market.models import Quote, Watchlist
+from market.sessions import standing_at
 from market.views import pretended_source
 from tradeops.core.events.models import Event
 from tradeops.core.events.services import ALERTS
@@ -92,9 +93,10 @@ def board_context(user) -> dict:
     watchlist = Watchlist.objects.visible_to(user).with_entries().first()
     quotes = quotes_of(watchlist)
     now = timezone.now()
-    recent = recent_prices(now)
+    recent, standing = recent_prices(now), standing_at(now, [quote.instrument for quote in quotes])
     for quote in quotes:
-        quote.recent, quote.is_late = recent.get(quote.ticker, ""), quote.is_stale(now)
+        quote.recent = recent.get(quote.ticker, "")
+        quote.is_late = quote.is_stale(standing.due_until(quote.instrument, quote.source, now))
     return {
         "watchlist": watchlist,
         "quotes": quotes,

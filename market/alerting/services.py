@@ -5,12 +5,13 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from decimal import Decimal
 
-from django.core.exceptions import PermissionDenied, ValidationError
+from django.core.exceptions import PermissionDenied
 from django.db import transaction
 from django.shortcuts import get_object_or_404
 from django.utils import timezone
 
 from tradeops.core.preconditions import refuse_stale
+from tradeops.core.refusals import refused
 from tradeops.core.users.models import User
 from tradeops.core.users.roles import Action, require
 
@@ -28,10 +29,6 @@ LARGEST_PRICE, PRICE_STEP = Decimal(MAX_PRICE - 1) / MICROS, Decimal("0.000001")
 # An alert should be on the open pages within so long of its tick.
 OBJECTIVE_MS = 1_000
 LATENCIES_READ = 1_000
-
-
-def refused(field: str, message: str, code: str) -> ValidationError:
-    return ValidationError({field: ValidationError(message, code=code)})
 
 
 # Rules ---------------------------------------------------------------------------------------

@@ -11,8 +11,9 @@ import socket
 from urllib.parse import urlsplit
 
 from django.conf import settings
-from django.core.exceptions import ValidationError
 from requests.adapters import HTTPAdapter
+
+from tradeops.core.refusals import refused
 
 MOST_CHARACTERS = 500
 
@@ -26,13 +27,9 @@ def check_address(url: str) -> None:
         port, host, parts = None, "", None
     is_sound = parts is not None and parts.scheme in ("http", "https") and host and port != 0
     if not is_sound or parts.username or len(url) > MOST_CHARACTERS or not url.isascii() or " " in url:
-        raise refusal("An address such as https://example.com/hook is required.", "invalid")
+        raise refused("webhook_url", "An address such as https://example.com/hook is required.", "invalid")
     if is_literal(host) and not may_call(host):
-        raise refusal("This address is not a public one.", "not_public")
-
-
-def refusal(message: str, code: str) -> ValidationError:
-    return ValidationError({"webhook_url": ValidationError(message, code=code)})
+        raise refused("webhook_url", "This address is not a public one.", "not_public")
 
 
 def is_literal(host: str) -> bool:

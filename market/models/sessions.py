@@ -42,6 +42,9 @@ class HaltQuerySet(models.QuerySet):
     def in_force(self):
         return self.filter(ended_at=None)
 
+    def in_force_at(self, moment: datetime):
+        return self.filter(began_at__lte=moment).exclude(ended_at__lte=moment)
+
 
 class Halt(models.Model):
     """A time in which an instrument was not traded though its exchange was open."""

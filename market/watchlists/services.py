@@ -2,11 +2,11 @@
 
 from collections.abc import Sequence
 
-from django.core.exceptions import ValidationError
 from django.db import IntegrityError, transaction
 from django.shortcuts import get_object_or_404
 
 from tradeops.core.preconditions import refuse_stale
+from tradeops.core.refusals import refused
 from tradeops.core.users.models import User
 from tradeops.core.users.roles import Action, require
 
@@ -14,10 +14,6 @@ from ..models import Instrument, Watchlist, WatchlistEntry
 
 MOST_LISTS = 50
 MOST_TICKERS = 200
-
-
-def refused(field: str, message: str, code: str) -> ValidationError:
-    return ValidationError({field: ValidationError(message, code=code)})
 
 
 @transaction.atomic

@@ -131,10 +131,13 @@ def test_an_instrument_is_halted_and_traded_again(carol, alice):
     assert statuses == [OPEN, CLOSED, UNKNOWN]
     first = halt(aapl, "news pending", actor=carol)
     assert halt(aapl, "again", actor=carol) == first
+    Halt.objects.update(began_at=OPENS)
     standing = standing_at(OPENS, [aapl, other])
     assert (standing.status_of(aapl), standing.status_of(other)) == (HALTED, ROUND_THE_CLOCK)
     end_halt(aapl, actor=carol)
-    assert standing_at(OPENS, [aapl]).status_of(aapl) == OPEN
+    Halt.objects.update(ended_at=OPENS + SECOND)
+    moments = (OPENS - DAY, OPENS, OPENS + SECOND)
+    assert [standing_at(at, [aapl]).status_of(aapl) for at in moments] == [OPEN, HALTED, OPEN]
     with pytest.raises(PermissionDenied):
         halt(aapl, "", actor=alice)
     halt(aapl, "", actor=None)
@@ -154,6 +157,7 @@ def test_what_changes_is_told_and_what_stays_is_not():
         "until": "2025-01-15T21:00:00Z",
     }  # fmt: skip
     halt(aapl, "news pending", actor=None)
+    Halt.objects.update(began_at=OPENS)
     halted = standing_at(OPENS)
     (frame,) = news_since(opened, halted, OPENS)
     assert (frame["ticker"], frame["status"], frame["reason"]) == ("AAPL", "halted", "news pending")

@@ -7,7 +7,7 @@ from decimal import Decimal
 
 from django.db.models import QuerySet
 
-from market.history import PricePoint, prices_at
+from market.history import PricePoint, prices_at, stale_among
 from market.models import Source
 
 from .. import ledger
@@ -40,7 +40,9 @@ class Valuation:
 def value_all(
     positions: Iterable[Position], at: datetime, splits: Mapping[Place, Sequence[Split]] | None = None
 ) -> list[Position]:
-    """The positions (their accounts loaded), each with its `valuation` at the moment `at`; three queries at most.
+    """The positions (their accounts loaded), each with its `valuation` at the moment `at`.
+
+    Three queries at most, and three more where a mark is old, to know whether a newer one was due.
 
     `splits` are those of their books up to `at`; left out, they are read as the books stand.
     """
@@ -50,14 +52,15 @@ def value_all(
     stated = prices_at(real, at, with_simulated=False)
     if splits is None:
         splits = splits_of({position.account_id for position in positions}, points.values())
-    for position in positions:
-        point = points.get(position.ticker)
-        if may_mark(point, position):
-            reason = NO_PRICE
-        else:
-            point, reason = stated.get(position.ticker), SIMULATED_PRICE
+    marks = [(points if may_mark(points.get(one.ticker), one) else stated).get(one.ticker) for one in positions]
+    stale = stale_among([(one.ticker, mark) for one, mark in zip(positions, marks, strict=True) if mark], at)
+    for position, mark in zip(positions, marks, strict=True):
+        if mark is None:
+            reason = SIMULATED_PRICE if position.ticker in points else NO_PRICE
+            position.valuation = unmarked(position, reason)
+            continue
         carried = splits.get((position.account_id, position.ticker), ())
-        position.valuation = worth(position, point, carried, at) if point else unmarked(position, reason)
+        position.valuation = worth(position, mark, carried, at, is_stale=(position.ticker, mark) in stale)
     return positions
 
 
@@ -77,7 +80,7 @@ def splits_of(accounts: Iterable[int] | QuerySet, points: Iterable[PricePoint]) 
     return found
 
 
-def worth(position: Position, point: PricePoint, splits: Iterable[Split], at: datetime) -> Valuation:
+def worth(position: Position, point: PricePoint, splits: Iterable[Split], at: datetime, *, is_stale: bool) -> Valuation:
     """`position` at a price, which splits since it was made are applied to."""
     mark = point.price
     for split in splits:
@@ -88,7 +91,7 @@ def worth(position: Position, point: PricePoint, splits: Iterable[Split], at: da
         mark=mark,
         mark_at=point.at,
         mark_source=point.source,
-        mark_stale=point.is_stale(at),
+        mark_stale=is_stale,
         market_value=market_value,
         unrealized_pnl=ledger.EXACT.subtract(market_value, position.cost_basis),
         is_live=position.account.takes_simulated_marks or point.source not in (Source.UPLOAD, Source.MANUAL),

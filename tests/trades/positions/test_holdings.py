@@ -43,7 +43,7 @@ def positions(alice):
 
 def test_what_is_held_together_is_the_sum_of_each(positions, django_assert_max_num_queries):
     one_by_one = value_all(positions.exclude(quantity=0).select_related("account"), NOW)
-    with django_assert_max_num_queries(8):
+    with django_assert_max_num_queries(12):
         held = held_together(positions, NOW)
     assert len(held) < len(one_by_one) == sum(row.count for row in held)
     for name in ("market_value", "unrealized_pnl"):

@@ -1,10 +1,11 @@
 """What a position is worth at its mark: carried over splits, and never at a simulated price for real money."""
 
+from datetime import timedelta
 from decimal import Decimal
 
 import pytest
 
-from market.models import Instrument
+from market.models import Halt, Instrument, TradingSession
 from tests.factories import act, make_account
 from tests.trades.conftest import at
 from trades.models import Position
@@ -53,3 +54,24 @@ def test_without_a_price_what_is_flat_is_worth_nothing_and_all_else_is_not_known
     assert worth(held(account), at(1)).reason == NO_PRICE
     assert worth(held(account), at(1)).market_value is None
     assert worth(held(account, "0", "0"), at(1)).market_value == 0
+
+
+def test_a_mark_is_stale_only_where_a_newer_price_was_due(account):
+    position = held(account)
+    Instrument.objects.filter(pk="AAPL").update(calendar="XNYS")
+    quote(source="alpaca", at=at(10))
+    assert [worth(position, at(minute)).mark_stale for minute in (10, 11)] == [False, True]
+    session = TradingSession.objects.create(
+        calendar="XNYS", day=at(0).date(), opens_at=at(0), closes_at=at(10) + timedelta(seconds=30)
+    )
+    assert worth(position, at(600)).mark_stale is False
+    session.closes_at = at(11)
+    session.save()
+    assert worth(position, at(600)).mark_stale is True  # none came in the last minute of the session
+
+
+def test_a_mark_does_not_grow_old_in_a_halt(account):
+    position = held(account)
+    quote(at=at(10))
+    Halt.objects.create(instrument_id="AAPL", began_at=at(10), ended_at=at(20))
+    assert [worth(position, at(minute)).mark_stale for minute in (15, 20)] == [False, True]
