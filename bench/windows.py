@@ -10,8 +10,9 @@ from collections import deque
 
 import numpy as np
 
-from market.rules import Watch, seed_rule
+from market.rules import Watch
 from market.windows import CHANGE_SECONDS, EVERYONE, MEAN_SECONDS, Windows, places_of
+from tests.market.seed import seed_rule
 
 from .tables import Table, Verdict
 

@@ -10,6 +10,7 @@ from django.utils import timezone
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_http_methods, require_POST
 
+from tradeops.core.api import PreconditionFailed
 from tradeops.core.users.roles import Action
 
 from ..models import Alert, AlertRule
@@ -77,15 +78,20 @@ def edit_rule(request: HttpRequest, rule_id: int) -> HttpResponse:
     require_keeping(rule, request.user)
     may = {"may_tell_all": False, "may_email": bool(settings.EMAIL_URL)}
     form = RuleForm(request.POST or None, kept=rule, **may)
+    # That of the rule as the page showed it, or else as this request found it.
+    tag = request.POST.get("tag") or rule.tag
     if request.method == "POST" and form.is_valid():
         try:
-            save_rule(form.rule(request.user), actor=request.user)
+            save_rule(form.rule(request.user), actor=request.user, expected_tags=[tag])
         except ValidationError as error:
             form.add_refusal(error)
+        except PreconditionFailed:
+            messages.error(request, "The rule was changed meanwhile, and stands now as it is shown here.")
+            return redirect("market:alert-rule-edit", rule_id)
         else:
             messages.success(request, f"{rule}: changed.")
             return redirect("market:alerts")
-    context = {"form": form, "rule_id": rule_id, "name": str(AlertRule.objects.get(pk=rule_id))}
+    context = {"form": form, "tag": tag, "rule_id": rule_id, "name": str(AlertRule.objects.get(pk=rule_id))}
     return render(request, "market/alert_rule.html", context, status=422 if form.errors else 200)
 
 

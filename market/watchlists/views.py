@@ -7,6 +7,7 @@ from django.contrib.auth.decorators import login_required
 from django.core.exceptions import BadRequest, ValidationError
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
+from django.urls import reverse
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_http_methods, require_POST
 
@@ -80,7 +81,7 @@ def watchlist_page(request: HttpRequest, watchlist_id: int) -> HttpResponse:
 @require_POST
 @login_required
 def watch_ticker(request: HttpRequest, ticker: str) -> HttpResponse:
-    """Puts a ticker on one of the user's lists, from the ticker's own page."""
+    """Puts a ticker on one of the user's lists, from the ticker's own page or from the board as it was shown."""
     chosen = request.POST.get("watchlist", "")
     if not (chosen.isdecimal() and len(chosen) < 18):
         raise BadRequest("watchlist must be the number of one of your lists.")
@@ -93,6 +94,8 @@ def watch_ticker(request: HttpRequest, ticker: str) -> HttpResponse:
         messages.error(request, f"{watchlist} was changed at the same moment; try again.")
     else:
         messages.success(request, f"{ticker} is on {watchlist}.")
+    if request.POST.get("from") == "board":
+        return redirect(f"{reverse('market:board')}?{request.GET.urlencode()}")
     return redirect("market:ticker", ticker)
 
 

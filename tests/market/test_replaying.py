@@ -9,9 +9,7 @@ import pytest
 from asgiref.sync import sync_to_async
 from channels.layers import get_channel_layer
 from django.core.exceptions import PermissionDenied, ValidationError
-from django.core.files.uploadedfile import SimpleUploadedFile
 from django.core.management import CommandError, call_command
-from django.test import Client
 from django.utils import timezone
 
 from market import replaying
@@ -186,12 +184,6 @@ def office():
     return make_user("office", "back_office")
 
 
-def signed_in(user) -> Client:
-    client = Client()
-    client.force_login(user)
-    return client
-
-
 @pytest.mark.django_db
 def test_one_replay_runs_at_a_time(carol):
     first, second = kept(), kept()
@@ -209,42 +201,4 @@ def test_replays_are_the_back_offices(alice, dave):
     for who in (alice, dave):
         with pytest.raises(PermissionDenied):
             start_replay(kept(), 10, actor=who)
-    assert signed_in(alice).get("/desk/market/replays/").status_code == 403
-    assert signed_in(alice).post(f"/desk/market/replays/{kept().pk}/", {"action": "start"}).status_code == 403
-    assert signed_in(dave).get("/desk/market/replays/").status_code == 200
     assert not Replay.objects.filter(state="running").exists()
-
-
-@pytest.mark.django_db
-def test_staff_makes_a_tape_and_plays_it_from_the_page(carol):
-    desk = signed_in(carol)
-    file = SimpleUploadedFile("tape.csv", tape_file())
-    values = {"of": "file", "file-name": "Jan 15", "file-file": file, "file-timeframe": "1m"}
-    assert desk.post("/desk/market/replays/", values).status_code == 302
-    replay = Replay.objects.get()
-    address = f"/desk/market/replays/{replay.pk}/"
-    for values, expected in (
-        ({"action": "start", "speed": "60"}, ("running", 60, False, START)),
-        ({"action": "pause"}, ("running", 60, True, START)),
-        ({"action": "speed", "speed": "1000"}, ("running", 1000, True, START)),
-        ({"action": "seek", "at": "2025-01-15T14:31:00"}, ("running", 1000, True, START + timedelta(minutes=1))),
-        ({"action": "seek", "at": "2031-01-15T14:31:00"}, ("running", 1000, True, START + timedelta(minutes=1))),
-        ({"action": "speed", "speed": "5000"}, ("running", 1000, True, START + timedelta(minutes=1))),
-        ({"action": "resume"}, ("running", 1000, False, START + timedelta(minutes=1))),
-        ({"action": "stop"}, ("ended", 1000, False, START + timedelta(minutes=1))),
-    ):
-        assert desk.post(address, values).status_code == 302
-        replay.refresh_from_db()
-        assert (replay.state, replay.speed, replay.is_paused, replay.begins_at) == expected
-        assert desk.get("/desk/market/replays/").status_code == 200
-    desk.post(address, {"action": "delete"})
-    assert not Replay.objects.exists()
-
-
-@pytest.mark.django_db
-def test_a_file_that_is_no_tape_is_said_beside_its_field(carol):
-    file = SimpleUploadedFile("tape.csv", b"timestamp,ticker,price\nnoon,AAPL,1\n")
-    values = {"of": "file", "file-name": "x", "file-file": file, "file-timeframe": "1m"}
-    answer = signed_in(carol).post("/desk/market/replays/", values)
-    assert answer.status_code == 422
-    assert "Row 2, timestamp" in answer.content.decode()

@@ -8,8 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from market.rules import FRESH, NEVER, Rule, Watch, seed_rule
+from market.rules import FRESH, NEVER, Rule, Watch
 from market.windows import places_of
+from tests.market.seed import seed_rule
 
 pytestmark = pytest.mark.pure
 

@@ -6,11 +6,11 @@ import numpy as np
 import pytest
 
 from market.board import Board, starts_of
-from market.rules import seed_rule
 from market.simulation import TICKERS, Simulation, start_levels, tickers_of
 from market.sources.simulated import SimulatedSource
 from market.tickers import is_ticker
 from market.ticks import TickBatch
+from tests.market.seed import seed_rule
 
 pytestmark = pytest.mark.pure
 

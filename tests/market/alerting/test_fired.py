@@ -12,6 +12,7 @@ from decimal import Decimal
 import pytest
 from django.core import mail
 from django.utils import timezone
+from django.utils.html import escape
 
 from market.alerting.delivery import post_webhook, send_email
 from market.alerting.services import latency_of
@@ -179,6 +180,19 @@ def test_a_rule_is_changed_on_its_page(client, alice):
     refused = client.post(address, form | {"ticker": "NOPE"})
     assert (refused.status_code, b"There is no instrument NOPE" in refused.content) == (422, True)
     assert (AlertRule.objects.get(pk=rule.pk).ticker, AlertRule.objects.count()) == ("AAPL", 2)  # and everybody's
+
+
+def test_a_rule_that_was_changed_meanwhile_is_shown_anew(client, alice):
+    client.force_login(alice)
+    rule = rule_of(alice)
+    address, tag = f"/desk/alerts/rules/{rule.pk}/edit/", escape(rule.tag)
+    assert f'name="tag" value="{tag}"' in client.get(address).content.decode()
+    AlertRule.objects.filter(pk=rule.pk).update(changed_at=timezone.now() + timedelta(seconds=1))
+    form = {"kind": "price_above", "ticker": "AAPL", "threshold": "170", "direction": "up", "window_seconds": "60"}
+    answer = client.post(address, form | {"cooldown_seconds": "0", "tag": rule.tag}, follow=True)
+    assert answer.redirect_chain == [(address, 302)]
+    assert "The rule was changed meanwhile" in answer.content.decode()
+    assert AlertRule.objects.get(pk=rule.pk).threshold == rule.threshold
 
 
 def test_a_rule_is_changed_by_who_keeps_it_alone(client, alice, bob):

@@ -5,8 +5,9 @@ import re
 import pytest
 from django.http import Http404
 from django.test import Client
+from django.utils.html import escape
 
-from market.models import Watchlist
+from market.models import Instrument, Watchlist
 from market.watchlists import services
 from tests.market.test_views import quote
 
@@ -88,6 +89,19 @@ def test_a_ticker_is_put_on_a_list_from_its_own_page(api, alice, bob):
     answers = [page.post("/desk/market/KO/watch/", {"watchlist": wrong}) for wrong in ("", "x", "9" * 30, "999999")]
     assert [answer.status_code for answer in answers] == [400, 400, 400, 404]
     assert signed_in(bob).post("/desk/market/KO/watch/", {"watchlist": made["id"]}).status_code == 404
+
+
+def test_a_ticker_is_put_on_the_first_list_from_the_board_which_stays_as_it_was_shown(api, alice, dave):
+    Instrument.objects.ensure(["KO"])
+    page, board = signed_in(alice), "/desk/market/?q=KO&ordering=-volume"
+    assert ">Watch</button>" not in page.get(board).content.decode()  # there is no list yet
+    made = make(api(alice))
+    address = "/desk/market/KO/watch/?q=KO&ordering=-volume"
+    assert f'formaction="{escape(address)}"' in page.get(board).content.decode()
+    answer = page.post(address, {"watchlist": made["id"], "from": "board"})
+    assert answer["Location"] == board
+    assert '<span class="soft">on it</span>' in page.get(board).content.decode()
+    assert ">Watch</button>" not in signed_in(dave).get(board).content.decode()
 
 
 def test_anothers_list_is_not_there(api, alice, bob, carol, dave):
