@@ -75,8 +75,14 @@ def on_core(core: int) -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def listening(folder: Path, port: int, crowd: Crowd, used: Callable[[], float]) -> Iterator[Told]:
-    """Has `crowd` listen, and stay connected until the block ends. `used`: seconds of the processor of the server."""
+def listening(
+    folder: Path, port: int, crowd: Crowd, used: Callable[[], float], meanwhile: Callable[[], None] = lambda: None
+) -> Iterator[Told]:
+    """Has `crowd` listen, and stay connected (but read no more) until the block ends.
+
+    used        seconds of the processor of the server
+    meanwhile   is called when counting begins, for what is to be done while they listen
+    """
     (folder / "request").write_text(handshake(port, crowd.token))
     (folder / "wishes").write_text("\n".join(crowd.wishes))
     numbers = (port, crowd.clients, crowd.stalled, crowd.warm_up_seconds, crowd.seconds)
@@ -87,6 +93,7 @@ def listening(folder: Path, port: int, crowd: Crowd, used: Callable[[], float]) 
     try:
         expect(process, "begin")
         before = used()
+        meanwhile()
         expect(process, "end")
         seconds = used() - before
         told = Told(**json.loads(process.stdout.readline()), server_seconds=seconds, clients=crowd.clients)

@@ -59,6 +59,11 @@ class Ground:
         self.world = self.stack.enter_context(services)
         return services
 
+    @property
+    def redis_url(self) -> str:
+        _ = self.services
+        return self.world["REDIS_URL"]
+
     def new_database(self) -> dict[str, str]:
         """The settings of a world with an empty database of its own."""
         _ = self.services

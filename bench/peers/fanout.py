@@ -1,6 +1,6 @@
-"""The fan-out of live prices as others build it: `python -m bench.peers.fanout DESIGN PORT`.
+"""The fan-out of live prices as others build it: `python -m bench.peers.fanout DESIGN PORT [REDIS_URL]`.
 
-channels    a Channels consumer, and a `group_send` for each ticker
+channels    a Channels consumer, and a `group_send` for each ticker; in memory, or through Redis as in production
 broadcast   a `websockets` server that broadcasts a frame for each ticker, as the seed does
 manager     FastAPI's ConnectionManager from its documentation: one `send_text` after the other
 """
@@ -33,10 +33,13 @@ async def tick(send) -> None:
         await asyncio.sleep(max(0.0, due - time.time()))
 
 
-def channels(port: int) -> None:
+def channels(port: int, redis: str = "") -> None:
     from django.conf import settings
 
-    settings.configure(CHANNEL_LAYERS={"default": {"BACKEND": "channels.layers.InMemoryChannelLayer"}})
+    layer = {"BACKEND": "channels.layers.InMemoryChannelLayer"}
+    if redis:
+        layer = {"BACKEND": "channels_redis.core.RedisChannelLayer", "CONFIG": {"hosts": [redis]}}
+    settings.configure(CHANNEL_LAYERS={"default": layer})
     from channels.generic.websocket import AsyncWebsocketConsumer
     from channels.layers import get_channel_layer
     from daphne.server import Server
@@ -112,4 +115,4 @@ def manager(port: int) -> None:
 
 
 if __name__ == "__main__":
-    {"channels": channels, "broadcast": broadcast, "manager": manager}[sys.argv[1]](int(sys.argv[2]))
+    {"channels": channels, "broadcast": broadcast, "manager": manager}[sys.argv[1]](int(sys.argv[2]), *sys.argv[3:])
