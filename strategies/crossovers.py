@@ -20,7 +20,8 @@ LEVELS = np.array([max(0, bars.bit_length() - 1) for bars in range(LONGEST_BARS 
 SUM, SQUARES, LOW, HIGH, FALL = range(5)
 FINAL, CLOSED, WON, DEPTH, AT_CUT, BEFORE_SUM, BEFORE_SQUARES, AFTER_SUM, AFTER_SQUARES = range(9)
 COLUMNS = 9
-LOWEST_BITS = np.uint64(0x0101010101010101)  # of eight bytes
+# What a byte says of a bar: the fast average is above the slow one, below it, or neither. As eight bytes at once.
+ABOVE, BELOW, EITHER = np.uint64(0x0101010101010101), np.uint64(0x0202020202020202), np.uint64(0x0303030303030303)
 
 
 @njit(cache=True, error_model="numpy")
@@ -91,46 +92,43 @@ def _hold(table, start, stop, quantity, peak, worst):
 
 @njit(cache=True, error_model="numpy")
 def _tell_signs(fast, slow, tie, signs):
-    """Into `signs`: 1 where fast is above slow, -1 where below, 0 where they tie."""
+    """Into `signs`: 1 where fast is above slow, 2 where below, 0 where they tie."""
     for at in range(len(fast)):
         gap, room = fast[at] - slow[at], tie * slow[at]
-        signs[at] = np.int8(gap > room) - np.int8(-gap > room)
+        signs[at] = np.uint8(gap > room) | (np.uint8(-gap > room) << np.uint8(1))
 
 
 @njit(cache=True)
-def _next_turn(words, bar, stop, sign):
-    """The next bar at or after `bar` with the sign opposite to `sign`, or with any where `sign` is 0; else `stop`.
+def _next(wanted, words, bar):
+    """The next bar at or after `bar` with the sign that is `wanted`: ABOVE, BELOW or EITHER.
 
-    words   uint64[]   the signs, a byte each, eight to a word, the first one lowest
+    words   uint64[]   the signs, a byte each, eight to a word, the first one lowest; after the last bar comes one
+                       that is found whatever is wanted, so that nobody looks for an end
     """
-    beyond = ~np.uint64(0) << np.uint64(8 * (bar & 7))  # within its word, what lies before `bar` is hidden
-    for place in range(bar >> 3, (stop + 7) >> 3):
-        word = words[place]
-        lowest = word & LOWEST_BITS  # set for 1 and for -1
-        is_below = (word >> np.uint64(7)) & LOWEST_BITS  # set for -1
-        found = is_below if sign > 0 else lowest & ~is_below if sign < 0 else lowest
-        found &= beyond
-        if found:
-            return (place << 3) + (trailing_zeros(found) >> 3)
-        beyond = ~np.uint64(0)
-    return stop
+    place = bar >> 3
+    found = words[place] & wanted & (~np.uint64(0) << np.uint64(8 * (bar & 7)))  # of its word what is before is hidden
+    while not found:
+        place += 1
+        found = words[place] & wanted
+    return (place << 3) + (trailing_zeros(found) >> 3)
 
 
 @njit(cache=True, error_model="numpy")
-def _account(signs, words, table, close, fills, delay, cash, fee, cut, row):
+def _account(words, table, close, fills, delay, cash, fee, cut, row):
     """The plain account over the turns of one combination, told into `row`; bars before `cut` are in sample."""
     n = len(close)
     peak, worst, at_cut, closed, won = cash, 1.0, cash, 0, 0
-    sums = np.zeros(4)
-    turn = _next_turn(words, 0, n, 0)
-    if turn < n and signs[turn] > 0:  # above when both began is no turn up
-        turn = _next_turn(words, turn, n, 1)
+    sums = row[BEFORE_SUM:]
+    sums[:] = 0.0
+    turn = _next(EITHER, words, 0)
+    if turn == _next(ABOVE, words, 0):  # above when both began is no turn up
+        turn = _next(BELOW, words, turn)
     while True:
-        turn = _next_turn(words, turn, n, -1)
+        turn = _next(ABOVE, words, turn)
         entry = turn + delay
         if entry >= n:
             break
-        turn = _next_turn(words, turn, n, 1)
+        turn = _next(BELOW, words, turn)
         leave = min(turn + delay, n)
         quantity = cash / (fills[entry] * (1.0 + fee))
         value = quantity * close[entry]
@@ -152,7 +150,6 @@ def _account(signs, words, table, close, fills, delay, cash, fee, cut, row):
             if leave < cut:
                 at_cut = cash
     row[FINAL], row[CLOSED], row[WON], row[DEPTH], row[AT_CUT] = cash, closed, won, worst - 1.0, at_cut
-    row[BEFORE_SUM:] = sums
 
 
 @njit(cache=True)
@@ -176,11 +173,12 @@ def crossovers(averages, pairs, slows, tie, table, close, opens, delays, cash, f
     found = np.empty((len(pairs), COLUMNS))
     n = len(close)
     words = np.zeros(n // 8 + 1, dtype=np.uint64)
-    signs = words.view(np.int8)
+    signs = words.view(np.uint8)
+    signs[n] = 3
     for place in range(len(pairs)):
         start = slows[place] - 1
         signs[:start] = 0
         _tell_signs(averages[pairs[place, 0], start:], averages[pairs[place, 1], start:], tie, signs[start:n])
         fills = opens if delays[place] else close
-        _account(signs, words, table, close, fills, delays[place], cash, fees[place], cut, found[place])
+        _account(words, table, close, fills, delays[place], cash, fees[place], cut, found[place])
     return found

@@ -12,14 +12,14 @@ import json
 import math
 import sys
 from collections.abc import Iterator, Sequence
-from itertools import batched
+from itertools import batched, product, repeat
 
 import numpy as np
 from numba import njit
 
 from strategies import backtest, crossovers, indicators, pricepack
 from strategies.backtest import BacktestError, Spec, unfit
-from strategies.grid import ACCOUNTS, CROSSOVER, Grid, part_read
+from strategies.grid import ACCOUNTS, CROSSOVER, MAX_COMBINATIONS, Grid, part_read
 from strategies.library.ma_crossover import TIE
 from strategies.panel import common_times
 from strategies.portfolio import combine
@@ -29,7 +29,7 @@ from strategies.terms import CLOSE
 from tradeops.core import statistics
 from tradeops.core.annualization import bars_per_year
 
-BLOCK_BYTES = 100_000_000  # of averages at once, at most: two a combination
+BLOCK_BYTES, BLOCK_STEPS = 100_000_000, 1_000_000_000  # at once: of averages, and of combinations times bars
 
 
 def rows(grid: Grid, combinations: Sequence[dict], all_prices: Sequence[Prices]) -> Iterator[dict]:
@@ -70,37 +70,45 @@ def _walk(close, fills, target, delay, cash, fee, equity):
 
 def _crossover_rows(grid: Grid, combinations: Sequence[dict], prices: Prices) -> Iterator[dict]:
     """Blocks of combinations in one compiled call each; what cannot be run is told with its reason."""
-    table = crossovers.stretches(prices.close)
-    for block in batched(combinations, max(1, BLOCK_BYTES // (16 * len(prices)))):
-        deciding = list(zip(grid.column("slow", block), grid.column("fill", block), strict=True))
-        tried = dict(zip(deciding, block, strict=True))
-        skips = {key: skip for key, values in tried.items() if (skip := unfit(grid.spec(values), prices))}
-        if not skips:
+    table, deciding = crossovers.stretches(prices.close), [name for name in ("slow", "fill") if name in grid.axes]
+    tried = product(*(grid.axes[name] for name in deciding))
+    skips = {key: unfit(grid.spec(dict(zip(deciding, key, strict=True))), prices) for key in tried}
+    is_fit = not any(skips.values())
+    for block in batched(combinations, _block_size(grid, len(prices))):
+        if is_fit:
             yield from _fit_rows(grid, block, prices, table)
             continue
-        fit = [values for key, values in zip(deciding, block, strict=True) if key not in skips]
+        reasons = [skips[tuple(values[name] for name in deciding)] for values in block]
+        fit = [values for values, skip in zip(block, reasons, strict=True) if not skip]
         found = _fit_rows(grid, fit, prices, table) if fit else iter(())
-        for key, values in zip(deciding, block, strict=True):
-            yield values | _impossible(skips[key].reason) if key in skips else next(found)
+        for values, skip in zip(block, reasons, strict=True):
+            yield values | _impossible(skip.reason) if skip else next(found)
+
+
+def _block_size(grid: Grid, bars: int) -> int:
+    """Of many bars not all averages are held at once, but two for each combination of a block."""
+    windows = sum(len(grid.axes.get(name, ())) or 1 for name in ("fast", "slow"))
+    fits = 8 * windows * bars <= BLOCK_BYTES
+    wanted = BLOCK_STEPS // bars if fits else BLOCK_BYTES // (16 * bars)
+    return max(1, min(wanted, MAX_COMBINATIONS))
 
 
 def _fit_rows(grid: Grid, combinations: Sequence[dict], prices: Prices, table: np.ndarray) -> Iterator[dict]:
     """The rows of combinations that can be run, in columns until the last moment."""
-    fast, slow = grid.column("fast", combinations), grid.column("slow", combinations)
-    windows = np.unique([fast, slow])
-    averages = crossovers.moving_averages(prices.close, windows)
-    pairs = np.searchsorted(windows, np.array([fast, slow])).T
+    asked = np.array([grid.column(name, combinations) for name in ("fast", "slow")])
+    windows = np.flatnonzero(np.bincount(asked.ravel()))
+    averages, pairs = crossovers.moving_averages(prices.close, windows), np.searchsorted(windows, asked).T
     opens = prices.close if prices.open is None else prices.open
     delays = np.array([fill != CLOSE for fill in grid.column("fill", combinations)], dtype=np.int64)
     fees = np.array(grid.column("fee_bps", combinations), dtype=float) / 10_000
     cash, cut = grid.base.terms.initial_investment, grid.cut(len(prices))
     found = crossovers.crossovers(
-        averages, pairs, np.array(slow), TIE, table, prices.close, opens, delays, cash, fees, cut
+        averages, pairs, asked[1], TIE, table, prices.close, opens, delays, cash, fees, cut
     ).T  # fmt: skip
     _require_in_range(found[crossovers.FINAL].min(), found[crossovers.FINAL].max())
     figures = _columns(found, cash, len(prices) - 1, cut - 1, bars_per_year(prices.times))
-    asked, names = (grid.column(name, combinations) for name in grid.axes), (*grid.axes, *FIGURES)
-    return (dict(zip(names, row, strict=True)) for row in zip(*asked, *figures, strict=True))
+    tried, names = (grid.column(name, combinations) for name in grid.axes), (*grid.axes, *FIGURES)
+    return map(dict, map(zip, repeat(names), zip(*tried, *figures, strict=True)))
 
 
 def _columns(found: np.ndarray, cash: float, returns: int, before: int, periods: float) -> list[list]:
@@ -110,14 +118,12 @@ def _columns(found: np.ndarray, cash: float, returns: int, before: int, periods:
     whole = [one + other for one, other in zip(early, late, strict=True)]
     with np.errstate(divide="ignore", invalid="ignore"):
         figures = (
-            100.0 * (final / cash - 1.0), closed, 100.0 * won / closed, np.abs(100.0 * depth),
+            100.0 * (final / cash - 1.0), closed.astype(int), 100.0 * won / closed, np.abs(100.0 * depth),
             _ratios(*whole, returns, periods),
             100.0 * (at_cut / cash - 1.0), 100.0 * (final / at_cut - 1.0),
             _ratios(*early, before, periods), _ratios(*late, returns - before, periods),
         )  # fmt: skip
-    columns = [_without_nan(column) for column in figures]
-    columns[1] = [int(count) for count in columns[1]]
-    return columns
+    return [_without_nan(column) for column in figures]
 
 
 def _without_nan(column: np.ndarray) -> list[float | None]:
