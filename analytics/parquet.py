@@ -1,8 +1,12 @@
 """Parquet files of the lake: columns with types, and the same rows always the same bytes."""
 
+import os
 from collections.abc import Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from itertools import batched
 from pathlib import Path
+from typing import BinaryIO
 
 from analytics.layout import plain
 
@@ -51,16 +55,30 @@ class ParquetFile:
         rows = [{name: _arrow_value(name, row[name]) for name in self.columns} for row in group]
         self.writer.write_table(self.arrow.Table.from_pylist(rows, schema=self.schema), row_group_size=ROWS_A_GROUP)
 
-    def fill_from(self, csv_path: Path, row_count: int) -> None:
-        """Write the rows of a lake CSV of the same columns, in columns: the same bytes as by `passing`."""
+    @contextmanager
+    def following(self) -> Iterator[BinaryIO]:
+        """Where the rows of a lake CSV of the same columns are written, without its head: beside it they are made
+        into this file, in columns, by a thread of its own. The same bytes as by `passing`."""
+        reading, writing = os.pipe()
+        with ThreadPoolExecutor(1) as aside:
+            made = aside.submit(self._fill, os.fdopen(reading, "rb"))
+            try:
+                with os.fdopen(writing, "wb") as rows:
+                    yield rows
+            except BrokenPipeError:  # the thread has given up, and says why
+                made.result()
+                raise
+            made.result()
+
+    def _fill(self, rows: BinaryIO) -> None:
         import pyarrow.csv
 
-        with self.writer:
-            if not row_count:  # a head alone is no table to arrow
+        with rows, self.writer:
+            if not rows.peek(1):  # nothing at all is no table to arrow
                 return
-            reading = {"block_size": READ_BYTES, "use_threads": False}
+            reading = {"block_size": READ_BYTES, "use_threads": False, "column_names": self.columns}
             reader = pyarrow.csv.open_csv(
-                csv_path,
+                rows,
                 pyarrow.csv.ReadOptions(**reading),
                 pyarrow.csv.ParseOptions(newlines_in_values=True),
                 pyarrow.csv.ConvertOptions(column_types=self.schema, null_values=[""], strings_can_be_null=True),

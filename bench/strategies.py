@@ -12,6 +12,7 @@ import tempfile
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from itertools import product
 from pathlib import Path
 
 import numpy as np
@@ -32,13 +33,34 @@ FASTS, SLOWS = list(range(2, 52)), list(range(60, 160))
 FLOOR_SECONDS = len(FASTS) * len(SLOWS) * BARS * 1e-9
 # Of each axis: vectorbt takes gigabytes for all, so a twelfth is measured and multiplied.
 PEER_COMBINATIONS = 20
-SPLIT_GRID = {"average": ["ema"], "fast": list(range(2, 102)), "slow": list(range(110, 310, 2))}
+# A hundred combinations of each strategy of the library: what does not vary, what does, and how many tickers.
+ANY_GRIDS = {
+    "ma_crossover": ({"average": "ema"}, {"fast": list(range(5, 15)), "slow": list(range(20, 40, 2))}, 1),
+    "rsi_reversion": ({}, {"window": list(range(5, 15)), "oversold": list(range(20, 40, 2))}, 1),
+    "bollinger_reversion": ({}, {"window": list(range(10, 30, 2)), "deviations": [1 + at / 10 for at in range(10)]}, 1),
+    "donchian_breakout": ({}, {"entry_window": list(range(20, 60, 4)), "exit_window": list(range(5, 15))}, 1),
+    "macd": ({}, {"fast": list(range(5, 15)), "slow": list(range(20, 40, 2))}, 1),
+    "buy_and_hold": ({}, {"fee_bps": list(range(100))}, 1),
+    "momentum_rotation": ({}, {"lookback": list(range(20, 120, 4)), "top": [1, 2, 3, 4]}, 8),
+    "pairs_reversion": (
+        {"direction": "both"},
+        {"window": [30, 40, 60, 90], "entry": [1, 1.25, 1.5, 1.75, 2], "exit": [0, 0.25, 0.5, 0.75, 0.9]},
+        2,
+    ),
+}
+ALONE = 3  # combinations that backtesting.py is given, one after the other
+SPLIT_GRID = {
+    "fast": list(range(2, 22)),
+    "slow": list(range(30, 130, 4)),
+    "stop_loss_percentage": [2, 3, 4, 5, 6, 8, 10, 15],
+}
 
 
 def measure(ground=None, size=None) -> Iterator[Table]:
     """One run, many tickers, and a sweep: ours beside the peers'."""
     yield single_runs()
     yield sweeps()
+    yield any_strategies()
     yield cold_commands()
     yield two_workers()
     yield pictures()
@@ -67,7 +89,8 @@ def sweeps() -> Table:
     count = len(FASTS) * len(SLOWS)
     table = Table(f"Sweep of {count:,} crossovers over {BARS:,} bars", ["program", "CPU s", "peak MB"])
     ours = own("sweep", BARS, 1)
-    theirs = peer("vectorbt sweep", BARS, 1, FASTS[:PEER_COMBINATIONS], SLOWS[:PEER_COMBINATIONS])
+    few = {"fasts": FASTS[:PEER_COMBINATIONS], "slows": SLOWS[:PEER_COMBINATIONS]}
+    theirs = peer("vectorbt sweep", BARS, 1, **few)
     share = count / PEER_COMBINATIONS**2
     table.rows = [
         ["TradeOps", f"{ours['seconds']:.3f}", f"{ours['megabytes']:,.0f}"],
@@ -84,6 +107,37 @@ def sweeps() -> Table:
         "Return, trades, trades won, deepest drawdown and Sharpe ratio of every combination; numba warm."
     )
     return table
+
+
+def any_strategies() -> Table:
+    """A hundred combinations of every strategy of the library beside the peers doing the same."""
+    columns = ["strategy", "tickers", "TradeOps", "vectorbt", "backtesting.py", "× vectorbt", "× backtesting.py"]
+    table = Table(f"CPU µs a combination of any strategy, over {BARS:,} bars", columns)
+    tried = {name: list(product(*axes.values())) for name, (_, axes, _) in ANY_GRIDS.items()}
+    peers = {
+        "vectorbt": peer_any("vectorbt any", tried),
+        "backtesting.py": peer_any("backtesting any", {n: tried[n][:ALONE] for n in tried if ANY_GRIDS[n][2] == 1}),
+    }
+    for name, (_, _, tickers) in ANY_GRIDS.items():
+        ours = own(name, BARS, tickers)["seconds"] / len(tried[name])
+        theirs = {peer: seconds[name] for peer, seconds in peers.items() if name in seconds}
+        shown = [f"{1e6 * theirs[peer]:,.0f}" if peer in theirs else "" for peer in peers]
+        ratios = [f"{theirs[peer] / ours:.1f}" if peer in theirs else "" for peer in peers]
+        table.rows.append([name, str(tickers), f"{1e6 * ours:,.0f}", *shown, *ratios])
+        slower = max(theirs, key=theirs.get)
+        table.verdicts.append(Verdict(f"{name} against {slower}", theirs[slower] / ours, 20))
+    table.notes.append(
+        "Ours is from a grid to rows of nine figures, indicators included; vectorbt's from prices to five figures; "
+        "backtesting.py was given the entries and exits, and deals from no pool."
+    )
+    return table
+
+
+def peer_any(work: str, tried: dict[str, list[tuple]]) -> dict[str, float]:
+    """CPU seconds a combination, by strategy."""
+    asked = {name: (combinations, ANY_GRIDS[name][2]) for name, combinations in tried.items()}
+    found = peer(work, BARS, 1, strategies=asked)["seconds"]
+    return {name: seconds / len(tried[name]) for name, seconds in found.items()}
 
 
 def cold_commands() -> Table:
@@ -109,26 +163,34 @@ def cold_commands() -> Table:
 
 
 def two_workers() -> Table:
-    """The same grid in one process, then in two at once: wall time, since that is what a second worker is for."""
+    """The same grid in one process, then in two at once."""
     grid = make_grid({}, SPLIT_GRID)
-    table = Table(f"Sweep of {len(grid.combinations):,} exponential crossovers", ["workers", "seconds"])
+    title = f"Sweep of {len(grid.combinations):,} crossovers with stops, its workers started for it"
+    table = Table(title, ["workers", "seconds", "CPU s a worker"])
     taken = {count: worked_out(grid, count) for count in (1, 2)}
-    table.rows = [[str(count), f"{seconds:.1f}"] for count, seconds in taken.items()]
-    table.verdicts = [Verdict("two workers against one", taken[1] / taken[2], 1.7)]
-    table.notes.append("Each worker is a process of its own, its start included. Needs two free processors.")
+    start = processor_seconds([sys.executable, "-m", "strategies.sweep"], part_of(grid, grid.combinations[:1]))
+    table.rows = [[str(count), f"{seconds:.1f}", f"{own:.1f}"] for count, (seconds, own) in taken.items()]
+    table.verdicts = [Verdict("two workers against one, by their processors' time", taken[1][1] / taken[2][1], 1.7)]
+    table.notes.append(
+        f"Each worker is a process of its own; starting one costs {start:.1f} s of CPU. By the clock two were "
+        f"{taken[1][0] / taken[2][0]:.2f} times as fast, which needs two free processors to be as much."
+    )
     return table
 
 
-def worked_out(grid: Grid, workers: int) -> float:
-    packed = pricepack.pack(all_prices(BARS, 1))
-    folder = str(ROOT / "var" / "strategies")
-    told = [part_told(grid, grid.part(number, workers), packed, folder) for number in range(workers)]
-    began = time.perf_counter()
+def worked_out(grid: Grid, workers: int) -> tuple[float, float]:
+    """Seconds until all of it is done, and CPU seconds a worker."""
+    told = [part_of(grid, grid.part(number, workers)) for number in range(workers)]
+    before, began = children_seconds(), time.perf_counter()
     with ThreadPoolExecutor(workers) as pool:
         list(pool.map(lambda part: subprocess.run(
             [sys.executable, "-m", "strategies.sweep"], input=part, capture_output=True, check=True, cwd=ROOT
         ), told))  # fmt: skip
-    return time.perf_counter() - began
+    return time.perf_counter() - began, (children_seconds() - before) / workers
+
+
+def part_of(grid: Grid, combinations: list[dict]) -> bytes:
+    return part_told(grid, combinations, pricepack.pack(all_prices(BARS, 1)), str(ROOT / "var" / "strategies"))
 
 
 def pictures() -> Table:
@@ -178,11 +240,16 @@ def processor_seconds(command: list[str], given: bytes = b"") -> float:
     """Least CPU seconds of three starts of a command, by the system's account of its children."""
     found = []
     for _ in range(3):
-        before = resource.getrusage(resource.RUSAGE_CHILDREN)
+        before = children_seconds()
         subprocess.run(command, input=given, capture_output=True, check=True, cwd=ROOT)
-        after = resource.getrusage(resource.RUSAGE_CHILDREN)
-        found.append(after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime)
+        found.append(children_seconds() - before)
     return min(found)
+
+
+def children_seconds() -> float:
+    """CPU seconds of all children that have ended."""
+    used = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return used.ru_utime + used.ru_stime
 
 
 def least_seconds(work: Callable[[], object], times: int) -> float:
@@ -215,10 +282,11 @@ def runs(tickers: list[Prices]) -> None:
         engine.run(prices, ma_crossover.signals(prices, {"fast": 50, "slow": 200}), 10_000.0)
 
 
-def sweep_work(prices: list[Prices]) -> Callable[[], object]:
+def sweep_work(prices: list[Prices], strategy: str = "") -> Callable[[], object]:
     from strategies import sweep  # it compiles, which only this process needs
 
-    grid = make_grid({}, {"fast": FASTS, "slow": SLOWS})
+    given, axes, _ = ANY_GRIDS.get(strategy, ({}, {"fast": FASTS, "slow": SLOWS}, 1))
+    grid = make_grid(given | {"strategy": strategy} if strategy else given, axes)
     return lambda: list(sweep.rows(grid, grid.combinations, prices))
 
 
@@ -229,10 +297,8 @@ def own(work: str, bars: int, columns: int) -> dict:
     return json.loads(done.stdout)
 
 
-def peer(work: str, bars: int, columns: int, fasts: list[int] = FASTS, slows: list[int] = SLOWS) -> dict:
-    asked = {
-        "work": work, "bars": bars, "columns": columns, "seed": SEED, "times": 3, "fasts": fasts, "slows": slows,
-    }  # fmt: skip
+def peer(work: str, bars: int, columns: int, **asked) -> dict:
+    asked |= {"work": work, "bars": bars, "columns": columns, "seed": SEED, "times": 3}
     done = subprocess.run(peer_command(), input=json.dumps(asked), capture_output=True, text=True, check=False)
     if done.returncode:
         raise RuntimeError(f"{work} did not run: {done.stderr[-2000:]}")
@@ -245,7 +311,8 @@ def peer_command() -> list[str]:
 
 def main(work: str, bars: str, columns: str) -> None:
     tickers = all_prices(int(bars), int(columns))
-    call = sweep_work(tickers) if work == "sweep" else lambda: runs(tickers)
+    is_sweep = work == "sweep" or work in ANY_GRIDS
+    call = sweep_work(tickers, work if work in ANY_GRIDS else "") if is_sweep else lambda: runs(tickers)
     seconds = least_seconds(call, 5)
     megabytes = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
     print(json.dumps({"seconds": seconds, "megabytes": megabytes}))

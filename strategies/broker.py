@@ -54,8 +54,7 @@ class Account:
         self.cash = terms.initial_investment * k
         self.holdings = [Holding() for _ in range(k)]
         self.flows, self.quantities = np.zeros((n, k)), np.zeros((n, k))
-        columns = [prices.close if terms.fill == CLOSE else prices.open for prices in panel.prices]
-        self.fills = np.column_stack(columns)
+        self.fills = panel.fills(terms.fill)
 
     # --- one bar
 

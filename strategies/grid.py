@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from strategies.backtest import Spec, make_spec
-from strategies.library import add_folder, broken_rules, strategies, takes_panel
+from strategies.library import add_folder, broken_rules, strategies
 from strategies.parameters import Parameter, ParameterError, Problem, shorten, shorten_name
 from strategies.prices import Prices
 from strategies.terms import TERMS, Terms
@@ -20,8 +20,8 @@ from strategies.terms import TERMS, Terms
 MAX_COMBINATIONS, MAX_VALUES, MAX_BAR_STEPS = 20_000, 500, 20_000_000_000
 PART_SECONDS, START_SECONDS = 10.0, 3.0
 # Seconds a bar and seconds a combination, of each way to work a combination out.
-CROSSOVER, TARGETS, ACCOUNTS = "crossover", "targets", "accounts"
-COSTS = {CROSSOVER: (4e-9, 1e-7), TARGETS: (5e-8, 1e-4), ACCOUNTS: (2e-7, 4e-3)}
+CROSSOVER, TARGETS, DEALT, ACCOUNTS = "crossover", "targets", "dealt", "accounts"
+COSTS = {CROSSOVER: (4e-9, 1e-7), TARGETS: (3e-8, 1e-4), DEALT: (6e-8, 2e-4), ACCOUNTS: (2e-7, 4e-3)}
 # How much of the bars is looked at when the best is chosen; how it did on the rest stands beside.
 IN_SAMPLE = Parameter(
     "in_sample_percentage", "number", 70.0, "How much of the bars is in sample; the rest is out of it.", 10.0, 90.0,
@@ -74,8 +74,10 @@ class Grid:
     def way(self) -> str:
         """How its combinations are worked out: the quickest way that does all that was asked."""
         terms = [self.base.terms, *(self.spec(values).terms for values in self._extremes())]
-        if takes_panel(self.base.module) or self.base.is_pooled or not all(each.is_plain for each in terms):
+        if self.base.terms.benchmark or any(each.has_stops for each in terms):
             return ACCOUNTS
+        if self.base.is_pooled or not all(each.is_plain for each in terms):
+            return DEALT
         is_simple = self.base.strategy == "ma_crossover" and "average" not in self.axes
         return CROSSOVER if is_simple and self.base.parameters["average"] == "sma" else TARGETS
 

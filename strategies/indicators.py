@@ -14,14 +14,14 @@ import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
 
 MOST_REMEMBERED = 64 * 1024 * 1024  # bytes
-_memory: dict[tuple, np.ndarray] | None = None
+_memory: dict[tuple, tuple[np.ndarray, np.ndarray]] | None = None
 
 
 @contextmanager
 def remembering() -> Iterator[None]:
-    """Within it an indicator of the same array and window is worked out once: a grid asks for each many times.
+    """Within it an indicator of the same array and numbers is worked out once: a grid asks for each many times.
 
-    For one thread alone, and for arrays that nobody writes to and that live as long.
+    For one thread alone, and for arrays that nobody writes to.
     """
     global _memory
     _memory = {}
@@ -31,17 +31,20 @@ def remembering() -> Iterator[None]:
         _memory = None
 
 
-def _remembered(indicator: Callable[[np.ndarray, int], np.ndarray]) -> Callable[[np.ndarray, int], np.ndarray]:
+def remembered(indicator: Callable[..., np.ndarray]) -> Callable[..., np.ndarray]:
+    """An indicator of an array and numbers that is worked out once within `remembering`."""
+
     @wraps(indicator)
-    def found(values: np.ndarray, window: int) -> np.ndarray:
+    def found(values: np.ndarray, *numbers: float) -> np.ndarray:
         if _memory is None:
-            return indicator(values, window)
-        key = (indicator.__name__, values.__array_interface__["data"][0], len(values), values.strides, window)
+            return indicator(values, *numbers)
+        key = (indicator, values.__array_interface__["data"][0], values.shape, values.strides, numbers)
         if key not in _memory:
-            if sum(array.nbytes for array in _memory.values()) > MOST_REMEMBERED:
+            if sum(source.nbytes + array.nbytes for source, array in _memory.values()) > MOST_REMEMBERED:
                 _memory.clear()
-            _memory[key] = indicator(values, window)
-        return _memory[key]
+            # With its array: while that is kept, no other can come to lie at its address.
+            _memory[key] = values, indicator(values, *numbers)
+        return _memory[key][1]
 
     return found
 
@@ -79,7 +82,7 @@ def sums_of_windows(values: np.ndarray, windows: Sequence[int]) -> list[np.ndarr
         doubled, length = doubled[:-length] + doubled[length:], 2 * length
 
 
-@_remembered
+@remembered
 def simple_moving_average(values: np.ndarray, window: int) -> np.ndarray:
     """Mean of the last `window` values, the current one included.
 
@@ -91,7 +94,7 @@ def simple_moving_average(values: np.ndarray, window: int) -> np.ndarray:
     return average
 
 
-@_remembered
+@remembered
 def exponential_moving_average(values: np.ndarray, window: int) -> np.ndarray:
     """Average whose weights fall by 1 - 2 / (window + 1) a value, begun at the first value.
 
@@ -121,7 +124,7 @@ def _smoothed(values: np.ndarray, share: float, window: int) -> np.ndarray:
     return smooth
 
 
-@_remembered
+@remembered
 def relative_strength(close: np.ndarray, window: int) -> np.ndarray:
     """Wilder's relative strength index, 0 to 100 (New Concepts in Technical Trading Systems, 1978).
 
@@ -147,7 +150,7 @@ def _wilder(values: np.ndarray, window: int) -> np.ndarray:
     return np.fromiter(steps, float, len(started))
 
 
-@_remembered
+@remembered
 def deviation(values: np.ndarray, window: int) -> np.ndarray:
     """Standard deviation (ddof 0, as Bollinger has it) of the last `window` values; NaN before they exist.
 
@@ -159,13 +162,13 @@ def deviation(values: np.ndarray, window: int) -> np.ndarray:
     return found
 
 
-@_remembered
+@remembered
 def highest(values: np.ndarray, window: int) -> np.ndarray:
     """Greatest of the last `window` values, the current one included; NaN before they exist."""
     return _extreme(np.maximum, values, window)
 
 
-@_remembered
+@remembered
 def lowest(values: np.ndarray, window: int) -> np.ndarray:
     """Least of the last `window` values, the current one included; NaN before they exist."""
     return _extreme(np.minimum, values, window)
@@ -195,8 +198,15 @@ def delayed(values: np.ndarray, bars: int = 1) -> np.ndarray:
 
 def carried(said: np.ndarray) -> np.ndarray:
     """`said` with each NaN replaced by what was last said before it, 0.0 where nothing was."""
-    known = np.maximum.accumulate(np.where(np.isnan(said), -1, np.arange(len(said))))
-    return np.where(known >= 0, said[known], 0.0) if len(said) else np.zeros(0)
+    places = np.flatnonzero(~np.isnan(said))
+    return held_since(places, said[places], len(said))
+
+
+def held_since(places: np.ndarray, values: np.ndarray, n: int) -> np.ndarray:
+    """float64[n]: each of `values` from its place, ascending, up to the next one's; 0.0 before the first."""
+    held, edges = np.zeros(len(places) + 1), np.zeros(len(places) + 2, dtype=np.int64)
+    held[1:], edges[1:-1], edges[-1] = values, places, n
+    return np.repeat(held, edges[1:] - edges[:-1])
 
 
 def held_between(entries: np.ndarray, exits: np.ndarray) -> np.ndarray:
@@ -205,4 +215,5 @@ def held_between(entries: np.ndarray, exits: np.ndarray) -> np.ndarray:
     entries, exits   bool[n]
     ->               float64[n]
     """
-    return carried(np.where(exits, 0.0, np.where(entries, 1.0, np.nan)))
+    places = np.flatnonzero(entries | exits)
+    return held_since(places, ~exits[places], len(entries))

@@ -17,7 +17,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
-from strategies import charts, curves, logs, provenance, report, side_by_side
+from strategies import charts, curves, logs, provenance, report, services, side_by_side
 from strategies.api import RunPagination, answer, remade
 from strategies.backtest import Backtest
 from strategies.comparison import FEWEST, MOST
@@ -150,7 +150,7 @@ class RunDetail(KeptRun):
     @extend_schema(parameters=[IF_MATCH], responses={204: None})
     @transaction.atomic
     def delete(self, request: Request, run_id: int) -> Response:
-        self.run_to_change(run_id).delete()
+        services.remove(self.run_to_change(run_id))
         return Response(status=status.HTTP_204_NO_CONTENT)
 
 

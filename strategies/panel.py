@@ -6,11 +6,12 @@ had a price.
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import reduce
+from functools import cached_property, reduce
 
 import numpy as np
 
 from strategies.prices import Prices
+from strategies.terms import CLOSE
 
 COLUMNS = ("open", "high", "low", "close", "volume")
 
@@ -29,9 +30,17 @@ class Panel:
     def times(self) -> np.ndarray:
         return self.prices[0].times
 
-    @property
+    @cached_property
     def close(self) -> np.ndarray:
         return np.column_stack([prices.close for prices in self.prices])
+
+    @cached_property
+    def open(self) -> np.ndarray:
+        return np.column_stack([prices.open for prices in self.prices])
+
+    def fills(self, fill: str) -> np.ndarray:
+        """The prices that are dealt at, float64[n, k]; for `next_open` every ticker must have opens."""
+        return self.close if fill == CLOSE else self.open
 
     def __len__(self) -> int:
         return len(self.prices[0])

@@ -42,7 +42,18 @@ def keep_prices(all_prices: Sequence[Prices], packed: bytes) -> PriceData:
         "bars": sum(map(len, all_prices)),
         "tickers": [prices.ticker for prices in all_prices],
     }
-    return PriceData.objects.defer("packed").get_or_create(digest=pricepack.digest(packed), defaults=kept)[0]
+    # Held, so that whoever removes the last run of these rows at this moment waits, or is waited for.
+    held = PriceData.objects.select_for_update(no_key=True).defer("packed")
+    return held.get_or_create(digest=pricepack.digest(packed), defaults=kept)[0]
+
+
+def remove(run: Run) -> None:
+    """Removes a kept run, and its price rows where nothing else was made of them."""
+    with transaction.atomic():
+        rows = PriceData.objects.select_for_update().filter(pk=run.data_id)
+        list(rows.values_list("pk"))
+        run.delete()
+        rows.filter(runs=None, pending_runs=None, sweeps=None).delete()
 
 
 def kept_pack(data: PriceData) -> bytes:

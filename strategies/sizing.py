@@ -49,25 +49,25 @@ def orders(target: np.ndarray, close: np.ndarray, times: np.ndarray, terms: Term
     target = allowed(target, terms.direction)
     before = np.vstack((np.zeros((1, target.shape[1])), target[:-1]))
     changed = target != before
-    weight = target if own_weights else target * _sizes(close, times, terms)
+    weight = target * sizes(close, times, terms, own_weights)
     reviewed = review_bars(times, terms.rebalance)[:, None] & (target != 0.0)
     side = np.sign(target).astype(int)
     return Orders(weight, changed | reviewed, np.where(side != np.sign(before), side, 0))
 
 
-def _sizes(close: np.ndarray, times: np.ndarray, terms: Terms) -> np.ndarray:
-    """Share of equity that a position takes at each bar; NaN where it cannot be told yet."""
+def sizes(close: np.ndarray, times: np.ndarray, terms: Terms, own_weights: bool) -> np.ndarray:
+    """Share of equity that a target of 1 takes at each bar, float64[n, k]; NaN where it cannot be told yet."""
     tickers = close.shape[1]
-    if terms.sizing == ALL_IN:
-        return np.ones(close.shape)
+    if own_weights or terms.sizing == ALL_IN:
+        return np.broadcast_to(1.0, close.shape)
     if terms.sizing == FIXED_FRACTION:
-        return np.full(close.shape, terms.position_percentage / 100)
+        return np.broadcast_to(terms.position_percentage / 100, close.shape)
     if terms.sizing == VOLATILITY_TARGET:
         aim = terms.target_volatility_percentage / 100
         found = volatility_before(close, terms.volatility_window) * np.sqrt(bars_per_year(times))
         # A price that did not move gives no measure; all in is the most there is.
         return np.minimum(1.0, np.divide(aim, found, out=np.ones(found.shape), where=found != 0.0)) / tickers
-    return np.full(close.shape, 1.0 / tickers)
+    return np.broadcast_to(1.0 / tickers, close.shape)
 
 
 def volatility_before(close: np.ndarray, window: int) -> np.ndarray:

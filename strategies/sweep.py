@@ -2,8 +2,8 @@
 seconds and a hundred megabytes to import.
 
 A combination is worked out by itself, so the rows are equal however a sweep is cut into parts. Three ways: the simple
-crossover without ever laying a curve down; the plain account on targets that numpy makes; and for all other terms the
-same engine that runs a single backtest.
+crossover without ever laying a curve down; compiled accounts on targets that numpy makes; and where there are stops, or
+where something is amiss, the same engine that runs a single backtest.
 
 `python -m strategies.sweep` takes a part on its standard input and answers a JSON line each row.
 """
@@ -12,18 +12,20 @@ import json
 import math
 import sys
 from collections.abc import Iterator, Sequence
+from functools import cache
 from itertools import batched, product, repeat
 
 import numpy as np
-from numba import njit
 
-from strategies import backtest, crossovers, indicators, pricepack
-from strategies.backtest import BacktestError, Spec, unfit
-from strategies.grid import ACCOUNTS, CROSSOVER, MAX_COMBINATIONS, Grid, part_read
+from strategies import backtest, crossovers, dealing, indicators, pricepack
+from strategies.backtest import BacktestError, Spec, pool_targets, unfit
+from strategies.grid import ACCOUNTS, CROSSOVER, MAX_COMBINATIONS, TARGETS, Grid, part_read
+from strategies.library import takes_panel
 from strategies.library.ma_crossover import TIE
-from strategies.panel import common_times
+from strategies.panel import Panel, make_panel
 from strategies.portfolio import combine
 from strategies.prices import Prices
+from strategies.sizing import allowed, review_bars, sizes
 from strategies.sweep_figures import FIGURES
 from strategies.terms import CLOSE
 from tradeops.core import statistics
@@ -38,31 +40,9 @@ def rows(grid: Grid, combinations: Sequence[dict], all_prices: Sequence[Prices])
         if grid.way == CROSSOVER and len(all_prices) == 1:
             yield from _crossover_rows(grid, combinations, all_prices[0])
             return
-        work_out = _account_figures if grid.way == ACCOUNTS else _target_figures
+        work_out = _account_figures if grid.way == ACCOUNTS else _Compiled(grid, all_prices).figures
         for values in combinations:
             yield dict(values) | work_out(grid, grid.spec(values), all_prices)
-
-
-# --- the plain account, compiled
-
-
-@njit(cache=True)
-def _walk(close, fills, target, delay, cash, fee, equity):
-    """The account's equity after each bar, into `equity`; closed and won trades."""
-    quantity, put_in, closed, won = 0.0, 0.0, 0, 0
-    wanted, pending = False, False
-    for bar in range(len(close)):
-        wanted = target[bar] > 0.0
-        order = pending if delay else wanted
-        pending = wanted
-        if order and quantity == 0.0:
-            put_in, quantity = cash, cash / (fills[bar] * (1.0 + fee))
-        elif not order and quantity > 0.0:
-            cash, quantity = quantity * fills[bar] * (1.0 - fee), 0.0
-            closed += 1
-            won += cash > put_in
-        equity[bar] = quantity * close[bar] if quantity > 0.0 else cash
-    return closed, won
 
 
 # --- crossovers of one ticker, block by block
@@ -142,25 +122,75 @@ def _ratios(total: np.ndarray, squares: np.ndarray, count: int, periods: float) 
 # --- one combination
 
 
-def _target_figures(grid: Grid, spec: Spec, all_prices: Sequence[Prices]) -> dict:
-    """The plain account on the strategy's own targets, every ticker in its own, added up on common bars."""
-    fit = [prices for prices in all_prices if not unfit(spec, prices)]
-    if not fit:
-        return _impossible(unfit(spec, all_prices[0]).reason)
-    times, final, closed, won = common_times(fit), 0.0, 0, 0
-    together = np.zeros(len(times))
-    for prices in fit:
-        equity, terms = np.empty(len(prices)), spec.terms
-        target = spec.module.signals(prices, spec.parameters)
-        fills = _fills(spec, prices)
-        counts = _walk(
+class _Compiled:
+    """Accounts on the strategy's own targets. What tickers have in common is worked out once for all combinations."""
+
+    def __init__(self, grid: Grid, all_prices: Sequence[Prices]):
+        self.by_ticker = {prices.ticker: prices for prices in all_prices}
+        self.common, self.periods = cache(self._common), cache(self._periods)
+        self.deal = self._walk if grid.way == TARGETS else self._deal
+
+    def figures(self, grid: Grid, spec: Spec, all_prices: Sequence[Prices]) -> dict:
+        """What one combination comes to; where it cannot be dealt to its end, the engine says what is amiss."""
+        fit = tuple(prices.ticker for prices in all_prices if not unfit(spec, prices))
+        panels = self._panels(spec, fit)
+        if not panels:
+            return _account_figures(grid, spec, all_prices)
+        closed, won, curves = 0, 0, []
+        for panel in panels:
+            equity = np.empty(len(panel))
+            counts = self.deal(spec, panel, equity)
+            closed, won = closed + counts[0], won + counts[1]
+            curves.append(equity)
+        if not all(1e-200 < equity.min() <= equity.max() < 1e200 for equity in curves):
+            return _account_figures(grid, spec, all_prices)
+        final, invested = sum(float(equity[-1]) for equity in curves), spec.terms.initial_investment * len(fit)
+        together = self._together(fit, curves)
+        return _figures(final, invested, closed, won, _of_curve(together, self.periods(fit), invested, grid))
+
+    def _panels(self, spec: Spec, fit: tuple[str, ...]) -> list[Panel]:
+        """What is dealt out of one purse each; none where the engine would refuse."""
+        if not spec.is_pooled:
+            return [self.common((ticker,)) for ticker in fit]
+        fewest, most = getattr(spec.module, "TICKERS", (1, len(fit)))
+        needed = max(1, spec.module.minimum_bars(spec.parameters))
+        return [self.common(fit)] if fit and fewest <= len(fit) <= most and len(self.common(fit)) >= needed else []
+
+    def _common(self, tickers: tuple[str, ...]) -> Panel:
+        return make_panel([self.by_ticker[ticker] for ticker in tickers])
+
+    def _periods(self, tickers: tuple[str, ...]) -> float:
+        return bars_per_year(self.common(tickers).times)
+
+    def _together(self, fit: tuple[str, ...], curves: Sequence[np.ndarray]) -> np.ndarray:
+        """The sum of all curves on the bars that all tickers have; of a pool there is one."""
+        if len(curves) == 1:
+            return curves[0]
+        times = self.common(fit).times
+        own = [self.by_ticker[ticker].times for ticker in fit]
+        return sum(
+            curve if len(curve) == len(times) else curve[np.searchsorted(bars, times)]
+            for curve, bars in zip(curves, own, strict=True)
+        )
+
+    def _walk(self, spec: Spec, panel: Panel, equity: np.ndarray) -> tuple[int, int]:
+        """The plain account."""
+        (prices,), terms = panel.prices, spec.terms
+        target, fills = spec.module.signals(prices, spec.parameters), panel.fills(terms.fill)[:, 0]
+        return dealing.walk(
             prices.close, fills, target, terms.fill != CLOSE, terms.initial_investment, terms.fee_rate, equity
         )
-        _require_in_range(float(equity.min()), float(equity.max()))
-        closed, won, final = closed + counts[0], won + counts[1], final + float(equity[-1])
-        together += equity if len(times) == len(prices) else equity[np.searchsorted(prices.times, times)]
-    invested = spec.terms.initial_investment * len(fit)
-    return _figures(final, invested, closed, won, _of_curve(together, times, invested, grid))
+
+    def _deal(self, spec: Spec, panel: Panel, equity: np.ndarray) -> tuple[int, int]:
+        """Any account without stops."""
+        terms, cash = spec.terms, spec.terms.initial_investment * len(panel.prices)
+        target = allowed(pool_targets(spec, panel), terms.direction)
+        size = sizes(panel.close, panel.times, terms, takes_panel(spec.module))
+        costs = terms.fee_rate, terms.fee_fixed, terms.price_cost
+        reviewed = review_bars(panel.times, terms.rebalance)
+        return dealing.deal(
+            panel.close, panel.fills(terms.fill), target, size, reviewed, terms.fill != CLOSE, cash, *costs, equity
+        )
 
 
 def _account_figures(grid: Grid, spec: Spec, all_prices: Sequence[Prices]) -> dict:
@@ -174,24 +204,20 @@ def _account_figures(grid: Grid, spec: Spec, all_prices: Sequence[Prices]) -> di
     closed = [trade for result in done.results for trade in result.closed_trades]
     portfolio = combine(done.results)
     won = sum(trade.profit_loss > 0 for trade in closed)
-    curve = _of_curve(portfolio.equity, portfolio.times, invested, grid)
+    curve = _of_curve(portfolio.equity, bars_per_year(portfolio.times), invested, grid)
     return _figures(final, invested, len(closed), won, curve)
 
 
-def _of_curve(equity: np.ndarray, times: np.ndarray, invested: float, grid: Grid) -> tuple:
+def _of_curve(equity: np.ndarray, periods: float, invested: float, grid: Grid) -> tuple:
     """Deepest drawdown, Sharpe ratio, and return and Sharpe ratio in and out of sample; None without a curve."""
     if not len(equity):
         return (None,) * 6
-    returns, periods, cut = statistics.simple_returns(equity), bars_per_year(times), grid.cut(len(equity))
-    parts = returns, returns[: cut - 1], returns[cut - 1 :]
-    whole, before, after = (statistics.sharpe_ratio(part, periods) for part in parts)
+    cut = grid.cut(len(equity))
+    depth, *ratios = dealing.measure(equity, cut).tolist()
+    whole, before, after = (None if ratio != ratio else ratio * math.sqrt(periods) for ratio in ratios)
     at_cut = float(equity[cut - 1])
     gains = 100.0 * (at_cut / invested - 1.0), 100.0 * (float(equity[-1]) / at_cut - 1.0)
-    return abs(100.0 * statistics.max_drawdown(equity)), whole, *gains, before, after
-
-
-def _fills(spec: Spec, prices: Prices) -> np.ndarray:
-    return prices.close if spec.terms.fill == CLOSE else prices.open
+    return abs(100.0 * depth), whole, *gains, before, after
 
 
 def _figures(final: float, invested: float, closed: int, won: int, of_curve: tuple) -> dict:

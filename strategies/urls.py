@@ -43,4 +43,5 @@ page_urlpatterns = [
     path("strategies/compare/", views.compare_page, name="compare"),
     path("strategies/<int:run_id>/", views.run_page, name="run"),
     path("strategies/<int:run_id>/words/", views.keep_words, name="run-words"),
+    path("strategies/<int:run_id>/remove/", views.remove_run, name="run-remove"),
 ]

@@ -2,6 +2,7 @@
 
 import re
 
+from django.contrib import messages
 from django.contrib.auth.decorators import login_required
 from django.core.exceptions import ValidationError
 from django.http import Http404, HttpRequest, HttpResponse, QueryDict
@@ -167,6 +168,16 @@ def keep_words(request: HttpRequest, run_id: int) -> HttpResponse:
     run.tags, run.note = form.cleaned_data["tags"], form.cleaned_data["note"]
     run.save(update_fields=["tags", "note"])
     return redirect("strategies:run", run.pk)
+
+
+@login_required
+@require_POST
+def remove_run(request: HttpRequest, run_id: int) -> HttpResponse:
+    """Removes a run for good, and goes back to the list."""
+    require(request.user, Action.RUN)
+    services.remove(_seen_run(request, run_id))
+    messages.success(request, f"Run {run_id} is deleted.")
+    return redirect("strategies:strategies")
 
 
 @login_required

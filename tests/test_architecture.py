@@ -101,6 +101,7 @@ PURE = [
     "strategies/checking.py",
     "strategies/comparison.py",
     "strategies/crossovers.py",
+    "strategies/dealing.py",
     "strategies/curves.py",
     "strategies/library/*.py",
     "analytics/layout.py",
@@ -198,7 +199,7 @@ def test_nothing_draws_with_pyplot():
 @pytest.mark.pure
 def test_what_compiles_is_imported_by_nothing_that_serves_pages():
     compiled = {module_of(path) for path in sources() if any(name.startswith("numba") for name in imports_of(path))}
-    assert compiled == {"strategies.sweep", "strategies.crossovers"}
+    assert compiled == {"strategies.dealing", "strategies.crossovers"}
     importers = {module_of(path) for path in sources() if imports_of(path) & compiled}
     assert importers == {"strategies.sweep"}
 

@@ -5,7 +5,7 @@ The line is EMA(fast) - EMA(slow) of closes, the signal line the EMA of that lin
 
 import numpy as np
 
-from strategies.indicators import carried, exponential_moving_average
+from strategies.indicators import carried, exponential_moving_average, remembered
 from strategies.parameters import Parameter, Problem
 from strategies.prices import Prices
 
@@ -36,13 +36,18 @@ def minimum_bars(parameters: dict) -> int:
 
 def signals(prices: Prices, parameters: dict) -> np.ndarray:
     """Target position per bar, float64[n]: 1.0 from a turn up, -1.0 from a turn down, 0.0 before the first."""
-    start = parameters["slow"] - 1
-    averages = [exponential_moving_average(prices.close, parameters[name])[start:] for name in ("fast", "slow")]
-    line = averages[0] - averages[1]
+    start, line = parameters["slow"] - 1, _line(prices.close, parameters["fast"], parameters["slow"])
     gap = line - exponential_moving_average(line, parameters["signal"])
     target = np.zeros(len(prices))
     target[start:] = _since_turns(np.sign(gap))
     return target
+
+
+@remembered
+def _line(close: np.ndarray, fast: int, slow: int) -> np.ndarray:
+    """EMA(fast) - EMA(slow) from the first bar on where both exist."""
+    start = slow - 1
+    return exponential_moving_average(close, fast)[start:] - exponential_moving_average(close, slow)[start:]
 
 
 def _since_turns(signs: np.ndarray) -> np.ndarray:

@@ -28,12 +28,13 @@ def minimum_bars(parameters: dict) -> int:
 
 def weights(panel: Panel, parameters: dict) -> np.ndarray:
     """Share of the pool in each ticker after each close, float64[n, tickers]; the rest is cash."""
-    lookback, top = parameters["lookback"], parameters["top"]
+    lookback, top, every = parameters["lookback"], parameters["top"], parameters["review_every"]
+    reviews = np.arange(lookback, len(panel), every)
+    momentum = panel.close[reviews] / panel.close[reviews - lookback] - 1.0
+    # A stable sort: of two that rose alike the first by name is taken.
+    best = np.argsort(-momentum, axis=1, kind="stable")[:, :top]
+    chosen = np.zeros(momentum.shape)
+    np.put_along_axis(chosen, best, 1.0 / best.shape[1], axis=1)
     found = np.zeros(panel.close.shape)
-    share = 1.0 / min(top, panel.close.shape[1])
-    for bar in range(lookback, len(panel), parameters["review_every"]):
-        momentum = panel.close[bar] / panel.close[bar - lookback] - 1.0
-        # A stable sort: of two that rose alike the first by name is taken.
-        best = np.argsort(-momentum, kind="stable")[:top]
-        found[bar : bar + parameters["review_every"], best[momentum[best] > 0.0]] = share
+    found[lookback:] = np.repeat(np.where(momentum > 0.0, chosen, 0.0), every, axis=0)[: len(panel) - lookback]
     return found

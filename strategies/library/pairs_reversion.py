@@ -7,7 +7,7 @@ other way round; until z has come back past `exit`.
 
 import numpy as np
 
-from strategies.indicators import deviation, held_between, simple_moving_average
+from strategies.indicators import deviation, held_between, remembered, simple_moving_average
 from strategies.panel import Panel
 from strategies.parameters import Parameter, Problem
 
@@ -44,6 +44,7 @@ def weights(panel: Panel, parameters: dict) -> np.ndarray:
     return 0.5 * np.column_stack((side, -side))
 
 
+@remembered
 def distance(close: np.ndarray, window: int) -> np.ndarray:
     """Standard deviations of the log ratio of both columns from its own average; NaN where it does not vary."""
     ratio = np.log(close[:, 0] / close[:, 1])

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from strategies import backtest, crossovers, engine, indicators, pricepack, surface, sweep
-from strategies.grid import ACCOUNTS, CROSSOVER, TARGETS, make_grid, part_read, part_told
+from strategies.grid import ACCOUNTS, CROSSOVER, DEALT, TARGETS, make_grid, part_read, part_told
 from strategies.parameters import ParameterError
 from strategies.portfolio import combine
 from strategies.prices import Prices
@@ -36,8 +36,28 @@ GRIDS = {
     ),
     "exponential": ({"average": "ema"}, {"fast": [2, 5], "slow": [8, 20]}, TARGETS),
     "relative strength": ({"strategy": "rsi_reversion"}, {"window": [3, 14], "oversold": [30.5, 45]}, TARGETS),
+    "bands": ({"strategy": "bollinger_reversion"}, {"window": [5, 20], "deviations": [1, 1.5]}, TARGETS),
+    "channels": ({"strategy": "donchian_breakout"}, {"entry_window": [5, 20], "exit_window": [3, 8]}, TARGETS),
+    "MACD": ({"strategy": "macd"}, {"fast": [3, 5, 8], "slow": [9, 12, 20], "signal": [4, 7]}, TARGETS),
+    "held": ({"strategy": "buy_and_hold"}, {"fee_bps": [0, 10]}, TARGETS),
+    "both sides with costs": (
+        {"strategy": "rsi_reversion", "direction": "both", "fee_fixed": 3, "spread_bps": 6, "fill": "next_open"},
+        {"window": [3, 14], "slippage_bps": [0, 9]},
+        DEALT,
+    ),
+    "sizes reviewed": (
+        {"sizing": "volatility_target", "volatility_window": 10, "rebalance": "weekly", "slow": 30},
+        {"fast": [2, 5], "target_volatility_percentage": [10, 60], "fee_bps": [0, 5]},
+        DEALT,
+    ),
+    "one pool": ({"accounts": "shared", "sizing": "equal_weight"}, {"fast": [2, 3], "slow": [9]}, DEALT),
+    "one pool, all in": ({"accounts": "shared", "fill": "next_open"}, {"fast": [2, 3], "slow": [9, 30]}, DEALT),
+    "fractions": (
+        {"accounts": "shared", "sizing": "fixed_fraction", "direction": "both", "rebalance": "monthly"},
+        {"fast": [2], "slow": [9], "position_percentage": [20, 60]},
+        DEALT,
+    ),
     "stops": ({"fast": 3, "slow": 9}, {"stop_loss_percentage": [0, 3], "direction": ["long", "both"]}, ACCOUNTS),
-    "one pool": ({"accounts": "shared", "sizing": "equal_weight"}, {"fast": [2, 3], "slow": [9]}, ACCOUNTS),
 }
 
 
@@ -73,12 +93,47 @@ def test_a_row_is_what_a_single_backtest_gives(name, all_prices):
     assert grid.way == way
     found = list(sweep.rows(grid, grid.combinations, all_prices))
     assert len(found) == math.prod(map(len, axes.values())) - (1 if name == "crossover" else 0)
-    assert sum(row["closed_trades"] for row in found) > 0
+    assert sum(row["closed_trades"] for row in found) > 0 or grid.base.strategy == "buy_and_hold"
     for row, values in zip(found, grid.combinations, strict=True):
         expected = single(grid, values, all_prices)
         assert list(row) == list(expected)
         for name_of, value in expected.items():
             assert row[name_of] == (pytest.approx(value, rel=1e-9, abs=1e-12) if isinstance(value, float) else value)
+
+
+PANELS = {
+    "rotation": ({"strategy": "momentum_rotation", "review_every": 7}, {"lookback": [5, 20], "top": [1, 2, 3]}, 3),
+    "pairs": ({"strategy": "pairs_reversion", "direction": "both", "fee_bps": 5}, {"window": [10, 30]}, 2),
+    "pairs, bought half": ({"strategy": "pairs_reversion", "fill": "next_open"}, {"window": [10], "exit": [0, 0.4]}, 2),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", PANELS)
+def test_a_row_of_a_strategy_on_several_tickers_is_what_a_single_backtest_gives(name):
+    given, axes, count = PANELS[name]
+    grid = make_grid(given, axes)
+    assert grid.way == DEALT
+    for row, values in zip(sweep.rows(grid, grid.combinations, SEVERAL[:count]), grid.combinations, strict=True):
+        assert row["closed_trades"] > 0
+        assert row == {
+            name_of: pytest.approx(value, rel=1e-9, abs=1e-12) if isinstance(value, float) else value
+            for name_of, value in single(grid, values, SEVERAL[:count]).items()
+        }
+
+
+def test_an_account_that_is_ruined_is_told_as_a_single_backtest_tells_it():
+    leap = Prices("A", ONE[0].times[:7], np.array([10.0, 11.0, 9.0, 8.0, 7.0, 60.0, 61.0]))
+    grid = make_grid({"direction": "both", "fast": 1, "slow": 2}, {"fee_bps": [0, 5]})
+    for row, values in zip(sweep.rows(grid, grid.combinations, [leap]), grid.combinations, strict=True):
+        with pytest.raises(backtest.BacktestError) as caught:
+            backtest.run(grid.spec(values), [leap])
+        assert row["reason"] == caught.value.message
+
+
+def test_a_benchmark_is_not_dealt_in_a_sweep():
+    grid = make_grid({"benchmark": "B", "slow": 20}, {"fast": [2, 5]})
+    for row, values in zip(sweep.rows(grid, grid.combinations, SEVERAL), grid.combinations, strict=True):
+        assert row["closed_trades"] == single(grid, values, SEVERAL)["closed_trades"]
 
 
 @given(

@@ -7,7 +7,7 @@ from django.core.files.uploadedfile import SimpleUploadedFile
 
 from strategies.library import strategies
 from strategies.metrics import METRICS
-from strategies.models import Run
+from strategies.models import PriceData, Run
 from tests.strategies.test_results import DOWN, UP
 
 pytestmark = pytest.mark.django_db
@@ -200,6 +200,25 @@ def test_tags_and_note_are_kept_from_the_page_and_find_the_run_again(desk):
     assert desk.post(f"{PAGE}{run.pk}/words/", {"tags": "x" * 41, "note": ""}).status_code == 422
     assert f"Run {run.pk}</a>" in desk.get(PAGE, {"tag": "keep", "ordering": "-return_percentage"}).content.decode()
     assert "No such run" in desk.get(PAGE, {"of": "macd"}).content.decode()
+
+
+def test_a_run_is_removed_from_its_page_with_the_price_rows_that_nothing_else_rests_on(desk, client, bob, dave):
+    start(desk)
+    start(desk, fee_bps="10")
+    first, second = Run.objects.order_by("pk")
+    assert first.data_id == second.data_id
+    page = desk.get(f"{PAGE}{first.pk}/").content.decode()
+    assert f'action="{PAGE}{first.pk}/remove/"' in page and f"Delete run {first.pk}" in page
+    assert desk.get(f"{PAGE}{first.pk}/remove/").status_code == 405
+    said = desk.post(f"{PAGE}{first.pk}/remove/", follow=True).content.decode()
+    assert f"Run {first.pk} is deleted." in said
+    assert list(Run.objects.all()) == [second] and PriceData.objects.count() == 1
+    for stranger, status in ((bob, 404), (dave, 403)):
+        client.force_login(stranger)
+        assert client.post(f"{PAGE}{second.pk}/remove/").status_code == status
+    client.force_login(second.owner)
+    assert client.post(f"{PAGE}{second.pk}/remove/").status_code == 302
+    assert not Run.objects.exists() and not PriceData.objects.exists()
 
 
 def test_runs_are_compared_on_a_page_of_their_own(desk, client, bob):
