@@ -5,7 +5,7 @@ import signal
 import sys
 import time
 
-from . import booking, feed, folds, imports, lake, lists, peers_pnl, scale, strategies
+from . import booking, feed, folds, imports, lake, lists, peers_pnl, processes, scale, strategies
 from .ground import Ground
 from .machine import noise_line
 from .sizes import SIZES
@@ -20,6 +20,7 @@ BENCHMARKS = {
     "pnl": peers_pnl.measure,
     "strategies": strategies.measure,
     "scale": scale.measure,
+    "processes": processes.measure,
 }
 
 

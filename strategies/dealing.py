@@ -42,18 +42,24 @@ def deal(close, fills, target, size, is_reviewed, delay, cash, fee, fixed, cost,
     is_reviewed   bool[n]         where what is held is put back to its size
     fee, fixed    of each fill: a fraction of its notional, and money; `cost` is the fraction its price is worse by
     """
-    n, k = target.shape
-    book, closed, won = np.zeros((3, k)), 0, 0
-    for bar in range(n):
+    book, closed, won = np.zeros((3, target.shape[1])), 0, 0
+    for bar in range(len(target)):
         decided = bar - delay
         if decided >= 0 and _is_due(target, is_reviewed, decided):
             cash, more, gained = _turn(book, fills[bar], target, size, is_reviewed, decided, cash, fee, fixed, cost)
             closed, won = closed + more, won + gained
-        value = cash
-        for at in range(k):
-            value += book[QUANTITY, at] * close[bar, at]
-        equity[bar] = value
+        equity[bar] = cash + _worth(book, close[bar])[0]
     return closed, won
+
+
+@njit(cache=True)
+def _worth(book, marks):
+    """What is held comes to, shorts taken off, and long and short together."""
+    net, gross = 0.0, 0.0
+    for at in range(len(marks)):
+        value = book[QUANTITY, at] * marks[at]
+        net, gross = net + value, gross + abs(value)
+    return net, gross
 
 
 @njit(cache=True)
@@ -73,7 +79,7 @@ def _is_due(target, is_reviewed, bar):
 def _turn(book, marks, target, size, is_reviewed, decided, cash, fee, fixed, cost):
     """One bar's fills: first what is too much is sold, then what is wanted is bought out of what is free."""
     closed, won, total = 0, 0, 0.0
-    equity = cash + np.sum(book[QUANTITY] * marks)
+    equity = cash + _worth(book, marks)[0]
     book[WANTED] = 0.0
     if equity <= 0.0:
         return cash, 0, 0
@@ -93,7 +99,8 @@ def _turn(book, marks, target, size, is_reviewed, decided, cash, fee, fixed, cos
             book[WANTED, at] = np.copysign(wanted - abs(held) * marks[at], held if held != 0.0 else goal)
             total += abs(book[WANTED, at])
     if total > 0.0:
-        free = cash + np.sum((book[QUANTITY] - np.abs(book[QUANTITY])) * marks)
+        net, gross = _worth(book, marks)
+        free = cash + net - gross
         cash = _enter_all(book, marks, min(1.0, max(0.0, free) / total), cash, equity, fee, fixed, cost)
     return cash, closed, won
 
@@ -147,6 +154,18 @@ def _ratio(returns):
     """Mean over sample deviation (ddof 1)."""
     if len(returns) < 2:
         return np.nan
-    mean = np.mean(returns)
-    deviation = np.sqrt(np.sum((returns - mean) ** 2) / (len(returns) - 1))
+    mean = _sums(returns, 0.0)[0] / len(returns)
+    deviation = np.sqrt(_sums(returns, mean)[1] / (len(returns) - 1))
     return mean / deviation if deviation > 0.0 else np.nan
+
+
+@njit(cache=True)
+def _sums(values, about):
+    """Sum and sum of squares of `values` less `about`; in two strands, since an addition waits for the one before."""
+    even, odd, even_squares, odd_squares = 0.0, 0.0, 0.0, 0.0
+    for at in range(0, len(values) - 1, 2):
+        one, other = values[at] - about, values[at + 1] - about
+        even, odd = even + one, odd + other
+        even_squares, odd_squares = even_squares + one * one, odd_squares + other * other
+    last = values[-1] - about if len(values) & 1 else 0.0
+    return even + odd + last, even_squares + odd_squares + last * last

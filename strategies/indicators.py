@@ -11,7 +11,6 @@ from functools import wraps
 from itertools import accumulate
 
 import numpy as np
-from numpy.lib.stride_tricks import sliding_window_view
 
 MOST_REMEMBERED = 64 * 1024 * 1024  # bytes
 _memory: dict[tuple, tuple[np.ndarray, np.ndarray]] | None = None
@@ -157,8 +156,14 @@ def deviation(values: np.ndarray, window: int) -> np.ndarray:
     Each window is measured from its own mean: a difference of sums of squares would lose the digits.
     """
     found = np.full(len(values), np.nan)
-    if len(values) >= window:
-        found[window - 1 :] = sliding_window_view(values, window).std(axis=1)
+    if len(values) < window:
+        return found
+    mean = window_sums(values, window) / window
+    squares, gap = np.zeros(len(mean)), np.empty(len(mean))
+    for place in range(window):
+        np.subtract(values[place : place + len(mean)], mean, out=gap)
+        squares += np.multiply(gap, gap, out=gap)
+    found[window - 1 :] = np.sqrt(squares / window)
     return found
 
 

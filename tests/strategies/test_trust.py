@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from strategies import backtest, look_ahead
 from strategies.backtest import make_spec
-from strategies.library import ma_crossover, momentum_rotation, strategies
+from strategies.library import ma_crossover, strategies, takes_panel
 from strategies.prices import Prices
 from strategies.quality import doubts
 from tests.strategies.test_broker import named
@@ -53,10 +53,31 @@ def test_a_strategy_that_looks_ahead_is_caught(monkeypatch, planted):
     assert {moved["ticker"] for moved in told["moved"]} == {"A", "B"}
 
 
-def test_weights_that_look_ahead_are_caught(monkeypatch):
-    honest = momentum_rotation.weights
-    monkeypatch.setattr(momentum_rotation, "weights", lambda panel, p: np.roll(honest(panel, p), -1, axis=0))
-    spec = make_spec({"strategy": "momentum_rotation", "lookback": 10, "top": 1})
+def plant(monkeypatch, module, ahead) -> None:
+    """Has the strategy's targets, float64[n, ...], be what `ahead` makes of the honest ones and the closes."""
+    name = "weights" if takes_panel(module) else "signals"
+    honest = getattr(module, name)
+    monkeypatch.setattr(module, name, lambda prices, parameters: ahead(honest(prices, parameters), prices.close))
+
+
+AHEAD = {
+    "tomorrow's": lambda target, close: np.concatenate((target[1:], target[-1:])),
+    "below the mean of all": lambda target, close: target * (close < close.mean(axis=0)),
+}
+
+
+@pytest.mark.parametrize("name", strategies())
+@pytest.mark.parametrize("ahead", AHEAD)
+def test_a_look_ahead_that_is_planted_is_caught_in_every_strategy(monkeypatch, name, ahead):
+    if (name, ahead) == ("buy_and_hold", "tomorrow's"):
+        pytest.skip("it wants the same every day: tomorrow's is today's")
+    given = {
+        "ma_crossover": {"fast": 5, "slow": 20},
+        "pairs_reversion": {"window": 10, "direction": "both"},
+        "momentum_rotation": {"lookback": 10, "top": 1},
+    }
+    spec = make_spec({"strategy": name} | given.get(name, {}))
+    plant(monkeypatch, spec.module, AHEAD[ahead])
     assert look_ahead.check(backtest.run(spec, [wandering("A", 1), wandering("B", 2)])).moved
 
 

@@ -1,0 +1,98 @@
+"""Bars parted by month: the same rows, keys and answers as of one table, and months that come later."""
+
+from datetime import UTC, date, datetime, timedelta
+from decimal import Decimal
+from io import StringIO
+
+import pytest
+from django.core.management import CommandError, call_command
+from django.db import IntegrityError, connection, transaction
+
+from market import partitions
+from market.feed_bars import KEY
+from market.models import Bar, Instrument, Source, Timeframe
+
+pytestmark = pytest.mark.django_db
+BEGAN = datetime(2024, 12, 30, tzinfo=UTC)
+
+
+def bar(number: int, **more) -> Bar:
+    start = BEGAN + timedelta(days=number)
+    prices = dict.fromkeys(("open", "high", "low", "close"), Decimal(number + 1))
+    named = {"instrument_id": "AAPL", "timeframe": Timeframe.DAY, "source": Source.SIMULATED, "is_final": True}
+    return Bar(start=start, ends_at=start + timedelta(days=1), **prices | named | more)
+
+
+def rows_of(table: str) -> int:
+    with connection.cursor() as cursor:
+        cursor.execute(f"SELECT count(*) FROM ONLY {table}")  # noqa: S608
+        return cursor.fetchone()[0]
+
+
+def made_of(table: str) -> set[str]:
+    """The names of its constraints and indexes, its primary key's aside."""
+    with connection.cursor() as cursor:
+        found = connection.introspection.get_constraints(cursor, table)
+    return {name for name, told in found.items() if not told["primary_key"]}
+
+
+@pytest.fixture
+def days():
+    if connection.vendor != "postgresql":
+        pytest.skip("SQLite has no partitions")
+    Instrument.objects.get_or_create(ticker="AAPL")
+    Bar.objects.bulk_create(bar(number) for number in range(40))
+
+
+def test_every_bar_is_there_after_and_lies_in_the_table_of_its_month(days):
+    before, made = list(Bar.objects.values_list()), made_of("market_bar")
+    new = partitions.partition_bars(2, date(2025, 3, 9))
+    assert new == [
+        f"market_bar_{month}" for month in ("2024_12", "2025_01", "2025_02", "2025_03", "2025_04", "2025_05")
+    ]
+    assert partitions.is_partitioned() and list(Bar.objects.values_list()) == before
+    assert [rows_of(name) for name in new] == [2, 31, 7, 0, 0, 0]
+    assert made_of("market_bar") == made
+
+
+def test_the_feed_writes_grows_and_forgets_bars_as_before(days):
+    partitions.partition_bars(0, date(2025, 2, 1))
+    last = Bar.objects.order_by("-pk").values_list("pk", flat=True)[0]
+    grown = [bar(39, high=Decimal(99)), bar(40), bar(400)]
+    Bar.objects.bulk_create(grown, update_conflicts=True, unique_fields=KEY, update_fields=["high"])
+    assert Bar.objects.get(start=BEGAN + timedelta(days=39)).high == 99
+    assert Bar.objects.count() == 42 and rows_of("market_bar_rest") == 1
+    assert Bar.objects.get(start=BEGAN + timedelta(days=40)).pk > last
+    assert Bar.objects.filter(start__lt=datetime(2025, 1, 1, tzinfo=UTC)).delete()[0] == 2
+
+
+def test_what_a_row_must_be_is_refused_as_before(days):
+    partitions.partition_bars(0, date(2025, 2, 1))
+    for wrong in (bar(5), bar(41, low=Decimal(0)), bar(41, source="moon")):
+        with pytest.raises(IntegrityError), transaction.atomic():
+            wrong.save(force_insert=True)
+    with pytest.raises(IntegrityError), transaction.atomic():
+        bar(41, instrument_id="NOPE").save()
+        connection.check_constraints()
+
+
+def test_run_again_it_adds_months_and_brings_their_bars_out_of_the_rest(days):
+    partitions.partition_bars(0, date(2025, 2, 1))
+    Bar.objects.bulk_create([bar(70)])
+    assert rows_of("market_bar_rest") == 1
+    assert partitions.partition_bars(1, date(2025, 2, 1)) == ["market_bar_2025_03"]
+    assert (rows_of("market_bar_rest"), rows_of("market_bar_2025_03")) == (0, 1)
+    assert partitions.partition_bars(1, date(2025, 2, 1)) == []
+
+
+def test_the_command_says_what_it_made_and_refuses_what_has_no_partitions():
+    said = StringIO()
+    if connection.vendor == "postgresql":
+        call_command("partition_bars", ahead=1, stdout=said)
+        call_command("partition_bars", ahead=1, stdout=said)
+        assert said.getvalue().endswith("2 new tables.\nEvery month has its table.\n")
+    else:
+        with pytest.raises(CommandError, match="PostgreSQL alone"):
+            call_command("partition_bars")
+    with pytest.raises(CommandError, match="0 to 600"):
+        call_command("partition_bars", ahead=-1)
