@@ -36,7 +36,7 @@ from trades.models import Activity, ImportBatch, Lot, Position, Trade
 from trades.services import book_activity, book_trade, correct_version, void_version
 
 START = datetime(2025, 1, 15, 14, 30, tzinfo=UTC)
-EXAMPLES, SHARES, STEPS, THREADS, WRITES = 200, 4, 30, 8, 40
+EXAMPLES, SHARES, STEPS, THREADS, WRITES = 200, 8, 30, 8, 40
 METHODS = ("fifo", "lifo", "hifo", "average_cost")
 TICKERS = ("AAA", "BBB", "CCC")
 
