@@ -3,8 +3,9 @@
 import json
 
 import pytest
-from django.db import transaction
-from django.test import Client
+from asgiref.sync import sync_to_async
+from django.db import OperationalError, transaction
+from django.test import AsyncClient, Client
 from django.urls import resolve
 from django.utils import timezone
 
@@ -142,3 +143,22 @@ def test_the_style_page_shows_both_themes(alice):
     page = signed_in(alice).get("/desk/style/").content.decode()
     assert 'data-theme="light" aria-label' in page
     assert 'data-theme="dark" aria-label' in page
+
+
+# Outages ----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("kind", [Client, AsyncClient])
+async def test_an_outage_that_a_middleware_meets_is_503_without_a_stack(kind, monkeypatch, caplog):
+    def away(*_):
+        raise OperationalError("couldn't get a connection")
+
+    monkeypatch.setattr("tradeops.core.users.demo.sign_in_demo", away)
+    monkeypatch.setattr("django.conf.settings.TRADEOPS_DEMO", True)
+    client = kind(raise_request_exception=False)
+    ask = client.get if kind is AsyncClient else sync_to_async(client.get)
+    for accepted, words in (("*/*", "application/problem+json"), (BROWSER, "text/html; charset=utf-8")):
+        answer = await ask("/desk/", headers={"Accept": accepted})
+        assert (answer.status_code, answer["Retry-After"], answer["Content-Type"]) == (503, "5", words)
+        assert b"The database is not answering" in answer.content
+    assert not any(record.exc_info for record in caplog.records)

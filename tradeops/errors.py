@@ -1,10 +1,23 @@
 """Errors outside a DRF view: a page for a browser, problem+json for a program."""
 
+import errno
+import logging
+import sys
+
+from botocore.exceptions import BotoCoreError, ClientError
 from django.core.exceptions import BadRequest
+from django.db import InterfaceError, OperationalError
 from django.http import HttpRequest, HttpResponse
 
 from tradeops.core.api import problem
 from tradeops.core.error_pages import error_page
+
+logger = logging.getLogger(__name__)
+AWAY = {
+    "The database is not answering": (OperationalError, InterfaceError),  # and not a statement of ours that is wrong
+    "The file store is not answering": (BotoCoreError, ClientError),
+}
+FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
 
 def wants_page(request: HttpRequest) -> bool:
@@ -32,7 +45,31 @@ def page_not_found(request, exception=None):
     return problem_or_page(request, 404, "There is nothing at this address.")
 
 
+def outage_told(error: BaseException | None) -> str | None:
+    """What is away, where that is what the error tells of."""
+    if isinstance(error, OSError) and error.errno in FULL:
+        return "The disk is full"
+    return next((words for words, kinds in AWAY.items() if isinstance(error, kinds)), None)
+
+
+def outage_answer(request: HttpRequest, error: BaseException | None) -> HttpResponse | None:
+    """503 with Retry-After where the error tells of an outage, else None."""
+    words = outage_told(error)
+    if words is None:
+        return None
+    logger.error("%s: %s", words, type(error).__name__)
+    response = problem_or_page(request, 503, f"{words}. Nothing was lost; try again shortly.")
+    response["Retry-After"] = "5"
+    return response
+
+
 def server_error(request):
+    """Of an outage too, where a middleware met it: who asks is looked up before the view, and before what it raises is
+    heard by `middleware.outage`."""
+    return outage_answer(request, sys.exception()) or something_went_wrong(request)
+
+
+def something_went_wrong(request):
     return problem_or_page(request, 500, "Something went wrong here. It has been logged under the id of this request.")
 
 

@@ -3,21 +3,18 @@
 Each is written for both kinds of server, so that none costs a thread hop under ASGI.
 """
 
-import errno
 import logging
 import random
 import re
 
 from asgiref.sync import iscoroutinefunction
-from botocore.exceptions import BotoCoreError, ClientError
 from django.conf import settings
-from django.db import InterfaceError, OperationalError
 from django.urls import Resolver404, get_urlconf, resolve
 from django.utils.decorators import sync_and_async_middleware
 from rest_framework.exceptions import APIException
 
 from tradeops.core.request_id import current_request_id
-from tradeops.errors import problem_or_page
+from tradeops.errors import outage_answer, problem_or_page
 
 logger = logging.getLogger(__name__)
 SAFE_REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{8,64}")
@@ -130,20 +127,6 @@ def either_slash(get_response):
     return async_middleware if iscoroutinefunction(get_response) else middleware
 
 
-AWAY = {
-    "The database is not answering": (OperationalError, InterfaceError),  # and not a statement of ours that is wrong
-    "The file store is not answering": (BotoCoreError, ClientError),
-}
-FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
-
-
-def outage_told(error: Exception) -> str | None:
-    """What is away, where that is what the error tells of."""
-    if isinstance(error, OSError) and error.errno in FULL:
-        return "The disk is full"
-    return next((words for words, kinds in AWAY.items() if isinstance(error, kinds)), None)
-
-
 def too_much(request, error):
     response = problem_or_page(request, 429, str(error.detail))
     response["Retry-After"] = str(error.wait)
@@ -168,13 +151,7 @@ def outage(get_response):
     def process_exception(request, error):
         if isinstance(error, APIException) and error.status_code == 429:  # raised beneath a page; the API has its own
             return too_much(request, error)
-        words = outage_told(error)
-        if words is None:
-            return None
-        logger.error("%s: %s", words, type(error).__name__)
-        response = problem_or_page(request, 503, f"{words}. Nothing was lost; try again shortly.")
-        response["Retry-After"] = "5"
-        return response
+        return outage_answer(request, error)
 
     chosen.process_exception = process_exception
     return chosen

@@ -45,9 +45,9 @@ class RequestIdFilter(logging.Filter):
 
 
 class RefusalFilter(logging.Filter):
-    """Leaves the stack out of what Django says of a refused request: a line is enough for a stranger's 400."""
+    """Leaves the stack out of what Django says of a request that was refused, or met an outage: a line is enough."""
 
     def filter(self, record: logging.LogRecord) -> bool:
-        if record.name.startswith("django.security"):
+        if record.name.startswith("django.security") or getattr(record, "status_code", None) == 503:
             record.exc_info = None
         return True
