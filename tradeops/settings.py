@@ -128,17 +128,17 @@ if environment.text("DB_HOST"):
             "NAME": environment.text("DB_NAME"),
             "USER": environment.text("DB_USER"),
             "PASSWORD": environment.text("DB_PASSWORD"),
-            # A server that is gone without a word, as a machine without power is, is given up after five seconds.
+            # A server that is gone without a word, as a machine without power is, is given up after four seconds.
             # Under ASGI each request may run in a thread of its own: without a pool
             # every one of them would open a connection.
             # Statements that send their values apart (tradeops/core/bulk.py) are prepared when they come again, with
             # one plan for all values: to plan a page of trades costs as much as to read it.
             "OPTIONS": {
-                "pool": {"min_size": 1, "max_size": 12, "timeout": 5},
-                "connect_timeout": 5,
-                "tcp_user_timeout": 5000,
-                "keepalives_idle": 5,
-                "keepalives_interval": 2,
+                "pool": {"min_size": 1, "max_size": 12, "timeout": 4},
+                "connect_timeout": 4,
+                "tcp_user_timeout": 4000,
+                "keepalives_idle": 2,
+                "keepalives_interval": 1,
                 "keepalives_count": 2,
                 "prepare_threshold": 1,
                 "options": "-c plan_cache_mode=force_generic_plan",
