@@ -193,7 +193,7 @@ def test_statistics_refuse_what_they_do_not_know(api, alice, query):
     ("address", "queries"),
     [
         ("/trades/", 4),
-        ("/trades/?format=csv", 4),
+        ("/trades/?format=csv", 5),
         ("/trades/stats", 2),
         ("/trades/{id}", 3),
         ("/trades/{id}/history", 4),

@@ -6,6 +6,7 @@ import json
 from bisect import bisect_left, bisect_right
 from datetime import UTC, datetime
 from operator import attrgetter
+from urllib.parse import urlencode
 
 from django.core.exceptions import ValidationError
 from django.db.models import Q
@@ -108,9 +109,8 @@ class KeysetPagination(BasePagination):
     def link(self, row, backward: bool) -> str:
         data = json.dumps([backward, list(self.ordering), self.place_of(row)], separators=(",", ":"))
         cursor = base64.urlsafe_b64encode(data.encode()).decode().rstrip("=")
-        query = self.request.query_params.copy()
-        query["cursor"] = cursor
-        return self.request.build_absolute_uri(f"{self.request.path}?{query.urlencode()}")
+        query = dict(self.request.query_params.lists()) | {"cursor": [cursor]}
+        return self.request.build_absolute_uri(f"{self.request.path}?{urlencode(query, doseq=True)}")
 
     def place_of(self, row) -> list[str]:
         """Where a row stands in the ordering, as texts."""

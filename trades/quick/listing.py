@@ -51,22 +51,22 @@ def plain(expression: str) -> str:
     return f"{number(expression)}::text"
 
 
-REALIZED = f"(SELECT SUM(pnl) FROM {Realization._meta.db_table} WHERE closed_by = page.trade_id)"  # noqa: S608
+REALIZED = f"SELECT SUM(pnl) AS pnl FROM {Realization._meta.db_table} WHERE closed_by = page.trade_id"  # noqa: S608
 WRITTEN = f"""
     SELECT page.trade_id AS id, page.version, page.account_id AS account, page.ticker, page.side AS trade_type,
            {plain("page.quantity")} AS quantity, {plain("page.price")} AS price, {plain("page.notional")} AS notional,
-           {plain("page.fees")} AS fees, {plain(f"COALESCE({REALIZED}, 0)")} AS realized_pnl,
+           {plain("page.fees")} AS fees, {plain("COALESCE(realized.pnl, 0)")} AS realized_pnl,
            {moment("page.executed_at")} AS executed_at,
            (page.executed_at AT TIME ZONE account.time_zone - account.day_cutoff)::date AS trade_date,
            {moment("entry.recorded_at")} AS recorded_at, page.strategy,
            array_remove(string_to_array(page.tags, ','), '') AS tags, page.note, page.client_trade_id
 """
-REALIZED_TEXT = f"COALESCE({REALIZED}::text, '')"
 ROWS = f"""
-    SELECT page.id, {REALIZED_TEXT}, row_to_json(written)::text
+    SELECT page.id, COALESCE(realized.pnl::text, ''), row_to_json(written)::text
     FROM {Trade._meta.db_table} page
     JOIN {Account._meta.db_table} account ON account.id = page.account_id
     JOIN {LedgerEntry._meta.db_table} entry ON entry.id = page.entry_id
+    CROSS JOIN LATERAL ({REALIZED}) realized
     CROSS JOIN LATERAL ({WRITTEN}) written
     WHERE page.id = ANY(%s)
 """  # noqa: S608
@@ -78,7 +78,7 @@ CHOSEN = f"""
 # the best for any filter, and PostgreSQL need not make it anew for each page.
 OF_EACH = "({accounts}) seen CROSS JOIN LATERAL " + CHOSEN.replace("{where}", "account_id = seen.pk AND {where}")
 BETWEEN_CELLS, BETWEEN_ROWS = "\x1f", "\x1e"  # which no column of these may have
-CELLS = f"concat_ws('{BETWEEN_CELLS}', page.id, {REALIZED_TEXT}, {{places}})"
+CELLS = f"concat_ws('{BETWEEN_CELLS}', page.id, COALESCE(({REALIZED})::text, ''), {{places}})"
 PAGE = f"""
     SELECT string_agg(cells, '{BETWEEN_ROWS}')
     FROM (SELECT {CELLS} AS cells FROM {{chosen}} ORDER BY {{page_order}} LIMIT %s) of_page
@@ -250,14 +250,10 @@ class Page(KeysetPagination):
         return [f"{first} {sign}= %s AND ({first} {sign} %s OR {second} {other} %s)"], [x, x, y]
 
     def read(self, rows: str) -> list[list]:
-        """The page's versions by their keys, each with what it realized and where it stands in the ordering."""
-        fields = [self.model._meta.get_field(name.lstrip("-")) for name in self.ordering]
-        read = []
-        for row in rows.split(BETWEEN_ROWS) if rows else []:
-            key, realized, *places = row.split(BETWEEN_CELLS)
-            place = [field.to_python(text) for field, text in zip(fields, places, strict=True)]
-            read.append([int(key), realized, *place])
-        return read
+        """The versions by their keys, each with what it realized and where it stands in the ordering, as texts."""
+        cells = [row.split(BETWEEN_CELLS) for row in rows.split(BETWEEN_ROWS)] if rows else []
+        return [[int(key), *others] for key, *others in cells]
 
     def place_of(self, row: list) -> list[str]:
-        return [str(value) for value in row[2:]]
+        fields = [self.model._meta.get_field(name.lstrip("-")) for name in self.ordering]
+        return [str(field.to_python(text)) for field, text in zip(fields, row[2:], strict=True)]
