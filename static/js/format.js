@@ -64,10 +64,13 @@ export function writeSigned(element, value, places = 2) {
   element.classList.toggle("loss", name === "loss");
 }
 
+const FLASH_MS = 900; // as long as the animation in desk.css
+const flashes = new WeakMap(); // cell -> the timer that ends its flash
+
 /** Flashes a cell once: "up" or "down". A second change starts the flash anew. */
 export function flash(element, direction) {
-  delete element.dataset.flash;
-  void element.offsetWidth; // lets the animation begin again
-  element.dataset.flash = direction;
-  element.addEventListener("animationend", () => delete element.dataset.flash, { once: true });
+  // Another name begins the animation again; to take the old one away first would cost a layout of the page each time.
+  element.dataset.flash = element.dataset.flash === direction ? `${direction}-again` : direction;
+  clearTimeout(flashes.get(element));
+  flashes.set(element, setTimeout(() => delete element.dataset.flash, FLASH_MS));
 }
