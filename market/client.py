@@ -22,7 +22,7 @@ from .mailbox import Mailbox, QuotesFrame
 HIGH_WATER = 32_768
 LOW_WATER = 4_096
 SLOW_SECONDS = 30.0
-LOOK_AGAIN_SECONDS, LONGEST_LOOK_SECONDS = 0.02, 0.5
+LOOK_AGAIN_SECONDS, LONGEST_LOOK_SECONDS = 0.02, 1.0
 MAX_HELD = 1_000
 
 CHANNELS = frozenset({"quotes", "alerts", "averages", "trades"})
