@@ -4,10 +4,7 @@ The run appears when it is done, once, however often the job was tried; a cancel
 """
 
 import json
-import logging
 import subprocess
-import sys
-import tempfile
 import time
 from collections.abc import Callable, Sequence
 
@@ -15,7 +12,7 @@ from django.conf import settings
 from django.db import transaction
 from django.utils import timezone
 
-from strategies import pricepack, services, single
+from strategies import aside, pricepack, services, single
 from strategies.backtest import Spec
 from strategies.library import strategies, with_defaults
 from strategies.models import PendingRun, Source
@@ -23,10 +20,7 @@ from strategies.prices import Prices
 from strategies.standing import Standing
 from strategies.terms import Terms
 from tradeops.core.jobs.models import Job, State
-from tradeops.core.jobs.runner import TryAgain
 from tradeops.core.jobs.services import owe, require_room
-
-logger = logging.getLogger(__name__)
 
 BACKTEST = "backtest"
 LOOK_SECONDS, UNDER_WAY_SHOWN = 1.0, 10
@@ -117,17 +111,11 @@ def _computed(
     """The answer of a process of its own; None when it was stopped before or in between."""
     if is_stopped():
         return None
-    pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "cwd": settings.BASE_DIR}
-    command = [sys.executable, "-m", "strategies.single"]
-    with tempfile.TemporaryFile() as said, subprocess.Popen(command, stderr=said, **pipes) as process:
-        try:
-            written = _communicated(process, told, estimated, report, is_stopped)
-        finally:
-            process.kill()  # nothing to a process that has ended
-        if written is not None and process.wait():
-            said.seek(0)
-            logger.error("A backtest died: %s", said.read().decode(errors="replace")[-2000:])
-            raise TryAgain("The process that works the backtest out died.")
+
+    def talk(process: subprocess.Popen) -> bytes | None:
+        return _communicated(process, told, estimated, report, is_stopped)
+
+    written = aside.worked_out("strategies.single", talk)
     return None if written is None else json.loads(written)
 
 

@@ -6,10 +6,7 @@ process of its own: the process that serves pages never imports it.
 """
 
 import json
-import logging
 import subprocess
-import sys
-import tempfile
 import time
 import zlib
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -19,7 +16,7 @@ from django.conf import settings
 from django.db import transaction
 from django.utils import timezone
 
-from strategies import backtest, pricepack, services, surface
+from strategies import aside, backtest, pricepack, services, surface
 from strategies.backtest import BacktestError, Spec, unfit
 from strategies.grid import Grid, part_told, require_affordable
 from strategies.library import strategies, with_defaults
@@ -32,10 +29,7 @@ from strategies.terms import Terms
 from tradeops.core import statistics
 from tradeops.core.annualization import bars_per_year
 from tradeops.core.jobs.models import Job, State
-from tradeops.core.jobs.runner import TryAgain
 from tradeops.core.jobs.services import owe, require_room
-
-logger = logging.getLogger(__name__)
 
 SWEEP = "sweep"
 LOOK_SECONDS = 1.0
@@ -120,19 +114,12 @@ def is_cancelled(sweep: Sweep) -> bool:
 
 def _computed(told: bytes, count: int, report: Callable[[int], None], is_stopped: Callable[[], bool]) -> list | None:
     """The rows of a part from a process of its own; None when it was stopped in between."""
-    command = [sys.executable, "-m", "strategies.sweep"]
-    pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "cwd": settings.BASE_DIR}
-    with tempfile.TemporaryFile() as said, subprocess.Popen(command, stderr=said, **pipes) as process:
-        try:
-            _send(process, told)
-            rows = _read_rows(process.stdout, count, report, is_stopped)
-        finally:
-            process.kill()  # nothing to a process that has ended
-        if rows is not None and len(rows) != count:
-            said.seek(0)
-            logger.error("A part of a sweep died: %s", said.read().decode(errors="replace")[-2000:])
-            raise TryAgain("The process that works the part out died.")
-    return rows
+
+    def talk(process: subprocess.Popen) -> list | None:
+        _send(process, told)
+        return _read_rows(process.stdout, count, report, is_stopped)
+
+    return aside.worked_out("strategies.sweep", talk)
 
 
 def _send(process: subprocess.Popen, told: bytes) -> None:

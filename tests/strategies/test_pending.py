@@ -2,7 +2,7 @@
 
 import pytest
 
-from strategies import pending, services, single
+from strategies import aside, pending, services, single
 from strategies.models import PendingRun, Run
 from tests.strategies.test_api import RUN, SHORT, run_up, upload
 from tests.strategies.test_results import UP
@@ -87,7 +87,7 @@ def test_a_run_is_stopped_when_it_is_cancelled_in_between(asked, monkeypatch):
 
 
 def test_a_killed_process_is_tried_again_and_the_run_is_kept_once(asked, monkeypatch):
-    monkeypatch.setattr(pending.sys, "executable", "/bin/false")
+    monkeypatch.setattr(aside.sys, "executable", "/bin/false")
     with pytest.raises(runner.TryAgain):
         pending.work_out(asked, lambda percentage: None)
     monkeypatch.undo()

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from market.samples import as_csv, daily_bars
-from strategies import backtest, pricepack, services, sweeping
+from strategies import aside, backtest, pricepack, services, sweeping
 from strategies.models import PriceData, Sweep, SweepPart
 from strategies.services import SAMPLE_SEED
 from tests.strategies.test_api import fields_of, upload
@@ -95,7 +95,7 @@ def test_parts_are_done_once_and_a_killed_one_again(asked, monkeypatch):
     asked.refresh_from_db()
     sweeping.work_out_part(asked, 0, lambda percentage: None)
     assert sweeping.standing(asked).progress == 50
-    monkeypatch.setattr(sweeping.sys, "executable", "/bin/false")
+    monkeypatch.setattr(aside.sys, "executable", "/bin/false")
     with pytest.raises(runner.TryAgain):
         sweeping.work_out_part(asked, 1, lambda percentage: None)
     assert sweeping.work_out_part(asked, 0, lambda percentage: None) == {"rows": "done before"}
