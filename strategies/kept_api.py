@@ -17,11 +17,12 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
-from strategies import charts, curves, logs, provenance, report, services, side_by_side
+from strategies import curves, logs, provenance, report, services, side_by_side
 from strategies.api import RunPagination, answer, remade
 from strategies.backtest import Backtest
 from strategies.comparison import FEWEST, MOST
 from strategies.models import NOTE_CHARACTERS, Run
+from strategies.pictures import charts
 from strategies.prices import MAX_BARS
 from strategies.serializers import ResultSerializer, RunListSerializer
 from tradeops.core.api import PagedParams, Params, StrictSerializer, WholeNumberField
@@ -225,7 +226,7 @@ class OverviewChart(RunPicture):
     name = "overview"
 
     def draw(self, done: Backtest, mark: str) -> bytes:
-        return charts.draw_overview(done, self.form, mark)
+        return charts().draw_overview(done, self.form, mark)
 
 
 class MonthsChart(RunPicture):
@@ -234,7 +235,7 @@ class MonthsChart(RunPicture):
     name = "months"
 
     def draw(self, done: Backtest, mark: str) -> bytes:
-        return charts.draw_months(done, self.form, mark)
+        return charts().draw_months(done, self.form, mark)
 
 
 class OfTicker(KeptRun):
@@ -260,7 +261,7 @@ class TickerChart(OfTicker):
         run = self.run_with(run_id, ticker)
 
         def draw(done: Backtest) -> bytes:
-            return charts.draw_ticker(done, self.result_of(done, ticker), self.form, origin_of(run).words)
+            return charts().draw_ticker(done, self.result_of(done, ticker), self.form, origin_of(run).words)
 
         return self.answer_once(request, run, f"{ticker}.{self.form}", PICTURES[self.form], draw)
 

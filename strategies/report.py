@@ -11,11 +11,12 @@ from pathlib import Path
 from django.contrib.staticfiles import finders
 from django.template.loader import render_to_string
 
-from strategies import charts, provenance
+from strategies import provenance
 from strategies.backtest import Backtest
 from strategies.library import strategies
 from strategies.metrics import METRICS
 from strategies.models import Run
+from strategies.pictures import charts
 
 STYLES = ("css/tokens.css", "css/desk.css")
 TICKERS_DRAWN, TRADES_TOLD = 8, 2000
@@ -55,10 +56,10 @@ def written(run: Run, done: Backtest) -> bytes:
     """The report of `run`; `done` is the run made again. The same run and words give the same bytes."""
     mark = provenance.Origin(run.data_id, run.fingerprint, run.pk).words
     pictures = [
-        {"title": "All accounts", "data": _embedded(charts.draw_overview(done, mark=mark))},
-        {"title": "Months", "data": _embedded(charts.draw_months(done, mark=mark))},
+        {"title": "All accounts", "data": _embedded(charts().draw_overview(done, mark=mark))},
+        {"title": "Months", "data": _embedded(charts().draw_months(done, mark=mark))},
         *(
-            {"title": result.prices.ticker, "data": _embedded(charts.draw_ticker(done, result, mark=mark))}
+            {"title": result.prices.ticker, "data": _embedded(charts().draw_ticker(done, result, mark=mark))}
             for result in done.results[:TICKERS_DRAWN]
         ),
     ]

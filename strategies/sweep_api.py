@@ -13,7 +13,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
-from strategies import charts, sweeping
+from strategies import sweeping
 from strategies.api import refused_backtest, refused_file, refused_parameters
 from strategies.asked import StoredSweepSerializer, asked_for
 from strategies.backtest import BacktestError
@@ -21,6 +21,7 @@ from strategies.grid import Grid, make_grid
 from strategies.kept_api import PICTURE, PICTURES, AnyAccept
 from strategies.models import Sweep
 from strategies.parameters import ParameterError
+from strategies.pictures import charts
 from strategies.prices import PriceFileError
 from strategies.provenance import SHOWN_DIGITS
 from strategies.serializers import SweepRequestSerializer, SweepSerializer, SweepStartedSerializer
@@ -142,7 +143,7 @@ class Heatmap(APIView):
             raise NotFound("A map needs two parameters that vary.")
         metric = told["metric"]
         mark = f"TradeOps · sweep {sweep.pk} · data {sweep.data_id[:SHOWN_DIGITS]}"
-        drawn = charts.draw_heatmap(told, TITLES[metric], metric in LESS_IS_BETTER, self.form, mark)
+        drawn = charts().draw_heatmap(told, TITLES[metric], metric in LESS_IS_BETTER, self.form, mark)
         return HttpResponse(drawn, content_type=PICTURES[self.form], headers={"Cache-Control": "private, no-cache"})
 
 

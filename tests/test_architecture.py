@@ -242,7 +242,7 @@ def test_no_file_is_named_for_nothing_in_particular():
 @pytest.mark.pure
 def test_a_web_process_does_not_load_what_only_workers_and_commands_need():
     heavy = ("numba", "matplotlib", "pandas", "duckdb")
-    program = f"import sys, tradeops.asgi; print([m for m in {heavy} if m in sys.modules])"
+    program = f"import sys, tradeops.asgi, tradeops.urls; print([m for m in {heavy} if m in sys.modules])"
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, cwd=ROOT, check=False)
     assert done.stdout.strip() == "[]", done.stderr
 

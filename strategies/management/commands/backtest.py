@@ -2,7 +2,6 @@
 
 import argparse
 import json
-from importlib import import_module
 from pathlib import Path
 
 from django.core.management.base import BaseCommand, CommandError
@@ -12,6 +11,7 @@ from strategies.backtest import Backtest, BacktestError
 from strategies.logs import trade_lines
 from strategies.management.arguments import add_value_flags, given_values, known
 from strategies.parameters import ParameterError
+from strategies.pictures import charts
 from strategies.portfolio import combine
 from strategies.prices import PriceFileError, read_files
 from strategies.results import add_curve, summarize
@@ -67,15 +67,13 @@ def origin_of(done: Backtest, result: dict) -> provenance.Origin:
 
 def write_charts(done: Backtest, folder: Path, mark: str) -> dict[str, str]:
     """Writes overview.png, months.png and one PNG a ticker; returns ticker -> path."""
-    # Imported here: matplotlib costs half a second that a table does not need.
-    charts = import_module("strategies.charts")
     folder.mkdir(parents=True, exist_ok=True)
-    (folder / "overview.png").write_bytes(charts.draw_overview(done, mark=mark))
-    (folder / "months.png").write_bytes(charts.draw_months(done, mark=mark))
+    (folder / "overview.png").write_bytes(charts().draw_overview(done, mark=mark))
+    (folder / "months.png").write_bytes(charts().draw_months(done, mark=mark))
     written = {}
     for result in done.results:
         path = folder / f"{result.prices.ticker}.png"
-        path.write_bytes(charts.draw_ticker(done, result, mark=mark))
+        path.write_bytes(charts().draw_ticker(done, result, mark=mark))
         written[result.prices.ticker] = str(path)
     return written
 
