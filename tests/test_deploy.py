@@ -85,3 +85,18 @@ def test_the_example_of_settings_names_settings():
     known = set(re.findall(r"^([A-Z0-9_]+)=", (ROOT / ".env.example").read_text(), re.MULTILINE))
     named = set(re.findall(r"^([A-Z0-9_]+)=", (DEPLOY / "production.env.example").read_text(), re.MULTILINE))
     assert named - known == {"REDIS_PASSWORD"}
+
+
+@pytest.mark.skipif(not shutil.which("systemd-analyze"), reason="systemd is not here")
+def test_systemd_takes_every_unit_as_it_is(tmp_path):
+    """With the paths of this checkout in the place of those of an installed desk."""
+    shutil.copytree(DEPLOY / "systemd", tmp_path, dirs_exist_ok=True)
+    units = [path for path in tmp_path.iterdir() if path.is_file()]
+    for unit in units:
+        text = unit.read_text().replace("/srv/tradeops/.venv/bin", str(Path(sys.executable).parent))
+        unit.write_text(text.replace("/srv/tradeops", str(ROOT)))
+    for unit in units:
+        done = subprocess.run(
+            ["systemd-analyze", "verify", "--man=no", unit], capture_output=True, text=True, check=False
+        )
+        assert (done.returncode, done.stderr) == (0, ""), unit.name
