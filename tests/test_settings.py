@@ -64,6 +64,15 @@ def test_a_folder_that_cannot_be_made_stops_the_start_by_name():
     assert "TRADEOPS_VAR: /proc/nowhere cannot be made" in done.stderr.splitlines()[-1]
 
 
+def test_what_is_compiled_is_kept_with_the_state_where_the_code_may_not_be_written(tmp_path):
+    """As under `ProtectSystem=strict` or in a read-only container, where numba finds no place and sweeps would fail."""
+    locked = "import os; os.access = lambda *asked: False; import tradeops.settings, strategies.dealing"
+    told = "; print(os.environ['NUMBA_CACHE_DIR']); print(strategies.dealing.walk.stats.cache_path)"
+    done = start({}, tmp_path, locked + told)
+    folder, used = done.stdout.split()
+    assert (folder, Path(used).parent) == (str(tmp_path / "compiled"), tmp_path / "compiled"), done.stderr
+
+
 def test_origins_and_hosts_are_taken_as_they_stand_in_addresses(tmp_path):
     origins = ["https://desk.example.com", "http://localhost:5173", "http://[::1]:3000"]
     settings = {"CORS_ALLOWED_ORIGINS": ",".join(origins), "ALLOWED_HOSTS": "[::1],localhost"}

@@ -28,6 +28,9 @@ LOOPBACK_HOSTS = ("127.0.0.1", "localhost", "[::1]")
 VAR_DIR = environment.folder("TRADEOPS_VAR", BASE_DIR / "var")
 # Files of strategies here stand beside those that ship; they are code, and whoever may write here may run it.
 STRATEGIES_DIR = environment.folder("STRATEGIES_DIR", VAR_DIR / "strategies")
+# What sweeps compile is kept beside the code, or here where nobody may write there: numba refuses to keep nothing.
+if not os.access(BASE_DIR / "strategies", os.W_OK):
+    os.environ.setdefault("NUMBA_CACHE_DIR", str(VAR_DIR / "compiled"))
 
 PORT = environment.port("PORT", 8000)
 DEBUG = environment.flag("DEBUG")
