@@ -66,7 +66,7 @@ class Part:
     tried: str
     run: Callable[..., str]
     world: str = SERVICES
-    minutes: float = 5
+    minutes: float = 8
 
 
 @dataclass
@@ -80,7 +80,7 @@ class Register:
 REGISTER = Register()
 
 
-def tries(promise: str, tried: str, *, world: str = SERVICES, minutes: float = 5):
+def tries(promise: str, tried: str, *, world: str = SERVICES, minutes: float = 8):
     """Registers a function as a part of `promise`: `tried` is what it tries, in words."""
 
     def add(run: Callable[..., str]) -> Callable[..., str]:
