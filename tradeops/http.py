@@ -18,7 +18,7 @@ from twisted.internet import reactor
 from twisted.web import http
 
 from tradeops.core.api import problem_body
-from tradeops.middleware import body_limit
+from tradeops.middleware import body_limit, identity_of
 
 logger = logging.getLogger(__name__)
 # A client is heard out this long, without keeping what it says, so that it reads why it was refused.
@@ -28,11 +28,17 @@ READ_AT_ONCE = 262_144
 http.RESPONSES.update({status.value: status.phrase.encode() for status in HTTPStatus})
 
 
-def write_refusal(channel: http.HTTPChannel, status: int, detail: str, *lines: str) -> None:
-    body = json.dumps(problem_body(status, detail)).encode()
+def refusal(status: int, detail: str, *lines: str, given_id: str = "") -> bytes:
+    """An answer, as it goes over the wire, to what Django never sees."""
+    identity = identity_of(given_id)
+    body = json.dumps(problem_body(status, detail, request_id=identity)).encode()
     first, kind = f"HTTP/1.1 {status} {http.RESPONSES[status].decode()}", "Content-Type: application/problem+json"
-    head = "\r\n".join([first, kind, *lines, "Connection: close", f"Content-Length: {len(body)}", "", ""])
-    channel.transport.write(head.encode() + body)
+    lines = (*lines, f"X-Request-ID: {identity}", "Connection: close", f"Content-Length: {len(body)}")
+    return "\r\n".join([first, kind, *lines, "", ""]).encode() + body
+
+
+def write_refusal(channel: http.HTTPChannel, status: int, detail: str, *lines: str, given_id: str = "") -> None:
+    channel.transport.write(refusal(status, detail, *lines, given_id=given_id))
     reactor.callLater(LINGER_SECONDS, channel.loseConnection)
 
 
@@ -91,7 +97,8 @@ class DeskRequest(WebRequest):
     def refuse(self, status: int, detail: str, *lines: str) -> None:
         """Answers before the body is there; what still comes of it is thrown away."""
         self.is_refused = True
-        write_refusal(self.channel, status, detail, *lines)
+        given = (self.requestHeaders.getRawHeaders(b"x-request-id") or [b""])[0].decode("latin-1")
+        write_refusal(self.channel, status, detail, *lines, given_id=given)
 
     def requestReceived(self, command, path, version):  # noqa: N802
         """Called when all has come: Twisted is not told the content type, by which it would read a form."""

@@ -30,6 +30,7 @@ from trades.booking.orders import Order
 from trades.quick.signing import ShortAnswer
 
 from .core.api import problem_body
+from .middleware import identity_of
 from .rsgi import CutShort, body_of, environ_of, headers_of, no_body_of, whole_body_of
 from .short_ways import BOOKINGS, PAGES, ShortWayHandler, answer_to, answers_to_pages, order_in, write_together
 from .wire import application_for, as_client_sent
@@ -71,8 +72,10 @@ class Intake:
         try:
             environ["wsgi.input"] = await read(environ, protocol)
         except (CutShort, ProtocolClosed, TimeoutError):  # half a file must not pass for a whole one
-            problem = json.dumps(problem_body(400, "The body ended before it was whole.")).encode()
-            protocol.response_bytes(400, [("content-type", "application/problem+json")], problem)
+            identity = identity_of(environ.get("HTTP_X_REQUEST_ID", ""))
+            problem = problem_body(400, "The body ended before it was whole.", request_id=identity)
+            headers = [("content-type", "application/problem+json"), ("x-request-id", identity)]
+            protocol.response_bytes(400, headers, json.dumps(problem).encode())
         else:
             await answer(environ, protocol)
 

@@ -25,10 +25,13 @@ def new_id() -> str:
     return f"{random.getrandbits(128):032x}"
 
 
+def identity_of(given: str) -> str:
+    """A request's id: the caller's own where it is a safe one."""
+    return given if SAFE_REQUEST_ID.fullmatch(given) else new_id()
+
+
 def give_id(request) -> str:
-    """The request's id: the caller's own where it is a safe one."""
-    given = request.META.get("HTTP_X_REQUEST_ID", "")
-    request.request_id = given if SAFE_REQUEST_ID.fullmatch(given) else new_id()
+    request.request_id = identity_of(request.META.get("HTTP_X_REQUEST_ID", ""))
     current_request_id.set(request.request_id)
     return request.request_id
 

@@ -12,6 +12,8 @@ from autobahn.twisted import websocket as autobahn_twisted
 from autobahn.websocket import protocol as autobahn_protocol
 from daphne.ws_protocol import WebSocketProtocol
 
+from .http import refusal
+
 TOO_BIG, TOO_SLOW, TOO_MANY_FRAMES = 1009, 4008, 4429
 MOST_UNREAD_FRAMES = 64
 MOST_UNREAD_PONG_BYTES = 65_536
@@ -147,6 +149,10 @@ class DeskSocket(WebSocketProtocol):
         # An origin that cannot even be read is another origin.
         code = 403 if reason.startswith("HTTP Origin header invalid") else code
         super().failHandshake(reason, code, responseHeaders)
+
+    def sendHttpErrorResponse(self, code, reason, responseHeaders=None):  # noqa: N802, N803
+        lines = [f"{name}: {value}" for name, value in responseHeaders or []]
+        self.sendData(refusal(code, f"{reason}.", *lines))
 
     def onAutoPingTimeout(self):  # noqa: N802
         # Who answers no ping for 30 s has read nothing for as long. Autobahn would cut the connection.

@@ -82,6 +82,7 @@ def test_a_head_that_cannot_be_read_is_refused_as_a_problem(desk, head, status):
         answer = connection.makefile("rb")
         assert answer.readline().decode().startswith(f"HTTP/1.1 {status} ")
         assert answer.readline() == b"Content-Type: application/problem+json\r\n"
+        assert answer.readline().startswith(b"X-Request-ID: ")
 
 
 def test_a_client_that_sends_too_much_all_the_same_reads_why_it_is_refused(desk):
@@ -90,8 +91,9 @@ def test_a_client_that_sends_too_much_all_the_same_reads_why_it_is_refused(desk)
             yield b"1" * 1_048_576
 
     for body in (b"1" * 2_000_000, chunks()):
-        answer = desk.post("/trades/", data=body, headers={"Content-Type": "application/json"})
-        assert answer.status_code == 413
+        headers = {"Content-Type": "application/json", "X-Request-ID": "too-much-1"}
+        answer = desk.post("/trades/", data=body, headers=headers)
+        assert (answer.status_code, answer.headers["X-Request-ID"]) == (413, "too-much-1")
         assert answer.json()["detail"] == "The body is larger than the 1,048,576 bytes taken here."
 
 

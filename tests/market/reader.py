@@ -71,8 +71,10 @@ def publish(server, **message) -> None:
 
 
 async def refusal(server, **headers) -> int:
-    """The HTTP status that a handshake is refused with."""
+    """The HTTP status of the problem that a handshake is refused with."""
     with pytest.raises(InvalidStatus) as caught:
         async with server.connect(**headers):
             pass
-    return caught.value.response.status_code
+    answer = caught.value.response
+    assert answer.headers["Content-Type"] == "application/problem+json" and answer.headers["X-Request-ID"]
+    return answer.status_code
