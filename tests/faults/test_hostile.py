@@ -1,5 +1,6 @@
 """No input whatever gives a 5xx, and every refusal of the API is problem+json."""
 
+import re
 from collections.abc import Iterator, Sequence
 
 import pytest
@@ -229,6 +230,12 @@ def test_the_admin_takes_hostile_input(db):
     lists = sorted(address for address in found if not address.endswith("/add/"))
     assert len(lists) > 10
     for address in lists:
-        for query in ("?q=%00", "?q=" + "x" * 3000, "?p=-5", "?o=99", "?nothing=1", "?all="):
+        for query in ("?q=" + "x" * 3000, "?p=-5", "?o=99", "?nothing=1", "?all="):
             answer = browser.get(address + query)
             assert answer.status_code < 500, f"{address}{query[:40]}: {answer.content[-500:]}"
+        for query in ("?q=%00", "?state__exact=%00", "%00/change/", "add/?owner=%00"):
+            assert browser.get(address + query).status_code == 400, address + query
+        for action in re.findall(r'<option value="(\w+)">', browser.get(address).content.decode())[:1]:
+            answer = browser.post(address, {"action": action, "_selected_action": ["1", "abc"]})
+            assert answer.status_code == 400, f"{address} {action}"
+    assert browser.get("/admin/autocomplete/?term=%00&app_label=trades").status_code == 400

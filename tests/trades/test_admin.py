@@ -39,7 +39,7 @@ def test_every_model_of_the_book_has_its_place():
 
 
 @pytest.mark.parametrize("name", [*BOOK, "account"])
-@pytest.mark.parametrize("query", ["", "?q=AAPL", "?q=12", "?q=" + "9" * 30, "?q=%00", "?q=x&p=2", "?nothing=1"])
+@pytest.mark.parametrize("query", ["", "?q=AAPL", "?q=12", "?q=" + "9" * 30, "?q=x&p=2", "?nothing=1"])
 def test_lists_are_shown_searched_and_bounded(office, trade, name, query):
     assert office.get(f"/admin/trades/{name}/{query}").status_code in (200, 302)
 

@@ -7,7 +7,7 @@ from django.contrib.auth.models import Group
 from django.contrib.auth.views import redirect_to_login
 from django.utils import timezone
 
-from tradeops.core.admin import ReadOnlyAdmin
+from tradeops.core.admin import ReadOnlyAdmin, asked_soundly
 
 from .models import ApiToken, User
 from .roles import Role
@@ -24,6 +24,7 @@ def sign_in_at_the_desk(request, extra_context=None):
 
 
 admin.site.login = sign_in_at_the_desk
+admin.site.admin_view = asked_soundly(admin.site.admin_view)
 
 
 @admin.register(User)
