@@ -239,3 +239,4 @@ def test_the_admin_takes_hostile_input(db):
             answer = browser.post(address, {"action": action, "_selected_action": ["1", "abc"]})
             assert answer.status_code == 400, f"{address} {action}"
     assert browser.get("/admin/autocomplete/?term=%00&app_label=trades").status_code == 400
+    assert browser.post("/admin/trades/account/add/", {"owner": "abc"}).status_code == 400

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from functools import wraps
-from itertools import chain
+from itertools import chain, product
 
 from django.contrib import admin
 from django.core.exceptions import BadRequest, FieldDoesNotExist, ValidationError
@@ -27,11 +27,11 @@ def asked_soundly(admin_view: Callable) -> Callable:
     """A site's `admin_view` whose views are asked only what a database can be: else Django's own answer 500."""
 
     def guarded(view: Callable, cacheable: bool = False) -> Callable:
-        shown, model = admin_view(view, cacheable), getattr(getattr(view, "__self__", None), "model", None)
+        shown, keys = admin_view(view, cacheable), keys_of(getattr(view, "__self__", None))
 
         @wraps(shown)
         def show(request: HttpRequest, *args, **kwargs):
-            refuse_unsound(request, model)
+            refuse_unsound(request, keys)
             return shown(request, *args, **kwargs)
 
         return show
@@ -39,16 +39,25 @@ def asked_soundly(admin_view: Callable) -> Callable:
     return guarded
 
 
-def refuse_unsound(request: HttpRequest, model) -> None:
-    """Raises BadRequest for a NUL, which no database keeps, and for a chosen row whose key is none of `model`'s."""
+def keys_of(shown) -> dict:
+    """The keys of rows that a model's forms send, by their names; none of a site's own pages."""
+    if not isinstance(shown, admin.ModelAdmin):
+        return {}
+    related = {name: shown.opts.get_field(name).target_field for name in shown.autocomplete_fields}
+    return related | {"_selected_action": shown.opts.pk}
+
+
+def refuse_unsound(request: HttpRequest, keys: dict) -> None:
+    """Raises BadRequest for a NUL, which no database keeps, and for what is no key where one is sent."""
     told = chain([request.path], *(values for said in (request.GET, request.POST) for _, values in said.lists()))
     if any("\0" in text for text in told):
         raise BadRequest("What was sent holds a NUL.")
-    for key in request.POST.getlist("_selected_action") if model else []:
+    for said, (name, field) in product((request.GET, request.POST), keys.items()):
         try:
-            model._meta.pk.to_python(key)
+            for key in said.getlist(name):
+                field.to_python(key or None)
         except ValidationError as error:
-            raise BadRequest(f"{key[:40]} is no row of this list.") from error
+            raise BadRequest(f"{name}: {key[:40]} is the key of no row.") from error
 
 
 class ReadOnlyAdmin(admin.ModelAdmin):
