@@ -187,7 +187,7 @@ def performance_of(history: History, benchmark: Benchmark | None) -> dict:
         | history.figures()
         | {
             "periods_per_year": history.periods_per_year,
-            "closed_trades": len(history.profits),
+            "closed_trades": history.trips.count,
             "benchmark": benchmark,
             "by_ticker": [*map(ticker_row, tickers[:MOST_GROUPS]), *money_row(history)],
             "ticker_count": len(tickers),

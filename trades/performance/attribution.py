@@ -5,7 +5,7 @@ paid for. So a strategy's figures here are those of its trades in the blotter.
 """
 
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import date
 from decimal import Decimal
 from itertools import groupby
@@ -22,8 +22,26 @@ Labels = tuple[str, str, tuple[str, ...]]  # ticker, strategy and tags of a trad
 
 
 @dataclass(frozen=True, slots=True)
+class Trips:
+    """Round trips that were closed, by what each left after fees: how many, how many won, what each kind made."""
+
+    count: int = 0
+    won: int = 0
+    gained: Decimal = ZERO  # >= 0
+    lost: Decimal = ZERO  # <= 0
+
+    def __add__(self, other: "Trips") -> "Trips":
+        return Trips(
+            self.count + other.count,
+            self.won + other.won,
+            EXACT.add(self.gained, other.gained),
+            EXACT.add(self.lost, other.lost),
+        )
+
+
+@dataclass(frozen=True, slots=True)
 class Part:
-    """Something that trades of the same labels did: how many there were, fees, what they realized, a trip closed."""
+    """Something that trades of the same labels did: how many there were, fees, what they realized, trips closed."""
 
     ticker: str
     strategy: str
@@ -31,7 +49,7 @@ class Part:
     trade_count: int = 0
     fees: Decimal = ZERO
     realized_pnl: Decimal = ZERO
-    profit: Decimal | None = None  # of one round trip, after fees
+    trips: Trips = Trips()
 
 
 @dataclass
@@ -42,14 +60,13 @@ class Group:
     trade_count: int = 0
     fees: Decimal = ZERO
     realized_pnl: Decimal = ZERO
-    profits: list[Decimal] = field(default_factory=list)
+    trips: Trips = Trips()
 
     def add(self, part: Part) -> None:
         self.trade_count += part.trade_count
         self.fees = EXACT.add(self.fees, part.fees)
         self.realized_pnl = EXACT.add(self.realized_pnl, part.realized_pnl)
-        if part.profit is not None:
-            self.profits.append(part.profit)
+        self.trips += part.trips
 
     @property
     def net_pnl(self) -> Decimal:
@@ -57,11 +74,11 @@ class Group:
 
     @property
     def closed_trades(self) -> int:
-        return len(self.profits)
+        return self.trips.count
 
     @property
     def figures(self) -> dict[str, Figure]:
-        return round_trip_figures(self.profits)
+        return round_trip_figures(self.trips)
 
 
 def group_by(parts: Iterable[Part], keys_of: Callable[[Part], Iterable[str]]) -> list[Group]:
@@ -163,25 +180,24 @@ def sum_known(amounts: Iterable[Decimal | None]) -> Decimal | None:
 # Round trips ------------------------------------------------------------------------------------------
 
 
-def win_rate(profits: Sequence[Decimal]) -> float:
-    won = sum(profit > 0 for profit in profits)
-    return known(statistics.win_rate(won, len(profits)), Reason.NO_ROUND_TRIPS)
+def win_rate(trips: Trips) -> float:
+    return known(statistics.win_rate(trips.won, trips.count), Reason.NO_ROUND_TRIPS)
 
 
-def profit_factor(profits: Sequence[Decimal]) -> float:
-    if not profits:
+def profit_factor(trips: Trips) -> float:
+    if not trips.count:
         raise Undefined(Reason.NO_ROUND_TRIPS)
-    return known(statistics.profit_factor(np.array([float(profit) for profit in profits])), Reason.NO_LOSSES)
+    return known(statistics.profit_factor(np.array([trips.gained, trips.lost], float)), Reason.NO_LOSSES)
 
 
-def expectancy(profits: Sequence[Decimal]) -> Decimal:
-    return known(average(total(profits), Decimal(len(profits))), Reason.NO_ROUND_TRIPS)
+def expectancy(trips: Trips) -> Decimal:
+    return known(average(total([trips.gained, trips.lost]), Decimal(trips.count)), Reason.NO_ROUND_TRIPS)
 
 
-def round_trip_figures(profits: Sequence[Decimal]) -> dict[str, Figure]:
+def round_trip_figures(trips: Trips) -> dict[str, Figure]:
     """Figures over round trips from flat to flat, by what each left after fees."""
     return {
-        "win_rate": measure("Round trips with a profit after fees / all closed", win_rate, profits),
-        "profit_factor": measure("Profits / losses of round trips, after fees", profit_factor, profits),
-        "expectancy": measure("Mean profit of a round trip, after fees", expectancy, profits),
+        "win_rate": measure("Round trips with a profit after fees / all closed", win_rate, trips),
+        "profit_factor": measure("Profits / losses of round trips, after fees", profit_factor, trips),
+        "expectancy": measure("Mean profit of a round trip, after fees", expectancy, trips),
     }

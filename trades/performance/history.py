@@ -5,11 +5,10 @@ from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
-from decimal import Decimal
 from functools import cached_property
 from itertools import repeat
 
-from django.db.models import Count, Min, OuterRef, QuerySet, Subquery
+from django.db.models import Count, Min, OuterRef, Q, QuerySet, Subquery
 
 from market.history import Cut, PricePoint, closes_at, prices_at
 from tradeops.core.fields import ExactSum
@@ -17,10 +16,10 @@ from tradeops.core.tags import parted
 
 from ..folding.events import Event, place_of
 from ..folding.reading import View, activities_of, fills_of
-from ..ledger import EXACT, Fill, Method
+from ..ledger import EXACT, ZERO, Fill, Method
 from ..models import SPLIT_KINDS, Account, Activity, DayTotal, Realization, RoundTrip, Trade
 from . import attribution
-from .attribution import Part
+from .attribution import Part, Trips
 from .equity import Equity
 from .returns import (
     Drawdown,
@@ -216,12 +215,12 @@ class History:
         return read_parts(self.books, self.days[0].start, self.days[-1].end)
 
     @cached_property
-    def profits(self) -> list[Decimal]:
-        return [part.profit for part in self.parts if part.profit is not None]
+    def trips(self) -> Trips:
+        return sum((part.trips for part in self.parts), Trips())
 
     def figures(self) -> dict[str, Figure]:
         """Every figure of the whole, by the name the API gives it."""
-        trips = attribution.round_trip_figures(self.profits)
+        trips = attribution.round_trip_figures(self.trips)
         return return_figures(self.valuations) | risk_figures(self.risk) | trips
 
     def by_ticker(self) -> list[attribution.TickerResult]:
@@ -254,11 +253,17 @@ def read_parts(books: Books, start: datetime, end: datetime) -> list[Part]:
     counted = counted.annotate(count=Count("id"), paid=ExactSum("fees"))
     closed = {"account__in": books.accounts, "closed_at__gte": start, "closed_at__lt": end}
     realized = labeled(Realization.objects.filter(**closed)).annotate(made=ExactSum("pnl"))
-    trips = labeled(RoundTrip.objects.filter(**closed)).values_list("instrument", "strategy", "tags", "net_pnl")
+    won = Q(net_pnl__gt=0)
+    trips = labeled(RoundTrip.objects.filter(**closed)).annotate(
+        count=Count("id"),
+        won=Count("id", filter=won),
+        gained=ExactSum("net_pnl", filter=won),
+        lost=ExactSum("net_pnl", filter=~won),
+    )
     return [
         *(Part(*labels(row), trade_count=row[3], fees=row[4]) for row in counted),
         *(Part(*labels(row), realized_pnl=row[3]) for row in realized),
-        *(Part(*labels(row), profit=row[3]) for row in trips),
+        *(Part(*labels(row), trips=Trips(row[3], row[4], row[5] or ZERO, row[6] or ZERO)) for row in trips),
     ]
 
 

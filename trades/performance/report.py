@@ -210,7 +210,7 @@ def parts_of(history: History) -> dict:
         "tags": linked(history, "tag", tags[:GROUPS_SHOWN]),
         "tag_count": len(tags),
         "trips": trips.select_related("account").order_by("-closed_at", "-closed_by")[:ROUND_TRIPS_SHOWN],
-        "trip_count": len(history.profits),
+        "trip_count": history.trips.count,
         "flows": flows[::-1][:FLOWS_SHOWN],
         "flow_count": len(flows),
         "all_trades": all_trades(history),
