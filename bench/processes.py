@@ -20,7 +20,7 @@ from .servers import Server, Trial, tradeops
 from .sizes import Size
 from .tables import Table, Verdict
 
-COUNTS, TRADES, CLIENTS = (1, 2, 4), 100_000, 1_000
+COUNTS, TRADES, CLIENTS = (1, 2, 4), 100_000, 250
 PAGE, LEAST_CORES = "/trades/?ticker=AAPL", 2 * max(COUNTS)
 
 
