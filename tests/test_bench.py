@@ -35,7 +35,7 @@ def measured(monkeypatch):
 
 
 def test_the_rows_of_the_issue_each_have_a_benchmark():
-    named = ["lists", "booking", "imports", "folds", "lake", "feed", "pnl", "strategies", "scale"]
+    named = ["lists", "booking", "imports", "folds", "lake", "feed", "pnl", "strategies", "scale", "processes"]
     assert list(command.BENCHMARKS) == named
     assert (SIZES["full"].few, SIZES["full"].many) == (1_000_000, 5_000_000)
 
