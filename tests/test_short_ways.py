@@ -3,15 +3,20 @@
 import io
 import json
 import sys
+from contextlib import suppress
 
 import pytest
 from django.core.handlers.wsgi import WSGIHandler, WSGIRequest
 from django.db import OperationalError
+from django.urls import Resolver404, resolve
 
 from tests.factories import bearer, book, make_account
 from tests.trades.conftest import SEED_BODY
 from tradeops import short_ways
 from tradeops.short_ways import ShortWayHandler
+from trades.api import TradeList, TradeStats
+from trades.quick.listing import ask_page
+from trades.quick.statistics import ask_statistics
 
 pytestmark = pytest.mark.django_db
 VOLATILE = {"X-Request-ID", "X-RateLimit-Remaining", "X-RateLimit-Reset", "Content-Length"}
@@ -29,6 +34,21 @@ def taken(monkeypatch):
 
     monkeypatch.setattr(short_ways, "short_answer", noted)
     return answers
+
+
+def view_of(address):
+    """The view of an address, which middleware finds with a slash at its end and without."""
+    bare = address.rstrip("/")
+    for one in (bare, f"{bare}/"):
+        with suppress(Resolver404):
+            return resolve(one).func.view_class
+    return None
+
+
+def test_each_short_way_stands_before_the_view_of_its_address():
+    assert {view_of(address) for address in short_ways.BOOKINGS} == {TradeList}
+    pages = {(ask, view_of(address)) for address, ask in short_ways.PAGES.items()}
+    assert pages == {(ask_page, TradeList), (ask_statistics, TradeStats)}
 
 
 def request_of(method, signed, body=b"", path="/trades/", query="", **more) -> WSGIRequest:
