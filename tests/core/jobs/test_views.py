@@ -2,9 +2,11 @@
 
 import pytest
 
+from tests.factories import make_user
 from tradeops.core.jobs import runner
 from tradeops.core.jobs.models import Job
 from tradeops.core.jobs.services import owe
+from tradeops.core.users.models import Role
 
 from .test_runner import raising
 
@@ -37,3 +39,19 @@ def test_a_dead_job_is_owed_again_by_a_person_and_only_by_one_who_sees_it(kind, 
 def test_odd_addresses_of_the_page_are_pages(client, carol, query):
     client.force_login(carol, backend="tradeops.core.users.backend.RoleBackend")
     assert client.get(f"/desk/jobs/{query}").status_code == 200
+
+
+@pytest.mark.parametrize("field", ["minute", "hour", "day_of_month", "month_of_year", "day_of_week"])
+def test_a_schedule_that_is_none_is_refused_beside_its_field(client, field):
+    client.force_login(make_user("erin", Role.ADMINISTRATOR, is_staff=True), "tradeops.core.users.backend.RoleBackend")
+    sound = {
+        "minute": "5",
+        "hour": "4",
+        "day_of_month": "*",
+        "month_of_year": "*",
+        "day_of_week": "*",
+        "timezone": "UTC",
+    }
+    for wrong in ("-1", "99", "x", "1-", ""):
+        page = client.post("/admin/django_celery_beat/crontabschedule/add/", sound | {field: wrong})
+        assert (page.status_code, field in page.context["adminform"].form.errors) == (200, True), wrong

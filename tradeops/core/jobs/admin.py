@@ -1,7 +1,10 @@
 """The back office's view of owed work: to be read and, where it ended, run again."""
 
+from celery.schedules import ParseException
 from django.contrib import admin
 from django.utils import timezone
+from django_celery_beat.admin import CrontabScheduleAdmin
+from django_celery_beat.models import CrontabSchedule
 
 from tradeops.core.admin import ReadOnlyAdmin
 
@@ -36,3 +39,17 @@ class HeartbeatAdmin(ReadOnlyAdmin):
     @admin.display(description="seconds ago")
     def age(self, heartbeat) -> int:
         return int((timezone.now() - heartbeat.at).total_seconds())
+
+
+admin.site.unregister(CrontabSchedule)
+
+
+@admin.register(CrontabSchedule)
+class CrontabAdmin(CrontabScheduleAdmin):
+    """The package's own, which fails to describe what its form is about to refuse."""
+
+    def human_readable(self, schedule: CrontabSchedule) -> str:
+        try:
+            return schedule.human_readable
+        except ParseException:
+            return "-"
