@@ -1,14 +1,15 @@
 """Books trades: any number of them, of any accounts, in one transaction, each by an entry of its own.
 
-One that is refused is left out and hurts no other. Two kinds are left to be booked alone: a trade that
-is late, for which its account and ticker must be folded again, and a key that was used before, which the
-entries' unique constraint tells.
+One that is refused is left out and hurts no other. Three kinds are left to be booked alone: a trade that
+is late, for which its account and ticker must be folded again; a key that was used before, which the
+entries' unique constraint tells; and one into an account that another holds for longer than a booking takes.
 """
 
 from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from operator import attrgetter
+from time import sleep
 
 from django.core.exceptions import PermissionDenied
 from django.db import IntegrityError, transaction
@@ -29,6 +30,7 @@ from .acts import Act
 ENTRY, TRADE = (tuple(one.attname for one in model._meta.concrete_fields) for model in (LedgerEntry, Trade))
 of_entry, of_trade, of_head = attrgetter(*ENTRY), attrgetter(*TRADE), attrgetter(*acts.HEAD_FIELDS, "pk")
 REFUSALS = (Conflict, PermissionDenied, Unprocessable)
+TRIES_AT_HELD, SECONDS_BETWEEN_TRIES = 10, 0.01
 
 
 @dataclass(eq=False)
@@ -52,7 +54,16 @@ def book_orders(orders: list[Order], kept: KeptStandings | None = None) -> None:
     `kept` is where the writer, if it books again and again, keeps where the accounts stand.
     """
     kept = KeptStandings() if kept is None else kept
-    left = with_keys_once(orders)
+    held = book_free(with_keys_once(orders), kept)
+    for _ in range(TRIES_AT_HELD):
+        if not held:
+            return
+        sleep(SECONDS_BETWEEN_TRIES)
+        held = book_free(held, kept)
+
+
+def book_free(left: list[Order], kept: KeptStandings) -> list[Order]:
+    """Books what can be; those into accounts that another holds at the moment."""
     while left:
         group = Group(left, kept)
         try:
@@ -68,7 +79,8 @@ def book_orders(orders: list[Order], kept: KeptStandings | None = None) -> None:
             kept.keep(group.moved())
             for order in group.booked:
                 order.is_booked = True
-            return
+            return group.held
+    return []
 
 
 def with_keys_once(orders: list[Order]) -> list[Order]:
@@ -98,6 +110,7 @@ class Group:
     standings: dict[Place, Standing] = field(default_factory=dict)
     proposed: set[tuple[int, str]] = field(default_factory=set)  # keys of corrections that were proposed
     booked: list[Order] = field(default_factory=list)
+    held: list[Order] = field(default_factory=list)  # into accounts that another holds
 
     def book(self) -> None:
         """Books what can be."""
@@ -111,14 +124,23 @@ class Group:
             identities = acts.ask_identities(len(trades))
             proposed = acts.ask_proposed(order.key for order in self.orders if order.key)
             self.accounts = accounts()
+        self.leave_held()
+        if not self.orders:
+            return
+        trades = [order.trade for order in self.orders]
         Instrument.objects.ensure(sorted(tickers - known()))
         self.proposed = set(proposed())
         self.settle_times()
         self.standings = read_standings(self.accounts, trades, positions(), self.kept)
-        for order, numbers in zip(self.orders, identities(), strict=True):
+        for order, numbers in zip(self.orders, identities(), strict=False):  # more where some are held
             self.take(order, *numbers)
         self.let_repeats_pass()
         self.save()
+
+    def leave_held(self) -> None:
+        self.held = [order for order in self.orders if order.trade.account_id not in self.accounts]
+        if self.held:
+            self.orders = [order for order in self.orders if order.trade.account_id in self.accounts]
 
     def settle_times(self) -> None:
         """Has what is executed now executed now. What came out of order on its way here is not late for that."""

@@ -1,5 +1,6 @@
 """Bookings that wait together are written together: each as if alone, none answered before its commit."""
 
+import contextlib
 import random
 import threading
 from collections import Counter
@@ -8,13 +9,13 @@ from decimal import Decimal
 
 import pytest
 from django.core.exceptions import PermissionDenied
-from django.db import IntegrityError, OperationalError, transaction
+from django.db import IntegrityError, OperationalError, connection, transaction
 
 from tests.factories import book, make_account, make_user
 from tests.trades.conftest import at
 from tradeops.core.api import Conflict
 from tradeops.core.events.models import Event
-from trades.booking.acts import Act
+from trades.booking.acts import Act, lock
 from trades.booking.group_commit import Line
 from trades.booking.orders import Group, Order, book_orders
 from trades.chain import verification
@@ -271,6 +272,29 @@ def test_a_late_trade_is_left_to_be_folded_in(account):
     assert (late.is_booked, late.refusal, timely.is_booked) == (False, None, True)
     book_trade(late.trade, actor=account.owner)
     assert Position.objects.get().event_count == 3
+    assert list(verification.differences()) == []
+
+
+@pytest.mark.services
+@pytest.mark.django_db(transaction=True)
+def test_who_books_into_an_account_that_another_holds_holds_up_no_other(alice, bob):
+    held, free = order(make_account(alice)), order(make_account(bob))
+    is_held, is_over = threading.Event(), threading.Event()
+
+    def hold() -> None:
+        with contextlib.closing(connection), transaction.atomic():
+            lock(held.trade.account)
+            is_held.set()
+            assert is_over.wait(60)
+
+    holder = threading.Thread(target=hold)
+    holder.start()
+    assert is_held.wait(60)
+    book_orders([held, free])
+    is_over.set()
+    holder.join()
+    assert [(one.is_booked, one.refusal) for one in (held, free)] == [(False, None), (True, None)]
+    book_trade(held.trade, actor=alice)
     assert list(verification.differences()) == []
 
 
