@@ -91,7 +91,7 @@ ACTIONS: dict[str, Act] = {
 @require_POST
 @login_required
 def change_replay(request: HttpRequest, replay_id: int) -> HttpResponse:
-    require(request.user, Action.SEE_OFFICE)
+    require(request.user, Action.KEEP_OFFICE)
     replay = get_object_or_404(Replay.objects.without_tapes(), pk=replay_id)
     act = ACTIONS.get(request.POST.get("action", ""))
     if act is None:
