@@ -78,7 +78,7 @@ def test_a_page_that_is_no_longer_true_changes_nothing(api, alice):
     assert Watchlist.objects.get().tickers == ["AAPL"]
 
 
-def test_a_ticker_is_put_on_a_list_from_its_own_page(api, alice, bob):
+def test_a_ticker_is_put_on_a_list_from_its_own_page(api, alice, bob, dave):
     made = make(api(alice))
     page, option = signed_in(alice), f'<option value="{made["id"]}">Tech</option>'
     assert option in page.get("/desk/market/KO/").content.decode()
@@ -89,6 +89,7 @@ def test_a_ticker_is_put_on_a_list_from_its_own_page(api, alice, bob):
     answers = [page.post("/desk/market/KO/watch/", {"watchlist": wrong}) for wrong in ("", "x", "9" * 30, "999999")]
     assert [answer.status_code for answer in answers] == [400, 400, 400, 404]
     assert signed_in(bob).post("/desk/market/KO/watch/", {"watchlist": made["id"]}).status_code == 404
+    assert signed_in(dave).post("/desk/market/KO/watch/").status_code == 403
 
 
 def test_a_ticker_is_put_on_the_first_list_from_the_board_which_stays_as_it_was_shown(api, alice, dave):
