@@ -53,6 +53,7 @@ class Desk:
         try:
             wait_for_port(self.port, self.process, seconds=90)
         except RuntimeError as error:
+            self.stop()  # nobody else will
             raise RuntimeError(f"{error}\n{self.log.read_text()}") from error
         return self
 
