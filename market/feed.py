@@ -29,6 +29,7 @@ from .feed_bars import forget_old_bars
 from .feed_plan import begins_after, plan_of, read_control
 from .feed_store import MINUTE, LostTheFeed
 from .frames import average_frame, encode, quote_fields
+from .layer import LAYER_ERRORS
 from .models import Instrument, Source
 from .replaying import end_replay
 from .sessions import Standing, calendars_of, end_halt, halt, news_since, owe_sessions, standing_at
@@ -331,7 +332,7 @@ class Feed:
         frames = news_since(self.standing, standing, now)
         self.stand(standing)
         if frames:
-            with contextlib.suppress(*relay.LAYER_ERRORS):
+            with contextlib.suppress(*LAYER_ERRORS):
                 await asyncio.wait_for(relay.send_async({"type": "live.status", "frames": frames}), PUBLISH_SECONDS)
 
     def stand(self, standing: Standing) -> None:

@@ -12,11 +12,12 @@ from typing import TYPE_CHECKING
 from channels.layers import get_channel_layer
 from django.db import DatabaseError, InterfaceError
 
-from tradeops.core.events.relay import GROUP, LAYER_ERRORS
+from tradeops.core.events.relay import GROUP
 
 from .client import CREDENTIAL_ENDED
 from .database_threads import database_threads
 from .handshake import still_good
+from .layer import LAYER_ERRORS
 from .stored_market import read_flush
 from .streams import read_after, read_positions
 

@@ -1,7 +1,7 @@
 """When what is traded is traded: sessions of exchanges, and halts of single instruments."""
 
 from collections.abc import Iterable
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 
 from django.conf import settings
 from django.db import models
@@ -10,11 +10,15 @@ from django.utils import timezone
 
 from .instruments import Instrument, Source
 
+# What a moment that SQL put somewhere may be at most.
+EARLIEST, LATEST = datetime.min.replace(tzinfo=UTC), datetime.max.replace(tzinfo=UTC)
+
 
 class TradingSessionQuerySet(models.QuerySet):
     def around(self, calendars: Iterable[str], now: datetime, span: timedelta):
         """Those of `calendars` that overlap `now` and the `span` on either side, in order."""
-        return self.filter(calendar__in=list(calendars), closes_at__gt=now - span, opens_at__lt=now + span)
+        begin, end = max(now, EARLIEST + span) - span, min(now, LATEST - span) + span
+        return self.filter(calendar__in=list(calendars), closes_at__gt=begin, opens_at__lt=end)
 
 
 class TradingSession(models.Model):

@@ -12,13 +12,10 @@ import queue
 import threading
 
 from channels.layers import get_channel_layer
-from redis.exceptions import RedisError
 
 logger = logging.getLogger(__name__)
 
 GROUP = "live"
-# What the channel layer says where it does not answer.
-LAYER_ERRORS = (OSError, RedisError, TimeoutError)
 SEND_SECONDS = 2
 MAX_WAITING, MOST_TOGETHER = 1000, 200
 # Set by `manage.py up` in one process: the in-memory layer belongs to the server's loop.
