@@ -1,7 +1,8 @@
 """The present state of a market: ticks in, quotes and alerts out.
 
-It joins windows and rules and keeps the day's figures. Everything is worked out from the
-ticks alone, so the same ticks give the same quotes and the same alerts, now or after a restart.
+It joins windows and rules and keeps the day's figures. Quotes and alerts are worked out from the ticks alone, so the
+same ticks give the same ones, now or after a restart. Only of silence it must be told when prices are due: by nothing
+in a replay, else by sessions and halts.
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -97,6 +98,10 @@ class Board:
     def expect_nothing_of(self, tickers: Iterable[str]) -> None:
         """From now on no price of these is due, and of all others one is."""
         self.quiet = np.isin(np.array(self.tickers), list(tickers))
+
+    def count_silence_from(self, moments: Mapping[str, int]) -> None:
+        """No price of these was due before their moment, in milliseconds: what a feed that begins knows of the past."""
+        self.due_since = np.array([moments.get(ticker, 0) for ticker in self.tickers], dtype=np.int64)
 
     def advance(self, batch: TickBatch) -> Flush:
         """Takes the next batch. Raises ValueError as `Windows.push` does."""

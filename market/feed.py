@@ -32,14 +32,14 @@ from .frames import average_frame, encode, quote_fields
 from .layer import LAYER_ERRORS
 from .models import Instrument, Source
 from .replaying import end_replay
-from .sessions import Standing, calendars_of, end_halt, halt, news_since, owe_sessions, standing_at
+from .sessions import Standing, calendars_of, due_since, end_halt, halt, news_since, owe_sessions, standing_at
 from .simulation import TICKERS, Character, Simulation, check_seed, start_levels
 from .sources import TickSource
 from .sources.alpaca import AlpacaAccess, AlpacaSource
 from .sources.replay import ReplaySource
 from .sources.simulated import SimulatedSource, check_speed
 from .stored_market import stale_after_ms
-from .ticks import TickBatch
+from .ticks import TickBatch, to_ms
 from .windows import MEAN_SECONDS
 
 logger = logging.getLogger(__name__)
@@ -183,6 +183,8 @@ class Feed:
         self.rules_stamp: tuple | None = None
         self.calendars = await in_database(calendars_of)(self.board.tickers)
         self.stand(await in_database(standing_at)(now))
+        due = await in_database(due_since)(self.standing, self.calendars, self.source_name, now)
+        self.board.count_silence_from({ticker: to_ms(moment) for ticker, moment in due.items()})
         self.hurry, self.saved, self.closing = asyncio.Event(), asyncio.Event(), False
         self.sure_until, self.last_seq = now + SURE_FOR, self.resumption.seq
         self.folded, self.averaged_slot = now.replace(second=0, microsecond=0), None
@@ -302,7 +304,7 @@ class Feed:
         self.saved.set()
         await self.heed_rules()
         await self.heed_control()
-        await self.heed_standing(begun)
+        await self.heed_standing()
         if begun - self.folded >= MINUTE:
             await self.tidy(begun)
 
@@ -322,12 +324,13 @@ class Feed:
             self.source.speed, self.source.is_paused = control.speed, control.is_paused
             self.source.is_over = self.is_outdated
 
-    async def heed_standing(self, now: datetime) -> None:
+    async def heed_standing(self) -> None:
         """Notes halts that the source heard of, and tells the open pages when a session or a halt begins or ends."""
         statuses = getattr(self.source, "statuses", [])
         heard, statuses[:] = list(statuses), []
         for ticker, is_halted, words in heard:
             await in_database(note_status)(ticker, is_halted, words, self.source_name)
+        now = timezone.now()  # later than what was just noted, which is in force from its own moment on
         standing = await in_database(standing_at)(now)
         frames = news_since(self.standing, standing, now)
         self.stand(standing)

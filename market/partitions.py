@@ -37,7 +37,7 @@ def partition_bars(ahead: int, today: date) -> list[str]:
         cursor.execute("SET CONSTRAINTS ALL IMMEDIATE")  # what is checked later would hold the table
         cursor.execute(f"LOCK TABLE {TABLE} IN ACCESS EXCLUSIVE MODE")
         coming = set(months_from(today, ahead))
-        if _kind(cursor) == "p":
+        if is_partitioned():
             return _add_months(cursor, coming | _months_of(cursor, REST))
         with _in_the_place_of_the_whole(cursor):
             return _add_months(cursor, coming | _months_of(cursor, WHOLE))

@@ -12,6 +12,7 @@ from datetime import UTC, date, datetime, timedelta
 
 from django.conf import settings
 from django.db import transaction
+from django.db.models import Max
 from django.utils import timezone
 
 from tradeops.core.jobs.models import Job, State
@@ -66,8 +67,10 @@ class Standing:
     def quiet(self, calendars: Mapping[str, str], source: str) -> list[str]:
         """Of the tickers in `calendars`, those of which no price of `source` is due: halted, or out of their session.
 
-        The simulated market knows no sessions.
+        The simulated market knows no sessions, and a tape nothing of today.
         """
+        if source == Source.REPLAY:
+            return []
         shut = {name for name, hours in self.hours.items() if hours.status == CLOSED and source != Source.SIMULATED}
         return [ticker for ticker, calendar in calendars.items() if ticker in self.halts or calendar in shut]
 
@@ -79,6 +82,26 @@ def standing_at(now: datetime, instruments: Iterable[Instrument] | None = None) 
     if instruments is not None:
         halts = halts.filter(instrument__in=[one.ticker for one in instruments])
     return Standing(hours_of(calendars, now), {halt.instrument_id: halt for halt in halts})
+
+
+def due_since(standing: Standing, calendars: Mapping[str, str], source: str, now: datetime) -> dict[str, datetime]:
+    """Since when prices of `source` are due of those in `calendars`, where a session or a halt tells it. One query.
+
+    Of what is not `quiet`: from the opening on, or the end of its last halt where that was later.
+    """
+    if source == Source.REPLAY:
+        return {}
+    opened = {
+        name: hours.since or LONG_AGO
+        for name, hours in standing.hours.items()
+        if hours.status == OPEN and source != Source.SIMULATED
+    }
+    ended = dict(Halt.objects.filter(ended_at__lte=now).order_by().values_list("instrument").annotate(Max("ended_at")))
+    since = {
+        ticker: max(opened.get(calendar, LONG_AGO), ended.get(ticker, LONG_AGO))
+        for ticker, calendar in calendars.items()
+    }
+    return {ticker: moment for ticker, moment in since.items() if moment > LONG_AGO}
 
 
 def calendars_of(tickers: Iterable[str]) -> dict[str, str]:

@@ -2,6 +2,7 @@
 
 import os
 import re
+import secrets
 import subprocess
 import sys
 import tomllib
@@ -11,6 +12,7 @@ import pytest
 from django.conf import settings
 
 from tests.worlds import environment_of
+from tradeops.secret_key import kept_key
 
 ROOT = Path(__file__).resolve().parent.parent
 GOOD_KEY = "kT9vQ2xw7LrZ4mYc8NpS5dHf3JgB6aEu1oWi0_RtXyVbMqCsDn"
@@ -95,6 +97,19 @@ def test_nothing_configured_starts_embedded_with_a_key_of_its_own(tmp_path):
     first = key.read_text()
     start({}, tmp_path)
     assert key.read_text() == first
+
+
+def test_of_two_processes_that_start_together_one_makes_the_key_and_both_have_it(tmp_path, monkeypatch):
+    path, of_the_other = tmp_path / "secret_key", []
+
+    def meanwhile(length: int) -> str:
+        monkeypatch.undo()
+        of_the_other.append(kept_key(path))
+        return "x" * length
+
+    monkeypatch.setattr(secrets, "token_urlsafe", meanwhile)
+    assert [kept_key(path)] == of_the_other
+    assert (list(tmp_path.iterdir()), path.stat().st_mode & 0o777) == ([path], 0o600)
 
 
 def test_another_host_with_a_sound_key_starts_and_passes_the_deployment_check(tmp_path):

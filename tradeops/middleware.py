@@ -3,7 +3,6 @@
 Each is written for both kinds of server, so that none costs a thread hop under ASGI.
 """
 
-import logging
 import random
 import re
 
@@ -16,7 +15,6 @@ from rest_framework.exceptions import APIException
 from tradeops.core.request_id import current_request_id
 from tradeops.errors import outage_answer, problem_or_page
 
-logger = logging.getLogger(__name__)
 SAFE_REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{8,64}")
 
 

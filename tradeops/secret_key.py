@@ -1,8 +1,10 @@
 """The key that signs what this desk hands out: given by who runs it for others, else made here once."""
 
+import contextlib
 import os
 import secrets
 from pathlib import Path
+from tempfile import NamedTemporaryFile
 
 from django.core.exceptions import ImproperlyConfigured
 
@@ -21,13 +23,13 @@ def check_key(key: str) -> None:
 
 def kept_key(path: Path) -> str:
     """The key of this installation: made once, readable by its owner only."""
-    try:
-        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    except FileExistsError:
-        pass
-    else:
-        with os.fdopen(descriptor, "w") as file:
+    if not path.exists():
+        with NamedTemporaryFile("w", dir=path.parent) as file:
             file.write(secrets.token_urlsafe(64))
+            file.flush()
+            # Whole from its first moment: of several processes that start together one's key is everybody's.
+            with contextlib.suppress(FileExistsError):
+                os.link(file.name, path)
     key = path.read_text().strip()
     if len(key) < 50:
         raise ImproperlyConfigured(f"{path} holds no usable key; remove it to have a new one made.")

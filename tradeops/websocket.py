@@ -152,7 +152,8 @@ class DeskSocket(WebSocketProtocol):
 
     def sendHttpErrorResponse(self, code, reason, responseHeaders=None):  # noqa: N802, N803
         lines = [f"{name}: {value}" for name, value in responseHeaders or []]
-        self.sendData(refusal(code, f"{reason}.", *lines))
+        given = getattr(self, "http_headers", {}).get("x-request-id", "")  # there are none where they cannot be read
+        self.sendData(refusal(code, f"{reason}.", *lines, given_id=given))
 
     def onAutoPingTimeout(self):  # noqa: N802
         # Who answers no ping for 30 s has read nothing for as long. Autobahn would cut the connection.

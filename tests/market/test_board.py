@@ -86,6 +86,16 @@ def test_a_closed_market_is_not_silent_and_one_that_opens_is_missed_from_then_on
     assert one.quote.ticker == "A"
 
 
+def test_a_feed_that_begins_after_the_opening_counts_a_silence_from_there():
+    yesterday = Start(price=100_000_000, previous_close=100_000_000, time=MIDNIGHT - DAY_MS)
+    waiting = {"stale": {}}
+    board = Board({"A": yesterday}, rules=[Rule("stale", "stale", (0,), window_seconds=30)], waiting=waiting)
+    board.count_silence_from({"A": MIDNIGHT})
+    assert board.advance(batch(MIDNIGHT + 30_000)).fired == []
+    (one,) = board.advance(batch(MIDNIGHT + 30_001)).fired
+    assert (one.quote.ticker, one.quote.time) == ("A", MIDNIGHT - DAY_MS)
+
+
 def test_the_price_at_midnight_is_the_previous_close_and_volume_begins_anew():
     board = two_tickers()
     board.advance(batch(MIDNIGHT - 1, A=110_000_000))

@@ -16,9 +16,9 @@ from market import feed as feed_module
 from market import feed_store
 from market.board import QuoteNow
 from market.console import Console, board_cell
-from market.feed import AVERAGES_EVERY_MS, in_database, run_feed
+from market.feed import AVERAGES_EVERY_MS, Feed, in_database, run_feed
 from market.frames import alert_message, span_words
-from market.models import Alert, Bar, FeedState, Quote, TickBlock, Timeframe
+from market.models import Alert, AlertRule, Bar, FeedState, Halt, Quote, TickBlock, Timeframe
 from market.simulation import TICKERS
 from market.sources import simulated
 from tradeops.core.events.relay import GROUP
@@ -148,6 +148,29 @@ async def test_a_feed_whose_lock_was_taken_stands_by():
     await asyncio.wait_for(running, 10)
     assert len(seen) == published
     assert (await in_database(FeedState.objects.current)()).holder == "another"
+
+
+async def test_a_feed_that_begins_after_the_end_of_a_halt_misses_no_price_from_before_it():
+    rule = await AlertRule.objects.acreate(kind="stale", window_seconds=30)
+    await flushes(20)
+    now = timezone.now()
+    await Quote.objects.aupdate(at=now - timedelta(hours=1))
+    await Halt.objects.acreate(instrument_id="AAPL", began_at=now - timedelta(minutes=59), ended_at=now)
+    first = (await flushes(1))[0]
+    missed = {fired.quote.ticker for fired in first.fired if fired.rule.kind == rule.kind}
+    assert missed == set(TICKERS) - {"AAPL"}
+
+
+async def test_a_halt_that_the_source_tells_of_is_in_force_with_the_next_save_and_so_is_its_end():
+    feed = Feed(seed=1, speed=1, source="simulated")
+    assert await feed.stand_by(asyncio.Event(), None)
+    await feed.begin()
+    place = feed.board.tickers.index("AAPL")
+    for is_halted in (True, False):
+        feed.source.statuses = [("AAPL", is_halted, "news pending")]
+        await feed.save_pending()
+        assert ("AAPL" in feed.standing.halts, feed.halted[place], "AAPL" in feed.quiet) == (is_halted,) * 3
+    await in_database(feed_store.release)(feed.holder, feed.board.seq)
 
 
 async def test_a_database_that_hiccups_loses_no_tick(monkeypatch):

@@ -1,5 +1,6 @@
 """Who may in at the live socket, through the real server: tokens, sessions, origins, demo mode."""
 
+import json
 import time
 
 import pytest
@@ -87,6 +88,16 @@ async def test_a_host_that_is_not_ours_is_refused_though_origin_and_host_agree(s
         async with connect(uri, host="127.0.0.1", port=server.port, origin=f"http://evil.example:{server.port}"):
             pass
     assert caught.value.response.status_code == 403
+
+
+@pytest.mark.parametrize(("given", "is_kept"), [("of-the-caller.1", True), ("no good one", False)])
+async def test_a_refused_handshake_is_answered_with_the_callers_id_where_it_is_safe(server, given, is_kept):
+    with pytest.raises(InvalidStatus) as caught:
+        async with server.connect(origin="http://evil.example", headers={"X-Request-ID": given}):
+            pass
+    answer = caught.value.response
+    told = answer.headers["X-Request-ID"]
+    assert (answer.status_code, told == given, json.loads(answer.body)["request_id"]) == (403, is_kept, told)
 
 
 async def test_our_own_origin_may_come_in(server):

@@ -15,7 +15,7 @@ from django.utils import timezone
 from market import replaying
 from market.feed import run_feed
 from market.history import prices_at
-from market.models import Alert, AlertRule, Bar, FeedState, Quote, Replay, Timeframe
+from market.models import Alert, AlertRule, Bar, FeedState, Halt, Quote, Replay, Timeframe
 from market.replaying import keep_tape, seek, start_replay, tape_of_bars, tape_of_file
 from tests.market.test_history import make_bar
 from tradeops.core.events.relay import GROUP
@@ -77,6 +77,19 @@ async def test_the_same_tape_gives_the_same_flushes_and_alerts_each_time_at_ever
     assert await Alert.objects.values_list("epoch", flat=True).distinct().acount() == 2
     replay = await Replay.objects.without_tapes().aget(pk=replay.pk)
     assert replay.state == "ended"
+
+
+@pytest.mark.django_db(transaction=True)
+async def test_what_is_halted_today_is_silent_on_the_tape_as_it_was():
+    await AlertRule.objects.acreate(kind="stale", window_seconds=30)
+    rows = tape_file().decode().splitlines(keepends=True)
+    with_a_gap = "".join(rows[:21] + rows[61:]).encode()
+    replay = await sync_to_async(keep_tape)("a gap", tape_of_file(with_a_gap, "1m"), actor=None)
+    first = await play(replay)
+    await Halt.objects.acreate(instrument_id="AAPL")
+    second = await play(replay)
+    assert told(first) == told(second)
+    assert ["stale"] in [[fired.rule.kind for fired in flush.fired] for flush in second]
 
 
 @pytest.mark.django_db(transaction=True)

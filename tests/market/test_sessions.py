@@ -19,9 +19,11 @@ from market.sessions import (
     UNKNOWN,
     Hours,
     Standing,
+    due_since,
     end_halt,
     halt,
     hours_in,
+    hours_of,
     news_since,
     owe_sessions,
     standing_at,
@@ -69,6 +71,7 @@ def test_each_calendar_says_by_itself_whether_a_price_is_due():
     calendars = {"AAPL": "XNYS", "SONY": "XTKS", "TM": "XTKS", "HSBC": "XLON", "BTC": ""}
     assert standing.quiet(calendars, "alpaca") == ["AAPL", "SONY"]
     assert standing.quiet(calendars, "simulated") == ["SONY"]
+    assert standing.quiet(calendars, "replay") == []
 
 
 @pytest.mark.django_db
@@ -143,6 +146,23 @@ def test_an_instrument_is_halted_and_traded_again(carol, alice):
     halt(aapl, "", actor=None)
     with pytest.raises(IntegrityError), transaction.atomic():
         Halt.objects.create(instrument=aapl)
+
+
+@pytest.mark.django_db
+def test_prices_are_due_since_the_opening_or_the_end_of_the_last_halt_where_that_is_later():
+    now, calendars = OPENS + 60 * SECOND, {"AAPL": "XNYS", "KO": "XNYS", "TM": "XTKS", "SONY": ""}
+    TradingSession.objects.bulk_create([session(), session(-1, "XTKS")])
+    ends = {"AAPL": (-DAY, 20 * SECOND, 90 * SECOND), "KO": (-DAY,), "SONY": (10 * SECOND,)}
+    Instrument.objects.ensure(calendars)
+    for ticker, moments in ends.items():
+        for moment in moments:
+            Halt.objects.create(instrument_id=ticker, began_at=OPENS + moment - SECOND, ended_at=OPENS + moment)
+    standing = Standing(hours_of(["XNYS", "XTKS"], now))
+    due = due_since(standing, calendars, "alpaca", now)
+    assert due == {"AAPL": OPENS + 20 * SECOND, "KO": OPENS, "SONY": OPENS + 10 * SECOND}
+    due = due_since(standing, calendars, "simulated", now)
+    assert due == {"AAPL": OPENS + 20 * SECOND, "KO": OPENS - DAY, "SONY": OPENS + 10 * SECOND}
+    assert due_since(standing, calendars, "replay", now) == {}
 
 
 @pytest.mark.django_db
