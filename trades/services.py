@@ -248,7 +248,7 @@ def _brought_by_import(account: Account, act: Act, conflict: IntegrityError) -> 
 
 
 def _book(row: Version, act: Act) -> Booking:
-    account = row.account = acts.lock(row.account)
+    account = row.account = acts.lock_soon(row.account)
     setattr(row, row.IDENTITY, acts.reserve_identity())
     row.entry = acts.write_entry(account, act, [row])  # first: a repeat of the same key must not get further
     acts.refuse_closed(account, row.at, instead=account.date_it_later)

@@ -12,11 +12,13 @@ from contextlib import contextmanager
 from functools import cache
 
 import orjson
-from django.db import connection, models
+from django.db import DatabaseError, connection, models
 
 Names = tuple[str, ...]
 Rows = Sequence[tuple]
 AskedRows = Callable[[], list[tuple]]
+SET_PATIENCE = "SELECT set_config('lock_timeout', %s, true)"  # for the rest of the transaction
+LOCK_NOT_AVAILABLE = "55P03"
 _collected = threading.local()
 
 
@@ -80,6 +82,22 @@ def ask(query: str, parameters: Sequence, is_kept: bool = True) -> AskedRows:
             return cursor.fetchall()
 
     return answer
+
+
+@contextmanager
+def patience(seconds: float) -> Iterator[None]:
+    """What the block asks of PostgreSQL waits so long for a lock; then it is an OperationalError (`is_held`)."""
+    if connection.vendor == "sqlite":
+        yield
+        return
+    _write(SET_PATIENCE, [f"{seconds * 1000:.0f}ms"])
+    yield
+    _write(SET_PATIENCE, ["0"])  # where the block failed, so has the transaction
+
+
+def is_held(error: DatabaseError) -> bool:
+    """Whether it says that another holds a lock for longer than was waited for."""
+    return getattr(error.__cause__, "sqlstate", "") == LOCK_NOT_AVAILABLE
 
 
 @contextmanager

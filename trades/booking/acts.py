@@ -9,7 +9,7 @@ from django.db import IntegrityError, connection
 from django.utils import timezone
 
 from tradeops.core.api import Conflict, Unprocessable
-from tradeops.core.bulk import AskedRows, ask, ask_rows_at
+from tradeops.core.bulk import AskedRows, ask, ask_rows_at, patience
 from tradeops.core.users.models import User
 from tradeops.core.users.roles import Action, require
 
@@ -21,6 +21,8 @@ NEEDED = {EntryKind.CLOSE: Action.CLOSE_BOOKS, EntryKind.RULES: Action.SET_APPRO
 # What can be done where a day is closed: of a change, and of an import that is to be undone.
 ADJUST = "Book the change as an adjustment in the open period."
 ONE_BY_ONE = "Void what is of open days by itself, and adjust the rest."
+# How long a lock on an account is waited for: by a group, which books no other meanwhile, and by a booking alone.
+GROUP_PATIENCE_SECONDS, BOOKING_PATIENCE_SECONDS = 0.1, 3
 EARLIEST = datetime(1900, 1, 1, tzinfo=UTC)
 NEXT_NUMBERS = f"""
     SELECT (SELECT MAX(taken) + 1 FROM (
@@ -55,11 +57,21 @@ def lock(account: Account) -> Account:
     return Account.objects.select_for_update().get(pk=account.pk)
 
 
-def ask_locked(accounts: Iterable[int]) -> Callable[[], dict[int, Account]]:
-    """Those of the accounts that nobody else holds at the moment, locked: one that is held, as by a file of a million
-    rows that comes in, must not hold up who books into others."""
-    locking = "FOR UPDATE SKIP LOCKED" if connection.features.has_select_for_update else ""
-    found = ask_rows_at(Account, ("id",), ((number,) for number in accounts), ACCOUNT, f"ORDER BY id {locking}")
+def lock_soon(account: Account) -> Account:
+    """The same for who must not keep a connection while another holds the account, as a file of a million rows does."""
+    with patience(BOOKING_PATIENCE_SECONDS):
+        return lock(account)
+
+
+def ask_locked(accounts: Iterable[int], *, waits: bool) -> Callable[[], dict[int, Account]]:
+    """The accounts that are there of the given ids, locked in the order of their ids: so no two wait for each other.
+
+    One that another holds is waited for as long as others' bookings take, or left out unless one `waits`.
+    """
+    locking = "" if connection.vendor == "sqlite" else "FOR UPDATE" if waits else "FOR UPDATE SKIP LOCKED"
+    ids = ((number,) for number in accounts)
+    with patience(GROUP_PATIENCE_SECONDS):
+        found = ask_rows_at(Account, ("id",), ids, ACCOUNT, f"ORDER BY id {locking}")
     return lambda: {row[0]: Account.from_db(connection.alias, ACCOUNT, row) for row in found()}
 
 

@@ -9,15 +9,14 @@ from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from operator import attrgetter
-from time import sleep
 
 from django.core.exceptions import PermissionDenied
-from django.db import IntegrityError, transaction
+from django.db import IntegrityError, OperationalError, transaction
 from django.utils import timezone
 
 from market.models import Instrument
 from tradeops.core.api import Conflict, Unprocessable
-from tradeops.core.bulk import as_one, insert_rows, together, update_rows
+from tradeops.core.bulk import as_one, insert_rows, is_held, together, update_rows
 from tradeops.core.events.services import record_events, take_numbers, user_stream
 
 from ..chain import links
@@ -30,7 +29,6 @@ from .acts import Act
 ENTRY, TRADE = (tuple(one.attname for one in model._meta.concrete_fields) for model in (LedgerEntry, Trade))
 of_entry, of_trade, of_head = attrgetter(*ENTRY), attrgetter(*TRADE), attrgetter(*acts.HEAD_FIELDS, "pk")
 REFUSALS = (Conflict, PermissionDenied, Unprocessable)
-TRIES_AT_HELD, SECONDS_BETWEEN_TRIES = 10, 0.01
 
 
 @dataclass(eq=False)
@@ -54,21 +52,16 @@ def book_orders(orders: list[Order], kept: KeptStandings | None = None) -> None:
     `kept` is where the writer, if it books again and again, keeps where the accounts stand.
     """
     kept = KeptStandings() if kept is None else kept
-    held = book_free(with_keys_once(orders), kept)
-    for _ in range(TRIES_AT_HELD):
-        if not held:
-            return
-        sleep(SECONDS_BETWEEN_TRIES)
-        held = book_free(held, kept)
-
-
-def book_free(left: list[Order], kept: KeptStandings) -> list[Order]:
-    """Books what can be; those into accounts that another holds at the moment."""
+    left, waits = with_keys_once(orders), True
     while left:
-        group = Group(left, kept)
+        group = Group(left, kept, waits)
         try:
             with kept.or_forgotten(), transaction.atomic():
                 group.book()
+        except OperationalError as error:
+            if not (waits and is_held(error)):
+                raise
+            waits = False  # nothing was written; now without those whose account is held
         except IntegrityError:
             # Nothing was written. Those whose key is new are tried again without the others.
             used = used_keys(left)
@@ -79,8 +72,7 @@ def book_free(left: list[Order], kept: KeptStandings) -> list[Order]:
             kept.keep(group.moved())
             for order in group.booked:
                 order.is_booked = True
-            return group.held
-    return []
+            return
 
 
 def with_keys_once(orders: list[Order]) -> list[Order]:
@@ -106,27 +98,26 @@ class Group:
 
     orders: list[Order]
     kept: KeptStandings = field(default_factory=KeptStandings)
+    waits: bool = True  # for accounts that another holds
     accounts: dict[int, Account] = field(default_factory=dict)
     standings: dict[Place, Standing] = field(default_factory=dict)
     proposed: set[tuple[int, str]] = field(default_factory=set)  # keys of corrections that were proposed
     booked: list[Order] = field(default_factory=list)
-    held: list[Order] = field(default_factory=list)  # into accounts that another holds
 
     def book(self) -> None:
         """Books what can be."""
         trades = [order.trade for order in self.orders]
         tickers = {trade.ticker for trade in trades}
         with together():
-            accounts = acts.ask_locked({trade.account_id for trade in trades})  # first: the rest is as it then stands
+            # First: the rest is as it then stands.
+            accounts = acts.ask_locked({trade.account_id for trade in trades}, waits=self.waits)
             known = Instrument.objects.ask_known(tickers)
             places = {(trade.account_id, trade.ticker) for trade in trades}
             positions = ask_positions(place for place in places if not self.kept.has(place))
             identities = acts.ask_identities(len(trades))
             proposed = acts.ask_proposed(order.key for order in self.orders if order.key)
             self.accounts = accounts()
-        self.leave_held()
-        if not self.orders:
-            return
+        self.orders = [order for order in self.orders if order.trade.account_id in self.accounts]
         trades = [order.trade for order in self.orders]
         Instrument.objects.ensure(sorted(tickers - known()))
         self.proposed = set(proposed())
@@ -136,11 +127,6 @@ class Group:
             self.take(order, *numbers)
         self.let_repeats_pass()
         self.save()
-
-    def leave_held(self) -> None:
-        self.held = [order for order in self.orders if order.trade.account_id not in self.accounts]
-        if self.held:
-            self.orders = [order for order in self.orders if order.trade.account_id in self.accounts]
 
     def settle_times(self) -> None:
         """Has what is executed now executed now. What came out of order on its way here is not late for that."""

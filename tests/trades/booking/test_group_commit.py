@@ -291,6 +291,8 @@ def test_who_books_into_an_account_that_another_holds_holds_up_no_other(alice, b
     holder.start()
     assert is_held.wait(60)
     book_orders([held, free])
+    with pytest.raises(OperationalError):  # booked alone it waits, but not for ever
+        book_trade(held.trade, actor=alice)
     is_over.set()
     holder.join()
     assert [(one.is_booked, one.refusal) for one in (held, free)] == [(False, None), (True, None)]
