@@ -87,7 +87,9 @@ class Grid:
 
     def seconds(self, all_prices: Sequence[Prices]) -> float:
         """About what one processor takes."""
-        a_bar, a_combination = COSTS[self.way]
+        # Crossovers are counted without a curve on one ticker alone; of several the curves are added up.
+        has_curves = self.way == CROSSOVER and len(all_prices) > 1
+        a_bar, a_combination = COSTS[TARGETS if has_curves else self.way]
         bars = sum(map(len, all_prices))
         return START_SECONDS + len(self.combinations) * (a_bar * bars + a_combination * len(all_prices))
 

@@ -17,12 +17,12 @@ from strategies.backtest import Spec
 from strategies.library import strategies, with_defaults
 from strategies.models import PendingRun, Source
 from strategies.prices import Prices
+from strategies.services import BACKTEST
 from strategies.standing import Standing
 from strategies.terms import Terms
 from tradeops.core.jobs.models import Job, State
 from tradeops.core.jobs.services import owe, require_room
 
-BACKTEST = "backtest"
 LOOK_SECONDS, UNDER_WAY_SHOWN = 1.0, 10
 
 

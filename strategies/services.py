@@ -10,11 +10,13 @@ from market.samples import as_csv, daily_bars
 from strategies import backtest, pricepack, provenance
 from strategies.backtest import Backtest, Spec
 from strategies.library import strategies, with_defaults
-from strategies.models import PriceData, Run, Source
+from strategies.models import PendingRun, PriceData, Run, Source
 from strategies.prices import Prices, read_files
 from strategies.results import summarize
 from strategies.terms import Terms
+from tradeops.core.jobs.models import Job
 
+BACKTEST = "backtest"  # the kind of job of a run that takes long
 SAMPLE_TICKERS, SAMPLE_YEARS, SAMPLE_SEED = ("AAPL", "GOOGL", "MSFT", "TSLA"), 10, 12
 
 
@@ -48,11 +50,17 @@ def keep_prices(all_prices: Sequence[Prices], packed: bytes) -> PriceData:
 
 
 def remove(run: Run) -> None:
-    """Removes a kept run, and its price rows where nothing else was made of them."""
+    """Removes a kept run, and its price rows where nothing else rests on them.
+
+    What its owner asked of the same rows in vain, cancelled or failed, has no run to be removed with, and goes too.
+    """
     with transaction.atomic():
         rows = PriceData.objects.select_for_update().filter(pk=run.data_id)
         list(rows.values_list("pk"))
         run.delete()
+        under_way = Job.objects.unfinished().filter(kind=BACKTEST, owner=run.owner_id).values_list("key", flat=True)
+        vain = PendingRun.objects.filter(data=run.data_id, owner=run.owner_id, run=None)
+        vain.exclude(pk__in=[int(key) for key in under_way]).delete()
         rows.filter(runs=None, pending_runs=None, sweeps=None).delete()
 
 

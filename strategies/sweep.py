@@ -19,7 +19,7 @@ import numpy as np
 
 from strategies import backtest, crossovers, dealing, indicators, pricepack
 from strategies.backtest import BacktestError, Spec, pool_targets, unfit
-from strategies.grid import ACCOUNTS, CROSSOVER, MAX_COMBINATIONS, TARGETS, Grid, part_read
+from strategies.grid import ACCOUNTS, CROSSOVER, DEALT, MAX_COMBINATIONS, Grid, part_read
 from strategies.library import takes_panel
 from strategies.library.ma_crossover import TIE
 from strategies.panel import Panel, make_panel
@@ -128,7 +128,7 @@ class _Compiled:
     def __init__(self, grid: Grid, all_prices: Sequence[Prices]):
         self.by_ticker = {prices.ticker: prices for prices in all_prices}
         self.common, self.periods = cache(self._common), cache(self._periods)
-        self.deal = self._walk if grid.way == TARGETS else self._deal
+        self.deal = self._deal if grid.way == DEALT else self._walk
 
     def figures(self, grid: Grid, spec: Spec, all_prices: Sequence[Prices]) -> dict:
         """What one combination comes to; where it cannot be dealt to its end, the engine says what is amiss."""

@@ -29,6 +29,7 @@ from strategies.terms import Terms
 from tradeops.core import statistics
 from tradeops.core.annualization import bars_per_year
 from tradeops.core.jobs.models import Job, State
+from tradeops.core.jobs.runner import TryAgain
 from tradeops.core.jobs.services import owe, require_room
 
 SWEEP = "sweep"
@@ -113,13 +114,16 @@ def is_cancelled(sweep: Sweep) -> bool:
 
 
 def _computed(told: bytes, count: int, report: Callable[[int], None], is_stopped: Callable[[], bool]) -> list | None:
-    """The rows of a part from a process of its own; None when it was stopped in between."""
+    """The rows of a part from a process of its own; None when it was stopped in between. Raises TryAgain."""
 
     def talk(process: subprocess.Popen) -> list | None:
         _send(process, told)
         return _read_rows(process.stdout, count, report, is_stopped)
 
-    return aside.worked_out("strategies.sweep", talk)
+    rows = aside.worked_out("strategies.sweep", talk)
+    if rows is not None and len(rows) != count:  # what is kept once is never worked out again
+        raise TryAgain(f"The process that works the part out gave {len(rows)} of {count} rows.")
+    return rows
 
 
 def _send(process: subprocess.Popen, told: bytes) -> None:
@@ -135,6 +139,8 @@ def _read_rows(
 ) -> list | None:
     rows, looked_at = [], time.monotonic()
     for line in lines:
+        if not line.endswith(b"\n"):  # it died within a row
+            break
         rows.append(json.loads(line))
         if time.monotonic() - looked_at > LOOK_SECONDS:
             looked_at = time.monotonic()

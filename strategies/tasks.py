@@ -1,6 +1,6 @@
 """Parts of sweeps and long runs: owed when they are asked for, done wherever jobs run."""
 
-from strategies import pending
+from strategies import pending, services
 from strategies.models import PendingRun, Sweep
 from strategies.sweeping import SWEEP, work_out_part
 from tradeops.core.jobs.models import Job
@@ -16,8 +16,10 @@ def sweep(job: Job) -> dict[str, object]:
     return work_out_part(asked, int(number), lambda percentage: report_progress(job, percentage))
 
 
-@register(pending.BACKTEST)
+@register(services.BACKTEST)
 def backtest(job: Job) -> dict[str, object]:
     """The job of kind `backtest`: its key is the number of what was asked for."""
-    asked = PendingRun.objects.select_related("data", "owner").get(pk=job.key)
+    asked = PendingRun.objects.select_related("data", "owner").filter(pk=job.key).first()
+    if asked is None:  # it was at its end and removed with its rows; somebody has the job run again
+        raise ValueError("What was asked for was removed.")
     return pending.work_out(asked, lambda percentage: report_progress(job, percentage))

@@ -116,5 +116,7 @@ def check_lake(faults: Faults) -> None:
 @contextlib.contextmanager
 def without(faults: Faults):
     faults.share = 0
-    yield
-    faults.share = FAULTS
+    try:
+        yield
+    finally:
+        faults.share = FAULTS

@@ -151,6 +151,8 @@ def no_file_larger_than(desk: Desk, size: int):
     before = {pid: resource.prlimit(pid, resource.RLIMIT_FSIZE) for pid in family_of(desk.process.pid)}
     for pid, (_, hard) in before.items():
         resource.prlimit(pid, resource.RLIMIT_FSIZE, (size, hard))
-    yield
-    for pid, limits in before.items():
-        resource.prlimit(pid, resource.RLIMIT_FSIZE, limits)
+    try:
+        yield
+    finally:
+        for pid, limits in before.items():
+            resource.prlimit(pid, resource.RLIMIT_FSIZE, limits)

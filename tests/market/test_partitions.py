@@ -1,12 +1,13 @@
 """Bars parted by month: the same rows, keys and answers as of one table, and months that come later."""
 
+import contextlib
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from io import StringIO
 
 import pytest
 from django.core.management import CommandError, call_command
-from django.db import IntegrityError, connection, transaction
+from django.db import IntegrityError, OperationalError, connection, transaction
 
 from market import partitions
 from market.feed_bars import KEY
@@ -88,6 +89,45 @@ def test_run_again_it_adds_months_and_brings_their_bars_out_of_the_rest(days):
 
 
 @pytest.mark.services
+def test_bars_are_read_until_the_tables_change_places(monkeypatch):
+    def is_let(statement: str) -> bool:
+        """To another connection."""
+        with contextlib.suppress(OperationalError), other.cursor() as cursor:
+            cursor.execute("SET lock_timeout = '50ms'")
+            cursor.execute(statement)
+            return True
+        return False
+
+    def look() -> list[bool]:
+        return [is_let("SELECT count(*) FROM market_bar"), is_let("DELETE FROM market_bar")]
+
+    def close_after_a_last_look(cursor) -> None:
+        looks.append(look())
+        let_nobody_read(cursor)
+
+    other, looks, let_nobody_read = connection.copy(), [], partitions._let_nobody_read
+    monkeypatch.setattr(partitions, "_let_nobody_read", close_after_a_last_look)
+    try:
+        partitions.partition_bars(0, date(2025, 2, 1))
+        looks.append(look())
+    finally:
+        other.close()
+    assert looks == [[True, False], [False, False]]
+
+
+@pytest.mark.services
+def test_names_of_indexes_are_those_that_were(days):
+    def names() -> set[str]:
+        with connection.cursor() as cursor:
+            cursor.execute("SELECT indexname FROM pg_indexes WHERE tablename = 'market_bar'")
+            return {name for (name,) in cursor.fetchall()}
+
+    before = names()
+    partitions.partition_bars(0, date(2025, 2, 1))
+    assert names() == before - {"market_bar_pkey"} | {"market_bar_key"}
+
+
+@pytest.mark.services
 def test_the_command_says_what_it_made():
     said = StringIO()
     call_command("partition_bars", ahead=1, stdout=said)
@@ -95,6 +135,12 @@ def test_the_command_says_what_it_made():
     assert said.getvalue().endswith("2 new tables.\nEvery month has its table.\n")
     with pytest.raises(CommandError, match="0 to 600"):
         call_command("partition_bars", ahead=-1)
+
+
+def test_the_command_wants_a_prepared_database(monkeypatch):
+    monkeypatch.setattr("tradeops.core.database.is_prepared", lambda: False)
+    with pytest.raises(CommandError, match=r"manage\.py migrate"):
+        call_command("partition_bars")
 
 
 @pytest.mark.embedded

@@ -3,12 +3,12 @@
 import pytest
 
 from strategies import aside, pending, services, single
-from strategies.models import PendingRun, Run
+from strategies.models import PendingRun, PriceData, Run
 from tests.strategies.test_api import RUN, SHORT, run_up, upload
 from tests.strategies.test_results import UP
 from tests.strategies.test_views import PAGE, VALUES
 from tradeops.core.jobs import runner
-from tradeops.core.jobs.models import Job
+from tradeops.core.jobs.models import Job, State
 
 pytestmark = pytest.mark.django_db
 LATER = {"Prefer": "respond-async, wait=10"}
@@ -102,6 +102,31 @@ def test_a_run_that_cannot_be_is_told_by_the_job(api, alice):
     runner.run_owed()
     found = api(alice).get(told["status_url"]).json()
     assert found["status"] == "failed" and "needs at least 100" in found["reason"]
+
+
+def test_what_was_asked_in_vain_goes_with_the_run_of_the_same_rows(api, alice):
+    for number in range(4):
+        ask(api(alice), fee_bps=number)
+        runner.run_owed()
+    kept, also_kept, failed, cancelled = PendingRun.objects.order_by("pk")
+    PendingRun.objects.filter(pk__in=[failed.pk, cancelled.pk]).update(run=None)
+    Job.objects.filter(key=failed.pk).update(state=State.FAILED)
+    pending.cancel(cancelled)
+    Run.objects.exclude(pk__in=[kept.run_id, also_kept.run_id]).delete()
+    ask(api(alice), fee_bps=9)
+    services.remove(kept.run)
+    left = PendingRun.objects.order_by("pk")
+    assert [asked.run_id is None for asked in left] == [False, True]  # the other run, and what is under way
+    runner.run_owed()
+    for asked in left.all():
+        services.remove(asked.run)
+    assert not PriceData.objects.exists()
+
+
+def test_a_job_whose_run_was_removed_fails_by_name(asked):
+    asked.delete()
+    runner.run_owed()
+    assert Job.objects.values_list("state", "reason").get() == ("failed", "What was asked for was removed.")
 
 
 def test_it_belongs_to_its_owner(api, bob, asked):

@@ -121,6 +121,16 @@ def test_a_row_of_a_strategy_on_several_tickers_is_what_a_single_backtest_gives(
         }
 
 
+def test_crossovers_of_several_tickers_are_dealt_in_plain_accounts():
+    """To the last bit as where an average is chosen too; and they cost as much."""
+    axes = {"fast": [2, 5], "slow": [20, 50], "fill": ["close", "next_open"], "fee_bps": [0, 7]}
+    grid, chosen = make_grid({}, axes), make_grid({}, axes | {"average": ["sma"]})
+    assert (grid.way, chosen.way) == (CROSSOVER, TARGETS)
+    found, known = (list(sweep.rows(each, each.combinations, SEVERAL)) for each in (grid, chosen))
+    assert found == [{name: value for name, value in row.items() if name != "average"} for row in known]
+    assert grid.seconds(SEVERAL) == chosen.seconds(SEVERAL) > grid.seconds(ONE)
+
+
 def test_an_account_that_is_ruined_is_told_as_a_single_backtest_tells_it():
     leap = Prices("A", ONE[0].times[:7], np.array([10.0, 11.0, 9.0, 8.0, 7.0, 60.0, 61.0]))
     grid = make_grid({"direction": "both", "fast": 1, "slow": 2}, {"fee_bps": [0, 5]})

@@ -110,6 +110,22 @@ def test_parts_are_done_once_and_a_killed_one_again(asked, monkeypatch):
     assert sweeping.rows_of(asked) == in_two
 
 
+@pytest.mark.parametrize(
+    "written",
+    ['{"fast": 2}', '{"fast": 2}\n', '{"fast": 2}\n{"fa'],
+    ids=["a row without its end", "a row of several", "one and a half"],
+)
+def test_a_part_that_is_short_is_tried_again_and_not_kept(asked, monkeypatch, tmp_path, written):
+    """Though its process says that all is well."""
+    program = tmp_path / "python"
+    program.write_text(f"#!/bin/sh\ncat > /dev/null\nprintf '%s' '{written}'\n")
+    program.chmod(0o700)
+    monkeypatch.setattr(aside.sys, "executable", str(program))
+    with pytest.raises(runner.TryAgain, match="of 4 rows"):
+        sweeping.work_out_part(asked, 0, lambda percentage: None)
+    assert not SweepPart.objects.exists()
+
+
 def test_a_process_is_stopped_when_its_sweep_is_cancelled_in_between(asked, monkeypatch):
     monkeypatch.setattr(sweeping, "LOOK_SECONDS", 0)
     seen = []

@@ -6,12 +6,14 @@ from django.core.management.base import BaseCommand, CommandError
 from django.utils import timezone
 
 from market.partitions import NotPostgres, partition_bars
+from tradeops.core.database import require_prepared
 
 
 class Command(BaseCommand):
     help = (
-        "Parts the table of bars by month, on PostgreSQL, as the owner of the tables; run again it adds months. The "
-        "feed stands still meanwhile: about a minute for ten million bars."
+        "Parts the table of bars by month, on PostgreSQL, as the owner of the tables; run again it adds months. Stop "
+        "the feed first: no bar is written meanwhile, 5 seconds for a million (measured). Pages read them on, and wait "
+        "a moment at the end; where months are added, as long as their bars take to move out of the rest."
     )
 
     def add_arguments(self, parser: argparse.ArgumentParser) -> None:
@@ -20,6 +22,7 @@ class Command(BaseCommand):
     def handle(self, *args, **options) -> None:
         if not 0 <= options["ahead"] <= 600:
             raise CommandError(f"--ahead must be from 0 to 600, not {options['ahead']}.")
+        require_prepared()
         try:
             made = partition_bars(options["ahead"], timezone.now().date())
         except NotPostgres as error:
