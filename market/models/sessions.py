@@ -10,7 +10,7 @@ from django.utils import timezone
 
 from .instruments import Instrument, Source
 
-# What a moment that SQL put somewhere may be at most.
+# The edges of the calendar, as far as which one may look back and ahead.
 EARLIEST, LATEST = datetime.min.replace(tzinfo=UTC), datetime.max.replace(tzinfo=UTC)
 
 
