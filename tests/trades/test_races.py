@@ -1,6 +1,7 @@
 """Many at once on PostgreSQL: one key makes one trade, nothing is oversold, numbers have no gaps."""
 
 import threading
+import traceback
 from collections import Counter
 from decimal import Decimal
 
@@ -25,11 +26,13 @@ def run_together(*tasks) -> Counter:
 
     def run(task):
         try:
-            barrier.wait(30)
+            connections["default"].ensure_connection()
+            barrier.wait(60)
             task()
             outcomes.append("done")
         except Exception as error:  # whatever it is, it is counted
             outcomes.append(type(error).__name__)
+            print("".join(traceback.format_exception_only(error)))  # for who reads of a count that is wrong
         finally:
             close_old_connections()
             connections["default"].close()
