@@ -69,6 +69,7 @@ class QuoteAdmin(ReadOnlyAdmin):
 class BarAdmin(ReadOnlyAdmin):
     list_display = [
         "start", "instrument", "timeframe", "open", "high", "low", "close", "volume", "source", "is_final", "made_by",
+        "corrected_at",
     ]  # fmt: skip
     list_filter = ["timeframe", "source", "is_final"]
     list_select_related = ["instrument", "made_by"]

@@ -15,13 +15,15 @@ from tradeops.core.pagination import KeysetPagination
 
 from .models import FeedState, Instrument, Quote, TickBlock
 from .serializers import (
-    AverageParams,
     AverageSerializer,
     InstrumentSerializer,
     TickerParams,
+    WindowParams,
+    WindowSerializer,
 )
 from .sessions import Standing, standing_at
 from .tickers import is_ticker
+from .ticks import MILLISECOND
 
 
 class StandingContext:
@@ -73,9 +75,9 @@ class TickerAverage(APIView):
     `as_of` is the instant it is worked out for: the last stored flush while the feed runs.
     """
 
-    @extend_schema(parameters=[AverageParams], responses=AverageSerializer)
+    @extend_schema(parameters=[WindowParams], responses=AverageSerializer)
     def get(self, request, ticker: str) -> Response:
-        window = AverageParams.read(request)["window"]
+        window = WindowParams.read(request)["window"]
         instrument = find_or_404(Instrument.objects, ticker)
         state = FeedState.objects.current()
         as_of = state.as_of(timezone.now())
@@ -92,6 +94,28 @@ class TickerAverage(APIView):
             "as_of": as_of,
         }
         return Response(AverageSerializer(answer).data)
+
+
+class TickerWindow(APIView):
+    """What the prices of the last `window` seconds come to, 60 to 86400 (a day); 300 when left out.
+
+    `vwap` weighs each price by its volume. `change_percentage` is the last price against the last one at or before the
+    beginning of the window; null where there is none, or it is older than another such window.
+    """
+
+    @extend_schema(parameters=[WindowParams], responses=WindowSerializer)
+    def get(self, request, ticker: str) -> Response:
+        seconds = WindowParams.read(request)["window"]
+        find_or_404(Instrument.objects, ticker)
+        length, state = timedelta(seconds=seconds), FeedState.objects.current()
+        as_of, blocks = state.as_of(timezone.now()), TickBlock.objects.filter(epoch=state.epoch)
+        start = as_of - length
+        found = blocks.summaries(start, as_of, ticker).get(ticker)
+        # One that is older by exactly another window still counts.
+        before = blocks.summaries(start - length - MILLISECOND, start, ticker).get(ticker)
+        change = (found.last - before.last) / before.last * 100 if found and before else None
+        answer = {"ticker": ticker, "window_seconds": seconds, "as_of": as_of, "found": found}
+        return Response(WindowSerializer(answer | {"change_percentage": change}).data)
 
 
 def find_or_404(queryset, ticker: str) -> Model:

@@ -109,7 +109,7 @@ def note_status(ticker: str, is_halted: bool, words: str, source: str) -> None:
     if is_halted:
         halt(instrument, words, actor=None, source=source)
     else:
-        end_halt(instrument, actor=None)
+        end_halt(instrument, actor=None, source=source)
 
 
 async def pause(stop: asyncio.Event, seconds: float) -> None:
@@ -177,12 +177,12 @@ class Feed:
         self.board = Board(begun.starts, seq=begun.seq, rules=begun.rules, waiting=begun.waiting)
         for ticks in self.resumption.ticks:
             self.board.rebuild(ticks)
-        self.source = self.open_source()
         self.pending: list[Flush] = []
         self.seen_at: dict[int, datetime] = {}
         self.rules_stamp: tuple | None = None
         self.calendars = await in_database(calendars_of)(self.board.tickers)
         self.stand(await in_database(standing_at)(now))
+        self.source = self.open_source()
         due = await in_database(due_since)(self.standing, self.calendars, self.source_name, now)
         self.board.count_silence_from({ticker: to_ms(moment) for ticker, moment in due.items()})
         self.hurry, self.saved, self.closing = asyncio.Event(), asyncio.Event(), False
@@ -201,7 +201,9 @@ class Feed:
             replay, after = self.plan.replay, begins_after(self.plan.replay, self.resumption.flushed_ms)
             return ReplaySource(self.plan.tape, after=after, speed=replay.speed, is_paused=replay.is_paused)
         if self.source_name == Source.ALPACA:
-            return AlpacaSource(self.plan.tickers, alpaca_access())
+            halts = {name: halt for name, halt in self.standing.halts.items() if halt.source == Source.ALPACA}
+            halted_at = {ticker: to_ms(halt.began_at) for ticker, halt in halts.items()}
+            return AlpacaSource(self.plan.tickers, alpaca_access(), halted_at=halted_at)
         prices = {ticker: start.price for ticker, start in self.resumption.starts.items()}
         simulation = Simulation(
             self.board.tickers,
@@ -327,9 +329,9 @@ class Feed:
     async def heed_standing(self) -> None:
         """Notes halts that the source heard of, and tells the open pages when a session or a halt begins or ends."""
         statuses = getattr(self.source, "statuses", [])
-        heard, statuses[:] = list(statuses), []
-        for ticker, is_halted, words in heard:
-            await in_database(note_status)(ticker, is_halted, words, self.source_name)
+        while statuses:
+            await in_database(note_status)(*statuses[0], self.source_name)
+            del statuses[0]  # not before it is noted: a database that hiccups loses none
         now = timezone.now()  # later than what was just noted, which is in force from its own moment on
         standing = await in_database(standing_at)(now)
         frames = news_since(self.standing, standing, now)

@@ -11,6 +11,7 @@ from tradeops.core.moments import InstantField, MomentField
 from .bar_files import MOST_BARS, BarValues, fault_of, second_times
 from .frames import number, percent
 from .models import Bar, Instrument, Mark, Quote, Source, Timeframe
+from .ticks import from_micros
 
 
 @extend_schema_field(OpenApiTypes.DOUBLE)
@@ -19,6 +20,13 @@ class PriceNumber(serializers.Field):
 
     def to_representation(self, value):
         return number(value)
+
+
+class MicrosNumber(PriceNumber):
+    """The same of micros."""
+
+    def to_representation(self, value):
+        return number(from_micros(value))
 
 
 @extend_schema_field(OpenApiTypes.DOUBLE)
@@ -68,8 +76,8 @@ class TickerParams(PagedParams):
     search = serializers.CharField(required=False, max_length=80, trim_whitespace=True, allow_blank=True)
 
 
-class AverageParams(Params):
-    """`GET /tickers/{ticker}/average`."""
+class WindowParams(Params):
+    """`GET /tickers/{ticker}/average` and `/tickers/{ticker}/window`."""
 
     window = WholeNumberField(required=False, min_value=60, max_value=86_400, default=300)
 
@@ -86,11 +94,31 @@ class AverageSerializer(serializers.Serializer):
     as_of = serializers.DateTimeField()
 
 
+class WindowSerializer(serializers.Serializer):
+    """The prices of the last `window_seconds`; null where there were none, `vwap` also where nothing was traded."""
+
+    ticker = serializers.CharField()
+    window_seconds = serializers.IntegerField()
+    samples = serializers.IntegerField(source="found.samples", default=0)
+    first = MicrosNumber(source="found.first", allow_null=True)
+    high = MicrosNumber(source="found.high", allow_null=True)
+    low = MicrosNumber(source="found.low", allow_null=True)
+    last = MicrosNumber(source="found.last", allow_null=True)
+    average = MicrosNumber(source="found.mean", allow_null=True)
+    vwap = MicrosNumber(source="found.vwap", allow_null=True)
+    volume = serializers.IntegerField(source="found.volume", default=0)
+    change_percentage = PercentNumber(allow_null=True)
+    as_of = serializers.DateTimeField()
+
+
 # Prices of the past: exact, and so decimal strings -------------------------------------------------
 
 
 class BarSerializer(serializers.ModelSerializer):
-    """A bar, stamped at its start. `final`: nothing more comes into it."""
+    """A bar, stamped at its start. `final`: nothing more comes into it.
+
+    `corrected_at`: when an upload said otherwise than the one before it; null where none did.
+    """
 
     start = InstantField()
     open = ExactDecimalField()
@@ -100,10 +128,11 @@ class BarSerializer(serializers.ModelSerializer):
     volume = ExactDecimalField(allow_null=True)
     source = serializers.CharField()
     final = serializers.BooleanField(source="is_final")
+    corrected_at = InstantField(allow_null=True)
 
     class Meta:
         model = Bar
-        fields = ["start", "open", "high", "low", "close", "volume", "source", "final"]
+        fields = ["start", "open", "high", "low", "close", "volume", "source", "final", "corrected_at"]
 
 
 class BarParams(PagedParams):

@@ -5,7 +5,7 @@ feed's own and never over them, and may state a price. Another's uploaded bars a
 another's stated price is corrected, by back office and administrators alone.
 """
 
-from collections.abc import Sequence
+from collections.abc import Sequence, Set
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from decimal import Decimal
@@ -58,7 +58,7 @@ def upload_bars(ticker: str, timeframe: Timeframe, bars: Sequence[BarValues], *,
     new = [bar for bar in bars if bar.start not in standing or not says_the_same(standing[bar.start], bar)]
     if not may_change_anothers(actor):
         refuse_replacing([standing[bar.start] for bar in new if bar.start in standing], actor)
-    write_uploaded(ticker, timeframe, new, actor)
+    write_uploaded(ticker, timeframe, new, actor, corrected=standing.keys())
     return Upload(imported=len(new), duplicates=len(bars) - len(new))
 
 
@@ -77,14 +77,19 @@ def refuse_replacing(bars: list[Bar], actor: User) -> None:
         )
 
 
-def write_uploaded(ticker: str, timeframe: Timeframe, bars: Sequence[BarValues], actor: User) -> None:
-    made = {"source": Source.UPLOAD, "is_final": True, "made_by": actor, "made_at": timezone.now()}
+def write_uploaded(
+    ticker: str, timeframe: Timeframe, bars: Sequence[BarValues], actor: User, *, corrected: Set[datetime]
+) -> None:
+    """Writes `bars`; those of the starts `corrected` are marked, for they say otherwise than what stands there."""
+    now = timezone.now()
+    made = {"source": Source.UPLOAD, "is_final": True, "made_by": actor, "made_at": now}
     rows = [
         Bar(
             instrument_id=ticker,
             timeframe=timeframe,
             start=bar.start,
             ends_at=bar.start + timeframe.length,
+            corrected_at=now if bar.start in corrected else None,
             **{name: getattr(bar, name) for name in PRICES},
             **made,
         )
@@ -94,7 +99,7 @@ def write_uploaded(ticker: str, timeframe: Timeframe, bars: Sequence[BarValues],
         rows,
         update_conflicts=True,
         unique_fields=["instrument", "timeframe", "start", "source"],
-        update_fields=[*PRICES, "made_by", "made_at"],
+        update_fields=[*PRICES, "made_by", "made_at", "corrected_at"],
         batch_size=1000,
     )
 

@@ -187,10 +187,13 @@ def halt(instrument: Instrument, reason: str, *, actor: User | None, source: str
     return standing or Halt.objects.create(instrument=instrument, reason=reason, source=source, made_by=actor)
 
 
-def end_halt(instrument: Instrument, *, actor: User | None) -> None:
+def end_halt(instrument: Instrument, *, actor: User | None, source: str | None = None) -> None:
+    """Notes that it is traded again. A `source` ends only what it told of itself: staff's halts are staff's to end."""
     if actor is not None:
         require(actor, Action.KEEP_OFFICE)
-    Halt.objects.in_force().filter(instrument=instrument).update(ended_at=timezone.now())
+    halts = Halt.objects.in_force().filter(instrument=instrument)
+    halts = halts if source is None else halts.filter(source=source)
+    halts.update(ended_at=timezone.now())
 
 
 # What open pages are told ---------------------------------------------------------------------------------

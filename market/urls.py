@@ -4,7 +4,7 @@ from django.urls import path
 
 from .alerting.api import Acknowledgement, AlertRuleDetail, AlertRules, FiredAlerts
 from .alerting.views import acknowledge_alert, alerts_page, change_rule, edit_rule
-from .api import TickerAverage, TickerDetail, TickerList
+from .api import TickerAverage, TickerDetail, TickerList, TickerWindow
 from .bar_api import TickerBars, TickerMarks
 from .replay_views import change_replay, replays_page
 from .views import halt_page, market_page, ticker_page
@@ -15,6 +15,7 @@ api_urlpatterns = [
     path("tickers/", TickerList.as_view(), name="ticker-list"),
     path("tickers/<str:ticker>", TickerDetail.as_view(), name="ticker-detail"),
     path("tickers/<str:ticker>/average", TickerAverage.as_view(), name="ticker-average"),
+    path("tickers/<str:ticker>/window", TickerWindow.as_view(), name="ticker-window"),
     path("tickers/<str:ticker>/bars", TickerBars.as_view(), name="ticker-bars"),
     path("tickers/<str:ticker>/marks", TickerMarks.as_view(), name="ticker-marks"),
     path("watchlists/", Watchlists.as_view(), name="watchlist-list"),

@@ -30,6 +30,7 @@ PURE = [
     "market/splits.py",
     "market/session_calendar.py",
     "market/simulation.py",
+    "market/summaries.py",
     "market/windows.py",
     "market/rules.py",
     "market/ticks.py",

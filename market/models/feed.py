@@ -5,12 +5,11 @@ from collections.abc import Iterator
 from datetime import timedelta
 from decimal import Decimal
 
-import numpy as np
 from django.db import models
 from django.db.models import Q
 
+from market.summaries import Summary, summaries_of
 from market.ticks import StoredTicks, from_micros, to_ms, unpack
-from market.windows import round_half_even
 
 from .instruments import Source
 
@@ -32,26 +31,24 @@ class TickBlockQuerySet(models.QuerySet):
             except ValueError as error:
                 logger.error("Tick block %s cannot be read: %s", block.pk, error)
 
-    def average(self, ticker: str, start, end) -> tuple[Decimal | None, int]:
-        """Mean of all prices of `ticker` with `start` < time <= `end`, half-even at 6 decimals, and their count."""
-        after, until = to_ms(start), to_ms(end)
-        total = count = 0
+    def summaries(self, start, end, ticker: str | None = None) -> dict[str, Summary]:
+        """What the prices with `start` < time <= `end` come to, by ticker; of one ticker alone where it is named."""
+        found: dict[str, Summary] = {}
         for ticks in self.overlapping(start, end).ticks():
-            chosen = ticks.prices[ticks.of(ticker) & (ticks.times > after) & (ticks.times <= until)]
-            total, count = total + int(chosen.sum()), count + len(chosen)
-        return (from_micros(round_half_even(total, count)) if count else None), count
+            chosen = ticks if ticker is None else ticks.of_one(ticker)
+            for name, summary in summaries_of(chosen, to_ms(start), to_ms(end)).items():
+                found[name] = found[name].followed_by(summary) if name in found else summary
+        return found
+
+    def average(self, ticker: str, start, end) -> tuple[Decimal | None, int]:
+        """Mean of all prices of `ticker` in that time, half-even at 6 decimals, and their count."""
+        found = self.summaries(start, end, ticker).get(ticker)
+        return (from_micros(found.mean), found.samples) if found else (None, 0)
 
     def averages(self, start, end) -> dict[str, tuple[Decimal, int]]:
         """The same of every ticker that has a price in that time, in one pass over the blocks."""
-        after, until = to_ms(start), to_ms(end)
-        sums: dict[str, tuple[int, int]] = {}
-        for ticks in self.overlapping(start, end).ticks():
-            is_within = (ticks.times > after) & (ticks.times <= until)
-            for place in np.unique(ticks.indexes[is_within]):
-                chosen, ticker = ticks.prices[is_within & (ticks.indexes == place)], ticks.tickers[place]
-                total, count = sums.get(ticker, (0, 0))
-                sums[ticker] = total + int(chosen.sum()), count + len(chosen)
-        return {ticker: (from_micros(round_half_even(*pair)), pair[1]) for ticker, pair in sorted(sums.items())}
+        found = sorted(self.summaries(start, end).items())
+        return {ticker: (from_micros(summary.mean), summary.samples) for ticker, summary in found}
 
 
 class TickBlock(models.Model):

@@ -12,10 +12,11 @@ import json
 import logging
 import random
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from decimal import Decimal, InvalidOperation
+from types import MappingProxyType
 
 import numpy as np
 from websockets.asyncio.client import ClientConnection, connect
@@ -60,7 +61,10 @@ class Traded:
 
 
 class AlpacaSource:
-    """Ticks of `tickers`. `statuses` are the halts and resumptions heard and not yet taken: (ticker, halted, words)."""
+    """Ticks of `tickers`. `statuses` are the halts and resumptions heard and not yet taken: (ticker, halted, words).
+
+    halted_at   by ticker, since when Alpaca has it halted, in milliseconds
+    """
 
     name = "alpaca"
 
@@ -69,6 +73,7 @@ class AlpacaSource:
         tickers: tuple[str, ...],
         access: AlpacaAccess,
         *,
+        halted_at: Mapping[str, int] = MappingProxyType({}),
         clock: Callable[[], int] = lambda: time.time_ns() // 1_000_000,
         sleep: Callable[[float], object] = asyncio.sleep,
     ):
@@ -77,6 +82,8 @@ class AlpacaSource:
         self.fresh: dict[int, Traded] = {}
         self.latest = [0] * len(tickers)
         self.statuses: list[tuple[str, bool, str]] = []
+        self.halted_at = dict(halted_at)
+        self.flushed_ms = 0
         self.wait_seconds = FIRST_WAIT_SECONDS
 
     async def batches(self) -> AsyncIterator[TickBatch]:
@@ -96,7 +103,8 @@ class AlpacaSource:
         fresh, self.fresh = self.fresh, {}
         columns = [[place, traded.time, traded.price, traded.volume] for place, traded in sorted(fresh.items())]
         indexes, times, prices, volumes = np.array(columns, dtype=np.int64).reshape(-1, 4).T.copy()
-        return TickBatch(at_ms=self.clock(), indexes=indexes, times=times, prices=prices, volumes=volumes)
+        self.flushed_ms = max(self.clock(), self.flushed_ms)
+        return TickBatch(at_ms=self.flushed_ms, indexes=indexes, times=times, prices=prices, volumes=volumes)
 
     # The connection -----------------------------------------------------------------------
 
@@ -160,20 +168,40 @@ class AlpacaSource:
             return
         try:
             price, size = to_micros(Decimal(message["p"])), int(message.get("s") or 0)
-            at = to_ms(datetime.fromisoformat(message["t"]).astimezone(UTC))
+            at = read_time(message)
         except (KeyError, TypeError, ValueError, InvalidOperation, OverflowError):
             logger.warning("A trade of Alpaca cannot be read: %.200r", message)
             return
         if not (0 < price < MAX_PRICE and size >= 0):
             return
-        # Reports may come late; a price is of the moment at which it is known, never before the last one.
-        self.latest[place] = at = max(at, self.latest[place])
+        if at > self.halted_at.get(message["S"], at):
+            self.note_trading(message["S"])  # its resumption was told while there was no connection
+        # Reports may come late; a price is of the moment at which it is known, never before the last one, nor before
+        # the last flush: the bars that were over by then are final.
+        self.latest[place] = at = max(at, self.latest[place], self.flushed_ms)
         traded = self.fresh.setdefault(place, Traded(at, price))
         traded.time, traded.price, traded.volume = at, price, traded.volume + size
 
     def take_status(self, message: dict) -> None:
         """H is a halt and P a pause; T is trading again. Quotation without trading is still a halt."""
         ticker, code = message.get("S"), message.get("sc")
-        if ticker in self.places and code in ("H", "P", "T", "Q", "2", "3"):
-            words = str(message.get("rm") or message.get("sm") or "")[:80]
-            self.statuses.append((ticker, code not in ("T", "3"), words))
+        if ticker not in self.places or code not in ("H", "P", "T", "Q", "2", "3"):
+            return
+        words = str(message.get("rm") or message.get("sm") or "")[:80]
+        if code in ("T", "3"):
+            self.note_trading(ticker, words)
+            return
+        self.statuses.append((ticker, True, words))
+        try:
+            self.halted_at[ticker] = read_time(message)
+        except (KeyError, TypeError, ValueError, OverflowError):
+            self.halted_at[ticker] = self.clock()
+
+    def note_trading(self, ticker: str, words: str = "") -> None:
+        self.halted_at.pop(ticker, None)
+        self.statuses.append((ticker, False, words))
+
+
+def read_time(message: dict) -> int:
+    """A message's own time, in milliseconds. Raises KeyError, TypeError, ValueError and OverflowError."""
+    return to_ms(datetime.fromisoformat(message["t"]).astimezone(UTC))

@@ -3,7 +3,7 @@
    and data-live-field are written here. A page with an element of data-live-only gets the tickers named there alone.
    What must not be missed is numbered: every tab counts along, so that whichever leads can resume. */
 
-import { figure, flash, writeSigned } from "./format.js";
+import { clock, figure, flash, writeSigned } from "./format.js";
 import { LiveSocket } from "./socket.js";
 import { Tabs } from "./tabs.js";
 import "./connection.js";
@@ -22,6 +22,7 @@ function take(frame) {
   if (frame.type === "welcome") {
     newest = { ...frame.events };
     events ??= { ...frame.events };
+    markAllLive();
   }
   if (frame.type === "reset") events = { ...newest }; // what was missed is kept no longer
   if (frame.stream && frame.n && events) {
@@ -45,6 +46,7 @@ function markReplay(isReplay) {
 
 const wishes = new Map(); // by tab, the tickers it wants; null is all
 const quotes = new Map(); // by ticker, the newest
+const stale = new Map(); // by ticker, what was said of it
 let welcome = null; // while the connection stands
 let latest = {};
 let lost = null; // what was said of a cut, while it lasts
@@ -65,7 +67,12 @@ const socket = new LiveSocket({
 });
 
 function remember(frame) {
-  if (frame.type === "welcome") [welcome, lost] = [frame, null];
+  if (frame.type === "welcome") {
+    [welcome, lost] = [frame, null];
+    stale.clear();
+  }
+  if (frame.type === "stale") stale.set(frame.ticker, frame);
+  if (frame.type === "live") stale.delete(frame.ticker);
   if (frame.quotes) latest = { ...latest, seq: frame.seq, ts: frame.ts };
   if (frame.type === "snapshot") latest.source = frame.source;
   for (const quote of frame.quotes ?? []) quotes.set(quote.ticker, quote);
@@ -74,7 +81,7 @@ function remember(frame) {
 /** What a tab that comes later is told first. */
 function stateFor(about) {
   const snapshot = { type: "snapshot", ...latest, resumed: false, quotes: [...quotes.values()] };
-  return [{ ...welcome, events: about.events ?? events }, snapshot];
+  return [{ ...welcome, events: about.events ?? events }, snapshot, ...stale.values()];
 }
 
 function isBehind(about) {
@@ -157,11 +164,22 @@ function writeQuote(quote) {
 
 function markStale({ type, ticker, since }) {
   for (const cell of cellsOf(ticker)) {
-    if (cell.dataset.liveField !== "price") continue;
-    cell.classList.toggle("is-stale", type === "stale");
-    if (type === "stale") cell.title = `No price since ${new Date(since).toISOString().slice(11, 19)} UTC`;
-    else cell.removeAttribute("title");
+    if (cell.dataset.liveField === "price") sayAge(cell, type === "stale" ? clock(since) : null);
   }
+}
+
+/** Says of a price since when there was none, or that it is live. */
+function sayAge(cell, since) {
+  cell.classList.toggle("is-stale", since !== null);
+  if (since) cell.title = `No price since ${since}`;
+  else cell.removeAttribute("title");
+  const note = cell.parentElement.querySelector("[data-price-note]");
+  if (note) note.textContent = since ? `since ${since}` : note.dataset.priceNote;
+}
+
+/** All are live until the stale ones are told, which follow a welcome: the page may be older than their last price. */
+function markAllLive() {
+  document.querySelectorAll("[data-live-field=price].is-stale").forEach((cell) => sayAge(cell, null));
 }
 
 if (user) {

@@ -65,9 +65,11 @@ function onQuotes({ detail }) {
 }
 
 function onSnapshot(event) {
-  const { source, ts } = event.detail;
+  const { source, ts, quotes } = event.detail;
   if (ts && (source === "replay") !== isReplay) turn(ts);
-  onQuotes(event);
+  // A snapshot has the last price of what stands still too, and no candle of now is due to that.
+  const isStill = !isReplay && quotes.some((quote) => quote.ticker === page.ticker && quote.volume === volume);
+  if (!isStill) onQuotes(event);
 }
 
 /** A replay begins or ends: of what it plays nothing later may be seen yet; after it the bars are the present ones. */

@@ -185,5 +185,27 @@ async def test_halts_and_resumptions_are_noted():
     assert source.statuses == [("AAPL", True, "Trading Halted"), ("AAPL", False, "Trading Halt")]
 
 
+async def test_a_trade_after_a_halt_ends_it_where_the_resumption_was_lost_in_a_cut():
+    alpaca = Alpaca()
+    halted = {"T": "s", "S": "AAPL", "sc": "P", "rm": "Volatility", "t": "2025-01-15T14:30:00Z"}
+    before, after = trade(at="2025-01-15T14:29:59Z"), trade(at="2025-01-15T14:35:00Z")
+    alpaca.scripts = [[[halted, before], None], [[after]]]
+    async with listening(alpaca) as (source, batches):
+        await ticks(batches, 1)
+        assert source.statuses == [("AAPL", True, "Volatility")]
+        await ticks(batches, 1)
+    assert source.statuses == [("AAPL", True, "Volatility"), ("AAPL", False, "")]
+
+
+def test_a_report_from_before_the_last_flush_is_of_the_moment_at_which_it_is_known():
+    """A minute's bar that is final by then is not rewritten."""
+    noon = 1_736_942_400_000
+    source = AlpacaSource(TICKERS, AlpacaAccess("k", "s", "ws://127.0.0.1:9"), clock=lambda: noon + 500)
+    source.take_trade(trade(at="2025-01-15T11:59:59.900Z"))
+    assert source.flush().times.tolist() == [noon - 100]
+    source.take_trade(trade(at="2025-01-15T11:59:59.950Z"))
+    assert source.flush().times.tolist() == [noon + 500]
+
+
 def test_an_error_names_its_code():
     assert (Refused(406, "connection limit exceeded").code, str(Refused(406, "x"))) == (406, "406 x")

@@ -80,7 +80,7 @@ def test_one_ticker_is_answered_with_its_quote(api, alice, quote):
     assert api(alice).get("/tickers/AAPL/").json() == answer.json()
 
 
-@pytest.mark.parametrize("address", ["/tickers/{}", "/tickers/{}/average"])
+@pytest.mark.parametrize("address", ["/tickers/{}", "/tickers/{}/average", "/tickers/{}/window"])
 @pytest.mark.parametrize(
     "ticker", ["NOPE", "aapl", "A" * 400, "%00", "%F0%9F%92%A9", "..%5c..", "AAPL%0A", "%ED%A0%80"]
 )
@@ -104,6 +104,26 @@ def test_the_average_is_of_all_prices_of_the_last_five_minutes(api, alice, quote
     assert api(alice).get("/tickers/AAPL/average?window=86400").json()["samples"] == 4
 
 
+def test_a_window_has_its_high_low_vwap_and_change(api, alice):
+    now = timezone.now()
+    make_block([200_000_000], now - timedelta(seconds=599))
+    make_block([80_000_000], now - timedelta(seconds=310))
+    make_block([100_000_000, 104_000_000, 101_000_000], now - timedelta(seconds=280), volumes=[10, 30, 10])
+    set_epoch("e")
+    answer = api(alice).get("/tickers/AAPL/window").json()
+    assert answer | {"as_of": None} == {
+        "ticker": "AAPL", "window_seconds": 300, "samples": 3, "first": 100, "high": 104, "low": 100, "last": 101,
+        "average": 101.666667, "vwap": 102.6, "volume": 50, "change_percentage": 26.25, "as_of": None,
+    }  # fmt: skip
+    longer = api(alice).get("/tickers/AAPL/window?window=600").json()
+    assert (longer["high"], longer["low"], longer["change_percentage"]) == (200, 80, None)
+    empty = api(alice).get("/tickers/ZZZ/window?window=60").json()
+    assert {name for name, value in empty.items() if value is None} == {
+        "first", "high", "low", "last", "average", "vwap", "change_percentage",
+    }  # fmt: skip
+    assert (empty["samples"], empty["volume"]) == (0, 0)
+
+
 def test_a_ticker_without_a_price_has_no_average(api, alice):
     answer = api(alice).get("/tickers/ZZZ/average").json()
     assert (answer["average"], answer["samples"], answer["last_price"]) == (None, 0, None)
@@ -111,11 +131,12 @@ def test_a_ticker_without_a_price_has_no_average(api, alice):
 
 @pytest.mark.parametrize("window", ["59", "86401", "0", "-1", "abc", "", "1e3", "300.5", "9" * 5000])
 def test_a_window_out_of_bounds_is_refused_by_name(api, alice, window):
-    answer = api(alice).get(f"/tickers/AAPL/average?window={window}")
-    assert (answer.status_code, [error["field"] for error in answer.json()["errors"]]) == (400, ["window"])
+    for address in ("average", "window"):
+        answer = api(alice).get(f"/tickers/AAPL/{address}?window={window}")
+        assert (answer.status_code, [error["field"] for error in answer.json()["errors"]]) == (400, ["window"])
 
 
-@pytest.mark.parametrize("address", ["/tickers/", "/tickers/AAPL", "/tickers/AAPL/average"])
+@pytest.mark.parametrize("address", ["/tickers/", "/tickers/AAPL", "/tickers/AAPL/average", "/tickers/AAPL/window"])
 def test_a_stranger_is_asked_to_sign_in(api, address):
     assert api().get(address).status_code == 401
 

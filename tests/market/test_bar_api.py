@@ -53,9 +53,9 @@ def test_bars_come_oldest_first_with_exact_prices_and_their_source(api, alice):
         "results": [
             {"start": "2025-01-13T00:00:00Z", "open": "100.123456789012", "high": "100.123456789012",
              "low": "100.123456789012", "close": "100.123456789012", "volume": "12.5",
-             "source": "upload", "final": True},
+             "source": "upload", "final": True, "corrected_at": None},
             {"start": "2025-01-14T00:00:00Z", "open": "101", "high": "101", "low": "101", "close": "101",
-             "volume": None, "source": "simulated", "final": False},
+             "volume": None, "source": "simulated", "final": False, "corrected_at": None},
         ],
     }  # fmt: skip
 
@@ -292,6 +292,8 @@ def test_whoever_uploaded_a_bar_may_replace_it_and_another_trader_may_not(api, a
     assert send_csv(api(bob)).json() == {"imported": 0, "duplicates": 2}
     assert send_csv(api(alice), later).json() == {"imported": 1, "duplicates": 1}
     assert Bar.objects.get(start=MONDAY).close == Decimal("11.5")
+    corrected, standing = api(alice).get(BARS).json()["results"]
+    assert (corrected["corrected_at"] is not None, standing["corrected_at"]) == (True, None)
 
 
 @pytest.mark.parametrize("role", [Role.BACK_OFFICE, Role.ADMINISTRATOR])

@@ -16,10 +16,13 @@ pytestmark = pytest.mark.django_db
 NOW = datetime(2025, 1, 15, 14, 30, tzinfo=UTC)
 
 
-def make_block(prices: list[int], first: datetime, ticker: str = "AAPL", seconds: float = 1.0) -> TickBlock:
+def make_block(
+    prices: list[int], first: datetime, ticker: str = "AAPL", seconds: float = 1.0, volumes: list[int] | None = None
+) -> TickBlock:
     """A stored block of one price a second from `first` on."""
     times = np.array([to_ms(first + timedelta(seconds=seconds * place)) for place in range(len(prices))])
-    ticks = StoredTicks((ticker,), np.arange(len(prices)) + to_ms(first), times * 0, times, np.array(prices), times * 0)
+    seqs, traded = np.arange(len(prices)) + to_ms(first), times * 0 if volumes is None else np.array(volumes)
+    ticks = StoredTicks((ticker,), seqs, times * 0, times, np.array(prices), traded)
     return TickBlock.objects.create(
         epoch="e",
         first_seq=int(ticks.seqs[0]),

@@ -137,6 +137,8 @@ def test_an_instrument_is_halted_and_traded_again(carol, alice):
     Halt.objects.update(began_at=OPENS)
     standing = standing_at(OPENS, [aapl, other])
     assert (standing.status_of(aapl), standing.status_of(other)) == (HALTED, ROUND_THE_CLOCK)
+    end_halt(aapl, actor=None, source="alpaca")
+    assert Halt.objects.in_force().count() == 1  # staff's are staff's to end
     end_halt(aapl, actor=carol)
     Halt.objects.update(ended_at=OPENS + SECOND)
     moments = (OPENS - DAY, OPENS, OPENS + SECOND)
