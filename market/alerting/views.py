@@ -9,8 +9,12 @@ from django.shortcuts import get_object_or_404, redirect, render
 from django.utils import timezone
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_http_methods, require_POST
+from rest_framework.exceptions import ValidationError as ApiValidationError
+from rest_framework.request import Request
 
 from tradeops.core.api import PreconditionFailed
+from tradeops.core.error_pages import bad_query_page
+from tradeops.core.pagination import KeysetPagination
 from tradeops.core.users.roles import Action
 
 from ..models import Alert, AlertRule
@@ -28,7 +32,11 @@ from .services import (
 )
 from .writing import words_of
 
-FIRED_SHOWN = 100
+
+class FiredPages(KeysetPagination):
+    ordering = ("-id",)
+    page_size = 100
+    max_page_size = 100
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
@@ -50,18 +58,25 @@ def alerts_page(request: HttpRequest) -> HttpResponse:
         else:
             messages.success(request, f"{rule}: watched from now on.")
             return redirect("market:alerts")
-    context = page_of(request) | {"form": form}
+    try:
+        context = page_of(request) | {"form": form}
+    except ApiValidationError as error:
+        return bad_query_page(request, error)
     return render(request, "market/alerts.html", context, status=422 if form.errors else 200)
 
 
 def page_of(request: HttpRequest) -> dict:
+    """What the page shows. Raises ApiValidationError for a cursor that is none."""
+    pages = FiredPages()
     now, seen = timezone.now(), Alert.objects.visible_to(request.user)
     rules = AlertRule.objects.visible_to(request.user)[: 2 * MOST_RULES]
     listed = [(rule, rule.standing(now), rule.may_be_changed_by(request.user)) for rule in rules]
     return {
         "rules": listed,
         "active_count": sum(standing == "active" for _, standing, _ in listed),
-        "fired": [(alert, words_of(alert)) for alert in seen.in_full()[:FIRED_SHOWN]],
+        "fired": [(alert, words_of(alert)) for alert in pages.paginate_queryset(seen.in_full(), Request(request))],
+        "next": pages.next_link(),
+        "previous": pages.previous_link(),
         "open_count": seen.filter(acknowledged_at=None).count(),
         "latency": latency_of(seen),
         "objective_ms": OBJECTIVE_MS,
