@@ -324,3 +324,14 @@ def test_nothing_is_delivered_for_a_rule_that_is_gone(alice):
     rule.delete()
     assert "skipped" in post_webhook(str(alert.pk))
     assert "skipped" in send_email("999999")
+
+
+def test_the_page_leads_to_what_fired_before_its_newest_hundred(client, alice):
+    rule = rule_of(alice)
+    alerts = [make_alert(rule, tick_at=START + timedelta(seconds=place)) for place in range(101)]
+    client.force_login(alice)
+    newest = client.get("/desk/alerts/")
+    assert [alert.pk for alert, _ in newest.context["fired"]] == [alert.pk for alert in alerts[:0:-1]]
+    older = client.get(newest.context["next"])
+    assert [alert.pk for alert, _ in older.context["fired"]] == [alerts[0].pk]
+    assert client.get("/desk/alerts/?cursor=x").status_code == 400
