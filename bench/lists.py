@@ -82,8 +82,8 @@ def peers_and_us(ground: Ground, world: dict[str, str], tokens: list[str], table
         ]
     table.notes.append(
         f"{size.rounds} rounds in turns, {CONNECTIONS} connections, one server process each. A page's trades, and what "
-        "each realized, are asked of the database each time; a trade's JSON is written once and kept for a while. Of "
-        "other trades each time there are more than are kept."
+        "each realized, are asked of the database each time; a page is written once and kept for a while. Pages of "
+        "other trades each time are more than are kept."
     )
     return anew
 

@@ -58,12 +58,12 @@ def clean_cache(monkeypatch):
     from django.core.cache import cache
 
     from tradeops.core.users import limits, signed_in
-    from trades.quick import kept_rows
+    from trades.quick import kept_pages
 
     cache.clear()
     limits.shares.clear()
     monkeypatch.setattr(signed_in, "KEPT_SECONDS", 0)
-    kept_rows.forget()
+    kept_pages.forget()
 
 
 @pytest.fixture(autouse=True, scope="session")

@@ -1,11 +1,11 @@
 """The short way to a page of trades (see signing.py), for PostgreSQL: the database writes the rows itself.
 
-The page is chosen by an index, and told as one text: its versions, what each realized, where it stands. The rows are
-written by the database as the JSON that the serializer would give, each once, and so is the page, for as long as they
-are kept (kept_rows.py). A page is asked for first and waited for later, so that several travel together.
+The page is chosen by an index, and told as one text: its versions, what each realized, where it stands. Of a page that
+is kept (kept_pages.py) no more is asked; of another the database writes the rows as well, as the JSON that the
+serializer would give. A page is asked for first and waited for later, so that several travel together.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Hashable
 from copy import copy
 from dataclasses import dataclass
 from functools import lru_cache
@@ -27,7 +27,7 @@ from ..export import moment, number
 from ..filters import TradeFilter, checked_filters, read_ordering
 from ..models import Account, LedgerEntry, Realization, Trade
 from .booking import METHODS
-from .kept_rows import Written, kept_page, written_rows
+from .kept_pages import is_kept, keep_page, kept_page
 from .signing import REFUSALS, Answer, ShortAnswer, SignedRequest, answer, answered, sign_in
 
 # Each filter as its condition; one that is not here is left to the view.
@@ -61,28 +61,32 @@ WRITTEN = f"""
            {moment("entry.recorded_at")} AS recorded_at, page.strategy,
            array_remove(string_to_array(page.tags, ','), '') AS tags, page.note, page.client_trade_id
 """
-ROWS = f"""
-    SELECT page.id, COALESCE(realized.pnl::text, ''), row_to_json(written)::text
-    FROM {Trade._meta.db_table} page
-    JOIN {Account._meta.db_table} account ON account.id = page.account_id
-    JOIN {LedgerEntry._meta.db_table} entry ON entry.id = page.entry_id
-    CROSS JOIN LATERAL ({REALIZED}) realized
-    CROSS JOIN LATERAL ({WRITTEN}) written
-    WHERE page.id = ANY(%s)
-"""  # noqa: S608
 CHOSEN = f"""
     (SELECT * FROM {Trade._meta.db_table} WHERE superseded_by_id IS NULL AND NOT is_void AND {{where}}
-     ORDER BY {{order}} LIMIT %s) page
+     ORDER BY {{order}} LIMIT {{most}}) page
 """  # noqa: S608 - names of ours
 # Of a few accounts: as many rows of each as the page has, by the index that begins with the account. So one plan is
 # the best for any filter, and PostgreSQL need not make it anew for each page.
 OF_EACH = "({accounts}) seen CROSS JOIN LATERAL " + CHOSEN.replace("{where}", "account_id = seen.pk AND {where}")
-BETWEEN_CELLS, BETWEEN_ROWS = "\x1f", "\x1e"  # which no column of these may have
+OF_PAGE = "(SELECT page.* FROM {chosen} ORDER BY {page_order} LIMIT {most}) page"
+BETWEEN_CELLS, BETWEEN_ROWS = "\x1f", "\x1e"  # which no column of these may have, and no JSON
 CELLS = f"concat_ws('{BETWEEN_CELLS}', page.id, COALESCE(({REALIZED})::text, ''), {{places}})"
-PAGE = f"""
+TOLD = f"""
     SELECT string_agg(cells, '{BETWEEN_ROWS}')
-    FROM (SELECT {CELLS} AS cells FROM {{chosen}} ORDER BY {{page_order}} LIMIT %s) of_page
+    FROM (SELECT {CELLS} AS cells FROM {OF_PAGE} ORDER BY {{page_order}}) of_page
 """  # noqa: S608 - names of ours
+WHOLE = f"""
+    SELECT string_agg(cells, '{BETWEEN_ROWS}'), string_agg(json, '{BETWEEN_ROWS}')
+    FROM (
+        SELECT {CELLS.replace(f"({REALIZED})", "realized.pnl")} AS cells, row_to_json(written)::text AS json
+        FROM {OF_PAGE}
+        JOIN {Account._meta.db_table} account ON account.id = page.account_id
+        JOIN {LedgerEntry._meta.db_table} entry ON entry.id = page.entry_id
+        CROSS JOIN LATERAL ({REALIZED}) realized
+        CROSS JOIN LATERAL ({WRITTEN}) written
+        ORDER BY {{page_order}}
+    ) of_page
+"""  # noqa: S608
 FEW = 8
 ODD = (DjangoValidationError, ArithmeticError, ValueError)  # what Python says to a value that only SQL could put there
 
@@ -118,30 +122,38 @@ def answer_with(page: Callable[[], bytes]) -> ShortAnswer | None:
 def ask_rows(asked: "Asked", signed: SignedRequest) -> Callable[[], bytes]:
     seen = signed.remembered("accounts seen", lambda: seen_by(signed.user))
     meta = signed.request.META
-    name = (meta.get("HTTP_HOST"), signed.request.is_secure(), signed.path, meta.get("QUERY_STRING", ""))
+    address = (meta.get("HTTP_HOST"), signed.request.is_secure(), signed.path, meta.get("QUERY_STRING", ""))
+    name = (*address, *seen.parameters)
     step_aside()
-    rows = ask(*statement_for(asked, seen))
+    if not is_kept(name):
+        return write_whole(name, asked, seen, signed)
+    rows = ask(*statement_for(asked, seen, TOLD))
 
     def page() -> bytes:
-        ((text,),) = rows()
-        return kept_page(name, text or "", lambda: written(asked, signed, text or ""))
+        ((told,),) = rows()
+        return kept_page(name, told or "") or write_whole(name, asked, seen, signed)()
 
     return page
 
 
-def written(asked: "Asked", signed: SignedRequest, rows: str) -> bytes:
+def write_whole(name: Hashable, asked: "Asked", seen: "Seen", signed: SignedRequest) -> Callable[[], bytes]:
+    """The page, asked for with its rows, and kept."""
+    rows = ask(*statement_for(asked, seen, WHOLE))
+
+    def page() -> bytes:
+        ((told, texts),) = rows()
+        return keep_page(name, told or "", written(asked, signed, told or "", texts or ""))
+
+    return page
+
+
+def written(asked: "Asked", signed: SignedRequest, told: str, texts: str) -> bytes:
     page = copy(asked.page)
     page.request = signed
-    page.settle(page.read(rows))
-    texts = written_rows((row[:2] for row in page.rows), write_rows)
+    rows = page.settle(list(zip(told.split(BETWEEN_ROWS), texts.split(BETWEEN_ROWS), strict=True)) if told else [])
     links = write_json({"next": page.next_link(), "previous": page.previous_link()})
-    results = old_line_ends(",".join(texts)).encode()
+    results = old_line_ends(",".join(text for _, text in rows)).encode()
     return links[:-1] + b',"results":[' + results + b"]}"
-
-
-def write_rows(keys: list[int]) -> dict[int, Written]:
-    """Versions as the database writes them, by their keys."""
-    return {key: (realized, text) for key, realized, text in ask(ROWS, [keys])()}
 
 
 class Seen(NamedTuple):
@@ -192,21 +204,25 @@ def asked_by(query_string: str) -> Asked | None:
 
 
 @lru_cache(maxsize=1000)
-def statement_for(asked: Asked, seen: Seen) -> tuple[str, list, bool]:
-    """The query of a page with its parameters, and whether one plan serves for all parameters."""
+def statement_for(asked: Asked, seen: Seen, form: str) -> tuple[str, list, bool]:
+    """The query of a page (TOLD or WHOLE) with its parameters, and whether one plan serves for all parameters."""
     page, conditions, parameters = asked.page, asked.conditions, asked.parameters
     order = [f"{column} {'DESC' if sign == '<' else 'ASC'}" for column, sign in page.columns]
     if seen.query and not seen.are_few:
         conditions, parameters = [*conditions, f"account_id IN ({seen.query})"], [*parameters, *seen.parameters]
     where, most = " AND ".join(conditions) or "true", page.size + 1
-    chosen = (OF_EACH if seen.are_few else CHOSEN).format(accounts=seen.query, where=where, order=", ".join(order))
-    query = PAGE.format(
+    # The size is written out: of an unknown one PostgreSQL expects a tenth of the table, and joins all of it.
+    chosen = (OF_EACH if seen.are_few else CHOSEN).format(
+        accounts=seen.query, where=where, order=", ".join(order), most=most
+    )
+    query = form.format(
         places=", ".join(f"page.{column}" for column, _ in page.columns),
         chosen=chosen,
         page_order=", ".join(f"page.{column}" for column in order),
+        most=most,
     )
     of_each = seen.parameters if seen.are_few else ()
-    return query, [*of_each, *parameters, most, most], seen.are_few
+    return query, [*of_each, *parameters], seen.are_few
 
 
 def chosen_by(values: dict) -> tuple[list[str], list]:
@@ -249,11 +265,7 @@ class Page(KeysetPagination):
         x, y = self.position
         return [f"{first} {sign}= %s AND ({first} {sign} %s OR {second} {other} %s)"], [x, x, y]
 
-    def read(self, rows: str) -> list[list]:
-        """The versions by their keys, each with what it realized and where it stands in the ordering, as texts."""
-        cells = [row.split(BETWEEN_CELLS) for row in rows.split(BETWEEN_ROWS)] if rows else []
-        return [[int(key), *others] for key, *others in cells]
-
-    def place_of(self, row: list) -> list[str]:
+    def place_of(self, row: tuple[str, str]) -> list[str]:
+        _, _, *places = row[0].split(BETWEEN_CELLS)
         fields = [self.model._meta.get_field(name.lstrip("-")) for name in self.ordering]
-        return [str(field.to_python(text)) for field, text in zip(fields, row[2:], strict=True)]
+        return [str(field.to_python(text)) for field, text in zip(fields, places, strict=True)]

@@ -10,7 +10,7 @@ from tradeops.core.strict_json import write_json
 from tradeops.core.users.roles import Action
 
 from ..stats import MOST_TICKERS, Totals, kept_sums, statistics_from
-from .kept_rows import kept_page
+from .kept_pages import keep_page, kept_page
 from .signing import Answer, ShortAnswer, answer, sign_in
 
 METHODS = "GET, HEAD, OPTIONS"
@@ -26,9 +26,9 @@ def ask_statistics(request: HttpRequest) -> Answer | None:
     rows = ask(*signed.remembered("sums of what is seen", lambda: kept_sums(signed.user, {}).query.sql_with_params()))
 
     def told() -> ShortAnswer | None:
-        sums = rows()
+        sums, name = rows(), ("totals", signed.user.pk)
         try:
-            return answer(kept_page(("totals", signed.user.pk), sums, lambda: written(sums)), METHODS)
+            return answer(kept_page(name, sums) or keep_page(name, sums, written(sums)), METHODS)
         except Conflict:  # which the view explains
             return None
 
