@@ -196,12 +196,23 @@ def filter_rows(filterset_class, queryset, given, known=LIST_PARAMETERS):
 
 def checked_filters(filterset_class, queryset, given, known=LIST_PARAMETERS):
     """The filters that are `given`, with their checked values. Raises DRF's ValidationError by parameter."""
-    refuse_unknown(given, {*filterset_class.base_filters, *known})
-    named = frozenset(name for name in given if name in filterset_class.base_filters)
-    filterset = only_filters(filterset_class, named)(given, queryset=queryset)
+    filterset = only_filters(filterset_class, names_given(filterset_class, given, known))(given, queryset=queryset)
     if not filterset.is_valid():
         raise translate_validation(filterset.errors)
     return filterset
+
+
+def checked_values(filterset_class, given, known=LIST_PARAMETERS) -> dict:
+    """The checked values alone, by parameter, at half the cost. Raises as `checked_filters` does."""
+    form = form_of(filterset_class, names_given(filterset_class, given, known))(given)
+    if not form.is_valid():
+        raise translate_validation(form.errors)
+    return form.cleaned_data
+
+
+def names_given(filterset_class, given, known) -> frozenset[str]:
+    refuse_unknown(given, {*filterset_class.base_filters, *known})
+    return frozenset(name for name in given if name in filterset_class.base_filters)
 
 
 @lru_cache(maxsize=256)
@@ -210,6 +221,11 @@ def only_filters(filterset_class, names: frozenset[str]):
     chosen = type(filterset_class.__name__, (filterset_class,), {})
     chosen.base_filters = {name: one for name, one in filterset_class.base_filters.items() if name in names}
     return chosen
+
+
+@lru_cache(maxsize=256)
+def form_of(filterset_class, names: frozenset[str]) -> type[forms.Form]:
+    return only_filters(filterset_class, names)(queryset=filterset_class.Meta.model.objects.none()).get_form_class()
 
 
 def read_ordering(given) -> tuple[str, ...]:

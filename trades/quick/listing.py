@@ -24,7 +24,7 @@ from tradeops.core.users.models import User
 from tradeops.core.users.roles import Action
 
 from ..export import moment, number
-from ..filters import TradeFilter, checked_filters, read_ordering
+from ..filters import TradeFilter, checked_values, read_ordering
 from ..models import Account, LedgerEntry, Realization, Trade
 from .booking import METHODS
 from .kept_pages import is_kept, keep_page, kept_page
@@ -193,7 +193,7 @@ def read_query(query_string: str) -> Asked | None:
 def asked_by(query_string: str) -> Asked | None:
     """What a query string asks for; None where that is the view's. Raises ValidationError by parameter."""
     given = QueryDict(query_string)
-    values = checked_filters(TradeFilter, Trade.objects.none(), given).form.cleaned_data
+    values = checked_values(TradeFilter, given)
     values = {name: value for name, value in values.items() if value not in (None, "", [])}
     if "format" in given or not values.keys() <= {"ticker", *CONDITIONS}:
         return None
