@@ -1,7 +1,7 @@
 """Bars as the API and the ticker page ask for them: of one source a start, raw or adjusted by splits.
 
 The feed writes its bars once a minute. For a chart, what it stored since is added here in the same way, unsaved, so
-that the last candle stands where the next tick takes it up.
+that the last bar stands where the next tick takes it up.
 """
 
 from math import isfinite
@@ -56,12 +56,12 @@ def newest_bars(instrument: Instrument, timeframe: Timeframe, most: int, adjustm
     return adjusted(newest, splits_of(instrument, adjustment))
 
 
-def candles_of(bars: list[Bar]) -> list[list[float | None]]:
+def drawn_bars(bars: list[Bar]) -> list[list[float | None]]:
     """The bars as the browser draws them: start in milliseconds, open, high, low, close, volume."""
     # In a numeric column SQL can put what is no number, and JSON has no word for it.
-    return [candle for candle in map(_candle, bars) if all(part is None or isfinite(part) for part in candle)]
+    return [drawn for drawn in map(_drawn, bars) if all(part is None or isfinite(part) for part in drawn)]
 
 
-def _candle(bar: Bar) -> list[float | None]:
+def _drawn(bar: Bar) -> list[float | None]:
     prices = [float(getattr(bar, name)) for name in PRICES]
     return [to_ms(bar.start), *prices, None if bar.volume is None else float(bar.volume)]

@@ -16,7 +16,7 @@ from tradeops.core.users.roles import Action, require
 
 from .alerting.writing import words_of
 from .api import find_or_404
-from .bar_reading import candles_of, newest_bars
+from .bar_reading import drawn_bars, newest_bars
 from .forms import BARS_SHOWN, ORDERINGS, BoardForm, ChartForm
 from .models import Alert, Instrument, Quote, Source, Timeframe, Watchlist
 from .sessions import end_halt, halt, standing_at
@@ -120,7 +120,7 @@ def query_with(request: HttpRequest, **changes: str) -> str:
 @never_cache
 @login_required
 def ticker_page(request: HttpRequest, ticker: str) -> HttpResponse:
-    """One instrument: its quote, its candles, the last bars and the alerts that it made fire."""
+    """One instrument: its quote, its bars, drawn and as a table, and the alerts that it made fire."""
     instrument = find_or_404(Instrument.objects.with_quote(), ticker)
     form = ChartForm(request.GET)
     chosen = {name: value for name, value in form.cleaned_data.items() if value} if form.is_valid() else {}
@@ -188,7 +188,7 @@ def chart_data(instrument: Instrument, shown: dict, bars: list, alerts: list[Ale
         "adjustment": shown["adjustment"],
         "isReplay": pretended_source([quote]) == Source.REPLAY,
         "most": int(shown["bars"]),
-        "candles": candles_of(bars),
+        "bars": drawn_bars(bars),
         "volume": quote and quote.volume,
         "alerts": [{"at": to_ms(alert.tick_at), "message": words_of(alert)} for alert in alerts],
     }

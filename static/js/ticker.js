@@ -133,7 +133,7 @@ function begin() {
   document.querySelector("[data-chart]").hidden = false;
   const zone = document.body.dataset.timeZone || undefined;
   candles = new Candles(document.querySelector("[data-candles]"), { zone, isDaily: page.timeframe === "1d", onPoint: read });
-  candles.show(page.candles);
+  candles.show(page.bars);
   read(null);
   const scale = candles.chart.timeScale();
   scale.subscribeVisibleLogicalRangeChange((seen) => { if (seen && seen.from < 0) bringOlder(); });

@@ -107,7 +107,7 @@ def test_a_ticker_without_a_bar_says_what_brings_them(desk):
     assert "chart-data" not in answer.content.decode()
 
 
-def test_the_last_candle_stands_where_the_last_stored_tick_left_it(desk):
+def test_the_last_bar_stands_where_the_last_stored_tick_left_it(desk):
     feed = Feed()
     feed.tick(0, 100, 200)
     feed.save()
@@ -116,10 +116,10 @@ def test_the_last_candle_stands_where_the_last_stored_tick_left_it(desk):
     feed.tick(20, 99, 200)
     feed.save()
     chart = chart_of(desk.get("/desk/market/AAPL/").content.decode())
-    assert [bar[1:5] for bar in chart["candles"]] == [[100, 107, 99, 99]]
-    before = chart["candles"]
+    assert [bar[1:5] for bar in chart["bars"]] == [[100, 107, 99, 99]]
+    before = chart["bars"]
     write_bars("one")  # what was added unsaved is what the feed itself writes
-    assert chart_of(desk.get("/desk/market/AAPL/").content.decode())["candles"] == before
+    assert chart_of(desk.get("/desk/market/AAPL/").content.decode())["bars"] == before
 
 
 def test_a_chart_of_a_replay_ends_where_the_replay_has_come_to(desk):
@@ -129,7 +129,7 @@ def test_a_chart_of_a_replay_ends_where_the_replay_has_come_to(desk):
     state.source, state.flushed_at = "replay", START + timedelta(seconds=110)
     state.save()
     page = desk.get("/desk/market/AAPL/").content.decode()
-    assert [bar[4] for bar in chart_of(page)["candles"]] == [50]
+    assert [bar[4] for bar in chart_of(page)["bars"]] == [50]
 
 
 def test_an_uploaded_bar_is_shown_before_the_feeds_growing_one(desk):
@@ -140,7 +140,7 @@ def test_an_uploaded_bar_is_shown_before_the_feeds_growing_one(desk):
     feed.tick(10, 107, 200)
     feed.save()
     chart = chart_of(desk.get("/desk/market/AAPL/").content.decode())
-    assert [bar[4] for bar in chart["candles"]] == [55]
+    assert [bar[4] for bar in chart["bars"]] == [55]
 
 
 def test_a_chart_shows_as_many_bars_as_were_asked_for_newest_last(desk):
@@ -148,7 +148,7 @@ def test_a_chart_shows_as_many_bars_as_were_asked_for_newest_last(desk):
     for day in range(1, 105):
         make_bar(now - timedelta(days=day), str(day))
     chart = chart_of(desk.get("/desk/market/AAPL/?timeframe=1d&bars=100").content.decode())
-    assert [bar[4] for bar in chart["candles"]] == list(range(100, 0, -1))
+    assert [bar[4] for bar in chart["bars"]] == list(range(100, 0, -1))
 
 
 def test_a_split_adjusts_what_was_before_it(desk):
@@ -157,7 +157,7 @@ def test_a_split_adjusts_what_was_before_it(desk):
     make_bar(now - timedelta(days=1), "100")
     record_split("AAPL", now - timedelta(days=2), Decimal(4), Decimal(1))
     closes = [
-        [bar[4] for bar in chart_of(desk.get(f"/desk/market/AAPL/?timeframe=1d&{query}").content.decode())["candles"]]
+        [bar[4] for bar in chart_of(desk.get(f"/desk/market/AAPL/?timeframe=1d&{query}").content.decode())["bars"]]
         for query in ("adjustment=raw", "adjustment=split")
     ]
     assert closes == [[400, 100], [100, 100]]
