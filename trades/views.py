@@ -1,15 +1,12 @@
 """The trade pages: the blotter, a new trade, one trade with its versions, its correction and its void."""
 
 from django import forms
-from django.contrib import messages
 from django.contrib.auth.decorators import login_required
-from django.core.exceptions import ValidationError
 from django.http import HttpRequest, HttpResponse, QueryDict
 from django.shortcuts import redirect, render
 from django.utils import timezone
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_http_methods, require_safe
-from rest_framework.exceptions import APIException
 from rest_framework.exceptions import ValidationError as ApiValidationError
 from rest_framework.request import Request
 
@@ -26,7 +23,17 @@ from .positions.preview import Preview, preview_of
 from .requests import latest_version
 from .serializers import BIGGEST_ID
 from .stats import Totals, statistics_for
-from .versions.views import account_label, around, change, filter_form, lots_of, shown_versions, tickers_offered
+from .versions.views import (
+    account_label,
+    around,
+    booked,
+    change,
+    chosen_account,
+    filter_form,
+    lots_of,
+    shown_versions,
+    tickers_offered,
+)
 
 PAGE_PARAMETERS = ("cursor", "page_size", "ordering")
 MAIN_FILTERS = ("ticker", "trade_type", "account", "executed_after", "executed_before", "strategy", "tag")
@@ -165,9 +172,8 @@ def seen_ahead(request: HttpRequest, form: TradeForm) -> Preview | None:
 
 def form_account(request: HttpRequest, form: TradeForm) -> Account | None:
     """The account chosen; the user's first where none was; one not yet made, for looking ahead."""
-    chosen = form.cleaned_data.get("account")
-    if chosen is not None:
-        return Account.objects.visible_to(request.user).filter(pk=chosen).first()
+    if form.cleaned_data.get("account") is not None:
+        return chosen_account(request, form)
     return request.user.accounts.order_by("id").first() or (
         Account(owner=request.user) if "account" not in form.fields else None
     )
@@ -175,17 +181,8 @@ def form_account(request: HttpRequest, form: TradeForm) -> Account | None:
 
 def book(request: HttpRequest, form: TradeForm) -> services.Booking | None:
     """Books what the form says, or writes into the form why not."""
-    chosen = form.cleaned_data.get("account")
-    account = Account.objects.visible_to(request.user).filter(pk=chosen).first() if chosen else None
-    trade = Trade(account=account or services.default_account(request.user), **form.content())
-    try:
-        booking = services.book_trade(trade, actor=request.user, idempotency_key=form.cleaned_data["key"] or None)
-    except (ValidationError, APIException) as error:
-        form.add_refusal(error)
-        return None
-    said = "was booked before; nothing was booked twice" if booking.is_replay else "booked"
-    messages.success(request, f"Trade {booking.row.trade_id} {said}: {booking.row.words}.")
-    return booking
+    account = chosen_account(request, form) or services.default_account(request.user)
+    return booked(request, form, Trade(account=account, **form.content()), services.book_trade)
 
 
 # One trade -------------------------------------------------------------------------------------

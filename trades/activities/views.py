@@ -2,15 +2,12 @@
 
 from urllib.parse import urlencode
 
-from django.contrib import messages
 from django.contrib.auth.decorators import login_required
-from django.core.exceptions import ValidationError
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.utils import timezone
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_http_methods, require_safe
-from rest_framework.exceptions import APIException
 from rest_framework.exceptions import ValidationError as ApiValidationError
 from rest_framework.request import Request
 
@@ -21,12 +18,14 @@ from tradeops.core.users.roles import Action, require
 from .. import services
 from ..filters import ActivityFilter, filter_rows
 from ..forms import ReasonForm, accounts_of, currency_of
-from ..models import Account, Activity, ActivityKind
+from ..models import Activity, ActivityKind
 from ..requests import latest_version
 from ..versions.views import (
     account_label,
     around,
+    booked,
     change,
+    chosen_account,
     filter_form,
     lots_of,
     shown_versions,
@@ -106,18 +105,8 @@ def words_of(kind: str) -> str:
 
 def book(request: HttpRequest, form: ActivityForm) -> services.Booking | None:
     """Books what the form says, or writes into the form why not."""
-    chosen = form.cleaned_data.get("account")
-    account = Account.objects.visible_to(request.user).filter(pk=chosen).first() if chosen else None
-    account = account or services.default_account(request.user)
-    activity = Activity(account=account, **form.content(account))
-    try:
-        booking = services.book_activity(activity, actor=request.user, idempotency_key=form.cleaned_data["key"] or None)
-    except (ValidationError, APIException) as error:
-        form.add_refusal(error)
-        return None
-    said = "was booked before; nothing was booked twice" if booking.is_replay else "booked"
-    messages.success(request, f"{booking.row.name} {said}: {booking.row.words}.")
-    return booking
+    account = chosen_account(request, form) or services.default_account(request.user)
+    return booked(request, form, Activity(account=account, **form.content(account)), services.book_activity)
 
 
 # One ------------------------------------------------------------------------------------------

@@ -1,4 +1,4 @@
-"""What the pages of trades and activities share: filters, versions and lots of one, its correction and void."""
+"""What the pages of trades and activities share: filters, booking, versions and lots, corrections and voids."""
 
 from django import forms
 from django.contrib import messages
@@ -14,8 +14,8 @@ from tradeops.core.users.roles import Action, require
 from .. import services
 from ..control.adjusting import adjusted_by
 from ..control.differences import with_changes as with_proposed_changes
-from ..forms import CorrectionFields, ReasonForm
-from ..models import Adjustment, ImportBatch, Lot, Proposal, Realization, Version
+from ..forms import CorrectionFields, ReasonForm, RefusableForm
+from ..models import Account, Adjustment, ImportBatch, Lot, Proposal, Realization, Version
 from .references import refer
 from .serializers import with_changes
 
@@ -39,6 +39,27 @@ def filter_form(filterset_class, request: HttpRequest, accounts: list[tuple[int,
         if name.endswith(("_after", "_before")):
             field.widget.attrs["placeholder"] = "2025-01-15"
     return form
+
+
+# A new one -------------------------------------------------------------------------------------
+
+
+def chosen_account(request: HttpRequest, form: forms.Form) -> Account | None:
+    """The account that a valid form chose; None where it chose none that its user sees."""
+    chosen = form.cleaned_data.get("account")
+    return Account.objects.visible_to(request.user).filter(pk=chosen).first() if chosen else None
+
+
+def booked(request: HttpRequest, form: RefusableForm, row: Version, book) -> services.Booking | None:
+    """What the service `book` made of `row` under the form's key; None where it refused, which the form then says."""
+    try:
+        booking = book(row, actor=request.user, idempotency_key=form.cleaned_data["key"] or None)
+    except (ValidationError, APIException) as error:
+        form.add_refusal(error)
+        return None
+    said = "was booked before; nothing was booked twice" if booking.is_replay else "booked"
+    messages.success(request, f"{booking.row.name} {said}: {booking.row.words}.")
+    return booking
 
 
 # One of them -----------------------------------------------------------------------------------
