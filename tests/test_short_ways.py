@@ -108,6 +108,17 @@ def test_a_page_bears_the_headers_and_links_of_one_that_passed_middleware(alice,
     assert "default-src 'none'" in answers[0][1]["Content-Security-Policy"]
 
 
+@pytest.mark.services
+@pytest.mark.parametrize(
+    ("query", "status", "is_counted"),
+    [("format=nonsense", 404, False), ("&".join(["a=1"] * 501), 400, False), ("colour=red", 400, True)],
+)
+def test_what_a_view_refuses_before_it_counts_is_not_counted_by_the_short_way_either(alice, query, status, is_counted):
+    answers = [ask(handler, "GET", bearer(alice), query=query) for handler in (ShortWayHandler(), WSGIHandler())]
+    assert answers[0] == answers[1]
+    assert (answers[0][0], "X-RateLimit-Limit" in answers[0][1]) == (status, is_counted)
+
+
 def test_an_outage_in_a_short_way_is_told_as_any_other_and_tried_once(alice, monkeypatch):
     tries = []
 

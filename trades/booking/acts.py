@@ -2,6 +2,7 @@
 chained to the one before, keeps the answer, and finds it again when the same key comes back."""
 
 from collections.abc import Callable, Iterable
+from contextlib import nullcontext
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
@@ -70,7 +71,7 @@ def ask_locked(accounts: Iterable[int], *, waits: bool) -> Callable[[], dict[int
     """
     locking = "" if connection.vendor == "sqlite" else "FOR UPDATE" if waits else "FOR UPDATE SKIP LOCKED"
     ids = ((number,) for number in accounts)
-    with patience(GROUP_PATIENCE_SECONDS):
+    with patience(GROUP_PATIENCE_SECONDS) if waits else nullcontext():
         found = ask_rows_at(Account, ("id",), ids, ACCOUNT, f"ORDER BY id {locking}")
     return lambda: {row[0]: Account.from_db(connection.alias, ACCOUNT, row) for row in found()}
 

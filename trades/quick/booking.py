@@ -53,7 +53,7 @@ def read_booking(request: HttpRequest) -> dict | None:
     if not is_plain or (key is not None and not KEY.fullmatch(key)):
         return None
     signed = sign_in(request, Action.BOOK)
-    if signed is None:
+    if signed is None or not signed.is_within_limit():
         return None
     try:
         said = said_in(parse_json(request.body))

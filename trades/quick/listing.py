@@ -13,7 +13,7 @@ from typing import NamedTuple
 
 from django.core.exceptions import SuspiciousOperation
 from django.core.exceptions import ValidationError as DjangoValidationError
-from django.db import DataError, connection
+from django.db import DataError
 from django.http import HttpRequest, QueryDict
 
 from tradeops.core.bulk import ask
@@ -21,14 +21,13 @@ from tradeops.core.pagination import KeysetPagination
 from tradeops.core.strict_json import old_line_ends, write_json
 from tradeops.core.turns import step_aside
 from tradeops.core.users.models import User
-from tradeops.core.users.roles import Action
 
 from ..export import moment, number
 from ..filters import TradeFilter, checked_values, read_ordering
 from ..models import Account, LedgerEntry, Realization, Trade
 from .booking import METHODS
 from .kept_pages import is_kept, keep_page, kept_page
-from .signing import REFUSALS, Answer, ShortAnswer, SignedRequest, answer, answered, sign_in
+from .signing import REFUSALS, Answer, ShortAnswer, SignedRequest, answer, answered, sign_in_to_read
 
 # Each filter as its condition; one that is not here is left to the view.
 CONDITIONS = {
@@ -98,15 +97,13 @@ def list_quickly(request: HttpRequest) -> ShortAnswer | None:
 
 def ask_page(request: HttpRequest) -> Answer | None:
     """The same, asked for now and there when it is called."""
-    if request.method != "GET" or connection.vendor != "postgresql":
-        return None
-    signed = sign_in(request, Action.READ)
+    signed = sign_in_to_read(request)
     if signed is None:
         return None
     try:
         query_string = request.META.get("QUERY_STRING", "")
         asked = read_query(query_string) if query_string.isascii() else None
-        page = asked and ask_rows(asked, signed)
+        page = ask_rows(asked, signed) if asked and signed.is_within_limit() else None
     except (*REFUSALS, SuspiciousOperation, DataError):  # too many parameters; an odd value that SQL has put there
         return None
     return page and (lambda: answer_with(page))

@@ -11,6 +11,7 @@ from typing import Any
 
 from django.core.exceptions import PermissionDenied
 from django.core.exceptions import ValidationError as DjangoValidationError
+from django.db import connection
 from django.http import HttpRequest, HttpResponse
 from rest_framework.exceptions import APIException
 
@@ -58,6 +59,12 @@ class SignedRequest:
         """The address with its slash, as middleware settles that of a list."""
         return self.request.path.removesuffix("/") + "/"
 
+    def is_within_limit(self) -> bool:
+        """Counts it against the limit of its token, as the view does: after what it refuses uncounted."""
+        allowance = limits.spend(name_of_token(self.auth), limits.REQUESTS_A_WINDOW)
+        self.request.allowance = allowance
+        return allowance is None or not allowance.is_spent
+
     def build_absolute_uri(self, address: str) -> str:
         return self.request.build_absolute_uri(address)
 
@@ -85,8 +92,15 @@ def was_left(request: HttpRequest) -> bool:
     return hasattr(request, "short_way_left")
 
 
+def sign_in_to_read(request: HttpRequest) -> SignedRequest | None:
+    """Who asks for what PostgreSQL alone writes by itself; None where the view must look at it."""
+    if request.method != "GET" or connection.vendor != "postgresql":
+        return None
+    return sign_in(request, Action.READ)
+
+
 def sign_in(request: HttpRequest, action: Action) -> SignedRequest | None:
-    """Who asks, counted against their limit; None where the view must look at it."""
+    """Who asks, with the right to; None where the view must look at it."""
     meta = request.META
     header = meta.get("HTTP_AUTHORIZATION", "")
     if not header.startswith("Bearer ") or meta.get("HTTP_ACCEPT", JSON) not in (JSON, "*/*"):
@@ -95,12 +109,7 @@ def sign_in(request: HttpRequest, action: Action) -> SignedRequest | None:
     if found is None:
         return None
     user, token = found
-    if not user.may(action):
-        return None
-    request.allowance = limits.spend(name_of_token(token), limits.REQUESTS_A_WINDOW)
-    if request.allowance is not None and request.allowance.is_spent:
-        return None
-    return SignedRequest(request, user, token)
+    return SignedRequest(request, user, token) if user.may(action) else None
 
 
 def answer(body: bytes, allow: str, status: int = 200, **headers: str) -> ShortAnswer:

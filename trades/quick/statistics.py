@@ -1,27 +1,23 @@
 """The short way to the totals of all that one may see (see signing.py), for PostgreSQL: they are kept by position."""
 
-from django.db import connection
 from django.http import HttpRequest
 
 from tradeops.core.api import Conflict
 from tradeops.core.bulk import ask
 from tradeops.core.decimals import plain
 from tradeops.core.strict_json import write_json
-from tradeops.core.users.roles import Action
 
 from ..stats import MOST_TICKERS, Totals, kept_sums, statistics_from
 from .kept_pages import keep_page, kept_page
-from .signing import Answer, ShortAnswer, answer, sign_in
+from .signing import Answer, ShortAnswer, answer, sign_in_to_read
 
 METHODS = "GET, HEAD, OPTIONS"
 
 
 def ask_statistics(request: HttpRequest) -> Answer | None:
     """The totals, asked for now and there when the answer is called; None for what is left to the view."""
-    if request.method != "GET" or connection.vendor != "postgresql" or request.META.get("QUERY_STRING"):
-        return None
-    signed = sign_in(request, Action.READ)
-    if signed is None:
+    signed = None if request.META.get("QUERY_STRING") else sign_in_to_read(request)
+    if signed is None or not signed.is_within_limit():
         return None
     rows = ask(*signed.remembered("sums of what is seen", lambda: kept_sums(signed.user, {}).query.sql_with_params()))
 
