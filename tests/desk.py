@@ -4,6 +4,7 @@ import atexit
 import contextlib
 import itertools
 import os
+import resource
 import shutil
 import signal
 import subprocess
@@ -73,6 +74,18 @@ class Desk:
 
     def post(self, path: str, **extra) -> requests.Response:
         return requests.post(self.url + path, timeout=60, **extra)
+
+    @contextlib.contextmanager
+    def no_file_larger_than(self, size: int):
+        """As a disk that is full would have it."""
+        before = {pid: resource.prlimit(pid, resource.RLIMIT_FSIZE) for pid in family_of(self.process.pid)}
+        for pid, (_, hard) in before.items():
+            resource.prlimit(pid, resource.RLIMIT_FSIZE, (size, hard))
+        try:
+            yield
+        finally:
+            for pid, limits in before.items():
+                resource.prlimit(pid, resource.RLIMIT_FSIZE, limits)
 
     @property
     def socket_url(self) -> str:

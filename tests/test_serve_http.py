@@ -173,6 +173,15 @@ def test_who_sends_nothing_of_a_body_is_not_waited_for_for_ever(monkeypatch, rea
         asyncio.run(read(environ, Silent()))
 
 
+def test_a_body_for_which_there_is_no_room_is_503(served):
+    with served.no_file_larger_than(4_000_000):
+        headers = csv(served) | {"X-Request-ID": "no-room-1"}
+        answer = served.post("/trades/import", data=b"x" * 5_000_000, headers=headers)
+    assert (answer.status_code, answer.headers["Retry-After"]) == (503, "60")
+    assert answer.headers["X-Request-ID"] == answer.json()["request_id"] == "no-room-1"
+    assert answer.json()["detail"].startswith("There is no room to keep the body.")
+
+
 def test_a_long_answer_is_whole_and_tells_its_length(served):
     stamps = [f"2025-01-02T10:{number // 60 % 60:02}:{number % 60:02}Z" for number in range(3000)]
     rows = "".join(f"LONG,BUY,{number + 1},2,{stamp},{'n' * 400}\n" for number, stamp in enumerate(stamps))
@@ -182,6 +191,10 @@ def test_a_long_answer_is_whole_and_tells_its_length(served):
     assert int(answer.headers["Content-Length"]) == len(answer.content) > 1_200_000
     quantities = [line.split(",")[5] for line in answer.text.splitlines()[1:]]
     assert quantities == [str(number + 1) for number in range(3000)]
+    with served.no_file_larger_than(1_100_000):
+        full = served.get("/trades/?ticker=LONG&format=csv", headers=signed(served))
+    assert (full.status_code, full.headers["Retry-After"]) == (503, "5")
+    assert full.json()["detail"].startswith("The disk is full.")
     head_alone = requests.head(f"{served.url}/trades/?ticker=LONG&format=csv", headers=signed(served), timeout=30)
     assert (head_alone.status_code, head_alone.content) == (200, b"")
 

@@ -17,6 +17,7 @@ AWAY = {
     "The database is not answering": (OperationalError, InterfaceError),  # and not a statement of ours that is wrong
     "The file store is not answering": (BotoCoreError, ClientError),
 }
+OUTAGE_SECONDS = 5  # after which it is worth another try
 FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
 
@@ -45,21 +46,29 @@ def page_not_found(request, exception=None):
     return problem_or_page(request, 404, "There is nothing at this address.")
 
 
-def outage_told(error: BaseException | None) -> str | None:
+def what_is_away(error: BaseException | None) -> str | None:
     """What is away, where that is what the error tells of."""
     if isinstance(error, OSError) and error.errno in FULL:
         return "The disk is full"
     return next((words for words, kinds in AWAY.items() if isinstance(error, kinds)), None)
 
 
-def outage_answer(request: HttpRequest, error: BaseException | None) -> HttpResponse | None:
-    """503 with Retry-After where the error tells of an outage, else None."""
-    words = outage_told(error)
+def outage_told(error: BaseException | None) -> str | None:
+    """What is said of an outage, and noted, where the error tells of one."""
+    words = what_is_away(error)
     if words is None:
         return None
     logger.error("%s: %s", words, type(error).__name__)
-    response = problem_or_page(request, 503, f"{words}. Nothing was lost; try again shortly.")
-    response["Retry-After"] = "5"
+    return f"{words}. Nothing was lost; try again shortly."
+
+
+def outage_answer(request: HttpRequest, error: BaseException | None) -> HttpResponse | None:
+    """503 with Retry-After where the error tells of an outage, else None."""
+    told = outage_told(error)
+    if told is None:
+        return None
+    response = problem_or_page(request, 503, told)
+    response["Retry-After"] = str(OUTAGE_SECONDS)
     return response
 
 

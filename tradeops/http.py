@@ -18,7 +18,7 @@ from twisted.internet import reactor
 from twisted.web import http
 
 from tradeops.core.api import problem_body
-from tradeops.middleware import body_limit, identity_of
+from tradeops.middleware import NO_ROOM, NO_ROOM_SECONDS, body_limit, identity_of
 
 logger = logging.getLogger(__name__)
 # A client is heard out this long, without keeping what it says, so that it reads why it was refused.
@@ -89,7 +89,7 @@ class DeskRequest(WebRequest):
             super().handleContentChunk(data)
         except OSError as error:  # as of a disk that is full
             logger.error("A request's body could not be kept: %s", error)
-            self.refuse(503, "There is no room to keep the body. Nothing was done; try again later.", "Retry-After: 60")
+            self.refuse(503, NO_ROOM, f"Retry-After: {NO_ROOM_SECONDS}")
 
     def refuse_long(self) -> None:
         self.refuse(413, f"The body is larger than the {self.limit:,} bytes taken here.")

@@ -9,7 +9,6 @@ before it is committed. Plain pages of trades that wait are asked of the databas
 
 import asyncio
 import gc
-import json
 import logging
 import sys
 import tempfile
@@ -29,9 +28,9 @@ from trades.booking.group_commit import MOST_AT_ONCE
 from trades.booking.orders import Order
 from trades.quick.signing import ShortAnswer
 
-from .core.api import problem_body
-from .middleware import identity_of
-from .rsgi import CutShort, body_of, environ_of, headers_of, no_body_of, whole_body_of
+from .errors import OUTAGE_SECONDS, outage_told
+from .middleware import NO_ROOM, NO_ROOM_SECONDS
+from .rsgi import CutShort, body_of, environ_of, headers_of, no_body_of, refuse, whole_body_of
 from .short_ways import BOOKINGS, PAGES, ShortWayHandler, answer_to, answers_to_pages, order_in, write_together
 from .wire import application_for, as_client_sent
 
@@ -69,13 +68,14 @@ class Intake:
             read, answer = no_body_of, self.page
         else:
             read, answer = body_of, self.by_thread
+        given_id = environ.get("HTTP_X_REQUEST_ID", "")
         try:
             environ["wsgi.input"] = await read(environ, protocol)
         except (CutShort, ProtocolClosed, TimeoutError):  # half a file must not pass for a whole one
-            identity = identity_of(environ.get("HTTP_X_REQUEST_ID", ""))
-            problem = problem_body(400, "The body ended before it was whole.", request_id=identity)
-            headers = [("content-type", "application/problem+json"), ("x-request-id", identity)]
-            protocol.response_bytes(400, headers, json.dumps(problem).encode())
+            refuse(protocol, 400, "The body ended before it was whole.", given_id=given_id)
+        except OSError as error:  # as of a disk that is full
+            logger.error("A request's body could not be kept: %s", error)
+            refuse(protocol, 503, NO_ROOM, given_id=given_id, retry_after=NO_ROOM_SECONDS)
         else:
             await answer(environ, protocol)
 
@@ -152,6 +152,11 @@ class Intake:
                 protocol.response_empty(code, headers)
             else:
                 self.send_streamed(protocol, code, headers, answer)
+        except Exception as failure:  # of an answer that is made as it is sent
+            told = outage_told(failure)
+            if told is None:
+                raise
+            refuse(protocol, 503, told, given_id=dict(headers)["x-request-id"], retry_after=OUTAGE_SECONDS)
         finally:
             if close := getattr(answer, "close", None):
                 close()

@@ -58,6 +58,10 @@ def request_id(get_response):
     return async_middleware if iscoroutinefunction(get_response) else middleware
 
 
+# Said by the servers, which keep a body on the disk before Django sees it.
+NO_ROOM, NO_ROOM_SECONDS = "There is no room to keep the body. Nothing was done; try again later.", 60
+
+
 def body_limit(content_type: str, path: str) -> int:
     """How many bytes a body of `content_type` may have, sent to `path`."""
     if content_type not in ("multipart/form-data", "text/csv"):

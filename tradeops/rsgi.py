@@ -1,5 +1,6 @@
 """From RSGI, as granian hands requests over, to WSGI, as Django's handler takes them, and back."""
 
+import json
 import sys
 import tempfile
 from asyncio import get_running_loop, timeout
@@ -8,6 +9,8 @@ from io import BytesIO
 
 from django.conf import settings
 
+from .core.api import problem_body
+from .middleware import identity_of
 from .wire import limit_of
 
 BODY_SECONDS = 30  # for a booking, and for each piece of what is longer, lest those who send nothing take all places
@@ -93,6 +96,16 @@ def told(body, environ: dict):
         environ["CONTENT_LENGTH"] = str(body.tell())
     body.seek(0)
     return body
+
+
+def refuse(protocol, status: int, detail: str, *, given_id: str, retry_after: int | None = None) -> None:
+    """Answers where Django does not, under the id that the request bears."""
+    identity = identity_of(given_id)
+    headers = [("content-type", "application/problem+json"), ("x-request-id", identity)]
+    if retry_after:
+        headers.append(("retry-after", str(retry_after)))
+    problem = problem_body(status, detail, request_id=identity)
+    protocol.response_bytes(status, headers, json.dumps(problem).encode())
 
 
 def headers_of(pairs: Iterable[tuple[str, str]]) -> list[tuple[str, str]]:

@@ -1,12 +1,10 @@
 """What reaches the server before Django does, which is the same in both worlds: refused by name, never with a 5xx."""
 
-import contextlib
-import resource
 import socket
 
 import pytest
 
-from tests.desk import Desk, family_of
+from tests.desk import Desk
 
 pytestmark = pytest.mark.embedded
 
@@ -138,21 +136,8 @@ def test_a_body_for_which_there_is_no_room_is_503_and_the_next_one_is_taken(desk
     def bring():
         return desk.post("/trades/import?dry_run=true", data=file, headers={"Content-Type": "text/csv"})
 
-    with no_file_larger_than(desk, 8_000_000):
+    with desk.no_file_larger_than(8_000_000):
         answer = bring()
     assert (answer.status_code, answer.headers["Retry-After"]) == (503, "60")
     assert answer.json()["detail"].startswith("There is no room to keep the body.")
     assert bring().status_code == 200
-
-
-@contextlib.contextmanager
-def no_file_larger_than(desk: Desk, size: int):
-    """As a disk that is full would have it."""
-    before = {pid: resource.prlimit(pid, resource.RLIMIT_FSIZE) for pid in family_of(desk.process.pid)}
-    for pid, (_, hard) in before.items():
-        resource.prlimit(pid, resource.RLIMIT_FSIZE, (size, hard))
-    try:
-        yield
-    finally:
-        for pid, limits in before.items():
-            resource.prlimit(pid, resource.RLIMIT_FSIZE, limits)
