@@ -18,7 +18,7 @@ from analytics.day_trades import CurrentTrades, day_bounds, executed_on
 from analytics.layout import TRADE_COLUMNS
 from analytics.parquet import ParquetFile
 from tradeops.core.database import snapshot
-from trades.export import added_up, number, safe
+from trades.export import added_up, instant, number, safe
 from trades.models import Account, LedgerEntry
 
 PIECE_BYTES = 1 << 18
@@ -26,17 +26,11 @@ READ = (
     "trade_id", "version", "account_id", "instrument_id", "side", "quantity", "price", "notional", "fees",
     "executed_at", "strategy", "tags", "note", "client_trade_id", "entry_id",
 )  # fmt: skip
-
-
-def moment(name: str) -> str:
-    return f"""to_char({name} AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"')"""
-
-
 # As `TRADE_COLUMNS` names them.
 WRITTEN = [
     "trade_id", "version", "account_id", "instrument_id", "side", number("quantity"), number("price"),
-    number("notional"), number("fees"), "coalesce(trim_scale(realized.pnl), 0)", moment("executed_at"),
-    moment("recorded_at"), safe("strategy"), safe("btrim(tags, ',')"), safe("note"), safe("client_trade_id"),
+    number("notional"), number("fees"), "coalesce(trim_scale(realized.pnl), 0)", instant("executed_at"),
+    instant("recorded_at"), safe("strategy"), safe("btrim(tags, ',')"), safe("note"), safe("client_trade_id"),
 ]  # fmt: skip
 
 

@@ -166,11 +166,15 @@ def safe(name: str) -> str:
     return f"CASE WHEN {name} = '' THEN NULL WHEN ascii({name}) IN ({MARKED}) THEN '''' || {name} ELSE {name} END"
 
 
+def instant(name: str) -> str:
+    """A moment with its microseconds, so that as a text it sorts as it does in time. The session's time is UTC."""
+    return f"""to_char({name}, 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"')"""
+
+
 def moment(name: str) -> str:
-    """A moment as `written_time` writes it: with microseconds where it has some. The session's time is UTC."""
+    """A moment as `written_time` writes it: with microseconds where it has some."""
     second = f"replace({name}::timestamp::text, ' ', 'T') || 'Z'"
-    fraction = f"""to_char({name}, 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"')"""
-    return f"CASE WHEN {name} = {name}::timestamptz(0) THEN {second} ELSE {fraction} END"
+    return f"CASE WHEN {name} = {name}::timestamptz(0) THEN {second} ELSE {instant(name)} END"
 
 
 WRITTEN = [
