@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from django.conf import settings
 
-from tests.worlds import environment_of
+from tests.worlds import OUTSIDE_SETTINGS, environment_of
 from tradeops.secret_key import kept_key
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -119,12 +119,13 @@ def test_another_host_with_a_sound_key_starts_and_passes_the_deployment_check(tm
     assert done.returncode == 0, done.stderr
 
 
-def test_every_setting_stands_in_the_example_file():
-    text = (ROOT / ".env.example").read_text()
-    source = (ROOT / "tradeops/settings.py").read_text()
-    names = set(re.findall(r'environment\.\w+\(\s*"(\w+)"', source))
-    assert {"DB_HOST", "DEBUG", "PORT", "REDIS_URL", "ALLOWED_HOSTS", "CORS_ALLOWED_ORIGINS"} <= names
-    assert [name for name in sorted(names) if name not in text] == []
+def test_the_settings_are_those_of_the_example_file_and_of_the_readme_and_none_comes_into_a_test():
+    read = set(re.findall(r'environment\.\w+\(\s*"(\w+)"', (ROOT / "tradeops/settings.py").read_text()))
+    assert {"DB_HOST", "DEBUG", "PORT", "REDIS_URL", "ALLOWED_HOSTS", "CORS_ALLOWED_ORIGINS"} <= read
+    example = set(re.findall(r"^(\w+)=", (ROOT / ".env.example").read_text(), re.MULTILINE))
+    rows = (ROOT / "README.md").read_text().partition("| variable | unset |")[2].partition("\n\n")[0].splitlines()
+    told = {name for row in rows if row for name in re.findall(r"`([A-Z][A-Z0-9_]+)`", row.split("|")[1])}
+    assert read == example == told == set(OUTSIDE_SETTINGS)
 
 
 def test_the_version_that_is_answered_is_the_projects():

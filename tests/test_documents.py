@@ -1,0 +1,59 @@
+"""What README and docs name is there: files, commands, addresses. (Settings are held to them by test_settings.py.)"""
+
+import re
+from pathlib import Path
+
+import pytest
+from django.core.management import get_commands
+from django.urls import Resolver404, resolve
+
+ROOT = Path(__file__).resolve().parent.parent
+PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
+TEXTS = {page: page.read_text() for page in PAGES}
+FOLDERS = {path.name for path in ROOT.iterdir() if path.is_dir()} - {"var"}
+pytestmark = pytest.mark.pure
+
+
+def found(pattern: str) -> list[tuple[Path, str]]:
+    """What `pattern` names, with the page that says it."""
+    return [(page, name) for page, text in TEXTS.items() for name in re.findall(pattern, text)]
+
+
+def test_every_link_leads_to_a_file():
+    links = [(page, link) for page, link in found(r"\]\(([^)#\s]+)[^)]*\)") if not link.startswith("http")]
+    assert len(links) > 20
+    assert [(page.name, link) for page, link in links if not (page.parent / link).exists()] == []
+
+
+def test_every_file_that_is_named_is_there():
+    named = [(page, name) for page, name in found(r"`([\w.-]+(?:/[\w.-]+)+)/?`") if name.split("/")[0] in FOLDERS]
+    assert len(named) > 20
+    assert [(page.name, name) for page, name in named if not (ROOT / name).exists()] == []
+
+
+def test_every_command_that_is_named_is_one():
+    named = found(r"manage\.py ([a-z_]+)")
+    assert len(named) > 20
+    assert [(page.name, name) for page, name in named if name not in get_commands()] == []
+
+
+def test_every_target_of_make_that_is_named_is_one():
+    targets = set(re.findall(r"^([a-z]+):", (ROOT / "Makefile").read_text(), re.MULTILINE))
+    assert [(page.name, name) for page, name in found(r"`make ([a-z]+)") if name not in targets] == []
+
+
+def is_there(address: str) -> bool:
+    """Whether something answers at `address`, with a slash at its end or without."""
+    for one in (address, address + "/", address.removesuffix("/")):
+        try:
+            resolve(one)
+            return True
+        except Resolver404:
+            continue
+    return False
+
+
+def test_every_address_that_is_tried_by_example_is_there():
+    tried = found(r"http://(?:localhost|127\.0\.0\.1):8000(/[\w/.-]*)")
+    assert len(tried) > 30
+    assert [(page.name, address) for page, address in tried if not is_there(address)] == []
