@@ -15,20 +15,6 @@ function wireToast(toast) {
   setTimeout(leave, TOAST_MILLISECONDS);
 }
 
-/** Says `text` at the corner; `level` is info, success, warning or error. */
-export function toast(text, level = "info") {
-  const element = document.createElement("div");
-  element.className = `toast is-${level}`;
-  const words = document.createElement("span");
-  words.textContent = text;
-  const close = document.createElement("button");
-  Object.assign(close, { type: "button", className: "close", textContent: "×", ariaLabel: "Dismiss" });
-  close.dataset.close = "";
-  element.append(words, close);
-  document.getElementById("toasts").append(element);
-  wireToast(element);
-}
-
 /** <a data-drawer="id" href="the plain page"> opens <dialog id>; without this script it follows its href. */
 function openDrawer(event) {
   const opener = event.target.closest("[data-drawer]");
