@@ -1,6 +1,7 @@
 """`manage.py serve_http`: the same doors as under daphne, and nothing left behind when it ends."""
 
 import asyncio
+import errno
 import json
 import signal
 import socket
@@ -9,10 +10,11 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 import requests
+from django.http import StreamingHttpResponse
 
 from tests.desk import Desk
 from tests.worlds import OUTSIDE_SETTINGS, stop
-from tradeops import rsgi
+from tradeops import intake, rsgi
 
 TRADE = {"ticker": "AAPL", "quantity": 100, "price": "150.25", "trade_type": "BUY"}
 MAKE_TOKEN = """
@@ -191,12 +193,27 @@ def test_a_long_answer_is_whole_and_tells_its_length(served):
     assert int(answer.headers["Content-Length"]) == len(answer.content) > 1_200_000
     quantities = [line.split(",")[5] for line in answer.text.splitlines()[1:]]
     assert quantities == [str(number + 1) for number in range(3000)]
-    with served.no_file_larger_than(1_100_000):
-        full = served.get("/trades/?ticker=LONG&format=csv", headers=signed(served))
-    assert (full.status_code, full.headers["Retry-After"]) == (503, "5")
-    assert full.json()["detail"].startswith("The disk is full.")
     head_alone = requests.head(f"{served.url}/trades/?ticker=LONG&format=csv", headers=signed(served), timeout=30)
     assert (head_alone.status_code, head_alone.content) == (200, b"")
+
+
+class Told:
+    """What granian is told to answer."""
+
+    def response_bytes(self, status, headers, body):
+        self.status, self.headers, self.body = status, dict(headers), json.loads(body)
+
+
+def test_a_long_answer_for_which_there_is_no_room_is_503(monkeypatch):
+    def full(pieces):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(intake, "file_of", full)
+    told, answer = Told(), StreamingHttpResponse([b"x" * 2_000_000])
+    intake.Intake(1).send(told, 200, [("x-request-id", "no-room-2")], answer)
+    assert (told.status, told.headers["retry-after"], told.headers["x-request-id"]) == (503, "5", "no-room-2")
+    assert told.body["detail"].startswith("The disk is full.")
+    assert answer.closed
 
 
 def test_a_key_that_cannot_be_read_is_refused_and_does_not_pass_for_none(served):
