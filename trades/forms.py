@@ -108,10 +108,9 @@ class TradeFields(RefusableForm):
         return {name: self.cleaned_data[name] for name in names} | {"instrument_id": self.cleaned_data["ticker"]}
 
 
-class TradeForm(TradeFields):
-    """A new trade. Its key makes a second click, or a reload, book nothing."""
+class BookingFields(RefusableForm):
+    """What every booking asks for besides. Its key makes a second click, or a reload, book nothing."""
 
-    field_order = ["side", "ticker", "quantity", "price", "fees", "account", "executed_at", "strategy", "tags", "note"]
     account = forms.TypedChoiceField(coerce=int, empty_value=None, label="Account")
     key = forms.CharField(max_length=64, required=False, widget=forms.HiddenInput)
 
@@ -119,6 +118,15 @@ class TradeForm(TradeFields):
         super().__init__(*args, **kwargs)
         offer_accounts(self, user)
         self.fields["key"].initial = lambda: f"desk-{uuid.uuid4().hex}"
+
+
+class TradeForm(BookingFields, TradeFields):
+    """A new trade."""
+
+    field_order = ["side", "ticker", "quantity", "price", "fees", "account", "executed_at", "strategy", "tags", "note"]
+
+    def __init__(self, *args, user, **kwargs):
+        super().__init__(*args, user=user, **kwargs)
         self.fields["executed_at"].help_text = "Empty for now."
 
 

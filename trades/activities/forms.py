@@ -1,6 +1,5 @@
 """The forms of the activity pages: the fields of the kind, and no other's. The rules are the services'."""
 
-import uuid
 from datetime import date, datetime, time
 
 from django import forms
@@ -12,7 +11,7 @@ from tradeops.core.decimals import plain
 
 from ..booking.checks import OUTSIDE_NAMES, REQUIRED
 from ..filters import PlainDecimalField, checked
-from ..forms import CorrectionFields, RefusableForm, TickerField, number_input, offer_accounts
+from ..forms import BookingFields, CorrectionFields, RefusableForm, TickerField, number_input
 from ..models import Account, Activity, ActivityKind, PnlMethod
 from .serializers import RatioField, column_values, fields_of
 
@@ -123,17 +122,10 @@ class ActivityFields(RefusableForm):
         return day if clock is None else timezone.make_aware(datetime.combine(day, clock))
 
 
-class ActivityForm(ActivityFields):
-    """A new activity. Its key makes a second click, or a reload, book nothing."""
+class ActivityForm(BookingFields, ActivityFields):
+    """A new activity."""
 
     field_order = ["effective_day", "effective_time", "account"]
-    account = forms.TypedChoiceField(coerce=int, empty_value=None, label="Account")
-    key = forms.CharField(max_length=64, required=False, widget=forms.HiddenInput)
-
-    def __init__(self, *args, user, **kwargs):
-        super().__init__(*args, **kwargs)
-        offer_accounts(self, user)
-        self.fields["key"].initial = lambda: f"desk-{uuid.uuid4().hex}"
 
     def content(self, account: Account) -> dict:
         """The cleaned values under the names of Activity's fields."""
