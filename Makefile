@@ -8,7 +8,7 @@ BIN := $(VENV)/bin
 help:
 	@echo "make run           install, migrate, load the demo and serve the desk on http://127.0.0.1:$${PORT:-8000}"
 	@echo "make test          the whole test suite, its services included"
-	@echo "make proof         the promises, each tried and a row of a table; P=\"P01 P02\" for some"
+	@echo "make proof         the promises, each tried and a row of a table; P=\"P01 P05.2\" for some, P=rest to go on"
 	@echo "make bench         the figures, each beside its peers; B=\"lists booking\" for some, SIZE=ci for a quick look"
 	@echo "make lint          ruff, check and format"
 	@echo "make requirements  lock requirements*.in again, with hashes (needs uv)"
@@ -33,7 +33,7 @@ test: $(VENV)/installed-test
 	@exec $(BIN)/python -m tests
 
 proof: $(VENV)/installed-test
-	@exec $(BIN)/python -m tests.proof $(P)
+	@exec $(BIN)/python -m tests.proof $(if $(MINUTES),--minutes $(MINUTES)) $(P)
 
 bench: $(VENV)/installed-test
 	@exec $(BIN)/python -m bench --size $(or $(SIZE),full) $(B)

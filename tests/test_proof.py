@@ -1,11 +1,41 @@
 """The table of promises: all are named in it, and one that is not kept shows."""
 
+from dataclasses import replace
+
 import pytest
 
 from tests.proof import __main__ as proof
+from tests.proof.kept import Kept
 from tests.proof.register import PROMISES, Part
 from tests.proof.subjects import REGISTER
-from tests.proof.table import FAIL, NOT_REACHABLE, NOT_YET, PASS, Outcome, Row, summary
+from tests.proof.table import FAIL, NOT_REACHABLE, NOT_TRIED, NOT_YET, PASS, Outcome, Row, summary
+
+
+@pytest.fixture(autouse=True)
+def kept(monkeypatch, tmp_path) -> Kept:
+    """What a run keeps, in a file of the test's own."""
+    monkeypatch.setattr(proof, "KEPT", tmp_path / "var" / "proof.json")
+    return Kept(proof.KEPT)
+
+
+@pytest.fixture
+def parts(monkeypatch) -> list[Part]:
+    """Two parts of one promise, the only ones there are."""
+    made = [Part("P02", words, lambda ground: "", world="embedded", minutes=3) for words in ("one key", "many keys")]
+    monkeypatch.setattr(proof, "read_register", lambda: {promise: [] for promise in PROMISES} | {"P02": made})
+    return made
+
+
+def answers(monkeypatch, *results: str) -> list[tuple[str, float]]:
+    """Parts are not tried: they come to `results`, one after the other. Which were tried, and in how many minutes."""
+    tried, coming = [], iter(results)
+
+    def outcome_of(part, number):
+        tried.append((part.tried, part.minutes))
+        return Outcome(next(coming), part.tried, f"seen {len(tried)}")
+
+    monkeypatch.setattr(proof, "outcome_of", outcome_of)
+    return tried
 
 
 def row(*results: str) -> Row:
@@ -24,6 +54,7 @@ def test_all_36_promises_are_in_the_table_and_each_is_tried():
         ([PASS, FAIL], FAIL),
         ([NOT_YET, FAIL], FAIL),
         ([PASS, NOT_YET], NOT_YET),
+        ([NOT_YET, PASS, NOT_TRIED], NOT_TRIED),
         ([], NOT_YET),
         ([PASS, NOT_REACHABLE], NOT_REACHABLE),
     ],
@@ -39,12 +70,11 @@ def test_the_summary_names_what_is_not_kept():
 
 
 @pytest.mark.parametrize(("source", "seen"), [("raise AssertionError('two trades')", "two trades"), ("1 / 0", "Zero")])
-def test_a_check_that_fails_shows_as_failing(monkeypatch, capfd, source, seen):
+def test_a_check_that_fails_shows_as_failing(monkeypatch, parts, capfd, source, seen):
     """The process that tries a part is replaced by one that fails; the row and the exit status say so."""
-    part = Part("P02", "one key", lambda ground: "", world="embedded")
-    monkeypatch.setattr(proof, "read_register", lambda: {"P02": [part]})
+    parts.pop()
     monkeypatch.setattr(proof, "part_command", lambda part, number, folder: failing_command(source, folder))
-    assert proof.main(["P02"]) == 1
+    assert proof.main(["P02", "--minutes", "4"]) == 1  # no time for a second try
     out = capfd.readouterr().out
     assert seen in out and "| FAIL |" in out and "not kept: P02" in out
 
@@ -68,3 +98,41 @@ def test_a_check_that_hangs_is_ended_and_fails(monkeypatch):
 def test_an_unknown_promise_is_refused(capsys):
     assert proof.main(["P99"]) == 2
     assert "P01 to P36" in capsys.readouterr().out
+
+
+def test_a_part_that_failed_is_tried_once_more_in_twice_the_time_and_the_row_says_so(monkeypatch, parts, capsys):
+    tried = answers(monkeypatch, FAIL, PASS, PASS)
+    assert proof.main(["P02"]) == 0
+    assert tried == [("one key", 3), ("many keys", 3), ("one key", 6)]
+    assert "seen 3 (tried twice; the first time: seen 1)" in capsys.readouterr().out
+
+
+def test_a_run_begins_nothing_that_may_last_beyond_its_time_and_another_goes_on_there(monkeypatch, parts, capsys):
+    tried = answers(monkeypatch, PASS, PASS)
+    parts[1] = replace(parts[1], minutes=9)
+    assert proof.main(["--minutes", "5"]) == 1
+    assert tried == [("one key", 3)] and "| not tried |" in capsys.readouterr().out
+    assert proof.main(["rest"]) == 1  # of 36 only one is tried at all
+    assert tried == [("one key", 3), ("many keys", 9)]
+    assert "1 of 36 promises kept" in capsys.readouterr().out
+
+
+def test_a_single_part_is_tried_by_its_number(monkeypatch, parts, capsys):
+    tried = answers(monkeypatch, PASS)
+    assert proof.main(["P02.2"]) == 1
+    assert tried == [("many keys", 3)]
+    assert proof.main(["P02.3"]) == 2
+    assert "no part P02.3" in capsys.readouterr().out
+
+
+def test_a_run_that_is_stopped_tells_and_keeps_what_it_saw(monkeypatch, parts, capsys, kept):
+    def outcome_of(part, number):
+        if number:
+            raise SystemExit("stopped")
+        return Outcome(PASS, part.tried, "101 trades")
+
+    monkeypatch.setattr(proof, "outcome_of", outcome_of)
+    with pytest.raises(SystemExit):
+        proof.main(["P02"])
+    assert "101 trades" in capsys.readouterr().out
+    assert Kept(proof.KEPT).of(parts[0]).result == PASS and not kept.is_passed(parts[0])

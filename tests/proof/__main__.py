@@ -1,27 +1,43 @@
-"""`python -m tests.proof [P01 P02 …]`: tries the promises, prints a row each; exit status 1 if one is not kept."""
+"""`python -m tests.proof [P01 P05.2 … | rest]`: tries the promises, prints a row each; status 1 if one is not kept.
 
+The parts are tried one after the other, each in the time it is given, and what each came to is kept as it comes. A run
+is never longer than it was given: a part that no longer fits is not begun, and stands in the table as not tried. A part
+that failed is tried once more at the end, in twice the time, for a machine that was busy breaks no promise; the row
+says so. `rest` tries what has not passed so far, and prints the whole table.
+"""
+
+import argparse
 import json
 import os
 import signal
 import subprocess
 import sys
 import tempfile
+import time
+from dataclasses import replace
 from pathlib import Path
 
 import django
 
+from tests.proof.kept import Kept, today
 from tests.proof.register import PROMISES, Part
-from tests.proof.table import FAIL, HEAD, Outcome, Row, summary
+from tests.proof.table import FAIL, HEAD, PASS, Outcome, Row, summary
 from tests.worlds import environment_of, install, install_command, missing_programs, stop
 
 ROOT = Path(__file__).resolve().parents[2]
+KEPT = ROOT / "var" / "proof.json"
 SECONDS_TO_STOP = 60
+REST, MINUTES = "rest", 360
+Numbered = tuple[Part, int]  # a part and its place among those of its promise
 
 
 def main(arguments: list[str]) -> int:
     signal.signal(signal.SIGTERM, lambda *_: sys.exit("stopped"))  # with the part that is being tried
-    chosen = arguments or list(PROMISES)
-    unknown = [name for name in chosen if name not in PROMISES]
+    parser = argparse.ArgumentParser(prog="python -m tests.proof", description=__doc__.splitlines()[0])
+    parser.add_argument("--minutes", type=float, default=MINUTES, help="no part is begun that may take longer")
+    parser.add_argument("chosen", nargs="*", help="P01: a promise; P01.2: one part of it; rest: what has not passed")
+    given = parser.parse_args(arguments)
+    unknown = [name for name in given.chosen if name != REST and name.partition(".")[0] not in PROMISES]
     if unknown:
         print(f"There is no promise {', '.join(unknown)}: they are {min(PROMISES)} to {max(PROMISES)}.")
         return 2
@@ -29,22 +45,72 @@ def main(arguments: list[str]) -> int:
     if programs := missing_servers():
         print(f"To be tried the promises need: {install_command(programs)}")
         return 2
-    return print_table(chosen)
+    return print_table(given.chosen, given.minutes)
 
 
 def missing_servers() -> list[str]:
     return [name for name in missing_programs() if name != "chromium"]
 
 
-def print_table(chosen: list[str]) -> int:
-    parts = read_register()
-    print(HEAD, flush=True)
-    rows = []
-    for promise in chosen:
-        rows.append(Row(promise, PROMISES[promise], [outcome_of(part, n) for n, part in enumerate(parts[promise])]))
-        print(rows[-1], flush=True)
-    print(f"\n{summary(rows)}.")
+def print_table(chosen: list[str], minutes: float) -> int:
+    """Tries what is chosen, all without a choice, and prints a row for each promise of which something was."""
+    register, kept = read_register(), Kept(KEPT)
+    wanted = chosen_parts(register, kept, chosen)
+    if strange := {*chosen} - {REST, *PROMISES, *(name_of(*one) for one in every_part(register))}:
+        print(f"There is no part {', '.join(sorted(strange))}.")
+        return 2
+    if REST not in chosen:
+        kept.forget([part for part, _ in wanted])
+    try:
+        try_all(wanted, kept, time.monotonic() + minutes * 60)
+    finally:  # stopped or not: what was seen is told
+        told = {part.promise for part, _ in wanted} if chosen and REST not in chosen else PROMISES
+        rows = [row_of(name, register[name], kept) for name in PROMISES if name in told]
+        print("\n".join([HEAD, *map(str, rows)]) + f"\n\n{summary(rows)}.", flush=True)
     return 0 if all(row.is_kept for row in rows) else 1
+
+
+def row_of(promise: str, parts: list[Part], kept: Kept) -> Row:
+    return Row(promise, PROMISES[promise], [kept.of(part) for part in parts])
+
+
+def chosen_parts(register: dict[str, list[Part]], kept: Kept, chosen: list[str]) -> list[Numbered]:
+    if REST in chosen:
+        return [one for one in every_part(register) if not kept.is_passed(one[0])]
+    return [one for one in every_part(register) if not chosen or {one[0].promise, name_of(*one)} & {*chosen}]
+
+
+def every_part(register: dict[str, list[Part]]) -> list[Numbered]:
+    return [(part, number) for parts in register.values() for number, part in enumerate(parts)]
+
+
+def name_of(part: Part, number: int) -> str:
+    return f"{part.promise}.{number + 1}"
+
+
+# Trying ----------------------------------------------------------------------------------
+
+
+def try_all(wanted: list[Numbered], kept: Kept, deadline: float) -> None:
+    """Tries each part that may be done by `deadline`, and those that failed once more, in twice the time."""
+    for part, number in wanted:
+        try_one(part, number, kept, deadline)
+    for part, number in wanted:
+        first = kept.of(part)
+        if first.result == FAIL:
+            try_one(replace(part, minutes=2 * part.minutes), number, kept, deadline, first)
+
+
+def try_one(part: Part, number: int, kept: Kept, deadline: float, first: Outcome | None = None) -> None:
+    if part.minutes * 60 > deadline - time.monotonic():
+        return
+    begun = time.monotonic()
+    outcome = replace(outcome_of(part, number), day=today())
+    told = f"{name_of(part, number)}: {outcome.result} after {time.monotonic() - begun:.0f} s"
+    print(f"{told}{': ' + outcome.seen if outcome.result != PASS else ''}", file=sys.stderr, flush=True)
+    if first:
+        outcome = replace(outcome, seen=f"{outcome.seen} (tried twice; the first time: {first.seen})")
+    kept.keep(part, outcome)
 
 
 def read_register() -> dict[str, list[Part]]:

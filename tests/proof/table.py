@@ -2,17 +2,19 @@
 
 from dataclasses import dataclass
 
-PASS, FAIL, NOT_YET, NOT_REACHABLE = "pass", "FAIL", "not yet", "not reachable"
-HEAD = "| id | promise | tried | seen | result |\n| --- | --- | --- | --- | --- |"
+PASS, FAIL, NOT_YET, NOT_REACHABLE, NOT_TRIED = "pass", "FAIL", "not yet", "not reachable", "not tried"
+WORST_FIRST = (FAIL, NOT_TRIED, NOT_YET, NOT_REACHABLE)
+HEAD = "| id | promise | tried | seen | day | result |\n| --- | --- | --- | --- | --- | --- |"
 
 
 @dataclass(frozen=True)
 class Outcome:
-    """What came of one part."""
+    """What came of one part, and the day it was tried."""
 
     result: str
     tried: str
     seen: str
+    day: str = ""
 
 
 @dataclass(frozen=True)
@@ -26,17 +28,22 @@ class Row:
     @property
     def result(self) -> str:
         results = {outcome.result for outcome in self.outcomes}
-        worst = next((result for result in (FAIL, NOT_YET, NOT_REACHABLE) if result in results), PASS)
+        worst = next((result for result in WORST_FIRST if result in results), PASS)
         return worst if results else NOT_YET
 
     @property
     def is_kept(self) -> bool:
         return self.result == PASS
 
+    @property
+    def day(self) -> str:
+        """The day on which the part that was tried longest ago was tried."""
+        return min((outcome.day for outcome in self.outcomes if outcome.day), default="")
+
     def __str__(self) -> str:
         tried = "; ".join(outcome.tried for outcome in self.outcomes) or "nothing"
         seen = "; ".join(outcome.seen for outcome in self.outcomes) or "no check is written"
-        cells = (self.promise, self.title, tried, seen, self.result)
+        cells = (self.promise, self.title, tried, seen, self.day, self.result)
         return "| " + " | ".join(cell_text(cell) for cell in cells) + " |"
 
 
