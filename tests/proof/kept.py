@@ -16,7 +16,11 @@ class Kept:
 
     def __init__(self, file: Path):
         self.file = file
-        self.outcomes: dict[str, dict] = json.loads(file.read_text()) if file.exists() else {}
+
+    @property
+    def outcomes(self) -> dict[str, dict]:
+        """As they stand in the file now: another run may write to it meanwhile."""
+        return json.loads(self.file.read_text()) if self.file.exists() else {}
 
     def of(self, part: Part) -> Outcome:
         known = self.outcomes.get(key_of(part))
@@ -26,19 +30,17 @@ class Kept:
         return self.of(part).result == PASS
 
     def keep(self, part: Part, outcome: Outcome) -> None:
-        self.outcomes[key_of(part)] = asdict(outcome)
-        self.save()
+        self.save(self.outcomes | {key_of(part): asdict(outcome)})
 
     def forget(self, parts: list[Part]) -> None:
-        for part in parts:
-            self.outcomes.pop(key_of(part), None)
-        self.save()
+        gone = set(map(key_of, parts))
+        self.save({key: outcome for key, outcome in self.outcomes.items() if key not in gone})
 
-    def save(self) -> None:
+    def save(self, outcomes: dict[str, dict]) -> None:
         """Whole or not at all, whenever the run is killed."""
         self.file.parent.mkdir(parents=True, exist_ok=True)
         written = self.file.with_suffix(".new")
-        written.write_text(json.dumps(self.outcomes, indent=1, ensure_ascii=False))
+        written.write_text(json.dumps(outcomes, indent=1, ensure_ascii=False))
         written.replace(self.file)
 
 
