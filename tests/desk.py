@@ -52,7 +52,7 @@ class Desk:
                 command, env=self.environment, stdout=log, stderr=log, stdin=subprocess.DEVNULL, cwd=ROOT
             )
         try:
-            wait_for_port(self.port, self.process, seconds=90)
+            wait_for_port(self.port, self.process, seconds=180)
         except RuntimeError as error:
             self.stop()  # nobody else will
             raise RuntimeError(f"{error}\n{self.log.read_text()}") from error

@@ -39,7 +39,7 @@ class LiveServer:
                 self.command, env=self.environment, cwd=ROOT, text=True,
                 stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=log,
             )  # fmt: skip
-        wait_for_port(self.port, self.process, seconds=90)
+        wait_for_port(self.port, self.process, seconds=180)
         return self
 
     def __exit__(self, *_) -> None:
