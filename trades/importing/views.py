@@ -103,6 +103,12 @@ def result_of(job: Job | None) -> dict:
     return job.result if job and isinstance(job.result, dict) else {}
 
 
+def are_times_open(result: dict) -> bool:
+    """Whether the first row's time could not be read: then it is the file's way to write them, and no slip in a row."""
+    firsts = {cells[0] for _, field, cells in result.get("columns", []) if field in TIMES and cells}
+    return any(fault.get("field") in TIMES and fault.get("value") in firsts for fault in result.get("faults", []))
+
+
 def show(request: HttpRequest, batch: ImportBatch, *, undo=None, reading=None, status: int = 200) -> HttpResponse:
     job = uploads.last_job(batch)
     result = result_of(job)
@@ -120,7 +126,7 @@ def show(request: HttpRequest, batch: ImportBatch, *, undo=None, reading=None, s
         "reading": reading,
         "how_read": words_of(batch.options),
         "recognized": words_of(result.get("recognized", {})),
-        "times_are_open": any(fault.get("field") in TIMES for fault in result.get("faults", [])),
+        "times_are_open": are_times_open(result),
         "has_no_trades": any(fault.get("field") in ("type", "trade_type") for fault in result.get("faults", [])),
         "waits": waits,
         "may_book": may_book,

@@ -145,6 +145,20 @@ def test_duplicates_are_shown_with_the_trades_they_are(client, account):
     assert "The book holds all of it." in page
 
 
+@pytest.mark.parametrize(
+    ("days", "is_open"),
+    [
+        (("01/02/2025", "02/03/2025"), True),
+        (("2025-01-02", "2025-13-02"), False),
+        (("2025-01-02", "2025-01-03"), False),
+    ],
+)
+def test_how_times_are_written_is_asked_for_where_the_first_cannot_be_read(client, account, days, is_open):
+    text = "ticker,side,quantity,price,date\n" + "".join(f"AAPL,Buy,1,10,{day}\n" for day in days)
+    page = client.get(looked_at(client, account, text, date_format="")).content.decode()
+    assert ("Of the times it cannot be told how they are written" in page) == is_open
+
+
 def test_what_cannot_be_uploaded_is_refused_beside_its_field(client, account):
     assert upload(client, account, timezone="Mars").status_code == 422
     assert client.post("/desk/trades/import/", TOLD | {"account": account.pk}).status_code == 422
