@@ -2,6 +2,7 @@
 
 import hashlib
 from collections.abc import Callable, Iterator
+from itertools import chain
 
 import numpy as np
 import pyarrow as pa
@@ -19,6 +20,9 @@ DECIMALS = ("quantity", "price", "fees", "notional")
 # What of a new version differs from row to row; `superseded_by_id` is left to be null.
 WRITTEN = ("id", "entry_id", *links.TRADE_FIELDS)
 SQLITE_ROWS_AT_ONCE = 5_000  # whose values are Python's, each by itself
+# SQLite copies, for each statement on a table with triggers, every page before it is changed: a dozen for a row, and
+# hardly more for many together.
+SQLITE_ROWS_A_STATEMENT = 500
 Progress = Callable[[int], None]
 
 
@@ -76,8 +80,6 @@ def copy_to_postgresql(parts: Iterator[dict[str, pa.Array]], entry: LedgerEntry,
 
 
 def write_to_sqlite(parts: Iterator[dict[str, pa.Array]], entry: LedgerEntry, progress: Progress) -> None:
-    listed = ", ".join(f'"{FIELDS[name].column}"' for name in WRITTEN)
-    query = f"INSERT INTO {Trade._meta.db_table} ({listed}) VALUES ({', '.join(['%s'] * len(WRITTEN))})"  # noqa: S608
     done = 0
     with connection.cursor() as cursor:
         for columns in parts:
@@ -85,9 +87,20 @@ def write_to_sqlite(parts: Iterator[dict[str, pa.Array]], entry: LedgerEntry, pr
             columns["entry_id"] = spelling.constant(entry.pk, count)
             for start in range(0, count, SQLITE_ROWS_AT_ONCE):
                 kept = [sqlite_values(name, columns[name].slice(start, SQLITE_ROWS_AT_ONCE)) for name in WRITTEN]
-                cursor.executemany(query, list(zip(*kept, strict=True)))
+                insert_together(cursor, list(zip(*kept, strict=True)))
             done += count
             progress(done)
+
+
+def insert_together(cursor, rows: list[tuple]) -> None:
+    """Inserts rows of WRITTEN, many by one statement."""
+    listed, marks = ", ".join(f'"{FIELDS[name].column}"' for name in WRITTEN), ", ".join(["%s"] * len(WRITTEN))
+    most = min(SQLITE_ROWS_A_STATEMENT, connection.features.max_query_params // len(WRITTEN))
+    for start in range(0, len(rows), most):
+        some = rows[start : start + most]
+        values = ", ".join([f"({marks})"] * len(some))
+        query = f"INSERT INTO {Trade._meta.db_table} ({listed}) VALUES {values}"  # noqa: S608 - names of ours
+        cursor.execute(query, [*chain.from_iterable(some)])
 
 
 def sqlite_values(name: str, column: pa.Array) -> list:

@@ -4,11 +4,12 @@ import io
 
 import pytest
 from django.db import connection
+from django.test.utils import CaptureQueriesContext
 
 from tests.factories import make_account
 from tradeops.core.decimals import plain
 from trades.chain.verification import account_differences
-from trades.importing import importer, staging
+from trades.importing import importer, staging, writing
 from trades.importing.services import import_file, preview, undo_import
 from trades.models import ImportBatch, LedgerEntry, Position, Trade
 
@@ -50,6 +51,17 @@ def test_a_file_is_booked_by_one_entry(account):
     assert list(account_differences(account)) == []
     first = Trade.objects.in_order().first()
     assert (first.note, first.trade_id, first.notional) == ("first", first.pk, 1050)
+
+
+@pytest.mark.embedded
+def test_sqlite_is_given_many_trades_by_one_statement(account, monkeypatch):
+    """A statement each would have it copy a dozen pages for each trade, before any changes."""
+    monkeypatch.setattr(writing, "SQLITE_ROWS_A_STATEMENT", 2)
+    with CaptureQueriesContext(connection) as asked:
+        bring(account)
+    inserted = [query for query in asked.captured_queries if "INSERT INTO trades_trade (" in query["sql"]]
+    assert (len(inserted), Trade.objects.count()) == (3, 5)
+    assert list(account_differences(account)) == []
 
 
 def test_the_same_file_twice_is_imported_once(account):
