@@ -68,10 +68,10 @@ def refused_file(error: PriceFileError) -> Unprocessable:
     return Unprocessable(str(error), code=error.code, errors=[problem])
 
 
-def refused_backtest(error: BacktestError) -> Unprocessable:
+def refused_backtest(error: BacktestError, field: str = "file") -> Unprocessable:
     """422 that names every ticker which could not be run."""
     skipped = [skip.told() for skip in error.skipped]
-    problem = {"field": "file", "code": error.code, "message": error.message}
+    problem = {"field": field, "code": error.code, "message": error.message}
     return Unprocessable(error.message, code=error.code, errors=[problem], skipped=skipped)
 
 

@@ -14,6 +14,7 @@ from strategies.engine import Result
 from strategies.library import overlays_of
 from strategies.portfolio import Portfolio, buy_and_hold, combine
 from strategies.prices import iso_times
+from strategies.walk_forward import Walk
 from tradeops.core.statistics import drawdowns
 
 MOST_BARS = 4000
@@ -51,13 +52,20 @@ def ticker_curves(done: Backtest, result: Result, span: Span = ALL) -> dict:
     return _told(prices.times, prices.is_utc, panels, prices.close, span)
 
 
-def growth_curves(named: Sequence[tuple[str, Portfolio]]) -> dict:
+def walk_curves(walk: Walk, span: Span = ALL) -> dict:
+    """The stitched equity of what was dealt unseen against buying at its first bar and holding, and its drawdown."""
+    held = walk.folds[0].result.initial_investment * walk.close / walk.close[0]
+    panels = [_equity_panel(walk.equity, held), _fall_panel(walk.equity)]
+    return _told(walk.times, walk.prices.is_utc, panels, walk.equity, span)
+
+
+def growth_curves(named: Sequence[tuple[str, Portfolio]], span: Span = ALL) -> dict:
     """What each of several runs has grown by, in percent, side by side on all bars that any of them has."""
     times = np.unique(np.concatenate([portfolio.times for _, portfolio in named]))
     lines = {name: _growth(portfolio, times) for name, portfolio in named}
     panel = {"name": "Growth", "unit": "%", "series": _series(lines, "run"), "marks": []}
     lead = next(iter(lines.values())) if lines else np.zeros(len(times))
-    return _told(times, named[0][1].is_utc, [panel], np.nan_to_num(lead), ALL)
+    return _told(times, named[0][1].is_utc, [panel], np.nan_to_num(lead), span)
 
 
 def _growth(portfolio: Portfolio, times: np.ndarray) -> np.ndarray:

@@ -4,10 +4,19 @@ A combination needs the equity of each bar and how many round trips were closed 
 that found no cash are the single backtest's. Stops are `broker`'s alone. Imported only where sweeps run: numba.
 """
 
+from functools import cache
+
 import numpy as np
 from numba import njit
 
 from strategies.broker import DUST
+from strategies.indicators import Loop
+
+
+@cache
+def compiled(loop: Loop) -> Loop:
+    """A loop of an indicator, compiled: the same steps in the same order, and so the same to the last bit."""
+    return njit(cache=True, error_model="numpy")(loop)
 
 
 @njit(cache=True, error_model="numpy")

@@ -11,6 +11,7 @@ from strategies.grid import IN_SAMPLE, MAX_VALUES, make_grid
 from strategies.library import strategies
 from strategies.models import NOTE_CHARACTERS
 from strategies.parameters import Parameter, ParameterError
+from strategies.prices import MAX_BARS
 from strategies.terms import CLOSE, NEXT_OPEN, TERMS
 from tradeops.core.tags import TAG_CHARACTERS, TypedTagsField
 
@@ -255,3 +256,14 @@ class SweepForm(RunForm):
             for problem in error.problems:
                 field = problem.field.removeprefix("grid.")
                 self.add_error(field if field in self.fields else None, ValidationError(problem.message))
+
+
+class WalkForm(forms.Form):
+    """The bars of the stretches of a walk; left empty, what suits the rows."""
+
+    train = forms.IntegerField(
+        required=False, min_value=2, max_value=MAX_BARS, help_text="Bars on which each choice is made."
+    )
+    test = forms.IntegerField(
+        required=False, min_value=2, max_value=MAX_BARS, help_text="Bars behind them on which it is dealt unseen."
+    )

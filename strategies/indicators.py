@@ -8,7 +8,6 @@ never changes when bars are cut off behind it, to the last bit.
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import wraps
-from itertools import accumulate
 
 import numpy as np
 
@@ -46,6 +45,34 @@ def remembered(indicator: Callable[..., np.ndarray]) -> Callable[..., np.ndarray
         return _memory[key][1]
 
     return found
+
+
+# Where each value needs the one before it, a loop says how. It is written once: over lists where a single run is made,
+# for Python is quicker with them than with numpy's arrays, and compiled over arrays where a grid is tried.
+Loop = Callable[..., None]
+_compiler: Callable[[Loop], Loop] | None = None
+
+
+@contextmanager
+def compiled_by(compiler: Callable[[Loop], Loop]) -> Iterator[None]:
+    """Within it loops are what `compiler` makes of them. For one thread alone."""
+    global _compiler
+    _compiler = compiler
+    try:
+        yield
+    finally:
+        _compiler = None
+
+
+def looped(loop: Loop, values: np.ndarray, *numbers: float) -> np.ndarray:
+    """What `loop(values, *numbers, found)` writes into `found`, float64[n], for `values`, float64[n]."""
+    if _compiler is None:
+        found = [0.0] * len(values)
+        loop(values.tolist(), *numbers, found)
+        return np.array(found, dtype=float)
+    written = np.empty(len(values))
+    _compiler(loop)(values, *numbers, written)
+    return written
 
 
 def window_sums(values: np.ndarray, window: int) -> np.ndarray:
@@ -117,10 +144,16 @@ def _smoothed(values: np.ndarray, share: float, window: int) -> np.ndarray:
     """y[i] = y[i-1] + share * (values[i] - y[i-1]), NaN before `window` values."""
     if window < 1:
         raise ValueError(f"window is {window}; it must be at least 1")
-    steps = accumulate(values.tolist(), lambda last, value: last + share * (value - last))
-    smooth = np.fromiter(steps, float, len(values))
+    smooth = looped(_follow, values, share)
     smooth[: window - 1] = np.nan
     return smooth
+
+
+def _follow(values, share, found):
+    last = values[0] if len(values) else 0.0
+    for at in range(len(values)):
+        last += share * (values[at] - last)
+        found[at] = last
 
 
 @remembered
@@ -144,9 +177,16 @@ def relative_strength(close: np.ndarray, window: int) -> np.ndarray:
 
 def _wilder(values: np.ndarray, window: int) -> np.ndarray:
     """Wilder's average from the first full window on: float64[n - window + 1]."""
-    started = [float(values[:window].sum()) / window, *values[window:].tolist()]
-    steps = accumulate(started, lambda last, value: last + (value - last) / window)
-    return np.fromiter(steps, float, len(started))
+    started = values[window - 1 :].copy()
+    started[0] = values[:window].sum() / window
+    return looped(_follow_wilder, started, window)
+
+
+def _follow_wilder(values, window, found):
+    last = values[0]
+    for at in range(len(values)):
+        last += (values[at] - last) / window
+        found[at] = last
 
 
 @remembered

@@ -44,8 +44,9 @@ class RunQuerySet(OwnedQuerySet):
         runs = self.filter(strategy=strategy) if strategy else self
         if not tag:
             return runs
-        # A comma cannot stand in a tag, and so finds none.
-        return runs.filter(tags__icontains=f",{tag},") if "," not in tag else runs.none()
+        # A comma cannot stand in a tag, and so finds none. That there are tags at all is what the index knows.
+        tagged = runs.exclude(tags="")
+        return tagged.filter(tags__icontains=f",{tag},") if "," not in tag else runs.none()
 
 
 class Source(models.TextChoices):
@@ -92,6 +93,8 @@ class Run(models.Model):
         indexes = [
             # The list of one's own runs, newest first.
             models.Index(fields=["owner", "-id"], name="run_owner_newest"),
+            # Those with a tag: few of all, and a text to be searched that stands behind the long results in its row.
+            models.Index(fields=["owner", "-id"], condition=~Q(tags=""), name="run_owner_tagged"),
             # The sample run of these parameters, kept once for each user.
             models.Index(fields=["owner", "fingerprint"], name="run_owner_fingerprint"),
         ]
@@ -141,8 +144,8 @@ class PendingRun(models.Model):
         ordering = ["-id"]
         constraints = [models.CheckConstraint(condition=Q(source__in=Source.values), name="pending_run_source_known")]
         indexes = [
-            # One's own that are under way, newest first.
-            models.Index(fields=["owner", "-id"], name="pending_run_owner_newest"),
+            # One's own that are under way or were in vain, newest first.
+            models.Index(fields=["owner", "-id"], condition=Q(run=None), name="pending_run_owner_without_run"),
         ]
 
     def __str__(self) -> str:

@@ -23,7 +23,7 @@ from strategies.terms import Terms
 from tradeops.core.jobs.models import Job, State
 from tradeops.core.jobs.services import owe, require_room
 
-LOOK_SECONDS, UNDER_WAY_SHOWN = 1.0, 10
+LOOK_SECONDS, SHOWN = 1.0, 10
 
 
 def is_long(spec: Spec, all_prices: Sequence[Prices]) -> bool:
@@ -54,20 +54,30 @@ def cancel(asked: PendingRun) -> None:
     asked.refresh_from_db(fields=["cancelled_at", "run"])
 
 
-def under_way(user) -> list[PendingRun]:
-    """Those of the user that are neither done nor at their end, newest first."""
-    jobs = Job.objects.visible_to(user).unfinished().filter(kind=BACKTEST).order_by("-pk")[:UNDER_WAY_SHOWN]
-    asked = PendingRun.objects.visible_to(user).filter(run=None, cancelled_at=None)
-    return list(asked.filter(pk__in=[int(job.key) for job in jobs]).order_by("-pk"))
+def remove(asked: PendingRun) -> None:
+    """Removes what was asked in vain, and its price rows where nothing else rests on them."""
+    with services.letting_go(asked.data_id):
+        PendingRun.objects.filter(pk=asked.pk, run=None).delete()
+
+
+def without_run(user) -> list[tuple[PendingRun, Standing]]:
+    """What the user asked for and has no run of, with how far it is: under way, failed or cancelled; newest first."""
+    latest = list(PendingRun.objects.visible_to(user).filter(run=None).order_by("-pk")[:SHOWN])
+    jobs = Job.objects.filter(kind=BACKTEST, key__in=[str(asked.pk) for asked in latest]).order_by("pk")
+    lasts = {job.key: job for job in jobs}
+    return [(asked, _standing(asked, lasts.get(str(asked.pk)))) for asked in latest]
 
 
 def standing(asked: PendingRun) -> Standing:
     """How far it is, in the words of jobs."""
+    return _standing(asked, Job.objects.filter(kind=BACKTEST, key=str(asked.pk)).order_by("pk").last())
+
+
+def _standing(asked: PendingRun, job: Job | None) -> Standing:
     if asked.run_id:
         return Standing(State.SUCCEEDED, 100)
     if asked.cancelled_at:
         return Standing(State.FAILED, 0, reason="Cancelled.")
-    job = Job.objects.filter(kind=BACKTEST, key=str(asked.pk)).order_by("pk").last()
     if job is None:
         return Standing(State.FAILED, 0, reason="The run was deleted.")
     return Standing(job.state, min(job.progress, 99), max(1, job.attempts), job.reason)
@@ -89,8 +99,8 @@ def work_out(asked: PendingRun, report: Callable[[int], None]) -> dict[str, obje
 
 def _keep(asked: PendingRun, spec: Spec, summary: dict) -> int | str:
     with transaction.atomic():
-        row = PendingRun.objects.select_for_update().get(pk=asked.pk)
-        if row.cancelled_at:
+        row = PendingRun.objects.select_for_update().filter(pk=asked.pk).first()
+        if row is None or row.cancelled_at:  # cancelled, and perhaps removed since
             return "cancelled"
         if not row.run_id:
             run = services.unsaved_run(asked.owner, spec, summary, asked.data_id)
@@ -102,7 +112,8 @@ def _keep(asked: PendingRun, spec: Spec, summary: dict) -> int | str:
 
 
 def _is_cancelled(asked: PendingRun) -> bool:
-    return PendingRun.objects.filter(pk=asked.pk).exclude(cancelled_at=None).exists()
+    """Cancelled, or removed, which only what was cancelled is."""
+    return not PendingRun.objects.filter(pk=asked.pk, cancelled_at=None).exists()
 
 
 def _computed(

@@ -1,18 +1,18 @@
-"""The address of a run that takes long: looked at while it is worked out, cancelled by DELETE."""
+"""The address of a run that takes long: looked at while it is worked out, cancelled and removed by DELETE."""
 
 from django.http import HttpResponse
 from django.shortcuts import get_object_or_404
 from django.urls import reverse
 from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import extend_schema
-from rest_framework import status
+from rest_framework import serializers, status
 from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from strategies import pending
 from strategies.models import PendingRun
-from tradeops.core.api import Conflict
+from tradeops.core.api import Conflict, Params
 from tradeops.core.users.roles import Action
 
 
@@ -24,8 +24,18 @@ def accepted(asked: PendingRun) -> Response:
     return Response(told, status=status.HTTP_202_ACCEPTED, headers={"Location": address})
 
 
+class EndParams(Params):
+    """What a DELETE does to something that has ended."""
+
+    remove = serializers.BooleanField(default=False, help_text="What has ended is removed for good.")
+
+
 class PendingRunDetail(APIView):
-    """A run that takes long: how far it is, and `run_id` when it is done. DELETE cancels it."""
+    """A run that takes long: how far it is, and `run_id` when it is done.
+
+    DELETE cancels it; with `remove=true` it removes what failed or was cancelled. A run that is done is removed at its
+    own address.
+    """
 
     writes = Action.RUN
 
@@ -40,11 +50,14 @@ class PendingRunDetail(APIView):
             told |= {"run_id": asked.run_id, "run_url": reverse("strategies:run-detail", args=[asked.run_id])}
         return Response(told | {"created_at": asked.created_at})
 
-    @extend_schema(responses={204: None})
+    @extend_schema(parameters=[EndParams], responses={204: None})
     def delete(self, request: Request, pending_id: int) -> HttpResponse:
-        asked = self.asked(pending_id)
-        if not pending.standing(asked).is_finished:
+        asked, is_removal = self.asked(pending_id), EndParams.read(request)["remove"]
+        has_ended = pending.standing(asked).is_finished
+        if not has_ended:
             pending.cancel(asked)
-            if asked.cancelled_at:
-                return Response(status=status.HTTP_204_NO_CONTENT)
-        raise Conflict("The run has ended; there is nothing to cancel.", "finished")
+        if asked.run_id or (has_ended and not is_removal):
+            raise Conflict("The run has ended; there is nothing to cancel.", "finished")
+        if is_removal:
+            pending.remove(asked)
+        return Response(status=status.HTTP_204_NO_CONTENT)

@@ -1,7 +1,8 @@
 """Running a backtest and keeping it, and making a kept one again."""
 
 import zlib
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from functools import cache
 
 from django.db import transaction
@@ -54,13 +55,20 @@ def remove(run: Run) -> None:
 
     What its owner asked of the same rows in vain, cancelled or failed, has no run to be removed with, and goes too.
     """
-    with transaction.atomic():
-        rows = PriceData.objects.select_for_update().filter(pk=run.data_id)
-        list(rows.values_list("pk"))
+    with letting_go(run.data_id):
         run.delete()
         under_way = Job.objects.unfinished().filter(kind=BACKTEST, owner=run.owner_id).values_list("key", flat=True)
         vain = PendingRun.objects.filter(data=run.data_id, owner=run.owner_id, run=None)
         vain.exclude(pk__in=[int(key) for key in under_way]).delete()
+
+
+@contextmanager
+def letting_go(data_hash: str) -> Iterator[None]:
+    """Within it something is removed that rests on these price rows; they go too where nothing else does."""
+    with transaction.atomic():
+        rows = PriceData.objects.select_for_update().filter(pk=data_hash)
+        list(rows.values_list("pk"))  # held: who keeps the same rows at this moment waits, or is waited for
+        yield
         rows.filter(runs=None, pending_runs=None, sweeps=None).delete()
 
 

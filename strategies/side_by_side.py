@@ -23,8 +23,8 @@ def told(runs: Sequence[Run]) -> dict:
     }
 
 
-def growth(pairs: Sequence[tuple[Run, Backtest]]) -> dict:
-    return curves.growth_curves([(f"Run {run.pk}", combine(done.results)) for run, done in pairs])
+def growth(pairs: Sequence[tuple[Run, Backtest]], span: curves.Span = curves.ALL) -> dict:
+    return curves.growth_curves([(f"Run {run.pk}", combine(done.results)) for run, done in pairs], span)
 
 
 def _head(run: Run) -> dict:

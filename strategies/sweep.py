@@ -36,7 +36,7 @@ BLOCK_BYTES, BLOCK_STEPS = 100_000_000, 1_000_000_000  # at once: of averages, a
 
 def rows(grid: Grid, combinations: Sequence[dict], all_prices: Sequence[Prices]) -> Iterator[dict]:
     """One row a combination, in order: its values and FIGURES; one that cannot be run has None and a `reason`."""
-    with indicators.remembering():
+    with indicators.remembering(), indicators.compiled_by(dealing.compiled):
         if grid.way == CROSSOVER and len(all_prices) == 1:
             yield from _crossover_rows(grid, combinations, all_prices[0])
             return

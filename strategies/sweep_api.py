@@ -4,9 +4,9 @@ from django.http import HttpResponse
 from django.shortcuts import get_object_or_404
 from django.urls import reverse
 from drf_spectacular.types import OpenApiTypes
-from drf_spectacular.utils import OpenApiParameter, extend_schema
+from drf_spectacular.utils import extend_schema
 from rest_framework import serializers, status
-from rest_framework.exceptions import NotFound
+from rest_framework.exceptions import ErrorDetail, NotFound, ValidationError
 from rest_framework.generics import ListAPIView
 from rest_framework.parsers import MultiPartParser
 from rest_framework.request import Request
@@ -17,26 +17,40 @@ from strategies import sweeping
 from strategies.api import refused_backtest, refused_file, refused_parameters
 from strategies.asked import StoredSweepSerializer, asked_for
 from strategies.backtest import BacktestError
+from strategies.drawn_api import PICTURE, PICTURES
 from strategies.grid import Grid, make_grid
-from strategies.kept_api import PICTURE, PICTURES, AnyAccept
+from strategies.kept_api import AnyAccept
 from strategies.models import Sweep
 from strategies.parameters import ParameterError
+from strategies.pending_api import EndParams
 from strategies.pictures import charts
 from strategies.prices import PriceFileError
 from strategies.provenance import SHOWN_DIGITS
 from strategies.serializers import SweepRequestSerializer, SweepSerializer, SweepStartedSerializer
 from strategies.sweep_figures import FIGURES, LESS_IS_BETTER, TITLES
-from tradeops.core.api import Conflict
+from tradeops.core.api import Conflict, Params
 from tradeops.core.pagination import KeysetPagination
 from tradeops.core.strict_json import StrictJSONParser
 from tradeops.core.uploads import CsvParser
 from tradeops.core.users.roles import Action
 
-MAP_PARAMETERS = [
-    OpenApiParameter("metric", str, description="Which figure the map and the best rows are by."),
-    OpenApiParameter("x", str, description="The parameter across the map."),
-    OpenApiParameter("y", str, description="The parameter up the map."),
-]
+
+class MapParams(Params):
+    """Which figure is shown, and over which two parameters."""
+
+    metric = serializers.ChoiceField(choices=FIGURES, required=False, help_text="What map and best rows are by.")
+    x = serializers.CharField(required=False, max_length=40, help_text="The parameter across the map.")
+    y = serializers.CharField(required=False, max_length=40, help_text="The parameter up the map.")
+
+    @classmethod
+    def of(cls, sweep: Sweep, request: Request) -> dict:
+        """What is asked for of this sweep. Raises ValidationError where an axis is none of its grid."""
+        asked = cls.read(request)
+        unknown = [axis for axis in ("x", "y") if axis in asked and asked[axis] not in sweep.axes]
+        if unknown:
+            said = [ErrorDetail("This parameter is not in the grid.", code="unknown")]
+            raise ValidationError(dict.fromkeys(unknown, said))
+        return asked
 
 
 def checked_grid(given: dict) -> Grid:
@@ -104,26 +118,27 @@ class SweepList(ListAPIView):
 
 
 class SweepDetail(APIView):
-    """One sweep: how far it is, the rows of what is done, a map of two parameters. DELETE cancels what is not done."""
+    """One sweep: how far it is, the rows of what is done, a map of two parameters.
+
+    DELETE cancels what is not done; with `remove=true` it removes the sweep for good, with the rows it has.
+    """
 
     writes = Action.RUN
 
     def sweep(self, sweep_id: int) -> Sweep:
         return get_object_or_404(Sweep.objects.visible_to(self.request.user).listed(), pk=sweep_id)
 
-    @extend_schema(parameters=MAP_PARAMETERS, responses=OpenApiTypes.OBJECT)
+    @extend_schema(parameters=[MapParams], responses=OpenApiTypes.OBJECT)
     def get(self, request: Request, sweep_id: int) -> Response:
         sweep = self.sweep(sweep_id)
-        asked = MapSerializer(data=request.query_params, context={"grid": sweep.axes})
-        asked.is_valid(raise_exception=True)
-        return Response(answer(sweep, asked.validated_data))
+        return Response(answer(sweep, MapParams.of(sweep, request)))
 
-    @extend_schema(responses={204: None})
+    @extend_schema(parameters=[EndParams], responses={204: None})
     def delete(self, request: Request, sweep_id: int) -> HttpResponse:
-        sweep = self.sweep(sweep_id)
-        if sweeping.standing(sweep).is_finished:
+        sweep, is_removal = self.sweep(sweep_id), EndParams.read(request)["remove"]
+        if sweeping.standing(sweep).is_finished and not is_removal:
             raise Conflict("The sweep has ended; there is nothing to cancel.", "finished")
-        sweeping.cancel(sweep)
+        (sweeping.remove if is_removal else sweeping.cancel)(sweep)
         return Response(status=status.HTTP_204_NO_CONTENT)
 
 
@@ -133,32 +148,16 @@ class Heatmap(APIView):
     content_negotiation_class = AnyAccept
     form = "png"
 
-    @extend_schema(parameters=MAP_PARAMETERS, responses=PICTURE)
+    @extend_schema(parameters=[MapParams], responses=PICTURE)
     def get(self, request: Request, sweep_id: int) -> HttpResponse:
         sweep = get_object_or_404(Sweep.objects.visible_to(request.user).listed(), pk=sweep_id)
-        asked = MapSerializer(data=request.query_params, context={"grid": sweep.axes})
-        asked.is_valid(raise_exception=True)
-        told = sweeping.map_of(sweep, asked.validated_data)
+        told = sweeping.map_of(sweep, MapParams.of(sweep, request))
         if told is None:
             raise NotFound("A map needs two parameters that vary.")
         metric = told["metric"]
         mark = f"TradeOps · sweep {sweep.pk} · data {sweep.data_id[:SHOWN_DIGITS]}"
         drawn = charts().draw_heatmap(told, TITLES[metric], metric in LESS_IS_BETTER, self.form, mark)
         return HttpResponse(drawn, content_type=PICTURES[self.form], headers={"Cache-Control": "private, no-cache"})
-
-
-class MapSerializer(serializers.Serializer):
-    """Which figure, and which two parameters."""
-
-    metric = serializers.ChoiceField(choices=FIGURES, required=False)
-    x = serializers.CharField(required=False)
-    y = serializers.CharField(required=False)
-
-    def validate(self, given: dict) -> dict:
-        for axis in ("x", "y"):
-            if axis in given and given[axis] not in self.context["grid"]:
-                raise serializers.ValidationError({axis: "This parameter is not in the grid."}, code="unknown")
-        return given
 
 
 def answer(sweep: Sweep, asked: dict) -> dict:

@@ -2,15 +2,16 @@
 
 from urllib.parse import urlencode
 
+from django.contrib import messages
 from django.contrib.auth.decorators import login_required
 from django.core.exceptions import ValidationError
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
 
-from strategies import services, sweeping
+from strategies import services, sweeping, walking
 from strategies.backtest import BacktestError
-from strategies.forms import SweepForm
+from strategies.forms import SweepForm, WalkForm
 from strategies.library import strategies
 from strategies.models import Source, Sweep
 from strategies.parameters import ParameterError
@@ -19,6 +20,7 @@ from strategies.surface import chosen_metric
 from strategies.sweep_api import outlook
 from strategies.sweep_figures import LESS_IS_BETTER, PLACES, TITLES
 from strategies.views import chosen_strategy, start_context
+from strategies.walking import Walked
 from tradeops.core.jobs.pages import shown_to_wait
 from tradeops.core.jobs.services import TooMuchOwed
 from tradeops.core.users.roles import Action, require
@@ -34,11 +36,13 @@ def sweeps_page(request: HttpRequest) -> HttpResponse:
         return _show(request, SweepForm(strategy=chosen_strategy(request.GET)))
     require(request.user, Action.RUN)
     form = SweepForm(request.POST, request.FILES, strategy=chosen_strategy(request.POST))
+    is_estimate = "estimate" in request.POST
+    refused = 200 if is_estimate else 422  # an estimate is put into the page as it stands, whatever it says
     if not form.is_valid():
-        return _show(request, form, status=422)
+        return _show(request, form, refused)
     try:
         all_prices, source = _prices(form)
-        if "estimate" in request.POST:
+        if is_estimate:
             takes = outlook(form.grid, form.grid.seconds(all_prices), form.grid.parts(all_prices))
             return _show(request, form, takes=takes)
         sweep = sweeping.start_sweep(request.user, form.grid, all_prices, source)
@@ -49,7 +53,7 @@ def sweeps_page(request: HttpRequest) -> HttpResponse:
         form.add_error(None, ValidationError(str(error)))
     except TooMuchOwed as error:
         return shown_to_wait(form, error, lambda status: _show(request, form, status))
-    return _show(request, form, status=422)
+    return _show(request, form, refused)
 
 
 def _prices(form: SweepForm) -> tuple[list[Prices], str]:
@@ -60,7 +64,8 @@ def _prices(form: SweepForm) -> tuple[list[Prices], str]:
 
 def _show(request: HttpRequest, form: SweepForm, status: int = 200, takes: dict | None = None) -> HttpResponse:
     sweeps = Sweep.objects.visible_to(request.user).listed()[:SWEEPS_SHOWN]
-    context = start_context(request, form) | {"sweeps": sweeps, "takes": takes}
+    is_estimate = "estimate" in request.POST
+    context = start_context(request, form) | {"sweeps": sweeps, "takes": takes, "is_estimate": is_estimate}
     return render(request, "strategies/sweeps.html", context, status=status)
 
 
@@ -87,6 +92,7 @@ def sweep_page(request: HttpRequest, sweep_id: int) -> HttpResponse:
         "luck": told["luck"],
         "axes": list(sweep.axes),
         "fixed": urlencode(_fixed(sweep)),
+        "may_write": request.user.may(Action.RUN),
     }
     return render(request, "strategies/sweep.html", context)
 
@@ -109,7 +115,7 @@ def _fixed(sweep: Sweep) -> dict:
 
 
 def _shaded(told: dict | None) -> dict | None:
-    """The map with a shade for each cell, 0 worst to 8 best by rank of value; none where there is too much to draw."""
+    """The map with a shade for each cell, 0 worst to 8 best by its value; none where there is too much to draw."""
     if not told or len(told["x"]["values"]) * len(told["y"]["values"]) > CELLS_SHOWN:
         return None
     known = [cell for row in told["cells"] for cell in row if cell is not None]
@@ -130,6 +136,28 @@ def _shaded(told: dict | None) -> dict | None:
 
 
 @login_required
+@require_GET
+def walk_page(request: HttpRequest, sweep_id: int) -> HttpResponse:
+    """The sweep's grid walked forward over its rows: `?train=1000&test=250`."""
+    sweep = get_object_or_404(Sweep.objects.visible_to(request.user).select_related("owner", "data"), pk=sweep_id)
+    form, walked = WalkForm(request.GET), None
+    if form.is_valid():
+        try:
+            walked = walking.walked(sweep, form.cleaned_data["train"], form.cleaned_data["test"])
+        except BacktestError as error:
+            form.add_error(None, ValidationError(error.message, code=error.code))
+    context = {"sweep": sweep, "strategy": strategies().get(sweep.strategy), "form": form, "walked": walked}
+    return render(request, "strategies/walk.html", context | _walk_context(walked), status=200 if walked else 422)
+
+
+def _walk_context(walked: Walked | None) -> dict:
+    """The told walk, and what the addresses of its curves ask for."""
+    if walked is None:
+        return {}
+    return {"told": walked.told(), "query": urlencode({"train": walked.train, "test": walked.test})}
+
+
+@login_required
 @require_POST
 def cancel_sweep(request: HttpRequest, sweep_id: int) -> HttpResponse:
     require(request.user, Action.RUN)
@@ -137,3 +165,13 @@ def cancel_sweep(request: HttpRequest, sweep_id: int) -> HttpResponse:
     if not sweeping.standing(sweep).is_finished:
         sweeping.cancel(sweep)
     return redirect("strategies:sweep", sweep.pk)
+
+
+@login_required
+@require_POST
+def remove_sweep(request: HttpRequest, sweep_id: int) -> HttpResponse:
+    """Removes a sweep for good, and goes back to the list."""
+    require(request.user, Action.RUN)
+    sweeping.remove(get_object_or_404(Sweep.objects.visible_to(request.user), pk=sweep_id))
+    messages.success(request, f"Sweep {sweep_id} is deleted.")
+    return redirect("strategies:sweeps")

@@ -90,6 +90,12 @@ def cancel(sweep: Sweep) -> None:
     sweep.refresh_from_db(fields=["cancelled_at"])
 
 
+def remove(sweep: Sweep) -> None:
+    """Removes a sweep that has ended with its rows, and its price rows where nothing else rests on them."""
+    with services.letting_go(sweep.data_id):
+        sweep.delete()
+
+
 # --- working a part out
 
 
@@ -110,7 +116,8 @@ def work_out_part(sweep: Sweep, number: int, report: Callable[[int], None]) -> d
 
 
 def is_cancelled(sweep: Sweep) -> bool:
-    return Sweep.objects.filter(pk=sweep.pk).exclude(cancelled_at=None).exists()
+    """Cancelled, or removed, which only what has ended is."""
+    return not Sweep.objects.filter(pk=sweep.pk, cancelled_at=None).exists()
 
 
 def _computed(told: bytes, count: int, report: Callable[[int], None], is_stopped: Callable[[], bool]) -> list | None:

@@ -7,12 +7,17 @@ from tradeops.core.jobs.models import Job
 from tradeops.core.jobs.runner import report_progress
 from tradeops.core.jobs.services import register
 
+# Cancelled and removed before its job was taken; or at its end and removed, and somebody has the job run again.
+REMOVED = "What was asked for was removed."
+
 
 @register(SWEEP)
 def sweep(job: Job) -> dict[str, object]:
     """The job of kind `sweep`: its key is the sweep's id and the part's number."""
     sweep_id, _, number = job.key.partition(":")
-    asked = Sweep.objects.select_related("data").get(pk=sweep_id)
+    asked = Sweep.objects.select_related("data").filter(pk=sweep_id).first()
+    if asked is None:
+        raise ValueError(REMOVED)
     return work_out_part(asked, int(number), lambda percentage: report_progress(job, percentage))
 
 
@@ -20,6 +25,6 @@ def sweep(job: Job) -> dict[str, object]:
 def backtest(job: Job) -> dict[str, object]:
     """The job of kind `backtest`: its key is the number of what was asked for."""
     asked = PendingRun.objects.select_related("data", "owner").filter(pk=job.key).first()
-    if asked is None:  # it was at its end and removed with its rows; somebody has the job run again
-        raise ValueError("What was asked for was removed.")
+    if asked is None:
+        raise ValueError(REMOVED)
     return pending.work_out(asked, lambda percentage: report_progress(job, percentage))

@@ -107,7 +107,7 @@ def _show(request: HttpRequest, form: RunForm, status: int = 200, checked: dict 
         "checked": checked,
         "is_check": "check" in request.POST,
         "runs": runs,
-        "under_way": pending.under_way(request.user),
+        "without_run": pending.without_run(request.user),
         "choice": choice,
         "is_chosen": any(asked.values()),
         "next": pages.next_link(),
@@ -201,7 +201,12 @@ def pending_page(request: HttpRequest, pending_id: int) -> HttpResponse:
     if asked.run_id:
         page = reverse("strategies:run", args=[asked.run_id])
         return HttpResponse(headers={"HX-Redirect": page}) if "HX-Request" in request.headers else redirect(page)
-    context = {"asked": asked, "standing": pending.standing(asked), "strategy": strategies().get(asked.strategy)}
+    context = {
+        "asked": asked,
+        "standing": pending.standing(asked),
+        "strategy": strategies().get(asked.strategy),
+        "may_write": request.user.may(Action.RUN),
+    }
     return render(request, "strategies/pending.html", context)
 
 
@@ -212,6 +217,16 @@ def cancel_pending(request: HttpRequest, pending_id: int) -> HttpResponse:
     asked = _seen_pending(request, pending_id)
     pending.cancel(asked)
     return redirect("strategies:pending-run", asked.pk)
+
+
+@login_required
+@require_POST
+def remove_pending(request: HttpRequest, pending_id: int) -> HttpResponse:
+    """Removes what was asked in vain, and goes back to the list."""
+    require(request.user, Action.RUN)
+    pending.remove(_seen_pending(request, pending_id))
+    messages.success(request, "What was asked for in vain is deleted.")
+    return redirect("strategies:strategies")
 
 
 def _seen_pending(request: HttpRequest, pending_id: int) -> PendingRun:

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from strategies import engine
-from strategies.backtest import BacktestError, unfit
+from strategies.backtest import BacktestError, Spec, unfit
 from strategies.grid import Grid
 from strategies.panel import cut_prices
 from strategies.prices import Prices
@@ -49,6 +49,10 @@ class Walk:
     def times(self) -> np.ndarray:
         return self.prices.times[self.folds[0].start : self.folds[-1].stop]
 
+    @property
+    def close(self) -> np.ndarray:
+        return self.prices.close[self.folds[0].start : self.folds[-1].stop]
+
     def told(self) -> dict:
         """As command and API answer it."""
         dates, periods = self.prices.dates(), bars_per_year(self.times)
@@ -56,6 +60,7 @@ class Walk:
         return {
             "ticker": self.prices.ticker,
             "return_percentage": 100.0 * statistics.total_return(self.equity),
+            "buy_and_hold_return_percentage": 100.0 * statistics.total_return(self.close),
             "max_drawdown_percentage": abs(100.0 * statistics.max_drawdown(self.equity)),
             "sharpe_ratio": statistics.sharpe_ratio(returns, periods),
             "efficiency": self.efficiency(),
@@ -90,11 +95,11 @@ def walk(grid: Grid, prices: Prices, train: int, test: int) -> Walk:
         raise BacktestError(
             "too_few_bars", f"{prices.ticker} has {len(prices):,} bars; training takes {train:,} of them."
         )
-    targets = [grid.base.module.signals(prices, grid.spec(values).parameters) for values in grid.combinations]
-    money, folds = grid.base.terms.initial_investment, []
-    for start, stop in _stretches(len(prices), train, test):
-        folds.append(_fold(grid, prices, targets, slice(start - train, start), slice(start, stop), money))
-        money = folds[-1].result.final_value
+    money, folds, stretches = grid.base.terms.initial_investment, [], list(_stretches(len(prices), train, test))
+    for (start, stop), best in zip(stretches, _chosen(grid, prices, train, stretches), strict=True):
+        result = _dealt(prices, best.target, slice(start, stop), best.spec.terms, money)
+        folds.append(Fold(start, stop, best.values, best.gain - 1.0, result))
+        money = result.final_value
     return Walk(prices, tuple(folds), np.concatenate([fold.result.equity for fold in folds]))
 
 
@@ -104,20 +109,44 @@ def _stretches(bars: int, train: int, test: int) -> Iterator[tuple[int, int]]:
         yield start, min(start + test, bars)
 
 
-def _fold(grid: Grid, prices: Prices, targets: Sequence[np.ndarray], seen: slice, unseen: slice, money: float) -> Fold:
-    """Signals never look ahead, so those of the whole series are those known at the time."""
-    gains = [_dealt(prices, target, seen, grid.base.terms, 1.0).final_value for target in targets]
-    best = int(np.argmax(gains))  # of equal ones the first in the order of the grid
-    result = _dealt(prices, targets[best], unseen, grid.base.terms, money)
-    return Fold(unseen.start, unseen.stop, grid.combinations[best], gains[best] - 1.0, result)
+@dataclass(frozen=True, eq=False)
+class Choice:
+    """The best combination of a training stretch: what one unit of money became there, and its signals behind it."""
+
+    values: dict
+    spec: Spec
+    gain: float
+    target: np.ndarray
+
+
+def _chosen(grid: Grid, prices: Prices, train: int, stretches: Sequence[tuple[int, int]]) -> list[Choice]:
+    """The best of each fold; of equal ones the first in the order of the grid.
+
+    Signals never look ahead, so those of the whole series are those known at the time. One combination's are held at
+    once: those of a large grid would not fit into memory.
+    """
+    best: list[Choice | None] = [None] * len(stretches)
+    for values in grid.combinations:
+        spec = grid.spec(values)
+        if unfit(spec, prices):
+            continue
+        target = spec.module.signals(prices, spec.parameters)
+        for place, (start, stop) in enumerate(stretches):
+            seen = slice(start - train, start)
+            gain = _dealt(prices, target[seen], seen, spec.terms, 1.0).final_value
+            if best[place] is None or gain > best[place].gain:
+                best[place] = Choice(values, spec, gain, target[start:stop].copy())
+    return best
 
 
 def _dealt(prices: Prices, target: np.ndarray, bars: slice, terms: Terms, money: float) -> engine.Result:
-    return engine.run(cut_prices(prices, bars), target[bars], money, terms.fee_rate, terms.fill)
+    return engine.run(cut_prices(prices, bars), target, money, terms.fee_rate, terms.fill)
 
 
 def _require_plain(grid: Grid, prices: Prices) -> None:
     if grid.base.is_pooled or not all(grid.spec(values).terms.is_plain for values in grid.combinations):
         raise BacktestError("not_plain", "A walk takes long positions of one ticker, all in, without stops.")
-    if skip := unfit(grid.base, prices):
+    skips = [unfit(grid.spec(values), prices) for values in grid.combinations]
+    if all(skips):
+        skip = skips[0]
         raise BacktestError(skip.code, f"{skip.ticker}: {skip.reason}")

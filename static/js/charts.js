@@ -240,7 +240,9 @@ class Chart {
     }
     const bars = answer.last - answer.first;
     const share = (place) => answer.first + Math.round((bars * Math.max(0, place)) / (answer.dates.length - 1));
-    const finer = await curves(`${this.frame.dataset.curves}?first=${share(from)}&last=${share(to)}`);
+    const address = this.frame.dataset.curves;
+    const more = address.includes("?") ? "&" : "?";
+    const finer = await curves(`${address}${more}first=${share(from)}&last=${share(to)}`);
     if (finer) this.show(finer, 0, finer.dates.length - 1);
   }
 

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from strategies import indicators, library
+from strategies import dealing, indicators, library
 from strategies.backtest import make_spec, pool_targets
 from strategies.library import (
     bollinger_reversion,
@@ -24,6 +24,7 @@ from strategies.library import (
 from strategies.panel import make_panel
 from strategies.prices import Prices
 from tests.strategies.test_ma_crossover import prices_of
+from tests.strategies.test_trust import wandering
 
 pytestmark = pytest.mark.pure
 
@@ -47,6 +48,25 @@ def test_the_exponential_average_is_that_of_pandas():
     found = indicators.exponential_moving_average(np.array([10.0, 11, 9, 12, 15, 14, 10, 8]), 3)
     assert np.isnan(found[:2]).all()
     assert found[2:].tolist() == [9.75, 10.875, 12.9375, 13.46875, 11.734375, 9.8671875]
+
+
+@pytest.mark.parametrize("name", strategies())
+def test_compiled_loops_give_the_targets_of_a_single_run_to_the_last_bit(name):
+    spec, panel = make_spec({"strategy": name}), make_panel([wandering("A", 1), wandering("B", 2)])
+    plain = pool_targets(spec, panel)
+    with indicators.compiled_by(dealing.compiled):
+        assert pool_targets(spec, panel).tobytes() == plain.tobytes()
+
+
+@given(closes=CLOSES, window=st.integers(1, 20))
+def test_a_compiled_average_is_the_plain_one_to_the_last_bit(closes, window):
+    values = np.array(closes) * math.pi
+    plain = [
+        average(values, window) for average in (indicators.exponential_moving_average, indicators.relative_strength)
+    ]
+    with indicators.compiled_by(dealing.compiled):
+        again = [indicators.exponential_moving_average(values, window), indicators.relative_strength(values, window)]
+    assert [each.tobytes() for each in again] == [each.tobytes() for each in plain]
 
 
 # The worked example of Wilder's index that StockCharts' school publishes (QQQQ, 14 bars).

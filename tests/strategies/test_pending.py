@@ -123,6 +123,49 @@ def test_what_was_asked_in_vain_goes_with_the_run_of_the_same_rows(api, alice):
     assert not PriceData.objects.exists()
 
 
+def test_what_was_asked_in_vain_is_removed_by_its_owner_alone_with_rows_nothing_else_rests_on(api, alice, bob):
+    told = ask(api(alice), slow="100").json()
+    ask(api(bob))
+    runner.run_owed()
+    address = told["status_url"]
+    assert api(alice).delete(address).status_code == 409  # it has ended, and nobody said that it may go
+    assert api(bob).delete(f"{address}?remove=true").status_code == 404
+    assert api(alice).delete(f"{address}?remove=maybe").status_code == 400
+    assert api(alice).delete(f"{address}?remove=true").status_code == 204
+    assert api(alice).get(address).status_code == 404
+    services.remove(Run.objects.get())  # bob's, whose rows they are too
+    assert not PriceData.objects.exists()
+
+
+def test_a_run_that_is_done_is_not_removed_as_one_in_vain(api, alice, asked):
+    runner.run_owed()
+    assert api(alice).delete(f"/algorithm/runs/pending/{asked.pk}?remove=true").status_code == 409
+    assert Run.objects.exists()
+
+
+def test_a_run_that_is_removed_before_its_turn_is_never_kept(api, alice, asked):
+    assert api(alice).delete(f"/algorithm/runs/pending/{asked.pk}?remove=true").status_code == 204
+    runner.run_owed()
+    assert pending.work_out(asked, lambda percentage: None) == {"run": "cancelled"}  # one that was begun before
+    assert not Run.objects.exists() and not PriceData.objects.exists()
+
+
+def test_the_desk_lists_what_was_in_vain_with_its_reason_and_deletes_it(api, client, alice, bob, dave):
+    ask(api(alice), slow="100")
+    runner.run_owed()
+    address = f"{PAGE}pending/{PendingRun.objects.get().pk}/"
+    client.force_login(alice)
+    listed = client.get(PAGE).content.decode()
+    assert address in listed and "needs at least 100" in listed
+    assert f"{address}remove/" in client.get(address).content.decode()
+    for stranger, refused in ((bob, 404), (dave, 403)):
+        client.force_login(stranger)
+        assert client.post(f"{address}remove/").status_code == refused
+    client.force_login(alice)
+    assert client.post(f"{address}remove/").headers["Location"] == PAGE
+    assert address not in client.get(PAGE).content.decode() and not PriceData.objects.exists()
+
+
 def test_a_job_whose_run_was_removed_fails_by_name(asked):
     asked.delete()
     runner.run_owed()

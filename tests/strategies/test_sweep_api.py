@@ -90,6 +90,24 @@ def test_a_cancelled_sweep_ends_with_its_reason(api, alice, asked):
     assert client.delete(address).status_code == 409
 
 
+def test_a_sweep_is_removed_for_good_when_that_is_said(api, alice, bob, asked):
+    address = f"{SWEEPS}/{asked.pk}"
+    runner.run_owed()
+    assert api(bob).delete(f"{address}?remove=true").status_code == 404
+    assert api(alice).delete(address).status_code == 409
+    assert fields_of(api(alice).delete(f"{address}?removed=true")) == [("removed", "unknown_parameter")]
+    assert api(alice).delete(f"{address}?remove=true").status_code == 204
+    assert api(alice).get(address).status_code == 404
+    assert not SweepPart.objects.exists() and not PriceData.objects.exists()
+
+
+def test_a_sweep_that_is_removed_before_its_turn_leaves_nothing(api, alice, asked):
+    assert api(alice).delete(f"{SWEEPS}/{asked.pk}?remove=true").status_code == 204
+    runner.run_owed()
+    assert Job.objects.values_list("state", "reason").get() == ("failed", "What was asked for was removed.")
+    assert not SweepPart.objects.exists() and not PriceData.objects.exists()
+
+
 def test_parts_are_done_once_and_a_killed_one_again(asked, monkeypatch):
     Sweep.objects.update(parts=2)
     asked.refresh_from_db()
