@@ -51,14 +51,28 @@ def deal(close, fills, target, size, is_reviewed, delay, cash, fee, fixed, cost,
     is_reviewed   bool[n]         where what is held is put back to its size
     fee, fixed    of each fill: a fraction of its notional, and money; `cost` is the fraction its price is worse by
     """
-    book, closed, won = np.zeros((3, target.shape[1])), 0, 0
-    for bar in range(len(target)):
-        decided = bar - delay
-        if decided >= 0 and _is_due(target, is_reviewed, decided):
+    book, closed, won, marked = np.zeros((3, target.shape[1])), 0, 0, 0
+    for decided in range(len(target) - delay):
+        if _is_due(target, is_reviewed, decided):
+            bar = decided + delay
+            _mark(book, close[marked:bar], cash, equity[marked:bar])
             cash, more, gained = _turn(book, fills[bar], target, size, is_reviewed, decided, cash, fee, fixed, cost)
-            closed, won = closed + more, won + gained
-        equity[bar] = cash + _worth(book, close[bar])[0]
+            closed, won, marked = closed + more, won + gained, bar
+    _mark(book, close[marked:], cash, equity[marked:])
     return closed, won
+
+
+@njit(cache=True)
+def _mark(book, close, cash, equity):
+    """The equity of bars in which nothing is dealt."""
+    equity[:] = 0.0
+    for at in range(close.shape[1]):
+        quantity = book[QUANTITY, at]
+        if quantity != 0.0:
+            for bar in range(len(close)):
+                equity[bar] += quantity * close[bar, at]
+    for bar in range(len(close)):
+        equity[bar] += cash
 
 
 @njit(cache=True)
@@ -149,13 +163,23 @@ def measure(equity, cut):
 
     The latter of all returns, of those before bar `cut`, and of those from it on.
     """
-    depth, peak, changes = 0.0, equity[0], np.empty(len(equity) - 1)
-    for at in range(1, len(equity)):
-        value = equity[at]
-        changes[at - 1] = value / equity[at - 1] - 1.0
-        peak = max(peak, value)
-        depth = min(depth, value / peak - 1.0)
-    return np.array((depth, _ratio(changes), _ratio(changes[: cut - 1]), _ratio(changes[cut - 1 :])))
+    changes = np.empty(len(equity) - 1)
+    for at in range(len(changes)):
+        changes[at] = equity[at + 1] / equity[at] - 1.0
+    return np.array((_depth(equity), _ratio(changes), _ratio(changes[: cut - 1]), _ratio(changes[cut - 1 :])))
+
+
+@njit(cache=True, error_model="numpy")
+def _depth(equity):
+    """The deepest fall: behind each peak the lowest value counts alone, and is divided by it once."""
+    depth, peak, low = 0.0, equity[0], equity[0]
+    for value in equity:
+        if value > peak:
+            depth = min(depth, low / peak - 1.0)
+            peak, low = value, value
+        elif value < low:
+            low = value
+    return min(depth, low / peak - 1.0)
 
 
 @njit(cache=True, error_model="numpy")
@@ -170,11 +194,14 @@ def _ratio(returns):
 
 @njit(cache=True)
 def _sums(values, about):
-    """Sum and sum of squares of `values` less `about`; in two strands, since an addition waits for the one before."""
-    even, odd, even_squares, odd_squares = 0.0, 0.0, 0.0, 0.0
-    for at in range(0, len(values) - 1, 2):
-        one, other = values[at] - about, values[at + 1] - about
-        even, odd = even + one, odd + other
-        even_squares, odd_squares = even_squares + one * one, odd_squares + other * other
-    last = values[-1] - about if len(values) & 1 else 0.0
-    return even + odd + last, even_squares + odd_squares + last * last
+    """Sum and sum of squares of `values` less `about`; in four strands, since an addition waits for the one before."""
+    a, b, c, d, aa, bb, cc, dd = 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0
+    whole = len(values) - len(values) % 4
+    for at in range(0, whole, 4):
+        w, x, y, z = values[at] - about, values[at + 1] - about, values[at + 2] - about, values[at + 3] - about
+        a, b, c, d = a + w, b + x, c + y, d + z
+        aa, bb, cc, dd = aa + w * w, bb + x * x, cc + y * y, dd + z * z
+    for at in range(whole, len(values)):
+        w = values[at] - about
+        a, aa = a + w, aa + w * w
+    return (a + b) + (c + d), (aa + bb) + (cc + dd)

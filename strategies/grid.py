@@ -57,7 +57,7 @@ class Grid:
         """The specification of one combination."""
         own = {name: values.get(name, known) for name, known in self.base.parameters.items()}
         terms = {name: value for name, value in values.items() if name not in own}
-        return replace(self.base, parameters=own, terms=replace(self.base.terms, **terms) if terms else self.base.terms)
+        return Spec(self.base.strategy, own, replace(self.base.terms, **terms) if terms else self.base.terms)
 
     def column(self, name: str, combinations: Sequence[dict]) -> list:
         """The value of one parameter or term in each of these combinations."""

@@ -12,7 +12,24 @@ from functools import wraps
 import numpy as np
 
 MOST_REMEMBERED = 64 * 1024 * 1024  # bytes
-_memory: dict[tuple, tuple[np.ndarray, np.ndarray]] | None = None
+
+
+class Memory:
+    """What was worked out, each with its array: while that is kept, no other can come to lie at its address."""
+
+    def __init__(self):
+        self.found: dict[tuple, tuple[np.ndarray, np.ndarray]] = {}
+        self.size = 0
+
+    def keep(self, key: tuple, values: np.ndarray, found: np.ndarray) -> None:
+        if self.size > MOST_REMEMBERED:
+            self.found.clear()
+            self.size = 0
+        self.found[key] = values, found
+        self.size += values.nbytes + found.nbytes
+
+
+_memory: Memory | None = None
 
 
 @contextmanager
@@ -22,7 +39,7 @@ def remembering() -> Iterator[None]:
     For one thread alone, and for arrays that nobody writes to.
     """
     global _memory
-    _memory = {}
+    _memory = Memory()
     try:
         yield
     finally:
@@ -37,12 +54,9 @@ def remembered(indicator: Callable[..., np.ndarray]) -> Callable[..., np.ndarray
         if _memory is None:
             return indicator(values, *numbers)
         key = (indicator, values.__array_interface__["data"][0], values.shape, values.strides, numbers)
-        if key not in _memory:
-            if sum(source.nbytes + array.nbytes for source, array in _memory.values()) > MOST_REMEMBERED:
-                _memory.clear()
-            # With its array: while that is kept, no other can come to lie at its address.
-            _memory[key] = values, indicator(values, *numbers)
-        return _memory[key][1]
+        if key not in _memory.found:
+            _memory.keep(key, values, indicator(values, *numbers))
+        return _memory.found[key][1]
 
     return found
 
@@ -120,16 +134,32 @@ def simple_moving_average(values: np.ndarray, window: int) -> np.ndarray:
     return average
 
 
-@remembered
-def exponential_moving_average(values: np.ndarray, window: int) -> np.ndarray:
-    """Average whose weights fall by 1 - 2 / (window + 1) a value, begun at the first value.
+def smoothed(values: np.ndarray, window: int) -> np.ndarray:
+    """The exponential average of what is asked for once, and so not remembered.
+
+    An average whose weights fall by 1 - 2 / (window + 1) a value, begun at the first value.
 
     values   float64[n]
     ->       float64[n]   NaN in places 0 .. window-2, as for the simple average
 
-    The convention of pandas' ewm(span=window, adjust=False, min_periods=window).
+    The convention of pandas' ewm(span=window, adjust=False, min_periods=window). Raises ValueError if window < 1.
     """
-    return _smoothed(values, 2.0 / (window + 1.0), window)
+    if window < 1:
+        raise ValueError(f"window is {window}; it must be at least 1")
+    smooth = looped(_follow, values, 2.0 / (window + 1.0))
+    smooth[: window - 1] = np.nan
+    return smooth
+
+
+def _follow(values, share, found):
+    """y[i] = y[i-1] + share * (values[i] - y[i-1]), begun at the first value."""
+    last = values[0] if len(values) else 0.0
+    for at in range(len(values)):
+        last += share * (values[at] - last)
+        found[at] = last
+
+
+exponential_moving_average = remembered(smoothed)
 
 
 def moving_average(kind: str, values: np.ndarray, window: int) -> np.ndarray:
@@ -138,22 +168,6 @@ def moving_average(kind: str, values: np.ndarray, window: int) -> np.ndarray:
 
 
 MOVING_AVERAGES = {"sma": simple_moving_average, "ema": exponential_moving_average}
-
-
-def _smoothed(values: np.ndarray, share: float, window: int) -> np.ndarray:
-    """y[i] = y[i-1] + share * (values[i] - y[i-1]), NaN before `window` values."""
-    if window < 1:
-        raise ValueError(f"window is {window}; it must be at least 1")
-    smooth = looped(_follow, values, share)
-    smooth[: window - 1] = np.nan
-    return smooth
-
-
-def _follow(values, share, found):
-    last = values[0] if len(values) else 0.0
-    for at in range(len(values)):
-        last += share * (values[at] - last)
-        found[at] = last
 
 
 @remembered
@@ -245,6 +259,18 @@ def carried(said: np.ndarray) -> np.ndarray:
     """`said` with each NaN replaced by what was last said before it, 0.0 where nothing was."""
     places = np.flatnonzero(~np.isnan(said))
     return held_since(places, said[places], len(said))
+
+
+def turns(is_above: np.ndarray, is_untied: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Where the side of something turns, int64[k], and the new side (+1 or -1) at each; a tie carries the last one on.
+
+    The first side is no turn: nothing was on the other one before.
+    """
+    places = None if is_untied.all() else np.flatnonzero(is_untied)
+    if places is not None:
+        is_above = is_above[places]
+    changes = np.flatnonzero(is_above[1:] != is_above[:-1]) + 1
+    return changes if places is None else places[changes], np.where(is_above[changes], 1, -1)
 
 
 def held_since(places: np.ndarray, values: np.ndarray, n: int) -> np.ndarray:

@@ -7,7 +7,14 @@ it, so there is no entry just because fast is above slow on the first bar where 
 
 import numpy as np
 
-from strategies.indicators import MOVING_AVERAGES, exponential_moving_average, moving_average, sums_of_windows
+from strategies.indicators import (
+    MOVING_AVERAGES,
+    exponential_moving_average,
+    held_since,
+    moving_average,
+    sums_of_windows,
+    turns,
+)
 from strategies.parameters import Parameter, Problem
 from strategies.prices import Prices
 
@@ -42,10 +49,7 @@ def minimum_bars(parameters: dict) -> int:
 def signals(prices: Prices, parameters: dict) -> np.ndarray:
     """Target position per bar, float64[n]: 1.0 from a turn up, -1.0 from a turn down, 0.0 before the first."""
     fast, slow = parameters["fast"], parameters["slow"]
-    turns, signs = crossings(prices.close, fast, slow, parameters.get("average", "sma"))
-    edges, sides = np.zeros(len(turns) + 2, dtype=np.int64), np.zeros(len(turns) + 1)
-    edges[1:-1], edges[-1], sides[1:] = turns, len(prices), signs
-    return np.repeat(sides, edges[1:] - edges[:-1])
+    return held_since(*crossings(prices.close, fast, slow, parameters.get("average", "sma")), len(prices))
 
 
 def overlays(prices: Prices, parameters: dict) -> dict[str, np.ndarray]:
@@ -59,13 +63,8 @@ def crossings(close: np.ndarray, fast: int, slow: int, average: str = "sma") -> 
     """Bars where the sign of fast - slow turns, int64[k], and the new sign (+1 or -1) at each."""
     fast_average, slow_average = _averages(close, fast, slow, average)
     gap, room = fast_average - slow_average, TIE * slow_average
-    is_above, is_untied = gap > room, np.abs(gap) > room
-    places = None if is_untied.all() else np.flatnonzero(is_untied)
-    if places is not None:
-        is_above = is_above[places]
-    changes = np.flatnonzero(is_above[1:] != is_above[:-1]) + 1
-    turns = changes if places is None else places[changes]
-    return turns + (slow - 1), np.where(is_above[changes], 1, -1)
+    places, sides = turns(gap > room, np.abs(gap) > room)
+    return places + (slow - 1), sides
 
 
 def _averages(close: np.ndarray, fast: int, slow: int, average: str) -> tuple[np.ndarray, np.ndarray]:

@@ -5,7 +5,7 @@ The line is EMA(fast) - EMA(slow) of closes, the signal line the EMA of that lin
 
 import numpy as np
 
-from strategies.indicators import carried, exponential_moving_average, remembered
+from strategies.indicators import exponential_moving_average, held_since, smoothed, turns
 from strategies.parameters import Parameter, Problem
 from strategies.prices import Prices
 
@@ -37,21 +37,12 @@ def minimum_bars(parameters: dict) -> int:
 def signals(prices: Prices, parameters: dict) -> np.ndarray:
     """Target position per bar, float64[n]: 1.0 from a turn up, -1.0 from a turn down, 0.0 before the first."""
     start, line = parameters["slow"] - 1, _line(prices.close, parameters["fast"], parameters["slow"])
-    gap = line - exponential_moving_average(line, parameters["signal"])
-    target = np.zeros(len(prices))
-    target[start:] = _since_turns(np.sign(gap))
-    return target
+    gap = line - smoothed(line, parameters["signal"])
+    places, sides = turns(gap > 0.0, gap != 0.0)
+    return held_since(places + start, sides, len(prices))
 
 
-@remembered
 def _line(close: np.ndarray, fast: int, slow: int) -> np.ndarray:
     """EMA(fast) - EMA(slow) from the first bar on where both exist."""
     start = slow - 1
     return exponential_moving_average(close, fast)[start:] - exponential_moving_average(close, slow)[start:]
-
-
-def _since_turns(signs: np.ndarray) -> np.ndarray:
-    """The last sign that is not 0, from the first time it turned; 0.0 before."""
-    side = carried(np.where(signs == 0.0, np.nan, signs))
-    turned = np.concatenate(([False], side[1:] * side[:-1] < 0.0))
-    return np.where(np.maximum.accumulate(turned), side, 0.0)
