@@ -52,8 +52,9 @@ def deal(close, fills, target, size, is_reviewed, delay, cash, fee, fixed, cost,
     fee, fixed    of each fill: a fraction of its notional, and money; `cost` is the fraction its price is worse by
     """
     book, closed, won, marked = np.zeros((3, target.shape[1])), 0, 0, 0
+    is_due = _due(target, is_reviewed)
     for decided in range(len(target) - delay):
-        if _is_due(target, is_reviewed, decided):
+        if is_due[decided]:
             bar = decided + delay
             _mark(book, close[marked:bar], cash, equity[marked:bar])
             cash, more, gained = _turn(book, fills[bar], target, size, is_reviewed, decided, cash, fee, fixed, cost)
@@ -91,10 +92,13 @@ def _before(target, bar, at):
 
 
 @njit(cache=True)
-def _is_due(target, is_reviewed, bar):
-    is_due = is_reviewed[bar]
+def _due(target, is_reviewed):
+    """bool[n]: where a target is another than at the bar before, or sizes are reviewed."""
+    is_due = is_reviewed.copy()
     for at in range(target.shape[1]):
-        is_due |= target[bar, at] != _before(target, bar, at)
+        is_due[0] |= target[0, at] != 0.0
+        for bar in range(1, len(target)):
+            is_due[bar] |= target[bar, at] != target[bar - 1, at]
     return is_due
 
 

@@ -287,4 +287,8 @@ def held_between(entries: np.ndarray, exits: np.ndarray) -> np.ndarray:
     ->               float64[n]
     """
     places = np.flatnonzero(entries | exits)
-    return held_since(places, ~exits[places], len(entries))
+    is_in = ~exits[places]
+    moved = is_in.copy()  # the first event moves it if it is an entry, a later one if it is another than the one before
+    np.not_equal(is_in[1:], is_in[:-1], out=moved[1:])
+    turned = np.flatnonzero(moved)
+    return held_since(places[turned], is_in[turned], len(entries))

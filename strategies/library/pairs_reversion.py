@@ -7,7 +7,7 @@ other way round; until z has come back past `exit`.
 
 import numpy as np
 
-from strategies.indicators import deviation, held_between, remembered, simple_moving_average
+from strategies.indicators import deviation, looped, remembered, simple_moving_average
 from strategies.panel import Panel
 from strategies.parameters import Parameter, Problem
 
@@ -39,9 +39,21 @@ def minimum_bars(parameters: dict) -> int:
 def weights(panel: Panel, parameters: dict) -> np.ndarray:
     """Share of the pool in each of the two after each close, float64[n, 2]: half in one and minus half in the other."""
     z = distance(panel.close, parameters["window"])
-    enter, leave = parameters["entry"], parameters["exit"]
-    side = held_between(z < -enter, z >= -leave) - held_between(z > enter, z <= leave)
+    side = looped(_bet, z, parameters["entry"], parameters["exit"])
     return 0.5 * np.column_stack((side, -side))
+
+
+def _bet(z, enter, leave, side):
+    """1.0 from below -enter to -leave, -1.0 from above enter to leave; what is not known changes nothing."""
+    held = 0.0
+    for at in range(len(z)):
+        if z[at] < -enter:
+            held = 1.0
+        elif z[at] > enter:
+            held = -1.0
+        elif held * z[at] >= -leave:
+            held = 0.0
+        side[at] = held
 
 
 @remembered
