@@ -24,11 +24,13 @@ FIRST_YEAR, LAST_YEAR = 1700, 2200
 NUMBER = r"[0-9]{1,19}(?:\.[0-9]{1,20})?"
 DAY = r"[0-9]{4}-[0-9]{2}-[0-9]{2}"
 CLOCK = r"[T ][0-9]{2}:[0-9]{2}(?::[0-9]{2}(?:\.[0-9]{1,6})?)?"
+OFFSET = r"[+-][0-9]{2}:?[0-9]{2}"
 TIME_FORMS = {"a date": DAY, "a time without zone": DAY + CLOCK, "a time in UTC": DAY + CLOCK + r"(?:Z|\+00:00)"}
 
 TIME_NAMES = ("date", "timestamp", "datetime")
 TICKER_NAMES = ("ticker", "symbol")
 OPTIONAL = ("open", "high", "low", "volume")
+OTHER_SEPARATORS = {";": "semicolons", "\t": "tabs", "|": "bars"}
 
 
 class PriceFileError(ValueError):
@@ -171,6 +173,10 @@ class _Table:
         return [index[0], *head[1:]]
 
     def _clean_head(self, head: list[str]) -> list[str]:
+        other = next((name for mark, name in OTHER_SEPARATORS.items() if len(head) == 1 and mark in head[0]), None)
+        if other:
+            message = f"The columns stand between {other}: save the file with commas, and points in its numbers."
+            raise self.refuse_head(None, message, "separator")
         names = [" ".join(cell.strip(" ").replace("_", " ").split(" ")).lower() for cell in head]
         names = ["adj close" if name in ("adjclose", "adjusted close") else name for name in names]
         for place, name in enumerate(names):
@@ -285,6 +291,9 @@ class _Times:
         return self._refuse(place)
 
     def _refuse(self, place: int) -> PriceFileError:
+        if re.fullmatch(DAY + CLOCK + OFFSET, self.cells[place]):
+            message = f"{self.cells[place]} is not in UTC: write times as 2025-01-31T09:30:00Z, or days without a time."
+            return self.table.refuse(place, self.column, message, "not_utc")
         message = f"{shorten(self.cells[place])} is not a date (2025-01-31) or time (2025-01-31T09:30:00Z)."
         return self.table.refuse(place, self.column, message, "date")
 

@@ -144,6 +144,7 @@ def walk_page(request: HttpRequest, sweep_id: int) -> HttpResponse:
     if form.is_valid():
         try:
             walked = walking.walked(sweep, form.cleaned_data["train"], form.cleaned_data["test"])
+            form = WalkForm(initial={"train": walked.train, "test": walked.test})
         except BacktestError as error:
             form.add_error(None, ValidationError(error.message, code=error.code))
     context = {"sweep": sweep, "strategy": strategies().get(sweep.strategy), "form": form, "walked": walked}

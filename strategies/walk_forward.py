@@ -140,7 +140,10 @@ def _chosen(grid: Grid, prices: Prices, train: int, stretches: Sequence[tuple[in
 
 
 def _dealt(prices: Prices, target: np.ndarray, bars: slice, terms: Terms, money: float) -> engine.Result:
-    return engine.run(cut_prices(prices, bars), target, money, terms.fee_rate, terms.fill)
+    try:
+        return engine.run(cut_prices(prices, bars), target, money, terms.fee_rate, terms.fill)
+    except engine.RangeError as error:
+        raise BacktestError("out_of_range", f"{prices.ticker}: {error}") from error
 
 
 def _require_plain(grid: Grid, prices: Prices) -> None:

@@ -97,6 +97,8 @@ def test_runs_stand_side_by_side_with_what_differs_and_what_is_best(api, alice, 
     assert total["values"] == pytest.approx([0.25, 1.25 * 0.999 / 1.001 - 1.0]) and total["best"] == [0]
     curve = api(alice).get(told["curves"]).json()["panels"][0]["series"]
     assert [line["values"][-1] for line in curve] == pytest.approx([100 * value for value in total["values"]])
+    nearer = api(alice).get(f"{told['curves']}&first=1&last=2").json()  # as the chart asks when it is looked at closer
+    assert (nearer["first"], nearer["last"], len(nearer["dates"])) == (1, 2, 2)
     assert api(alice).get(COMPARE, {"runs": f"{runs[2]},{runs[0]}"}).json()["same_data"] is False
 
 

@@ -2,10 +2,13 @@
 
 import pytest
 
+from strategies import sweeping, walking
 from strategies.forms import AxisField
 from strategies.library import ma_crossover
 from strategies.models import Sweep
+from strategies.prices import read_file
 from strategies.sweeping import work_out_part
+from strategies.walk_forward import walk
 from tests.strategies.test_api import upload
 from tests.strategies.test_sweep_api import LONG
 from tradeops.core.jobs.models import Job
@@ -87,3 +90,50 @@ def test_a_sweep_is_cancelled_by_its_owner_alone(desk, client, bob):
 )
 def test_values_may_be_listed_or_given_as_ranges(text, values):
     assert AxisField(ma_crossover.PARAMETERS[0]).clean(text) == values
+
+
+def test_a_sweep_is_deleted_from_its_page_by_who_may(desk, client, bob, dave):
+    start(desk)
+    sweep = Sweep.objects.get()
+    work_out_part(sweep, 0, lambda percentage: None)
+    assert f"{PAGE}{sweep.pk}/remove/" in desk.get(f"{PAGE}{sweep.pk}/").content.decode()
+    for stranger, refused in ((bob, 404), (dave, 403)):
+        client.force_login(stranger)
+        assert client.post(f"{PAGE}{sweep.pk}/remove/").status_code == refused
+    client.force_login(sweep.owner)
+    assert client.post(f"{PAGE}{sweep.pk}/remove/").headers["Location"] == PAGE
+    assert not Sweep.objects.exists()
+
+
+def test_a_sweep_is_walked_forward_on_the_desk_and_by_address(desk, client, bob):
+    start(desk)
+    sweep = Sweep.objects.get()
+    page, address = f"{PAGE}{sweep.pk}/walk-forward/", f"/algorithm/sweeps/{sweep.pk}/walk-forward"
+    told = desk.get(address, {"train": 100, "test": 50}).json()
+    expected = walk(sweeping.grid_of(sweep), read_file("AAPL.csv", LONG.encode())[0], 100, 50)
+    assert told == {"train": 100, "test": 50, "walks": [expected.told()]}
+    shown = desk.get(page, {"train": 100, "test": 50}).content.decode()
+    assert shown.count("<tr>") == 1 + len(expected.folds) and "train=100&amp;test=50" in shown
+    equity, held = desk.get(f"{address}/curves/AAPL", {"train": 100, "test": 50}).json()["panels"][0]["series"]
+    assert equity["values"][-1] == pytest.approx(expected.equity[-1])
+    assert held["values"][0] == pytest.approx(10_000)
+    assert desk.get(f"{address}/curves/NOPE").status_code == 404
+    assert (desk.get(address).json()["train"], desk.get(page).status_code) == (len(expected.prices) // 3, 200)
+    for refused in ({"train": "1"}, {"train": "x"}, {"trains": "5"}):
+        assert desk.get(address, refused).status_code == 400
+    assert desk.get(address, {"train": 5000}).json()["errors"][0]["code"] == "too_few_bars"
+    assert desk.get(page, {"train": 5000}).status_code == 422
+    client.force_login(bob)
+    assert (client.get(page).status_code, client.get(address).status_code) == (404, 404)
+
+
+def test_a_walk_that_would_take_long_is_refused(desk, monkeypatch):
+    start(desk)
+    monkeypatch.setattr(walking, "MOST_SECONDS", 0.0)
+    answer = desk.get(f"/algorithm/sweeps/{Sweep.objects.get().pk}/walk-forward")
+    assert (answer.status_code, answer.json()["errors"][0]["code"]) == (422, "too_large")
+
+
+def test_an_estimate_says_what_is_wrong_where_it_stands(desk):
+    page = start(desk, estimate="yes", fast="x")
+    assert page.status_code == 200 and "not a whole number" in page.content.decode().partition('id="takes"')[2][:400]

@@ -39,6 +39,14 @@ def test_each_fold_deals_what_was_best_before_it_and_passes_its_money_on():
     assert told.equity[-1] == money
 
 
+def test_terms_that_are_tried_are_dealt_by_and_what_has_too_few_bars_is_left_out():
+    """A fee chooses as it costs; a window longer than all bars chooses nothing."""
+    grid = make_grid({"fast": 2}, {"slow": [10, 5000], "fee_bps": [50, 0]})
+    for fold in walk(grid, PRICES, 120, 50).folds:
+        assert fold.chosen == {"slow": 10, "fee_bps": 0.0}
+        assert sum(trade.fees for trade in fold.result.trades) == 0.0
+
+
 def test_a_walk_is_told_as_plain_values():
     told = walk(GRID, PRICES, 200, 100).told()
     assert [len(told["folds"]), told["folds"][0]["first_date"], told["folds"][-1]["last_date"]] == [

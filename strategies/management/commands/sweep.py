@@ -16,6 +16,11 @@ from strategies.prices import PriceFileError, Prices, read_files
 from strategies.sweep_figures import FIGURES, PLACES
 from tradeops.core.progress_bar import ProgressBar
 
+# Of FIGURES, in their order, and of the neighbors.
+HEADS = (
+    "Return %", "Trades", "Won %", "Drawdown %", "Sharpe", "In %", "Out %", "In Sharpe", "Out Sharpe", "Neighbors",
+)  # fmt: skip
+
 
 class Command(BaseCommand):
     help = "Tries every combination of the values of --grid on CSV files of prices, and tells the best."
@@ -76,34 +81,22 @@ def told(grid: Grid, rows: list[dict], metric: str) -> str:
 
 def table(grid: Grid, rows: list[dict], metric: str) -> str:
     """The best rows as lines for the terminal."""
-    heads = [
-        *grid.axes,
-        "Return %",
-        "Trades",
-        "Won %",
-        "Drawdown %",
-        "Sharpe",
-        "In %",
-        "Out %",
-        "In Sharpe",
-        "Out Sharpe",
-        "Neighbors",
-    ]
     best = surface.best_rows(rows, grid.axes, metric)
-    lines = [
-        [
-            *(str(row[name]) for name in grid.axes),
-            *(known(row[name], max(PLACES[name], 2 if "return" in name else 0)) for name in FIGURES),
-            f"{known(row['neighbors']['mean'], 2)} of {row['neighbors']['count']}",
-        ]
-        for row in best
-    ]
-    widths = [max(len(line[at]) for line in [heads, *lines]) for at in range(len(heads))]
-    spelled = [
-        "  ".join(f"{cell:>{width}}" for cell, width in zip(line, widths, strict=True)) for line in [heads, *lines]
-    ]
+    head, *lines = aligned([[*grid.axes, *HEADS], *(cells(grid, row) for row in best)])
     failed = sum("reason" in row for row in rows)
-    tail = [
-        f"{failed:,} combinations could not be run." if failed else f"Best {len(best)} of {len(rows):,} by {metric}."
+    said = f"{failed:,} combinations could not be run." if failed else f"Best {len(best)} of {len(rows):,} by {metric}."
+    return "\n".join([head, "-" * len(head), *lines, "", said])
+
+
+def cells(grid: Grid, row: dict) -> list[str]:
+    return [
+        *(str(row[name]) for name in grid.axes),
+        *(known(row[name], max(PLACES[name], 2 if "return" in name else 0)) for name in FIGURES),
+        f"{known(row['neighbors']['mean'], 2)} of {row['neighbors']['count']}",
     ]
-    return "\n".join([spelled[0], "-" * len(spelled[0]), *spelled[1:], "", *tail])
+
+
+def aligned(lines: list[list[str]]) -> list[str]:
+    """Lines of cells as text, each column as wide as its widest cell."""
+    widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
+    return ["  ".join(f"{cell:>{width}}" for cell, width in zip(line, widths, strict=True)) for line in lines]
