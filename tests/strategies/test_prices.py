@@ -180,7 +180,7 @@ HOSTILE = {
     "a short date": (one(date="2024-1-3"), 3, *DATE),
     "the year 0": (one(date="0000-01-01"), 3, *DATE),
     "the year 202": (one(date="0202-01-01"), 3, *DATE),
-    "another zone": (b"date,close\n2024-01-02T10:00Z,1\n2024-01-02T10:00+02:00,1\n", 3, *DATE),
+    "another zone": (b"date,close\n2024-01-02T10:00Z,1\n2024-01-02T10:00+02:00,1\n", 3, "date", "not_utc"),
     "a time among dates": (one(date="2024-01-03T10:00:00"), 3, "date", "mixed_times"),
     "a zone among local times": (b"date,close\n2024-01-02T10:00,1\n2024-01-02T11:00Z,1\n", 3, "date", "mixed_times"),
     "two prices for a day": (one(date="2024-01-02"), 3, "date", "duplicate_time"),
