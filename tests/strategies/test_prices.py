@@ -345,7 +345,7 @@ def test_the_three_line_head_of_yfinance_is_read():
         (YFINANCE.replace("Date,,", "Row,,"), "", "yfinance_head"),
         ("Price,Close\n", "", "yfinance_head"),
         (YFINANCE, "MSFT", "ticker_not_used"),
-        (YFINANCE.replace("2024-01-03", "2024-01-03 09:30:00-05:00"), "", "date"),
+        (YFINANCE.replace("2024-01-03", "2024-01-03 09:30:00-05:00"), "", "not_utc"),
         (YFINANCE.replace("AAPL", "A PL"), "", "ticker"),
     ],
 )
