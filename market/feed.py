@@ -221,8 +221,10 @@ class Feed:
             self.seen_at[flush.seq] = timezone.now()
             self.hurry.set()
         while not self.is_sure(flush) and not self.closing:
-            # Not saved for too long: stand still until it is, or until the lock turns out lost.
+            # Not saved for too long, or numbers run out, as they do in a quick replay: stand still until it is saved,
+            # or until the lock turns out lost.
             self.saved.clear()
+            self.hurry.set()
             await self.saved.wait()
         if self.closing:
             return

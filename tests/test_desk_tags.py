@@ -72,6 +72,8 @@ def test_a_fraction_is_told_in_percent_without_losing_a_digit():
 
 def test_tone_follows_the_sign():
     assert [desk.tone(value) for value in (2, Decimal("-1"), 0, None)] == ["gain", "loss", "", ""]
+    assert [desk.tone(value) for value in ("0.005", "0.006", "-0.004")] == ["", "gain", ""]  # as they are written
+    assert desk.tone("-0.004", 3) == "loss"
 
 
 def test_a_moment_is_local_with_its_zone_named_and_utc_on_hover():

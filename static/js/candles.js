@@ -6,7 +6,7 @@ import {
 } from "../vendor/lightweight-charts/lightweight-charts.standalone.production.mjs";
 
 const AVERAGES = [20, 50];
-const START = 0, HIGH = 2, LOW = 3, CLOSE = 4, VOLUME = 5;
+const START = 0, OPEN = 1, HIGH = 2, LOW = 3, CLOSE = 4, VOLUME = 5;
 
 /** What a name of the stylesheet's is now, as rgb(): light-dark() is worked out by the browser. */
 function color(name) {
@@ -97,6 +97,7 @@ export class Candles {
       wickUpColor: paints.gain, wickDownColor: paints.loss,
     });
     this.volumes.applyOptions({ color: paints.line });
+    this.paintLast();
     this.lines[0].applyOptions({ color: paints.accent });
     this.lines[1].applyOptions({ color: paints["text-soft"] });
     this.drawMarks();
@@ -118,7 +119,17 @@ export class Candles {
     this.candles.setData(bars.map((bar) => this.candleOf(bar)));
     this.volumes.setData(bars.map((bar) => ({ time: time(bar), value: bar[VOLUME] ?? 0 })));
     this.lines.forEach((line, index) => line.setData(bars.map((bar, place) => this.averageAt(place, AVERAGES[index]))));
+    this.paintLast();
     this.drawMarks();
+  }
+
+  /** The label of the last price in the color of its candle's edge: one that rises is hollow. */
+  paintLast() {
+    const rises = this.last && this.last[CLOSE] >= this.last[OPEN];
+    const paint = rises ? this.paints.gain : this.paints.loss;
+    if (paint === this.lastPaint) return;
+    this.lastPaint = paint;
+    this.candles.applyOptions({ priceLineColor: paint });
   }
 
   candleOf([start, open, high, low, close]) {
@@ -144,6 +155,7 @@ export class Candles {
     if (place === undefined) this.places.set(bar[START], this.bars.push(bar) - 1);
     else this.bars[place] = bar;
     this.candles.update(this.candleOf(bar));
+    this.paintLast();
     this.volumes.update({ time: bar[START] / 1000, value: bar[VOLUME] ?? 0 });
     this.lines.forEach((line, index) => line.update(this.averageAt(this.bars.length - 1, AVERAGES[index])));
   }

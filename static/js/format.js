@@ -34,10 +34,9 @@ export function signed(value, places = 2) {
   return number > 0 && /[1-9]/.test(text) ? `+${text}` : text;
 }
 
-/** "gain", "loss" or "": the class of a signed number. */
-export function tone(value) {
-  const number = finite(value);
-  return number > 0 ? "gain" : number < 0 ? "loss" : "";
+/** "gain", "loss" or "": the class of a signed number as it is written. */
+export function tone(value, places = 2) {
+  return { "+": "gain", "−": "loss" }[signed(value, places)[0]] ?? "";
 }
 
 /** Hours, minutes and seconds in the user's own zone. */
@@ -59,7 +58,7 @@ export function timeElement(value) {
 /** Writes a figure into a cell, keeping its color in step with its sign. */
 export function writeSigned(element, value, places = 2) {
   element.textContent = signed(value, places);
-  const name = tone(value);
+  const name = tone(value, places);
   element.classList.toggle("gain", name === "gain");
   element.classList.toggle("loss", name === "loss");
 }

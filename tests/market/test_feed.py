@@ -188,6 +188,13 @@ async def test_a_database_that_hiccups_loses_no_tick(monkeypatch):
     assert sum([block.tick_count async for block in TickBlock.objects.all()]) == sum(len(f.quotes) for f in seen)
 
 
+async def test_a_feed_whose_numbers_run_out_saves_at_once(monkeypatch):
+    """Else a quick replay had no more flushes a second than one save takes numbers ahead."""
+    monkeypatch.setattr(feed_module, "SAVE_SECONDS", 3_600)
+    seen = await flushes(3 * feed_store.SEQS_AHEAD)
+    assert [flush.seq for flush in seen] == list(range(1, 3 * feed_store.SEQS_AHEAD + 1))
+
+
 async def test_a_feed_that_cannot_renew_its_lock_stands_still_until_it_can(monkeypatch):
     monkeypatch.setattr(feed_module, "SURE_FOR", feed_module.timedelta(seconds=0.3))
     away, save = asyncio.Event(), feed_store.save

@@ -114,12 +114,11 @@ def sparkline(prices: str) -> str:
 
 
 @register.filter
-def tone(value) -> str:
-    """The class for a signed number: "gain", "loss" or none. The sign itself is always written too."""
-    number = _number(value)
-    if not number:
-        return ""
-    return "gain" if number > 0 else "loss"
+def tone(value, places: int = 2) -> str:
+    """The class for a signed number as it is written with so many `places`: "gain", "loss" or none. The sign itself is
+    always written too: what reads as 0.00 has neither.
+    """
+    return {"+": "gain", "−": "loss"}.get(signed(value, places)[0], "")
 
 
 def _written(value: datetime, pattern: str) -> str:
