@@ -21,6 +21,7 @@ from websockets.exceptions import ConnectionClosed, InvalidHandshake, InvalidSta
 NOT_SIGNED_IN = 4401
 PASSING = {429, 500, 502, 503, 504}  # what a handshake may be refused with for the moment
 SHORTEST_WAIT, LONGEST_WAIT = 0.5, 8.0  # seconds between two tries
+LARGEST_FRAME = 8 * 1024 * 1024  # bytes: the first snapshot of 10,000 tickers has more than the mebibyte of the library
 
 
 class SignedOut(Exception):
@@ -53,7 +54,7 @@ class Watch:
 
     async def watch(self) -> None:
         """One connection, from its welcome to its end."""
-        async with connect(self.address, additional_headers=self.headers) as socket:
+        async with connect(self.address, additional_headers=self.headers, max_size=LARGEST_FRAME) as socket:
             self.wait = SHORTEST_WAIT
             with contextlib.suppress(ConnectionClosed):
                 async for text in socket:
