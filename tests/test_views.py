@@ -10,9 +10,11 @@ from django.urls import resolve
 from django.utils import timezone
 
 from market.models import Instrument
+from tests.test_documents import is_there
 from tests.test_today import YESTERDAY, book, open_demo_account, quote
 from tradeops.core.events.services import ALERTS, record_event
 from tradeops.core.jobs.models import Job, State
+from tradeops.finder import PAGES
 from tradeops.views import ENDPOINTS
 
 pytestmark = pytest.mark.django_db
@@ -125,6 +127,10 @@ def test_what_may_be_meant_is_listed(alice):
     page = signed_in(alice).get("/desk/find/", {"q": "s"}).content.decode()
     assert "/desk/strategies/" in page
     assert "/desk/settings/" in page
+
+
+def test_every_page_that_the_finder_knows_is_there():
+    assert [page for page in PAGES.values() if not is_there(page)] == []
 
 
 @pytest.mark.parametrize(

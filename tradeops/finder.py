@@ -28,7 +28,9 @@ PAGES = {
     "Watchlists": "/desk/watchlists/",
     "Alerts": "/desk/alerts/",
     "Strategies": "/desk/strategies/",
+    "Sweeps": "/desk/strategies/sweeps/",
     "Reports": "/desk/reports/",
+    "Jobs": "/desk/jobs/",
     "Settings": "/desk/settings/",
     "API": "/docs",
 }
