@@ -17,7 +17,8 @@ from tradeops.core.users.roles import Action, require
 from . import services
 from .export import attach_realized
 from .filters import ORDERINGS, TradeFilter, checked_filters, read_ordering
-from .forms import CorrectionForm, ReasonForm, TradeForm, accounts_of, currency_of
+from .forms import CorrectionForm, ReasonForm, TradeForm
+from .lists import around_rows
 from .models import Account, Trade
 from .positions.preview import Preview, preview_of
 from .requests import latest_version
@@ -29,7 +30,6 @@ from .versions.views import (
     booked,
     change,
     chosen_account,
-    filter_form,
     lots_of,
     shown_versions,
     tickers_offered,
@@ -65,19 +65,13 @@ def blotter(request: HttpRequest) -> HttpResponse:
         problems = flat_errors(error.detail)
     except Conflict as conflict:
         unsummed = str(conflict.detail)
-    accounts = accounts_of(request.user)
-    context = {
-        "form": blotter_form(request, accounts),
+    context = around_rows(request, TradeFilter, pages, problems)
+    part_filters(context["form"], request)
+    context |= {
         "trades": rows,
         "total": total,
         "unsummed": unsummed,
-        "problems": problems,
-        "next": None if problems else pages.next_link(),
-        "previous": None if problems else pages.previous_link(),
-        "accounts": dict(accounts),
-        "currency": currency_of(request.user),
         "heads": heads(request),
-        "is_filtered": any(request.GET.get(name) for name in TradeFilter.base_filters),
         "csv_query": query_with(request, format="csv", ordering=request.GET.get("ordering", "")),
         "is_first_page": "cursor" not in request.GET,
         "trade_form": TradeForm(user=request.user) if request.user.may_book else None,
@@ -86,12 +80,11 @@ def blotter(request: HttpRequest) -> HttpResponse:
     return render(request, "trades/blotter.html", context, status=400 if problems else 200)
 
 
-def blotter_form(request: HttpRequest, accounts: list[tuple[int, str]]) -> forms.Form:
-    form = filter_form(TradeFilter, request, accounts)
+def part_filters(form: forms.Form, request: HttpRequest) -> None:
+    """Shows the main filters, and the others folded up as long as none of them is asked for."""
     form.main_fields = [form[name] for name in form.fields if name in MAIN_FILTERS]
     form.more_fields = [form[name] for name in form.fields if name not in MAIN_FILTERS]
     form.has_more = any(request.GET.get(field.name) for field in form.more_fields)
-    return form
 
 
 def query_with(request: HttpRequest, **changes: str) -> str:

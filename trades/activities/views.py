@@ -17,7 +17,8 @@ from tradeops.core.users.roles import Action, require
 
 from .. import services
 from ..filters import ActivityFilter, filter_rows
-from ..forms import ReasonForm, accounts_of, currency_of
+from ..forms import ReasonForm
+from ..lists import around_rows
 from ..models import Activity, ActivityKind
 from ..requests import latest_version
 from ..versions.views import (
@@ -26,7 +27,6 @@ from ..versions.views import (
     booked,
     change,
     chosen_account,
-    filter_form,
     lots_of,
     shown_versions,
     tickers_offered,
@@ -53,19 +53,9 @@ def activities_page(request: HttpRequest) -> HttpResponse:
         rows = with_effects(pages.paginate_queryset(matching, Request(request)))
     except ApiValidationError as error:
         problems = flat_errors(error.detail)
-    accounts = accounts_of(request.user)
     filtered = {name: request.GET[name] for name in ActivityFilter.base_filters if request.GET.get(name)}
-    context = {
-        "form": filter_form(ActivityFilter, request, accounts),
-        "activities": rows,
-        "problems": problems,
-        "next": None if problems else pages.next_link(),
-        "previous": None if problems else pages.previous_link(),
-        "accounts": dict(accounts),
-        "currency": currency_of(request.user),
-        "is_filtered": bool(filtered),
-        "csv_query": urlencode(filtered),
-    }
+    context = around_rows(request, ActivityFilter, pages, problems)
+    context |= {"activities": rows, "csv_query": urlencode(filtered)}
     return render(request, "trades/activities.html", context, status=400 if problems else 200)
 
 

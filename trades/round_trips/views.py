@@ -15,9 +15,8 @@ from tradeops.core.api import flat_errors
 from tradeops.core.fields import ExactSum
 
 from ..filters import RoundTripFilter, filter_rows
-from ..forms import accounts_of, currency_of
+from ..lists import around_rows
 from ..models import RoundTrip
-from ..versions.views import filter_form
 from .api import RoundTripPagination
 from .reading import describe
 
@@ -38,7 +37,6 @@ class RoundTripPages(RoundTripPagination):
 def round_trips_page(request: HttpRequest) -> HttpResponse:
     """All round trips that match the filters in the address, with their totals."""
     pages, problems, rows, total = RoundTripPages(), [], [], {}
-    accounts = accounts_of(request.user)
     try:
         trips = RoundTrip.objects.visible_to(request.user).select_related("account")
         matching = filter_rows(RoundTripFilter, trips, request.GET, ("cursor", "page_size"))
@@ -51,18 +49,8 @@ def round_trips_page(request: HttpRequest) -> HttpResponse:
     query = request.GET.copy()
     for name in ("cursor", "page_size"):
         query.pop(name, None)
-    context = {
-        "form": filter_form(RoundTripFilter, request, accounts),
-        "trips": rows,
-        "total": total,
-        "problems": problems,
-        "next": None if problems else pages.next_link(),
-        "previous": None if problems else pages.previous_link(),
-        "accounts": dict(accounts),
-        "currency": currency_of(request.user),
-        "is_filtered": any(request.GET.get(name) for name in RoundTripFilter.base_filters),
-        "csv_query": query.urlencode(),
-    }
+    context = around_rows(request, RoundTripFilter, pages, problems)
+    context |= {"trips": rows, "total": total, "csv_query": query.urlencode()}
     return render(request, "trades/round_trips.html", context, status=400 if problems else 200)
 
 

@@ -1,4 +1,4 @@
-"""What the pages of trades and activities share: filters, booking, versions and lots, corrections and voids."""
+"""What the pages of trades and activities share: booking, versions and lots, corrections and voids."""
 
 from django import forms
 from django.contrib import messages
@@ -25,20 +25,6 @@ VERSIONS_SHOWN, LOTS_SHOWN = 200, 200
 
 def tickers_offered() -> list[str]:
     return list(Instrument.objects.values_list("ticker", flat=True)[:TICKERS_OFFERED])
-
-
-def filter_form(filterset_class, request: HttpRequest, accounts: list[tuple[int, str]]) -> forms.Form:
-    """The filters in the address as a form; of one account there is nothing to choose."""
-    form = filterset_class(request.GET, queryset=filterset_class._meta.model.objects.none()).form
-    form.fields["account"].widget = forms.Select(choices=[("", "All"), *accounts])
-    if len(accounts) < 2 and not request.GET.get("account"):
-        del form.fields["account"]
-    for name, field in form.fields.items():
-        field.required = False
-        field.widget.attrs["id"] = f"filter_{name}"  # the drawer's form has fields of the same names
-        if name.endswith(("_after", "_before")):
-            field.widget.attrs["placeholder"] = "2025-01-15"
-    return form
 
 
 # A new one -------------------------------------------------------------------------------------
