@@ -9,8 +9,10 @@ import time
 from pathlib import Path
 
 import pytest
+from django.core.management import CommandError, call_command
 
 from tests.desk import ROOT, Desk
+from tradeops.management.commands import up
 
 
 def children_of(pid: int) -> set[int]:
@@ -102,30 +104,43 @@ def test_a_taken_port_is_said_plainly(tmp_path):
     assert "Traceback" not in done.stderr
 
 
+def refusal_of(*arguments: str) -> str:
+    """What a command says that does not come as far as to serve. A process each would take longest to begin."""
+    with pytest.raises(CommandError) as refusal:
+        call_command(*arguments)
+    return str(refusal.value)
+
+
+@pytest.fixture
+def never_served(monkeypatch):
+    def serve(*_, **__):
+        raise AssertionError("It starts.")
+
+    monkeypatch.setattr(up.Command, "prepare", serve)
+
+
 @pytest.mark.embedded
+@pytest.mark.usefixtures("never_served")
 @pytest.mark.parametrize("host", ["nowhere.invalid", "192.0.2.1", "999.1.1.1"])
-def test_an_address_that_is_not_this_machines_is_said_plainly(tmp_path, host):
-    done = Desk(tmp_path, demo=False).manage("up", "--host", host)
-    assert done.returncode == 1
-    assert done.stderr.startswith(f"CommandError: TradeOps cannot listen on {host}, port ")
+def test_an_address_that_is_not_this_machines_is_said_plainly(host):
+    assert refusal_of("up", "--host", host).startswith(f"TradeOps cannot listen on {host}, port ")
 
 
 @pytest.mark.embedded
+@pytest.mark.usefixtures("never_served")
 @pytest.mark.parametrize("arguments", [("up", "--demo"), ("serve",)])
-def test_demo_mode_starts_on_no_other_address(tmp_path, arguments):
-    done = Desk(tmp_path).manage(*arguments, "--host", "0.0.0.0")
-    assert done.returncode == 1
-    assert "serves this machine alone" in done.stderr
+def test_demo_mode_starts_on_no_other_address(settings, arguments):
+    settings.TRADEOPS_DEMO = True
+    assert "serves this machine alone" in refusal_of(*arguments, "--host", "0.0.0.0")
 
 
 @pytest.mark.embedded
+@pytest.mark.usefixtures("never_served")
 @pytest.mark.parametrize(
     "arguments", [("--speed", "0"), ("--speed", "1e9"), ("--speed", "nan"), ("--port", "0"), ("--seed", "-1")]
 )
-def test_wrong_arguments_are_refused(tmp_path, arguments):
-    done = Desk(tmp_path).manage("up", *arguments)
-    assert done.returncode == 1
-    assert "Traceback" not in done.stderr
+def test_wrong_arguments_are_refused(arguments):
+    assert refusal_of("up", *arguments).startswith(arguments[0])
 
 
 @pytest.mark.services
