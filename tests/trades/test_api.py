@@ -142,7 +142,7 @@ def test_a_body_that_is_no_object_is_refused(api, alice, body):
     assert response["Content-Type"] == "application/problem+json"
 
 
-@settings(max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
+@settings(max_examples=20, suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
 @given(text=st.from_regex(r"\A[0-9]{1,20}(\.[0-9]{1,20})?\Z"))
 def test_a_price_reads_back_equal_or_is_refused(api, alice, text):
     client = api(alice)

@@ -79,7 +79,7 @@ def brought(account, data: bytes) -> ImportBatch:
     return import_file(batch, io.BytesIO(data), actor=account.owner).batch
 
 
-@settings(max_examples=50, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=20, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(trades=st.lists(TRADES, max_size=8), activities=st.lists(ACTIVITIES, max_size=3))
 def test_an_exported_book_is_imported_to_the_same_book(alice, trades, activities):
     with transaction.atomic():

@@ -241,4 +241,4 @@ class Book(RuleBasedStateMachine):
 
 
 class TestBook(Book.TestCase):
-    settings = settings(max_examples=20, stateful_step_count=20, deadline=None, suppress_health_check=list(HealthCheck))
+    settings = settings(max_examples=12, stateful_step_count=20, deadline=None, suppress_health_check=list(HealthCheck))

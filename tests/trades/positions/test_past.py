@@ -315,7 +315,7 @@ def matched_unit_by_unit(rows: list[Trade], method: str) -> tuple[int, Fraction,
     return sum(sign for sign, _ in units), sum((sign * cost for sign, cost in units), Fraction(0)), realized
 
 
-@settings(max_examples=40, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=20, deadline=None, suppress_health_check=list(HealthCheck))
 @given(said=st.lists(acts, min_size=1, max_size=12), minute=st.integers(-1, 7), data=st.data())
 def test_any_view_is_the_fold_of_the_rows_picked_by_hand(said, minute, data):
     account = make_book(said)
