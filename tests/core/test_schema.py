@@ -2,7 +2,16 @@
 
 from io import StringIO
 
+import pytest
 from django.core.management import call_command
+from django.test import Client
+
+pytestmark = pytest.mark.embedded  # it is read off the program, and asks no database
+
+
+@pytest.fixture(scope="module")
+def schema():
+    return Client().get("/schema?format=json").json()
 
 
 def test_the_schema_is_valid_and_nothing_in_it_is_guessed():
@@ -11,16 +20,15 @@ def test_the_schema_is_valid_and_nothing_in_it_is_guessed():
     assert told.getvalue().startswith("openapi: 3.1")
 
 
-def test_the_schema_is_openapi_3_1_and_names_every_address(client, db):
-    schema = client.get("/schema?format=json").json()
+def test_the_schema_is_openapi_3_1_and_names_every_address(schema):
     assert schema["openapi"].startswith("3.1")
     for path in ("/trades/", "/trades/{id}", "/positions/", "/algorithm/run", "/analytics/process", "/moneyai"):
         assert any(known.replace("{trade_id}", "{id}") == path for known in schema["paths"]), path
 
 
-def test_every_list_in_pages_is_told_as_one_with_the_bounds_of_its_pages(client, db):
+def test_every_list_in_pages_is_told_as_one_with_the_bounds_of_its_pages(schema):
     told = {}
-    for path, operations in client.get("/schema?format=json").json()["paths"].items():
+    for path, operations in schema["paths"].items():
         asked = {given["name"]: given["schema"] for given in operations.get("get", {}).get("parameters", [])}
         if "cursor" in asked or "page_size" in asked:
             answer = operations["get"]["responses"]["200"]["content"]["application/json"]["schema"]["$ref"]
