@@ -137,12 +137,17 @@ def module_of(path: Path) -> str:
 
 
 @functools.cache
+def nodes_of(path: Path) -> list[ast.AST]:
+    return list(ast.walk(ast.parse(path.read_text())))
+
+
+@functools.cache
 def imports_of(path: Path) -> set[str]:
     """The full names of every module that a file imports, wherever in it."""
     package = module_of(path).split(".")
     package = package if path.name == "__init__.py" else package[:-1]
     found = set()
-    for node in ast.walk(ast.parse(path.read_text())):
+    for node in nodes_of(path):
         if isinstance(node, ast.Import):
             found |= {name.name for name in node.names}
         elif isinstance(node, ast.ImportFrom):
@@ -211,7 +216,7 @@ def test_only_the_settings_and_the_lambda_read_the_environment():
     readers = {
         str(path.relative_to(ROOT))
         for path in sources()
-        for node in ast.walk(ast.parse(path.read_text()))
+        for node in nodes_of(path)
         if isinstance(node, ast.Attribute)
         and node.attr in ("environ", "getenv")
         # Naming the settings module for Django is not reading a setting.
