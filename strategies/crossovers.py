@@ -90,6 +90,17 @@ def _hold(table, start, stop, quantity, peak, worst):
     return total, squares, peak, worst
 
 
+@njit(cache=True, error_model="numpy", inline="always")
+def _hold_over_cut(table, start, stop, cut, quantity, peak, worst, sums):
+    """`_hold` into `sums` of what is in and out of sample: peak and deepest fall once the bars are over."""
+    middle = min(max(cut, start), stop)
+    total, squares, peak, worst = _hold(table, start, middle, quantity, peak, worst)
+    sums[0], sums[1] = sums[0] + total, sums[1] + squares
+    total, squares, peak, worst = _hold(table, middle, stop, quantity, peak, worst)
+    sums[2], sums[3] = sums[2] + total, sums[3] + squares
+    return peak, worst
+
+
 @njit(cache=True, error_model="numpy")
 def _tell_signs(fast, slow, tie, signs):
     """Into `signs`: 1 where fast is above slow, 2 where below, 0 where they tie."""
@@ -113,6 +124,13 @@ def _next(wanted, words, bar):
     return (place << 3) + (trailing_zeros(found) >> 3)
 
 
+@njit(cache=True)
+def _first(words):
+    """The bar from which on a turn up counts: above when both began is none."""
+    bar = _next(EITHER, words, 0)
+    return _next(BELOW, words, bar) if bar == _next(ABOVE, words, 0) else bar
+
+
 @njit(cache=True, error_model="numpy")
 def _account(words, table, close, fills, delay, cash, fee, cut, row):
     """The plain account over the turns of one combination, told into `row`; bars before `cut` are in sample."""
@@ -120,9 +138,7 @@ def _account(words, table, close, fills, delay, cash, fee, cut, row):
     peak, worst, at_cut, closed, won = cash, 1.0, cash, 0, 0
     sums = row[BEFORE_SUM:]
     sums[:] = 0.0
-    turn = _next(EITHER, words, 0)
-    if turn == _next(ABOVE, words, 0):  # above when both began is no turn up
-        turn = _next(BELOW, words, turn)
+    turn = _first(words)
     while True:
         turn = _next(ABOVE, words, turn)
         entry = turn + delay
@@ -134,11 +150,7 @@ def _account(words, table, close, fills, delay, cash, fee, cut, row):
         value = quantity * close[entry]
         _note(sums, entry >= cut, value / cash - 1.0)
         worst, peak = min(worst, value / peak), max(peak, value)
-        middle = min(max(cut, entry + 1), leave)
-        total, squares, peak, worst = _hold(table, entry + 1, middle, quantity, peak, worst)
-        sums[0], sums[1] = sums[0] + total, sums[1] + squares
-        total, squares, peak, worst = _hold(table, middle, leave, quantity, peak, worst)
-        sums[2], sums[3] = sums[2] + total, sums[3] + squares
+        peak, worst = _hold_over_cut(table, entry + 1, leave, cut, quantity, peak, worst, sums)
         if entry < cut:
             at_cut = quantity * close[min(cut, leave) - 1]
         put_in, cash = cash, quantity * close[n - 1]

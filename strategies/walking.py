@@ -47,9 +47,18 @@ def usual_stretches(bars: int) -> tuple[int, int]:
 def walked(sweep: Sweep, train: int | None = None, test: int | None = None) -> Walked:
     """The walk of every ticker; stretches that are not given are the usual ones of the shortest ticker.
 
-    Raises BacktestError where the grid cannot be walked, or takes longer than MOST_SECONDS.
+    Raises BacktestError where the grid cannot be walked, takes longer than MOST_SECONDS, or was tampered with.
     """
-    grid, all_prices = grid_of(sweep), _kept(sweep)
+    try:
+        return _walked(sweep, train, test)
+    except BacktestError:
+        raise
+    except (zlib.error, KeyError, TypeError, AttributeError, ValueError) as error:
+        raise BacktestError("damaged", f"Sweep {sweep.pk} cannot be walked by what was kept of it.") from error
+
+
+def _walked(sweep: Sweep, train: int | None, test: int | None) -> Walked:
+    grid, all_prices = grid_of(sweep), pricepack.unpack(services.kept_pack(sweep.data))
     usual = usual_stretches(min(map(len, all_prices)))
     train, test = train or usual[0], test or usual[1]
     taken = seconds(grid, all_prices, train, test)
@@ -66,10 +75,3 @@ def seconds(grid: Grid, all_prices: Sequence[Prices], train: int, test: int) -> 
         for prices in all_prices
     )
     return len(grid.combinations) * a_combination
-
-
-def _kept(sweep: Sweep) -> list[Prices]:
-    try:
-        return pricepack.unpack(services.kept_pack(sweep.data))
-    except (zlib.error, ValueError) as error:
-        raise BacktestError("damaged", f"Sweep {sweep.pk} cannot be worked out again from what was kept.") from error

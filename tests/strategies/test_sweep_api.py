@@ -79,6 +79,8 @@ def test_a_sweep_that_sql_has_changed_is_still_told(api, alice, asked):
     SweepPart.objects.create(sweep=asked, number=0, rows=["x", 5])
     told = api(alice).get(f"{SWEEPS}/{asked.pk}").json()
     assert (told["grid"], told["parameters"], told["terms"], told["rows"]) == ({}, {}, {}, [])
+    walked = api(alice).get(f"{SWEEPS}/{asked.pk}/walk-forward")
+    assert (walked.status_code, walked.json()["errors"][0]["code"]) == (422, "damaged")
 
 
 def test_a_cancelled_sweep_ends_with_its_reason(api, alice, asked):
