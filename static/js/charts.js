@@ -10,6 +10,7 @@ const SVG = "http://www.w3.org/2000/svg";
 const HEIGHTS = [260, 130, 130];
 const LEVELS = 4;
 const FEWEST_BARS = 10;
+const ROOM = 12; // above and below where fills are marked: a mark stands beside its price
 const MARK = { buy: "M0 2l5 9h-10Z", sell: "M0 -2l5 -9h-10Z" };
 
 function element(name, attributes = {}, parent = null) {
@@ -37,6 +38,13 @@ function levels(low, high) {
   return { places, values: Array.from({ length: last - first + 1 }, (_, at) => (first + at) * step) };
 }
 
+/** Levels of a logarithmic axis: 1, 2 and 5 times powers of ten, or the powers alone where those are many. */
+function logLevels(low, high) {
+  const powers = Array.from({ length: Math.floor(Math.log10(high)) - Math.floor(Math.log10(low)) + 1 }, (_, at) => Math.floor(Math.log10(low)) + at);
+  const factors = powers.length > LEVELS ? [1] : [1, 2, 5];
+  return powers.flatMap((power) => factors.map((factor) => factor * 10 ** power)).filter((value) => value >= low && value <= high);
+}
+
 class Chart {
   constructor(frame, answer) {
     this.frame = frame;
@@ -59,6 +67,9 @@ class Chart {
       Object.assign(button, { type: "button", textContent: text, ariaLabel: label, title: label });
       button.addEventListener("click", act);
     }
+    this.logButton = part("button", "", this.buttons);
+    Object.assign(this.logButton, { type: "button", textContent: "Log", title: "Equal gains equally high", ariaPressed: "false" });
+    this.logButton.addEventListener("click", () => this.toggleLog());
     this.surface = part("div", "chart-surface", root);
     Object.assign(this.surface, { tabIndex: 0, role: "slider", ariaLabel: `${this.frame.dataset.name}: bar under the cursor` });
     this.surface.addEventListener("pointermove", (event) => this.follow(event));
@@ -81,6 +92,12 @@ class Chart {
     this.from = Math.round(Math.max(0, Math.min(from, last - width)));
     this.to = Math.round(Math.min(last, this.from + width));
     this.cursor = null;
+    this.draw();
+  }
+
+  toggleLog() {
+    this.isLog = !this.isLog;
+    this.logButton.ariaPressed = String(this.isLog);
     this.draw();
   }
 
@@ -111,8 +128,9 @@ class Chart {
     if (panel.marks.length) for (const kind of ["buy", "sell"]) part("li", `is-mark is-${kind}`, legend).textContent = kind;
     const svg = element("svg", { class: "chart-panel", width: this.width, height, "aria-hidden": "true" }, this.surface);
     const scale = this.scale(panel);
-    const y = (value) => (height * (scale.high - value)) / (scale.high - scale.low);
-    for (const value of scale.values) this.level(svg, value, y(value), scale.places, height);
+    const room = panel.marks.length ? ROOM : 0;
+    const y = (value) => room + ((height - 2 * room) * (scale.of(scale.high) - scale.of(value))) / (scale.of(scale.high) - scale.of(scale.low));
+    for (const value of scale.values) this.level(svg, value, y(value), scale.placesOf(value), height);
     for (const line of panel.series) element("path", { class: `plot-line is-${line.form}`, d: this.path(line.values, y) }, svg);
     for (const mark of panel.marks) {
       if (mark.at < this.from || mark.at > this.to) continue;
@@ -128,8 +146,12 @@ class Chart {
     seen.push(...panel.marks.filter((mark) => mark.at >= this.from && mark.at <= this.to).map((mark) => mark.value));
     const low = seen.reduce((least, value) => Math.min(least, value), Infinity);
     const high = seen.reduce((most, value) => Math.max(most, value), -Infinity);
+    if (this.isLog && !panel.unit && low > 0 && high > low) {
+      const placesOf = (value) => Math.max(0, -Math.floor(Math.log10(value) + 1e-9));
+      return { values: logLevels(low, high), placesOf, low, high, of: Math.log };
+    }
     const round = levels(Number.isFinite(low) ? low : 0, Number.isFinite(high) ? high : 1);
-    return { ...round, low: round.values[0], high: round.values.at(-1) };
+    return { values: round.values, placesOf: () => round.places, low: round.values[0], high: round.values.at(-1), of: (value) => value };
   }
 
   level(svg, value, y, places, height) {
