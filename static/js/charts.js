@@ -41,7 +41,7 @@ function levels(low, high) {
 /** Levels of a logarithmic axis: 1, 2 and 5 times powers of ten, or the powers alone where those are many. */
 function logLevels(low, high) {
   const powers = Array.from({ length: Math.floor(Math.log10(high)) - Math.floor(Math.log10(low)) + 1 }, (_, at) => Math.floor(Math.log10(low)) + at);
-  const factors = powers.length > LEVELS ? [1] : [1, 2, 5];
+  const factors = powers.length > 3 ? [1] : [1, 2, 5];
   return powers.flatMap((power) => factors.map((factor) => factor * 10 ** power)).filter((value) => value >= low && value <= high);
 }
 
@@ -67,9 +67,7 @@ class Chart {
       Object.assign(button, { type: "button", textContent: text, ariaLabel: label, title: label });
       button.addEventListener("click", act);
     }
-    this.logButton = part("button", "", this.buttons);
-    Object.assign(this.logButton, { type: "button", textContent: "Log", title: "Equal gains equally high", ariaPressed: "false" });
-    this.logButton.addEventListener("click", () => this.toggleLog());
+    if (this.whole.panels.some((panel) => !panel.unit)) this.offerLog();
     this.surface = part("div", "chart-surface", root);
     Object.assign(this.surface, { tabIndex: 0, role: "slider", ariaLabel: `${this.frame.dataset.name}: bar under the cursor` });
     this.surface.addEventListener("pointermove", (event) => this.follow(event));
@@ -95,10 +93,15 @@ class Chart {
     this.draw();
   }
 
-  toggleLog() {
-    this.isLog = !this.isLog;
-    this.logButton.ariaPressed = String(this.isLog);
-    this.draw();
+  /** A button for prices and money on a logarithmic axis; what is in percent may be below 0 and has none. */
+  offerLog() {
+    const button = part("button", "", this.buttons);
+    Object.assign(button, { type: "button", textContent: "Log", title: "Equal gains equally high", ariaPressed: "false" });
+    button.addEventListener("click", () => {
+      this.isLog = !this.isLog;
+      button.ariaPressed = String(this.isLog);
+      this.draw();
+    });
   }
 
   // --- drawing
