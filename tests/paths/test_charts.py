@@ -31,6 +31,10 @@ def test_the_chart_of_a_ticker_is_read_from_the_keyboard_and_with_the_pointer(vi
     page.get_by_role("heading", name="Tickers").hover()
     page.keyboard.press("Home")
     expect(words).to_have_text(re.compile(r"201[67]-\d\d-\d\d · Close"))
+    level = page.locator(".chart-level").first
+    before = level.text_content()
+    page.get_by_role("button", name="Log").first.click()
+    expect(level).not_to_have_text(before)
     page.get_by_role("button", name="All bars").first.click()
     expect(words).to_have_text("2015-01-02 to 2024-12-31")
 
@@ -51,3 +55,7 @@ def test_a_sweep_is_started_watched_and_its_map_pointed_at(visit):
     words.get_by_role("link").click()
     expect(page.get_by_label("Fast")).to_have_value("20")
     expect(page.get_by_label("Slow")).to_have_value("200")
+    page.go_back()
+    page.get_by_role("link", name="Walk it forward").click()
+    expect(page.get_by_label("Train")).to_have_value("862")  # a third of the sample's bars
+    expect(page.get_by_role("slider", name="Walk of AAPL: bar under the cursor")).to_be_visible()
