@@ -91,7 +91,9 @@ def walk(grid: Grid, prices: Prices, train: int, test: int) -> Walk:
     Raises BacktestError for too few bars, or terms that are not those of the plain account.
     """
     _require_plain(grid, prices)
-    if train < 1 or test < 1 or len(prices) < train + 2:
+    if train < 1 or test < 1:
+        raise BacktestError("stretches", f"Training takes {train:,} bars and a test {test:,}; each takes at least 1.")
+    if len(prices) < train + 2:
         raise BacktestError(
             "too_few_bars", f"{prices.ticker} has {len(prices):,} bars; training takes {train:,} of them."
         )

@@ -29,6 +29,8 @@ def test_the_best_of_a_grid_are_told(capsys, file):
     call_command("sweep", file, "--grid", GRID, "--json")
     told = json.loads(capsys.readouterr().out)
     assert (len(told["rows"]), len(told["heatmap"]["cells"])) == (4, 2)
+    call_command("sweep", file, "--grid", '{"fast": [2], "slow": [10, 9999]}')
+    assert "1 of 2 combinations could not be run, the first for:" in capsys.readouterr().out
 
 
 @pytest.mark.pure

@@ -67,6 +67,7 @@ def test_the_efficiency_is_what_was_kept_of_a_bars_gain():
     ("grid", "bars", "code"),
     [
         (GRID, 400, "too_few_bars"),
+        (GRID, 0, "stretches"),
         (make_grid({}, {"stop_loss_percentage": [0, 5]}), 100, "not_plain"),
         (make_grid({"accounts": "shared"}, {"fast": [2, 5]}), 100, "not_plain"),
     ],

@@ -83,8 +83,9 @@ def table(grid: Grid, rows: list[dict], metric: str) -> str:
     """The best rows as lines for the terminal."""
     best = surface.best_rows(rows, grid.axes, metric)
     head, *lines = aligned([[*grid.axes, *HEADS], *(cells(grid, row) for row in best)])
-    failed = sum("reason" in row for row in rows)
-    said = f"{failed:,} combinations could not be run." if failed else f"Best {len(best)} of {len(rows):,} by {metric}."
+    said = f"Best {len(best)} of {len(rows):,} by {metric}."
+    if failed := [row["reason"] for row in rows if "reason" in row]:
+        said = f"{len(failed):,} of {len(rows):,} combinations could not be run, the first for: {failed[0]}"
     return "\n".join([head, "-" * len(head), *lines, "", said])
 
 
