@@ -7,11 +7,14 @@ import pytest
 from django.core.management import get_commands
 from django.urls import Resolver404, resolve
 
+from tests.faults.addresses import fill, own_routes
+
 ROOT = Path(__file__).resolve().parent.parent
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
 TEXTS = {page: page.read_text() for page in PAGES}
 FOLDERS = {path.name for path in ROOT.iterdir() if path.is_dir()} - {"var"}
 IN_LAKE = (".csv", ".parquet")
+ELSEWHERE = ("/ws", "/etc/", "/srv/")  # the socket, which no view of Django's answers, and folders of a machine
 pytestmark = pytest.mark.pure
 
 
@@ -60,3 +63,13 @@ def test_every_address_that_is_tried_by_example_is_there():
     tried = found(r"http://(?:localhost|127\.0\.0\.1):8000(/[\w/.-]*)")
     assert len(tried) > 30
     assert [(page.name, address) for page, address in tried if not is_there(address)] == []
+
+
+def test_every_address_that_is_named_is_there_or_part_of_one():
+    said = found(r"`(?:[A-Z]+ )?(/[\w{}./-]*)[^`\n]*`")
+    said = [(page, address) for page, address in said if not address.startswith(ELSEWHERE)]
+    named = [(page, fill(re.sub(r"{(\w+)}", r"<\1>", address[1:]))) for page, address in said]
+    assert len(named) > 40
+    routes = [fill(route) for route in own_routes()]
+    parts = {address for _, address in named if any(address in route for route in routes)}
+    assert [(page.name, address) for page, address in named if address not in parts and not is_there(address)] == []
