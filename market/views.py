@@ -70,7 +70,7 @@ def in_order(instruments: QuerySet, ordering: str) -> QuerySet:
 
 
 def with_standing(instruments: Iterable[Instrument]) -> list[Instrument]:
-    """The instruments, each with its quote (None where there is none), whether that is stale, and its session."""
+    """The instruments, each with its quote (None where there is none), how old that is, and its session."""
     now, rows = timezone.now(), list(instruments)
     standing = standing_at(now, rows)
     for row in rows:
@@ -78,6 +78,7 @@ def with_standing(instruments: Iterable[Instrument]) -> list[Instrument]:
         row.status, row.hours = standing.status_of(row), standing.hours_of(row)
         row.halt = standing.halts.get(row.ticker)
         quote = row.quote_now
+        row.is_old = quote is not None and quote.is_stale(now)  # which out of the session or in a halt is not stale
         row.is_stale = quote is not None and quote.is_stale(standing.due_until(row, quote.source, now))
     return rows
 

@@ -5,7 +5,7 @@ import "./live.js";
 import "./sessions.js";
 import { Candles, CLOSE, HIGH, LOW, START, VOLUME } from "./candles.js";
 import { addAlertLine } from "./alert_lines.js";
-import { figure } from "./format.js";
+import { clock, figure } from "./format.js";
 
 const ALERTS_SHOWN = 10;
 const MINUTE = 60_000;
@@ -13,6 +13,7 @@ const SETTLED = 5_000; // the feed has written a minute's bar by then
 const OLDER_AT_ONCE = 300;
 const page = JSON.parse(document.getElementById("chart-data")?.textContent ?? "null");
 const readout = document.querySelector("[data-readout]");
+const priceNote = document.querySelector("[data-price-note]");
 const marks = (page?.alerts ?? []).map(({ at, message }) => ({ at, kind: "alert", text: message }));
 let candles = null;
 let volume = page?.volume ?? null;
@@ -62,6 +63,15 @@ function onQuotes({ detail }) {
   volume = quote.volume;
   candles.grow(detail.ts - (detail.ts % page.length), quote.price, traded);
   if (!candles.pointed) read(null);
+}
+
+function onTick(event) {
+  if (event.detail.quotes.some(({ ticker }) => ticker === page.ticker)) priceNote.textContent = priceNote.dataset.priceNote;
+  onQuotes(event);
+}
+
+function onStatus({ detail: { ticker, status, ts } }) {
+  if (ticker === page.ticker && status === "halted") priceNote.textContent = `since ${clock(ts)}`;
 }
 
 function onSnapshot(event) {
@@ -137,7 +147,8 @@ function begin() {
   read(null);
   const scale = candles.chart.timeScale();
   scale.subscribeVisibleLogicalRangeChange((seen) => { if (seen && seen.from < 0) bringOlder(); });
-  document.addEventListener("live:quotes", onQuotes);
+  document.addEventListener("live:quotes", onTick);
+  document.addEventListener("live:status", onStatus);
   document.addEventListener("live:snapshot", onSnapshot);
   document.addEventListener("live:alert", onAlert);
   document.addEventListener("live:trade", bringFills);

@@ -229,6 +229,9 @@ def test_sessions_decide_what_is_stale(alice):
     running.delete()
     TradingSession.objects.create(**day, opens_at=now - DAY / 12, closes_at=now - DAY / 24)
     assert not is_stale()
+    # It is not stale, and not said to be live either.
+    page = signed_in(alice).get("/desk/market/AAPL/").content.decode()
+    assert '"alpaca, live">since ' in page
 
 
 async def test_a_halt_reaches_who_gets_the_ticker_and_a_session_everybody(server):

@@ -29,3 +29,18 @@ def test_the_chart_can_be_read_with_the_keyboard(visit):
     page.keyboard.press("ArrowLeft")
     expect(page.locator("[data-readout]")).not_to_have_text(newest)
     assert page.locator("#bars-head").inner_text() == "Last bars"  # the same in words, for who cannot see the chart
+
+
+def test_a_part_of_today_that_is_refreshed_leaves_nothing_behind(visit):
+    """Not even the empty text around it: a page stays open for a day."""
+    page = visit("/desk/")
+    children = "document.getElementById('main').childNodes.length"
+    before = page.evaluate(children)
+    for _ in range(2):
+        page.evaluate(
+            """new Promise((done) => {
+                document.addEventListener("htmx:afterSettle", () => done(true), { once: true });
+                document.dispatchEvent(new CustomEvent("book-changed"));
+            })"""
+        )
+    assert page.evaluate(children) == before
