@@ -197,7 +197,7 @@ class Alert(models.Model):
 
     @property
     def latency_ms(self) -> int | None:
-        """From the tick to the open pages."""
-        if self.published_at is None:
+        """From the tick to the open pages; None of a replay, whose ticks are of long ago."""
+        if self.published_at is None or self.source == Source.REPLAY:
             return None
         return max(0, round((self.published_at - self.tick_at).total_seconds() * 1000))

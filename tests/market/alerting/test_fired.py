@@ -126,6 +126,8 @@ def test_latency_is_the_least_that_so_many_do_not_exceed(alice):
     for place in range(1, 201):
         at = START + timedelta(seconds=place)
         make_alert(rule, tick_at=at, published_at=at + timedelta(milliseconds=place))
+    replayed = make_alert(rule, source="replay", tick_at=START - timedelta(days=365), published_at=START)
+    assert replayed.latency_ms is None
     latency = latency_of(Alert.objects.all())
     assert (latency.count, latency.p50, latency.p99, latency.keeps_objective) == (200, 100, 198, True)
 
