@@ -114,7 +114,7 @@ def feed_metrics() -> Iterator[Metric]:
 
 def alert_metrics() -> Iterator[Metric]:
     """From the price that made an alert fire to its being handed to open pages, over the last hour."""
-    fired = Alert.objects.filter(tick_at__gte=timezone.now() - timedelta(hours=1), published_at__isnull=False)
+    fired = Alert.objects.timed().filter(tick_at__gte=timezone.now() - timedelta(hours=1))
     moments = fired.values_list("tick_at", "published_at")[:ALERTS_MEASURED]
     waits = sorted((published - tick).total_seconds() for tick, published in moments)
     family = GaugeMetricFamily("tradeops_alert_latency_seconds", "From the price to the page.", labels=["quantile"])

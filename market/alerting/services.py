@@ -15,7 +15,7 @@ from tradeops.core.refusals import refused
 from tradeops.core.users.models import User
 from tradeops.core.users.roles import Action, require
 
-from ..models import PRICE_KINDS, SAYS, Alert, AlertKind, AlertRule, Direction, Instrument, Source
+from ..models import PRICE_KINDS, SAYS, Alert, AlertKind, AlertRule, Direction, Instrument
 from ..rules import MOST_BPS
 from ..ticks import MAX_PRICE, MICROS
 from ..windows import LONGEST_CHANGE_SECONDS
@@ -165,10 +165,7 @@ class Latency:
 
 def latency_of(alerts) -> Latency:
     """Of the newest of `alerts`: p is the least value that so many hundredths of them do not exceed."""
-    # One for want of a price is as late as the price is missing, and a replay's tick is of long ago: they say nothing
-    # of us.
-    told = alerts.exclude(published_at=None).exclude(kind=AlertKind.STALE).exclude(source=Source.REPLAY)
-    newest = told.order_by("-id")[:LATENCIES_READ]
+    newest = alerts.timed().order_by("-id")[:LATENCIES_READ]
     values = sorted(alert.latency_ms for alert in newest)
     if not values:
         return Latency(0, None, None)

@@ -143,6 +143,10 @@ class AlertQuerySet(models.QuerySet):
     def in_full(self):
         return self.select_related("acknowledged_by")
 
+    def timed(self):
+        """Those whose latency says something of us: told, and neither for want of a price nor of a replay's past."""
+        return self.exclude(published_at=None).exclude(kind=AlertKind.STALE).exclude(source=Source.REPLAY)
+
 
 class Alert(models.Model):
     """A rule that fired, with the price that made it fire. Later changes of the rule do not change it."""

@@ -4,7 +4,7 @@
 const FIRST_WAIT_SECONDS = 1;
 const LONGEST_WAIT_SECONDS = 30;
 const CREDENTIAL_ENDED = 4401;
-const MISSED_HEARTBEATS = 2.5;
+const MISSED_HEARTBEATS = 2;
 const MOST_TICKERS = 1000; // that one subscribe may name; whoever wants more gets all
 
 export class LiveSocket {
@@ -32,6 +32,7 @@ export class LiveSocket {
     const socket = new WebSocket(`${scheme}//${location.host}/ws`);
     this.#socket = socket;
     this.#asked = null;
+    this.#expect();
     socket.addEventListener("message", ({ data }) => { if (socket === this.#socket) this.#onMessage(data); });
     socket.addEventListener("close", ({ code }) => { if (socket === this.#socket) this.#onClose(code); });
   }
@@ -60,8 +61,7 @@ export class LiveSocket {
   }
 
   #onMessage(text) {
-    clearTimeout(this.#silence);
-    this.#silence = setTimeout(() => this.#socket?.close(), this.#heartbeatSeconds * MISSED_HEARTBEATS * 1000);
+    this.#expect();
     const frame = JSON.parse(text);
     const seen = frame.type === "welcome" ? this.seen() : null;
     this.hear(text, frame);
@@ -85,6 +85,18 @@ export class LiveSocket {
     const less = asked ? [...asked].filter((ticker) => !wanted.has(ticker)) : [];
     if (more.length) this.#send({ action: "subscribe", tickers: more });
     if (less.length) this.#send({ action: "unsubscribe", tickers: less });
+  }
+
+  #expect() {
+    clearTimeout(this.#silence);
+    this.#silence = setTimeout(() => this.#giveUp(), this.#heartbeatSeconds * MISSED_HEARTBEATS * 1000);
+  }
+
+  /** Whoever says nothing any more answers no close either: it is not waited for. */
+  #giveUp() {
+    const last = this.#socket;
+    this.#onClose(null);
+    last?.close();
   }
 
   #onClose(code) {
