@@ -12,7 +12,7 @@ from functools import lru_cache
 
 from .board import QuoteNow
 from .rules import PERCENT_CHANGE, PRICE_ABOVE, STALE
-from .ticks import from_micros
+from .ticks import MICROS
 
 PERCENT_PLACES = 4
 # A text goes to all its readers one after another: a few are enough for each to be made into bytes once.
@@ -20,9 +20,13 @@ WIRES_KEPT = 16
 TEXT_WHOLE = 0x81  # RFC 6455, 5.2: the last fragment of a message, and the first; text
 
 
+# Compact, ASCII alone, so that a character is a byte. One encoder: `json.dumps` makes one anew each time.
+_encoder = json.JSONEncoder(separators=(",", ":"), allow_nan=False)
+
+
 def encode(frame: dict) -> str:
-    """A frame's text: compact, ASCII alone, so that a character is a byte."""
-    return json.dumps(frame, separators=(",", ":"), allow_nan=False)
+    """A frame's text."""
+    return _encoder.encode(frame)
 
 
 @lru_cache(WIRES_KEPT)
@@ -51,6 +55,11 @@ def number(price: Decimal | None) -> float | int | None:
     return int(price) if price == price.to_integral_value() else float(price)
 
 
+def price_number(micros: int) -> float | int:
+    """What `number` makes of a price in micros, without the decimal: each float is the nearest one either way."""
+    return micros / MICROS if micros % MICROS else micros // MICROS
+
+
 def percent(change: float | None) -> float | None:
     """A change in percent as a JSON number; null where it is none."""
     return None if change is None or not math.isfinite(change) else round(change, PERCENT_PLACES)
@@ -60,10 +69,10 @@ def quote_fields(quote: QuoteNow) -> dict:
     """One element of `quotes`."""
     return {
         "ticker": quote.ticker,
-        "price": number(from_micros(quote.price)),
+        "price": price_number(quote.price),
         "change_percentage": percent(quote.change_percentage),
         "change_1m_percentage": percent(quote.change_1m_percentage),
-        "average_5m": number(from_micros(quote.average_5m)),
+        "average_5m": price_number(quote.average_5m),
         "volume": quote.volume,
     }
 
@@ -80,7 +89,7 @@ def snapshot_frame(seq: int, ts: int, parts: Iterable[str], *, resumed: bool, is
 
 
 def average_frame(ticker: str, average: int, window_seconds: int, ts: int) -> str:
-    value = number(from_micros(average))
+    value = price_number(average)
     return encode({"type": "average", "ticker": ticker, "average": value, "window_seconds": window_seconds, "ts": ts})
 
 

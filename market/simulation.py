@@ -6,7 +6,7 @@ to four percent; a weak pull keeps prices near their level for days. Only intege
 used, on the raw stream of PCG64: exponentials and normal variates differ between machines and versions of numpy.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
 
@@ -40,6 +40,8 @@ MOVES = 0.6  # the share of tickers that trade in a flush
 LEVEL_WEIGHT, SHOCK_WEIGHT, VARIANCE_WEIGHT = 0.02, 0.06, 0.92
 
 WORDS_MARKET, WORDS_TICKER = 3, 6
+# Of few tickers a step costs the calls of numpy, not its sums: so much randomness is shaped by one round of them.
+SHAPED_TOGETHER = 1_000
 LOW_16 = np.uint64(0xFFFF)
 
 
@@ -69,6 +71,26 @@ class Step:
     indexes: np.ndarray
     prices: np.ndarray
     volumes: np.ndarray
+
+
+@dataclass(slots=True)
+class Chances:
+    """What chance brings the tickers in one step.
+
+    own         float64[n]   each one's shock, near-normal
+    blend       float64[n]   that and the market's, as each one's character mixes them
+    jump        float64[n]   in [0, 1): the lower, the sooner it jumps
+    jump_size   float64[n]   the return of the jump, should there be one
+    moves       float64[n]   in [0, 65536): the lower, the sooner it trades
+    lots        int64[n]     how much, then
+    """
+
+    own: np.ndarray
+    blend: np.ndarray
+    jump: np.ndarray
+    jump_size: np.ndarray
+    moves: np.ndarray
+    lots: np.ndarray
 
 
 class Simulation:
@@ -102,26 +124,35 @@ class Simulation:
         daily = np.array([one.volatility for one in known])
         self.usual_variance = daily * daily / SESSION_SECONDS  # a second's
         self.variance = self.usual_variance.copy()
+        self.chances = self._chances()
 
     def step(self, seconds: float) -> Step:
         """Lets `seconds` pass, 0 < seconds <= 3600; every price moves, some of them trade."""
         if not 0 < seconds <= 3600:
             raise ValueError(f"seconds is {seconds}; it must be above 0, at most 3600")
-        words = self._words()
-        own = _normal(words[:, :3])
-        market = _normal(self.stream.random_raw(WORDS_MARKET)[None, :])[0]
-        blend = self.shares * market + np.sqrt(1.0 - self.shares * self.shares) * own
-        returns = np.sqrt(self.variance * (seconds * self._hour_variance())) * blend
+        chances = next(self.chances)
+        returns = np.sqrt(self.variance * (seconds * self._hour_variance())) * chances.blend
         self.elapsed += seconds
-        self._remember(own)
-        returns = returns + self._jumps(words, seconds) + self._pull(seconds)
+        self._remember(chances.own)
+        jumps = np.where(chances.jump < min(1.0, seconds / JUMP_EVERY_SECONDS), chances.jump_size, 0.0)
+        returns = returns + jumps + self._pull(seconds)
         returns = np.minimum(np.maximum(returns, -LARGEST_STEP), LARGEST_STEP)
         self.prices = np.maximum(self.prices * (1.0 + returns), MICROS)
-        return self._trades(words, returns)
+        return self._trades(chances, returns)
 
-    def _words(self) -> np.ndarray:
-        """uint64[tickers, WORDS_TICKER] of randomness; a step always takes as many."""
-        return self.stream.random_raw(len(self.tickers) * WORDS_TICKER).reshape(-1, WORDS_TICKER)
+    def _chances(self) -> Iterator[Chances]:
+        """Those of each step to come; a step always takes as many words, the tickers' and then the market's."""
+        count = len(self.tickers)
+        steps = max(1, SHAPED_TOGETHER // count)
+        while True:
+            words = self.stream.random_raw(steps * (count * WORDS_TICKER + WORDS_MARKET)).reshape(steps, -1)
+            tickers, market = words[:, :-WORDS_MARKET].reshape(steps, count, WORDS_TICKER), words[:, -WORDS_MARKET:]
+            own, last = _normal(tickers[..., :3]), tickers[..., 5]
+            blend = self.shares * _normal(market)[:, None] + np.sqrt(1.0 - self.shares * self.shares) * own
+            moves = (last & LOW_16).astype(np.float64)
+            lots = ((last >> np.uint64(16)) & np.uint64(0x3F)).astype(np.int64) + 1
+            jump, jump_size = _uniform(tickers[..., 3]), _jump_sizes(_uniform(tickers[..., 4]))
+            yield from map(Chances, own, blend, jump, jump_size, moves, lots)
 
     def _remember(self, own: np.ndarray) -> None:
         """Large moves are followed by large ones."""
@@ -136,24 +167,15 @@ class Simulation:
         edge = 2.0 * (self.elapsed % SESSION_SECONDS) / SESSION_SECONDS - 1.0
         return NOON_VARIANCE + EDGE_VARIANCE * edge * edge
 
-    def _jumps(self, words: np.ndarray, seconds: float) -> np.ndarray:
-        happens = _uniform(words[:, 3]) < min(1.0, seconds / JUMP_EVERY_SECONDS)
-        place = _uniform(words[:, 4])
-        # The lower half falls, the upper half rises; within each the size grows evenly.
-        size = JUMP_LEAST + JUMP_SPREAD * ((place * 2.0) % 1.0)
-        return np.where(happens, np.where(place < 0.5, -size, size), 0.0)
-
     def _pull(self, seconds: float) -> np.ndarray:
         return (1.0 - self.prices / self.anchors) * min(1.0, seconds / PULL_SECONDS)
 
-    def _trades(self, words: np.ndarray, returns: np.ndarray) -> Step:
-        last = words[:, 5]
-        moving = (last & LOW_16).astype(np.float64) < MOVES * 65536.0
-        indexes = np.flatnonzero(moving).astype(np.int64)
+    def _trades(self, chances: Chances, returns: np.ndarray) -> Step:
+        indexes = np.flatnonzero(chances.moves < MOVES * 65_536.0)
         cents = np.floor(self.prices[indexes] / CENT + 0.5).astype(np.int64)
-        lots = ((last[indexes] >> np.uint64(16)) & np.uint64(0x3F)).astype(np.int64) + 1
         excited = 1 + np.minimum(np.abs(returns[indexes]) * 2000.0, 50.0).astype(np.int64)
-        return Step(indexes=indexes, prices=np.maximum(cents, 1) * CENT, volumes=lots * 10 * excited)
+        volumes = chances.lots[indexes] * 10 * excited
+        return Step(indexes=indexes, prices=np.maximum(cents, 1) * CENT, volumes=volumes)
 
 
 def check_seed(seed: int) -> None:
@@ -186,10 +208,13 @@ def _uniform(words: np.ndarray) -> np.ndarray:
     return (words >> np.uint64(11)).astype(np.float64) * 2.0**-53
 
 
+def _jump_sizes(places: np.ndarray) -> np.ndarray:
+    """The lower half falls, the upper half rises; within each the size grows evenly."""
+    sizes = JUMP_LEAST + JUMP_SPREAD * ((places * 2.0) % 1.0)
+    return np.where(places < 0.5, -sizes, sizes)
+
+
 def _normal(words: np.ndarray) -> np.ndarray:
-    """Near-normal float64 of each row of three words: twelve 16-bit integers, whose sum is exact."""
-    total = np.zeros(len(words), dtype=np.int64)
-    for column in range(3):
-        for shift in (0, 16, 32, 48):
-            total += ((words[:, column] >> np.uint64(shift)) & LOW_16).astype(np.int64)
+    """Near-normal float64 of each three words: twelve 16-bit integers, whose sum is exact in any order."""
+    total = words.view(np.uint16).sum(axis=-1, dtype=np.int64)
     return (total - 393_210).astype(np.float64) / 65_536.0
