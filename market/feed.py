@@ -26,13 +26,23 @@ from . import feed_store
 from .board import Board, Flush
 from .database_threads import database_threads
 from .feed_bars import forget_old_bars
-from .feed_plan import begins_after, plan_of, read_control
+from .feed_plan import Control, begins_after, plan_of, read_control
 from .feed_store import MINUTE, LostTheFeed
 from .frames import average_frame, encode, quote_fields
 from .layer import LAYER_ERRORS
 from .models import Instrument, Source
 from .replaying import end_replay
-from .sessions import Standing, calendars_of, due_since, end_halt, halt, news_since, owe_sessions, standing_at
+from .sessions import (
+    Standing,
+    calendars_of,
+    due_since,
+    end_halt,
+    halt,
+    news_since,
+    owe_sessions,
+    sessions_in_use,
+    standing_by,
+)
 from .simulation import TICKERS, Character, Simulation, check_seed, start_levels
 from .sources import TickSource
 from .sources.alpaca import AlpacaAccess, AlpacaSource
@@ -181,7 +191,8 @@ class Feed:
         self.seen_at: dict[int, datetime] = {}
         self.rules_stamp: tuple | None = None
         self.calendars = await in_database(calendars_of)(self.board.tickers)
-        self.stand(await in_database(standing_at)(now))
+        self.sessions = await in_database(sessions_in_use)(now)
+        self.stand(await in_database(standing_by)(self.sessions, now))
         self.source = self.open_source()
         due = await in_database(due_since)(self.standing, self.calendars, self.source_name, now)
         self.board.count_silence_from({ticker: to_ms(moment) for ticker, moment in due.items()})
@@ -306,36 +317,43 @@ class Feed:
             del self.seen_at[seq]
         self.sure_until = begun + SURE_FOR
         self.saved.set()
-        await self.heed_rules()
-        await self.heed_control()
-        await self.heed_standing()
+        await self.note_statuses()
+        await self.heed()
         if begun - self.folded >= MINUTE:
             await self.tidy(begun)
 
-    async def heed_rules(self) -> None:
-        """Goes by rules that were made or changed since it last looked."""
-        stamp, rules = await in_database(feed_store.read_changed_rules)(self.rules_stamp, self.board.tickers)
+    async def note_statuses(self) -> None:
+        """Notes the halts that the source heard of."""
+        statuses = getattr(self.source, "statuses", [])
+        while statuses:
+            await in_database(note_status)(*statuses[0], self.source_name)
+            del statuses[0]  # not before it is noted: a database that hiccups loses none
+
+    async def heed(self) -> None:
+        """Goes by what was changed since it last looked: the rules, what is to be run, sessions and halts."""
+        now = timezone.now()  # later than what was just noted, which is in force from its own moment on
+        (stamp, rules), control, standing = await in_database(self.look)(now)
         if rules is not None:
             self.board.take_rules(rules, self.board.watch.waiting())
         self.rules_stamp = stamp
+        self.heed_control(control)
+        await self.heed_standing(standing, now)
 
-    async def heed_control(self) -> None:
+    def look(self, now: datetime) -> tuple[tuple, Control, Standing]:
+        """What may have changed, read in one go: every change of threads costs as much as a query."""
+        rules = feed_store.read_changed_rules(self.rules_stamp, self.board.tickers)
+        return rules, read_control(), standing_by(self.sessions, now)
+
+    def heed_control(self, control: Control) -> None:
         """Plays a replay as it is asked for by now; ends the run where something else is to be run."""
-        control = await in_database(read_control)()
         if control.key != (self.plan.replay and self.plan.replay.key):
             self.is_outdated = True
         if self.plan.replay is not None:
             self.source.speed, self.source.is_paused = control.speed, control.is_paused
             self.source.is_over = self.is_outdated
 
-    async def heed_standing(self) -> None:
-        """Notes halts that the source heard of, and tells the open pages when a session or a halt begins or ends."""
-        statuses = getattr(self.source, "statuses", [])
-        while statuses:
-            await in_database(note_status)(*statuses[0], self.source_name)
-            del statuses[0]  # not before it is noted: a database that hiccups loses none
-        now = timezone.now()  # later than what was just noted, which is in force from its own moment on
-        standing = await in_database(standing_at)(now)
+    async def heed_standing(self, standing: Standing, now: datetime) -> None:
+        """Tells the open pages when a session or a halt begins or ends."""
         frames = news_since(self.standing, standing, now)
         self.stand(standing)
         if frames:
@@ -353,6 +371,7 @@ class Feed:
         """Writes the bars, folds the minute before the one that runs and forgets what is kept no longer."""
         self.folded = now.replace(second=0, microsecond=0)
         self.calendars = await in_database(calendars_of)(self.board.tickers)
+        self.sessions = await in_database(sessions_in_use)(now)
         if self.plan.replay is not None:
             return  # its ticks are of another time, and its bars are there
         await in_database(owe_sessions)(now)

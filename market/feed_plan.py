@@ -71,7 +71,7 @@ def last_simulated(tickers: Iterable[str]) -> dict[str, int]:
 
 def read_control() -> Control:
     """What is asked of the feed now."""
-    replay = Replay.objects.without_tapes().running()
+    replay = Replay.objects.only("turn", "speed", "is_paused").running()
     return Control() if replay is None else Control(replay.key, replay.speed, replay.is_paused)
 
 

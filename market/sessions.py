@@ -81,7 +81,12 @@ def standing_at(now: datetime, instruments: Iterable[Instrument] | None = None) 
     halts = Halt.objects.in_force_at(now)
     if instruments is not None:
         halts = halts.filter(instrument__in=[one.ticker for one in instruments])
-    return Standing(hours_of(calendars, now), {halt.instrument_id: halt for halt in halts})
+    return Standing(hours_of(sessions_around(calendars, now), now), {halt.instrument_id: halt for halt in halts})
+
+
+def standing_by(sessions: Mapping[str, list[TradingSession]], now: datetime) -> Standing:
+    """As `standing_at`, of all, by the `sessions_in_use` of a while ago. One query."""
+    return Standing(hours_of(sessions, now), {halt.instrument_id: halt for halt in Halt.objects.in_force_at(now)})
 
 
 def due_since(standing: Standing, calendars: Mapping[str, str], source: str, now: datetime) -> dict[str, datetime]:
@@ -114,11 +119,20 @@ def calendars_in_use() -> set[str]:
     return set(Instrument.objects.exclude(calendar="").order_by().values_list("calendar", flat=True).distinct())
 
 
-def hours_of(calendars: Iterable[str], now: datetime) -> dict[str, Hours]:
+def sessions_in_use(now: datetime) -> dict[str, list[TradingSession]]:
+    """The sessions around `now` of all calendars in use. Two queries."""
+    return sessions_around(calendars_in_use(), now)
+
+
+def sessions_around(calendars: Iterable[str], now: datetime) -> dict[str, list[TradingSession]]:
     by_calendar: dict[str, list[TradingSession]] = {calendar: [] for calendar in calendars}
     for session in TradingSession.objects.around(by_calendar, now, LOOKED_AROUND):
         by_calendar[session.calendar].append(session)
-    return {calendar: hours_in(sessions, now) for calendar, sessions in by_calendar.items()}
+    return by_calendar
+
+
+def hours_of(sessions: Mapping[str, list[TradingSession]], now: datetime) -> dict[str, Hours]:
+    return {calendar: hours_in(some, now) for calendar, some in sessions.items()}
 
 
 def hours_in(sessions: list[TradingSession], now: datetime) -> Hours:

@@ -64,7 +64,7 @@ class Step:
     """One step of the process: the tickers that traded.
 
     indexes   int64[k]
-    prices    int64[k]   micros, whole cents
+    prices    int64[k]   micros, whole cents, a dollar at least
     volumes   int64[k]   units
     """
 
@@ -172,10 +172,10 @@ class Simulation:
 
     def _trades(self, chances: Chances, returns: np.ndarray) -> Step:
         indexes = np.flatnonzero(chances.moves < MOVES * 65_536.0)
-        cents = np.floor(self.prices[indexes] / CENT + 0.5).astype(np.int64)
+        cents = (self.prices[indexes] / CENT + 0.5).astype(np.int64)
         excited = 1 + np.minimum(np.abs(returns[indexes]) * 2000.0, 50.0).astype(np.int64)
         volumes = chances.lots[indexes] * 10 * excited
-        return Step(indexes=indexes, prices=np.maximum(cents, 1) * CENT, volumes=volumes)
+        return Step(indexes=indexes, prices=cents * CENT, volumes=volumes)
 
 
 def check_seed(seed: int) -> None:

@@ -26,7 +26,10 @@ from market.sessions import (
     hours_of,
     news_since,
     owe_sessions,
+    sessions_around,
+    sessions_in_use,
     standing_at,
+    standing_by,
     store_sessions,
 )
 from market.stored_market import read_flush
@@ -159,7 +162,7 @@ def test_prices_are_due_since_the_opening_or_the_end_of_the_last_halt_where_that
     for ticker, moments in ends.items():
         for moment in moments:
             Halt.objects.create(instrument_id=ticker, began_at=OPENS + moment - SECOND, ended_at=OPENS + moment)
-    standing = Standing(hours_of(["XNYS", "XTKS"], now))
+    standing = Standing(hours_of(sessions_around(["XNYS", "XTKS"], now), now))
     due = due_since(standing, calendars, "alpaca", now)
     assert due == {"AAPL": OPENS + 20 * SECOND, "KO": OPENS, "SONY": OPENS + 10 * SECOND}
     due = due_since(standing, calendars, "simulated", now)
@@ -172,6 +175,8 @@ def test_what_changes_is_told_and_what_stays_is_not():
     aapl = Instrument.objects.get(pk="AAPL")
     TradingSession.objects.bulk_create([session(), session(1)])
     before, opened = standing_at(OPENS - SECOND), standing_at(OPENS)
+    sessions = sessions_in_use(OPENS - SECOND)
+    assert [standing_by(sessions, at) for at in (OPENS - SECOND, OPENS)] == [before, opened]
     assert news_since(before, before, OPENS) == []
     (frame,) = news_since(before, opened, OPENS)
     assert frame == {
@@ -181,6 +186,7 @@ def test_what_changes_is_told_and_what_stays_is_not():
     halt(aapl, "news pending", actor=None)
     Halt.objects.update(began_at=OPENS)
     halted = standing_at(OPENS)
+    assert standing_by(sessions, OPENS) == halted
     (frame,) = news_since(opened, halted, OPENS)
     assert (frame["ticker"], frame["status"], frame["reason"]) == ("AAPL", "halted", "news pending")
     (frame,) = news_since(halted, opened, OPENS)
