@@ -39,7 +39,8 @@ class Outlet:
 
     send       of the kernel's socket: may be called while `is_clear`; what it does not take goes to `leave_rest`
     is_clear   ready bytes may be sent (the socket is open, no compression was agreed on) and nothing waits before them.
-               Whatever else is written ends it, and the next `write` that finds all gone begins it
+               Whatever else is written ends it, and who has frames waiting elsewhere; the next `write` that finds all
+               gone begins it
     """
 
     __slots__ = ("is_clear", "protocol", "send")
