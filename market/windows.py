@@ -208,9 +208,8 @@ def change_percentages(prices: np.ndarray, references: np.ndarray) -> np.ndarray
 
 def means(sums: np.ndarray, counts: np.ndarray) -> list[int | None]:
     """Each sum over its count, half-even to the micro; None where nothing is in the window."""
-    return [
-        round_half_even(int(total), int(count)) if count else None for total, count in zip(sums, counts, strict=True)
-    ]
+    pairs = zip(sums.tolist(), counts.tolist(), strict=True)
+    return [round_half_even(total, count) if count else None for total, count in pairs]
 
 
 def round_half_even(numerator: int, denominator: int) -> int:
