@@ -25,7 +25,7 @@ from tradeops.core.jobs.pages import shown_to_wait
 from tradeops.core.jobs.services import TooMuchOwed
 from tradeops.core.users.roles import Action, require
 
-SWEEPS_SHOWN, SHADES, CELLS_SHOWN = 50, 8, 3000
+SWEEPS_SHOWN, SHADES, CELLS_SHOWN, WALKS_SHOWN = 50, 8, 3000, 8
 
 
 @login_required
@@ -155,7 +155,12 @@ def _walk_context(walked: Walked | None) -> dict:
     """The told walk, and what the addresses of its curves ask for."""
     if walked is None:
         return {}
-    return {"told": walked.told(), "query": urlencode({"train": walked.train, "test": walked.test})}
+    told = walked.told()
+    return {
+        "walks": told["walks"][:WALKS_SHOWN],
+        "left_out": told["walks"][WALKS_SHOWN:],
+        "query": urlencode({"train": walked.train, "test": walked.test}),
+    }
 
 
 @login_required

@@ -31,10 +31,10 @@ class WalkForward(APIView):
     Nothing is kept: it is worked out anew and always comes out the same.
     """
 
-    def walked(self, request: Request, sweep_id: int, asked: dict) -> Walked:
+    def walked(self, request: Request, sweep_id: int, asked: dict, ticker: str | None = None) -> Walked:
         sweep = get_object_or_404(Sweep.objects.visible_to(request.user).select_related("data"), pk=sweep_id)
         try:
-            return walking.walked(sweep, asked.get("train"), asked.get("test"))
+            return walking.walked(sweep, asked.get("train"), asked.get("test"), ticker)
         except BacktestError as error:
             raise refused_backtest(error, "grid") from error
 
@@ -54,7 +54,7 @@ class WalkCurves(WalkForward):
     def get(self, request: Request, sweep_id: int, ticker: str) -> Response:
         asked = WalkCurvesParams.read(request)
         span = curves.Span(**{name: asked[name] for name in ("first", "last") if name in asked})
-        walk = self.walked(request, sweep_id, asked).of(ticker)
-        if walk is None:
+        walks = self.walked(request, sweep_id, asked, ticker).walks
+        if not walks:
             raise NotFound
-        return Response(curves.walk_curves(walk, span))
+        return Response(curves.walk_curves(walks[0], span))

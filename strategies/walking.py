@@ -15,7 +15,7 @@ from strategies.prices import Prices
 from strategies.sweeping import grid_of
 from strategies.walk_forward import Walk, walk
 
-MOST_SECONDS = 10.0
+MOST_SECONDS, MOST_FOLDS = 3.0, 2000
 # Of a combination: its signals, and dealing them on one training stretch.
 SECONDS_A_BAR, SECONDS_A_FOLD, SECONDS_A_DEALT_BAR = 2e-7, 5e-5, 1e-8
 SHORTEST, USUAL = (20, 5), (1000, 250)  # bars of a training stretch and of the test behind it
@@ -33,9 +33,6 @@ class Walked:
         """What the API answers and the page shows."""
         return {"train": self.train, "test": self.test, "walks": [each.told() for each in self.walks]}
 
-    def of(self, ticker: str) -> Walk | None:
-        return next((each for each in self.walks if each.prices.ticker == ticker), None)
-
 
 def usual_stretches(bars: int) -> tuple[int, int]:
     """Four years and one of daily bars; a third of what there is, and a twelfth, where that is less."""
@@ -44,28 +41,35 @@ def usual_stretches(bars: int) -> tuple[int, int]:
     )
 
 
-def walked(sweep: Sweep, train: int | None = None, test: int | None = None) -> Walked:
-    """The walk of every ticker; stretches that are not given are the usual ones of the shortest ticker.
+def walked(sweep: Sweep, train: int | None = None, test: int | None = None, ticker: str | None = None) -> Walked:
+    """The walk of every ticker, or of one; stretches not given are the usual ones of the ticker with the fewest bars.
 
     Raises BacktestError where the grid cannot be walked, takes longer than MOST_SECONDS, or was tampered with.
     """
     try:
-        return _walked(sweep, train, test)
+        return _walked(sweep, train, test, ticker)
     except BacktestError:
         raise
     except (zlib.error, KeyError, TypeError, AttributeError, ValueError) as error:
         raise BacktestError("damaged", f"Sweep {sweep.pk} cannot be walked by what was kept of it.") from error
 
 
-def _walked(sweep: Sweep, train: int | None, test: int | None) -> Walked:
+def _walked(sweep: Sweep, train: int | None, test: int | None, ticker: str | None) -> Walked:
     grid, all_prices = grid_of(sweep), pricepack.unpack(services.kept_pack(sweep.data))
     usual = usual_stretches(min(map(len, all_prices)))
     train, test = train or usual[0], test or usual[1]
-    taken = seconds(grid, all_prices, train, test)
-    if taken > MOST_SECONDS:
-        message = f"The walk takes about {taken:,.0f} seconds; use longer stretches or a smaller grid, or the command."
+    _require_short(grid, all_prices, train, test)
+    wanted = [prices for prices in all_prices if ticker in (None, prices.ticker)]
+    return Walked(train, test, tuple(walk(grid, prices, train, test) for prices in wanted))
+
+
+def _require_short(grid: Grid, all_prices: Sequence[Prices], train: int, test: int) -> None:
+    taken, folds = seconds(grid, all_prices, train, test), sum(len(prices) // test for prices in all_prices)
+    if taken > MOST_SECONDS or folds > MOST_FOLDS:
+        message = (
+            f"The walk takes about {taken:,.1f} seconds for {folds:,} folds: use longer stretches, or the command."
+        )
         raise BacktestError("too_large", message)
-    return Walked(train, test, tuple(walk(grid, prices, train, test) for prices in all_prices))
 
 
 def seconds(grid: Grid, all_prices: Sequence[Prices], train: int, test: int) -> float:
