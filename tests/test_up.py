@@ -1,17 +1,21 @@
 """`manage.py up` as a process: it starts, serves, stops clean and comes back."""
 
+import http.client
+import json
 import os
 import signal
 import socket
+import sqlite3
 import subprocess
 import sys
 import time
+from contextlib import closing
 from pathlib import Path
 
 import pytest
 from django.core.management import CommandError, call_command
 
-from tests.desk import ROOT, Desk
+from tests.desk import ROOT, SQLITE_NAME, Desk
 from tradeops.management.commands import up
 
 
@@ -59,6 +63,18 @@ def test_ctrl_c_stops_everything_also_where_a_script_started_it(tmp_path):
     with Desk(tmp_path) as desk:
         assert desk.get("/health").status_code == 200
         assert_all_stops(desk, signal.SIGINT)
+
+
+@pytest.mark.embedded
+def test_a_stop_ends_also_where_a_request_outlasts_it(tmp_path):
+    """Its thread waits for a loop that is no more, and Python would wait for the thread for ever."""
+    body = json.dumps({"ticker": "AAPL", "quantity": "1", "price": "1", "trade_type": "BUY"})
+    with Desk(tmp_path, "--no-feed") as desk, closing(sqlite3.connect(tmp_path / "var" / SQLITE_NAME)) as book:
+        book.execute("BEGIN IMMEDIATE")  # a booking waits for it longer than a stop does
+        with closing(http.client.HTTPConnection("127.0.0.1", desk.port)) as waiting:
+            waiting.request("POST", "/trades/", body, {"Content-Type": "application/json"})
+            assert desk.get("/health/live").status_code == 200  # by now the other has been taken
+            assert_all_stops(desk, signal.SIGTERM)
 
 
 def test_the_feed_alone_prepares_a_fresh_database(tmp_path):

@@ -26,6 +26,7 @@ MICROSECOND = timedelta(microseconds=1)
 LARGEST = 2**63 - 1
 NUMBERS = ("quantity", "price", "fees")
 ROWS_AT_ONCE, WRITTEN_AT_ONCE = 100_000, 20_000
+SQLITE_ROWS_AT_ONCE = 5_000  # whose values are Python's, each by itself
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,7 +132,7 @@ def read_from_sqlite(account: Account, ticker: str) -> FillColumns:
             f"SELECT trade_id, executed_at, side, quantity, price, fees {FILLS} ORDER BY executed_at, trade_id",
             [account.pk, ticker],
         )
-        while rows := cursor.fetchmany(WRITTEN_AT_ONCE):
+        while rows := cursor.fetchmany(SQLITE_ROWS_AT_ONCE):
             parts.append(integers_of(rows, places))
     return FillColumns(*np.concatenate(parts, axis=1), *places)
 
@@ -259,8 +260,8 @@ def write_to_sqlite(model, account: Account, part: Part) -> None:
     listed = ", ".join(f'"{target}"' for target in targets)
     query = f"INSERT INTO {model._meta.db_table} ({listed}) VALUES ({marks})"  # noqa: S608
     with connection.cursor() as cursor:
-        for start in range(0, count_of(part), WRITTEN_AT_ONCE):
-            some = {n: replace(c, values=c.values[start : start + WRITTEN_AT_ONCE]) for n, c in columns.items()}
+        for start in range(0, count_of(part), SQLITE_ROWS_AT_ONCE):
+            some = {n: replace(c, values=c.values[start : start + SQLITE_ROWS_AT_ONCE]) for n, c in columns.items()}
             given = [texts_of(model._meta.get_field(name), column) for name, column in some.items()]
             cursor.executemany(query, [(account.pk, ticker, *values) for values in zip(*given, strict=True)])
 

@@ -17,7 +17,7 @@ from ..folding.columns import put_end_to_end, read_fills
 from ..folding.events import place_of
 from ..folding.reading import events_of, family_of
 from ..ledger import Fill, Holding
-from ..models import Position, Trade
+from ..models import Account, Position, Trade
 from .cells import EPOCH, MICROSECOND
 from .plan import Plan
 
@@ -115,13 +115,18 @@ def fold_in_columns(plan: Plan, shorts: set[int] | None) -> dict[str, Holding] |
             events = np.flatnonzero(np.isin(codes, [tickers[ticker] for ticker in group]))
             columns = columns_ahead(plan, events, digits)
             for ticker in list(columns):
-                fills = joined(read_fills(plan.account, ticker), columns.pop(ticker))
-                if shorts is not None:
-                    bulk_derived.refuse_new_shorts(fills, ticker, shorts)
-                holdings[ticker] = bulk_derived.holding_of(fills, fold_columns(fills))
+                holdings[ticker] = holding_ahead(plan.account, ticker, columns.pop(ticker), shorts)
     except TooLarge:
         return None
     return holdings
+
+
+def holding_ahead(account: Account, ticker: str, ahead: FillColumns, shorts: set[int] | None) -> Holding:
+    """What one ticker would come to. By itself, so that its columns are gone before those of the next are read."""
+    fills = joined(read_fills(account, ticker), ahead)
+    if shorts is not None:
+        bulk_derived.refuse_new_shorts(fills, ticker, shorts)
+    return bulk_derived.holding_of(fills, fold_columns(fills))
 
 
 def tickers_ahead(plan: Plan) -> tuple[np.ndarray, dict[str, int]]:

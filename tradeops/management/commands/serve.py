@@ -19,4 +19,6 @@ class Command(BaseCommand):
         from tradeops.asgi import application
         from tradeops.server import DeskServer
 
-        DeskServer(application, host=host, port=port).run()
+        server = DeskServer(application, host=host, port=port)
+        server.run()
+        server.leave()

@@ -12,6 +12,7 @@ import sys
 import threading
 from itertools import chain
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError
@@ -30,6 +31,11 @@ from tradeops.core.jobs.embedded import JobRunner, Schedule
 from tradeops.core.users import demo as users_demo
 from tradeops.supervisor import Part, supervise
 from trades import demo as trades_demo
+
+if TYPE_CHECKING:
+    from tradeops.server import DeskServer
+
+STOPPED = "TradeOps has stopped."
 
 
 class Command(BaseCommand):
@@ -55,9 +61,11 @@ class Command(BaseCommand):
         self.announce(options["host"], options["port"])
         if settings.REDIS_URL:
             self.run_processes(options)
+            self.stdout.write(STOPPED)
         else:
-            self.run_embedded(options)
-        self.stdout.write("TradeOps has stopped.")
+            server = self.run_embedded(options)
+            self.stdout.write(STOPPED)
+            server.leave()
 
     def check_options(self, *, host: str, port: int, seed: int | None, speed: float, source: str, **options) -> None:
         try:
@@ -88,7 +96,7 @@ class Command(BaseCommand):
 
     # One process ---------------------------------------------------------------------
 
-    def run_embedded(self, options: dict) -> None:
+    def run_embedded(self, options: dict) -> "DeskServer":
         from tradeops.asgi import application
         from tradeops.server import DeskServer
 
@@ -103,14 +111,16 @@ class Command(BaseCommand):
             if not options["no_feed"]:
                 feed.begin()
 
+        server = DeskServer(application, host=options["host"], port=options["port"], when_running=begin)
         try:
-            DeskServer(application, host=options["host"], port=options["port"], when_running=begin).run()
+            server.run()
         finally:
             stop.set()
             feed.end()
             for thread in threads:
                 if thread.is_alive():
                     thread.join(timeout=10)
+        return server
 
     # Processes -------------------------------------------------------------------------
 
