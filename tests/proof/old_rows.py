@@ -123,8 +123,8 @@ def spelled(odd: list[tuple[models.Field, int]]) -> str:
 
 # Each walk makes rows of its own, so that none takes longer than a few minutes: of some apps all tables, or a share.
 WALKS = (
-    *((together, labels, 1, 1) for labels in GROUPS),
-    (alone, GROUPS[0], 1, 2), (alone, GROUPS[0], 2, 2), (alone, GROUPS[1], 1, 1), (alone, GROUPS[2], 1, 1),
+    (together, GROUPS[0], 1, 1), (together, GROUPS[1], 1, 1), (together, GROUPS[2], 1, 2), (together, GROUPS[2], 2, 2),
+    *((alone, labels, share, 2) for labels in GROUPS for share in (1, 2)),
 )  # fmt: skip
 for rounds, labels, share, shares in WALKS:
     words = [TRIED] if (rounds, labels) == (together, GROUPS[0]) else []

@@ -112,18 +112,19 @@ def fold_in_columns(plan: Plan, shorts: set[int] | None) -> dict[str, Holding] |
     counts = dict(zip(tickers, np.bincount(codes, minlength=len(tickers)).tolist(), strict=True))
     try:
         for group in bulk_derived.grouped(counts):
-            events = np.flatnonzero(np.isin(codes, [tickers[ticker] for ticker in group]))
-            columns = columns_ahead(plan, events, digits)
+            wanted = [tickers[ticker] for ticker in group]
+            columns = columns_ahead(plan, np.flatnonzero(np.isin(codes, wanted)), digits)
+            pa.default_memory_pool().release_unused()  # the texts that they were read from
             for ticker in list(columns):
-                holdings[ticker] = holding_ahead(plan.account, ticker, columns.pop(ticker), shorts)
+                holdings[ticker] = holding_ahead(plan.account, ticker, columns, shorts)
     except TooLarge:
         return None
     return holdings
 
 
-def holding_ahead(account: Account, ticker: str, ahead: FillColumns, shorts: set[int] | None) -> Holding:
-    """What one ticker would come to. By itself, so that its columns are gone before those of the next are read."""
-    fills = joined(read_fills(account, ticker), ahead)
+def holding_ahead(account: Account, ticker: str, columns: dict[str, FillColumns], shorts: set[int] | None) -> Holding:
+    """What one ticker would come to; its fills are taken out of `columns`, to be held no longer than is needed."""
+    fills = joined(read_fills(account, ticker), columns.pop(ticker))
     if shorts is not None:
         bulk_derived.refuse_new_shorts(fills, ticker, shorts)
     return bulk_derived.holding_of(fills, fold_columns(fills))
