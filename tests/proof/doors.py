@@ -15,7 +15,7 @@ from tests.proof.ground import Ground
 from tests.proof.register import tries
 from tests.proof.rows import address_of, complete_book, parameters_of, routes_with_ids, unknown_of
 from tests.proof.suite import passed_tests
-from tests.test_settings import REFUSED
+from tests.test_settings import REFUSED as WRONG_SETTINGS
 from tradeops.core.users.models import Role, Scope, User
 from trades import demo as trades_demo
 from trades.chain import triggers
@@ -169,8 +169,10 @@ def refuse_admin(address: str, people: dict[str, User], *, is_administrators: bo
 
 @tries("P33", "unsafe and wrong settings at the start, check --deploy, the policy of pages, inline script in templates")
 def headers_and_settings_are_strict(ground: Ground) -> str:
-    # One of them goes through all of REFUSED.
-    refused = passed_tests(ground, "tests/test_settings.py", words="stops_the_start", world={}) - 1 + len(REFUSED)
+    # One of them goes through all of the wrong settings.
+    refused = (
+        passed_tests(ground, "tests/test_settings.py", words="stops_the_start", world={}) - 1 + len(WRONG_SETTINGS)
+    )
     assert refused >= START_UP_CASES, f"{refused} start-up cases"
     passed_tests(ground, "tests/test_settings.py", words="deployment_check", world={})
     passed_tests(ground, "tests/core/users/test_doors.py", words="content_security_policy")
