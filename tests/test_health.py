@@ -28,8 +28,8 @@ def fresh(monkeypatch):
 
 @pytest.fixture
 def alive():
-    for part in ("worker", "beat"):
-        Heartbeat.objects.create(part=part, at=timezone.now())
+    for part in ("worker", "beat"):  # a job of another test that took long may have shown life, and committed it
+        Heartbeat.objects.update_or_create(part=part, defaults={"at": timezone.now()})
     FeedState.objects.create(flushed_at=timezone.now())
 
 
