@@ -173,6 +173,7 @@ def test_macd_is_in_since_its_line_turned_above_its_signal_line():
     assert all(gap < 0 for gap in gaps)
     parameters = {"fast": 2, "slow": 4, "signal": 3}
     assert macd.signals(prices_of(closes), parameters).tolist() == [0] * 8  # below from the start: nothing turned
+    assert macd.signals(prices_of([20.0 - close for close in closes]), parameters).tolist() == [0] * 8  # nor above it
     risen = macd.signals(prices_of([*closes, 12, 15, 15, 9]), parameters).tolist()
     assert risen[:8] == [0] * 8
     assert risen[8:] == [1, 1, 1, -1]
