@@ -213,11 +213,16 @@ def one_whole_object_at_the_end(ground: Ground) -> str:
 
 
 @tries(
-    "P29", "both web processes behind nginx restarted under bookings; a socket process and a worker stopped", minutes=8
+    "P29",
+    "both web processes behind nginx restarted under bookings; a socket process and a worker stopped; a desk with a "
+    "request that outlasts its stop",
+    minutes=8,
 )
 def a_clean_stop(ground: Ground) -> str:
     words = "new_version or every_socket_process or stop_finishes or asked_to_stop"
     count = passed_tests(ground, "tests/test_production.py", "tests/test_serve_http.py", WORKER, words=words)
+    count += passed_tests(ground, "tests/test_up.py", words="outlasts", world={})
     return (
-        f"{count} tests of the suite pass: no booking refused or doubled, sockets closed with 1001, the job ended once"
+        f"{count} tests of the suite pass: no booking refused or doubled, sockets closed with 1001, the job ended "
+        "once, the desk gone"
     )
