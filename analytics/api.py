@@ -72,8 +72,10 @@ class DayView(APIView):
 class MoneyAIView(APIView):
     """The Lambda proxy: the JSON object goes on to the function, its status and JSON come back.
 
-    The function analyzes a day of the lake: `{"date": "2025-01-15"}`, yesterday by default. Where no `LAMBDA_API_URL`
-    is set, the same handler runs here. 502 and 504 with a `reason` when the function fails or is late.
+    The function analyzes a day of the lake: `{"date": "2025-01-15"}`, yesterday by default. It answers of all trades
+    to those who see all books, and to a trader of own accounts alone. Where no `LAMBDA_API_URL` is set, the same
+    handler runs here. 502, 503 and 504 with a `reason` when the function fails, has too much to do or is late; 422
+    where no function is set and the day is too large to be analyzed in a request.
     """
 
     writes = Action.RUN
@@ -81,8 +83,10 @@ class MoneyAIView(APIView):
 
     @extend_schema(request=OpenApiTypes.OBJECT, responses={200: OpenApiTypes.OBJECT}, operation_id="moneyai")
     def post(self, request) -> HttpResponse:
+        user = request.user
+        accounts = None if user.sees_all_books else user.accounts_seen().order_by("pk").values_list("pk", flat=True)
         try:
-            answer = lambda_client.invoke(request.data.get("text") or "{}")
+            answer = lambda_client.invoke(request.data.get("text") or "{}", accounts)
         except lambda_client.LambdaError as error:
             return problem(error.status, str(error), request=request, reason=error.reason)
         return HttpResponse(answer.body, status=answer.status, content_type="application/json")

@@ -1,7 +1,8 @@
 """The one door to the AWS handler: by HTTP at `LAMBDA_API_URL`, or in process where none is set.
 
 The address is a setting; nothing in a request can change it. What comes back is data: no redirect is followed, time
-and size are bounded, and only JSON is handed on.
+and size are bounded, and only JSON is handed on. Whoever sees only some books says which by a header, and the handler
+answers of those alone.
 """
 
 import json
@@ -10,15 +11,17 @@ import queue
 import tempfile
 import threading
 import time
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
 import requests
 from django.conf import settings
+from django.core.files.base import File
 from urllib3.exceptions import ReadTimeoutError
 
 from analytics import lake, services
-from analytics.lambda_function import StoreError, handler
+from analytics.lambda_function import ACCOUNTS_HEADER, StoreError, handler
 from analytics.layout import object_key, parse_key
 from analytics.revisions import keep
 
@@ -30,6 +33,8 @@ READ_SECONDS = 15
 WHOLE_SECONDS = 30
 MAX_ANSWER_BYTES = 6 * 1024 * 1024  # the most that a Lambda can answer
 CALLS_AT_ONCE = 8
+# In process it is the processor of a web process that is used, for some seconds at this size.
+MAX_DAY_BYTES = 16 * 1024 * 1024
 HEADERS = {
     "Content-Type": "application/json",
     "Accept": "application/json",
@@ -37,7 +42,7 @@ HEADERS = {
     "User-Agent": "TradeOps",
 }
 
-calls = threading.BoundedSemaphore(CALLS_AT_ONCE)
+calls, calls_here = threading.BoundedSemaphore(CALLS_AT_ONCE), threading.BoundedSemaphore(1)
 
 
 @dataclass(frozen=True)
@@ -49,25 +54,30 @@ class Answer:
 
 
 class LambdaError(Exception):
-    """No answer that could be handed on: 502 for a bad one, 503 when too many wait, 504 for a late one."""
+    """No answer that could be handed on.
+
+    502 for a bad one, 503 when too many wait, 504 for a late one, 422 for a day that is too large to be done here.
+    """
 
     def __init__(self, status: int, reason: str, message: str):
         super().__init__(message)
         self.status, self.reason = status, reason
 
 
-def invoke(body: str) -> Answer:
-    """Have the handler work on `body`, a JSON object as text. Raises LambdaError.
+def invoke(body: str, accounts: Iterable[int] | None = None) -> Answer:
+    """Have the handler work on `body`, a JSON object as text, and answer of `accounts` or all. Raises LambdaError.
 
     Call it outside any transaction: it may take WHOLE_SECONDS.
     """
-    if not settings.LAMBDA_API_URL:
-        return invoke_in_process(body)
-    place = calls
+    # Never an empty header, which may be lost on its way and would then mean all.
+    only = {} if accounts is None else {ACCOUNTS_HEADER: ",".join(map(str, accounts)) or "none"}
+    place = calls if settings.LAMBDA_API_URL else calls_here
     if not place.acquire(blocking=False):
         raise LambdaError(503, "busy", "Too many calls to the Lambda function are under way. Try again shortly.")
+    if not settings.LAMBDA_API_URL:
+        return invoke_in_process(body, only, place)
     outcomes: queue.SimpleQueue[Answer | LambdaError] = queue.SimpleQueue()
-    threading.Thread(target=call, args=(body, outcomes, place), name="lambda-call", daemon=True).start()
+    threading.Thread(target=call, args=(body, only, outcomes, place), name="lambda-call", daemon=True).start()
     try:
         # A thread beside it, because an upstream that sends a byte now and then never trips a socket's own time-out.
         outcome = outcomes.get(timeout=WHOLE_SECONDS)
@@ -90,7 +100,7 @@ class LakeStore:
             if file is None:
                 return None
             with file:
-                return file.read()
+                return whole(file)
         except lake.LakeError as error:
             raise StoreError(str(error)) from error
 
@@ -104,23 +114,34 @@ class LakeStore:
                 raise StoreError(str(error)) from error
 
 
+def whole(file: File) -> bytes:
+    content = file.read(MAX_DAY_BYTES + 1)
+    if len(content) > MAX_DAY_BYTES:
+        message = f"The day has more than {MAX_DAY_BYTES} bytes of trades. POST /analytics/process analyzes it."
+        raise LambdaError(422, "day_too_large", message)
+    return content
+
+
 def source_of(key: str) -> str:
     """The trades file that the analysis at `key` was made of."""
     return object_key("trades", parse_key(key)[1])
 
 
-def invoke_in_process(body: str) -> Answer:
-    event = {"version": "2.0", "requestContext": {"http": {"method": "POST"}}, "body": body}
-    answer = handler(event, None, store=LakeStore())
+def invoke_in_process(body: str, only: dict[str, str], place: threading.BoundedSemaphore) -> Answer:
+    event = {"version": "2.0", "requestContext": {"http": {"method": "POST"}}, "headers": only, "body": body}
+    try:
+        answer = handler(event, None, store=LakeStore())
+    finally:
+        place.release()
     return Answer(answer["statusCode"], answer["body"])
 
 
 # --- by HTTP
 
 
-def call(body: str, outcomes: queue.SimpleQueue, place: threading.BoundedSemaphore) -> None:
+def call(body: str, only: dict[str, str], outcomes: queue.SimpleQueue, place: threading.BoundedSemaphore) -> None:
     try:
-        outcomes.put(fetch(settings.LAMBDA_API_URL, body))
+        outcomes.put(fetch(settings.LAMBDA_API_URL, body, only))
     except LambdaError as error:
         logger.warning("The Lambda call failed: %s", error)
         outcomes.put(error)
@@ -128,15 +149,15 @@ def call(body: str, outcomes: queue.SimpleQueue, place: threading.BoundedSemapho
         place.release()
 
 
-def fetch(url: str, body: str) -> Answer:
+def fetch(url: str, body: str, only: dict[str, str]) -> Answer:
     deadline = time.monotonic() + WHOLE_SECONDS
     try:
         with requests.Session() as session:
-            session.trust_env = False  # no proxy and no .netrc: one place is called, with nothing of ours but the body
+            session.trust_env = False  # no proxy and no .netrc: one place is called, with nothing of ours but these
             response = session.post(
                 url,
                 data=body.encode(),
-                headers=HEADERS,
+                headers=HEADERS | only,
                 timeout=(CONNECT_SECONDS, READ_SECONDS),
                 allow_redirects=False,
                 stream=True,

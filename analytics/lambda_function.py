@@ -22,6 +22,7 @@ logger = logging.getLogger(__name__)
 logger.setLevel(logging.INFO)
 
 HEADERS = {"Content-Type": "application/json", "Cache-Control": "no-store"}
+ACCOUNTS_HEADER = "X-TradeOps-Accounts"
 DAY = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
 MAX_BODY_BYTES = 64 * 1024
 
@@ -50,14 +51,16 @@ def handler(event: object, context: object, store: Store | None = None) -> dict[
     """Analyze one day.
 
     event    API Gateway's payload 1.0 or 2.0, whose body is `{"date": "2025-01-15"}`, or that object itself;
-             without a date: yesterday, UTC
+             without a date: yesterday, UTC. The header X-TradeOps-Accounts, `3,7`, has the answer speak of the
+             trades in those accounts alone; the file that is written is the whole day's all the same
     store    where the files are; the bucket of the environment when None
     ->       {"statusCode", "headers", "body"}, the body JSON text: the tickers of the day on 200,
              {"error", "message"} otherwise
     """
     try:
         day = requested_day(request_of(event), dt.datetime.now(dt.UTC).date())
-        answer = analyze_day(day, BucketStore.from_environment() if store is None else store)
+        store = BucketStore.from_environment() if store is None else store
+        answer = analyze_day(day, store, accounts_of(event))
     except Refusal as refusal:
         logger.warning("refused: %s %s", refusal.status, refusal.message)
         return respond(refusal.status, {"error": refusal.code, "message": refusal.message})
@@ -87,6 +90,15 @@ def request_of(event: object) -> dict[str, object]:
         return _json_object(body)
     query = event.get("queryStringParameters")
     return query if isinstance(query, dict) else {}
+
+
+def accounts_of(event: object) -> frozenset[str] | None:
+    """The accounts that the answer may speak of, by the event's header; None where it has none: all."""
+    headers = event.get("headers") if isinstance(event, dict) else None
+    for name, value in (headers if isinstance(headers, dict) else {}).items():
+        if name.lower() == ACCOUNTS_HEADER.lower():  # payload 2.0 has names in small letters, 1.0 as they were sent
+            return frozenset(str(value).split(","))
+    return None
 
 
 def requested_day(request: dict[str, object], today: dt.date) -> dt.date:
@@ -139,14 +151,16 @@ def _json_object(text: str) -> dict[str, object]:
 # --- the work
 
 
-def analyze_day(day: dt.date, store: Store) -> dict[str, object]:
-    """Read the day's trades, write its analysis, and return the report as JSON holds it."""
+def analyze_day(day: dt.date, store: Store, accounts: frozenset[str] | None = None) -> dict[str, object]:
+    """Read the day's trades, write its analysis, and return the report, of `accounts` or all, as JSON holds it."""
     source, target = object_key("trades", day), object_key("analytics", day)
     content = store.read(source)
     if content is None:
         raise Refusal(404, "no_trades_file", f"There is no {source} in the lake. Export the day first.")
     report = _report_of(day, content)
     store.write(target, csv_bytes(ANALYSIS_COLUMNS, report.rows()))
+    if accounts is not None:
+        report = _report_of(day, content, accounts)
     return {
         "date": day.isoformat(),
         "trades": report.trades,
@@ -156,10 +170,11 @@ def analyze_day(day: dt.date, store: Store) -> dict[str, object]:
     }
 
 
-def _report_of(day: dt.date, content: bytes) -> DayReport:
+def _report_of(day: dt.date, content: bytes, accounts: frozenset[str] | None = None) -> DayReport:
     """The report of a trades file; a damaged one is no mistake of the caller, so its status is 500."""
     try:
-        return read_report(day, io.StringIO(content.decode(), newline=""))
+        # A line at a time: a large day as text would be several times its bytes.
+        return read_report(day, io.TextIOWrapper(io.BytesIO(content), encoding="utf-8", newline=""), accounts)
     except ValueError as error:
         raise Refusal(500, "damaged_file", f"{object_key('trades', day)}: {error}") from error
 

@@ -48,6 +48,8 @@ def run_query(sql: str) -> Answer:
     connection.execute("SET lock_configuration = true")
     try:
         result = connection.execute(sql)
+        if result is None:
+            raise QueryError("There is no statement to answer.")
         columns = [column[0] for column in result.description or []]
         return Answer(columns, rows_of(result, duckdb.Error))
     except duckdb.Error as error:

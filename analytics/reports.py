@@ -7,7 +7,7 @@ decimals. Standard library only: this file is deployed beside the AWS handler.
 
 import datetime as dt
 import decimal
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from decimal import Decimal
 
@@ -117,9 +117,14 @@ def analyze(day: dt.date, fills: Iterable[Fill]) -> DayReport:
     return report
 
 
-def read_report(day: dt.date, lines: Iterable[str]) -> DayReport:
-    """The report of a day's trades file, given its lines. Raises ValueError naming the line that cannot be read."""
-    return analyze(day, (parse_fill(line, row) for line, row in read_csv(lines, NEEDED_COLUMNS)))
+def read_report(day: dt.date, lines: Iterable[str], accounts: Collection[str] | None = None) -> DayReport:
+    """The report of a day's trades file, given its lines, of all trades or of those in `accounts`.
+
+    Raises ValueError naming the line that cannot be read.
+    """
+    needed = NEEDED_COLUMNS if accounts is None else (*NEEDED_COLUMNS, "account")
+    rows = read_csv(lines, needed)
+    return analyze(day, (parse_fill(line, row) for line, row in rows if accounts is None or row["account"] in accounts))
 
 
 def parse_fill(line: int, row: Mapping[str, str]) -> Fill:

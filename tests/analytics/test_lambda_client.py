@@ -1,6 +1,8 @@
 """The Lambda proxy against upstreams that misbehave in every way we could think of."""
 
+import datetime as dt
 import json
+import re
 import socket
 import threading
 
@@ -9,6 +11,8 @@ from django.db import connection
 
 from analytics import lambda_client, services
 from tests.analytics.conftest import DAY, export_trades
+from tests.factories import make_user
+from trades.models import Account
 
 SECRET = b"nobody should read this"
 
@@ -194,10 +198,10 @@ def test_a_crowd_waiting_for_a_slow_one_is_told_to_come_back(upstream, monkeypat
 
 
 @pytest.mark.django_db
-def test_in_process_it_analyzes_the_days_file(api, alice, day_of_trades, settings):
+def test_in_process_it_analyzes_the_days_file(api, carol, day_of_trades, settings):
     settings.LAMBDA_API_URL = ""
     export_trades(DAY)
-    answer = api(alice).post("/moneyai", {"date": "2025-01-15"}, format="json")
+    answer = api(carol).post("/moneyai", {"date": "2025-01-15"}, format="json")
     assert (answer.status_code, answer["Content-Type"]) == (200, "application/json")
     body = json.loads(answer.content)
     assert [(row["ticker"], row["trades"]) for row in body["tickers"]] == [("AAPL", 2), ("BRK.B", 1)]
@@ -211,6 +215,49 @@ def test_in_process_and_night_write_the_same_bytes(api, alice, day_of_trades, se
     api(alice).post("/moneyai", {"date": "2025-01-15"}, format="json")
     services.make_day(DAY)
     assert services.LakeFile.objects.get(key__endswith="analysis_2025-01-15.csv").revision == 1
+
+
+@pytest.mark.django_db
+def test_a_trader_hears_of_own_trades_alone_and_the_file_is_of_all(api, alice, day_of_trades, book, settings):
+    settings.LAMBDA_API_URL = ""
+    hers = Account.objects.create(owner=alice, name="Hers")
+    book("AAPL", "BUY", "7", "150", dt.datetime(2025, 1, 15, 12, tzinfo=dt.UTC), account=hers)
+    export_trades(DAY)
+
+    def told_to(user, **headers):
+        answer = json.loads(api(user).post("/moneyai", {"date": "2025-01-15"}, format="json", **headers).content)
+        return answer["trades"], [(row["ticker"], row["volume"]) for row in answer["tickers"]]
+
+    assert told_to(alice, HTTP_X_TRADEOPS_ACCOUNTS="1,2,3,4,5,6,7,8,9") == (1, [("AAPL", "7")])
+    assert told_to(make_user("newcomer")) == (0, [])
+    assert services.LakeFile.objects.get(key__endswith="analysis_2025-01-15.csv").rows == 2
+
+
+@pytest.mark.django_db
+def test_in_process_a_large_day_and_a_second_caller_are_refused(api, carol, day_of_trades, settings, monkeypatch):
+    settings.LAMBDA_API_URL = ""
+    export_trades(DAY)
+
+    def told():
+        answer = api(carol).post("/moneyai", {"date": "2025-01-15"}, format="json")
+        return answer.status_code, json.loads(answer.content).get("reason")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(lambda_client, "MAX_DAY_BYTES", 100)
+        assert told() == (422, "day_too_large")
+    with lambda_client.calls_here:
+        assert told() == (503, "busy")
+    assert told() == (200, None)
+
+
+@pytest.mark.django_db
+def test_the_function_is_told_whose_trades_it_may_speak_of(api, alice, bob, carol, upstream):
+    accounts = [Account.objects.create(owner=alice, name=name).pk for name in ("A", "B")]
+    server = upstream(http(b"200 OK", b"{}"))
+    for user in (alice, bob, carol):
+        api(user).post("/moneyai", {}, format="json", HTTP_X_TRADEOPS_ACCOUNTS="1")
+    told = [re.findall(rb"X-TradeOps-Accounts: (.*)\r\n", heard) for heard in server.heard]
+    assert told == [["{},{}".format(*accounts).encode()], [b"none"], []]
 
 
 @pytest.mark.django_db
@@ -240,7 +287,7 @@ def test_markup_never_comes_back_as_markup(api, alice, upstream):
 def test_no_transaction_is_open_while_we_wait(api, alice, monkeypatch):
     seen = []
 
-    def look(body):
+    def look(body, accounts):
         seen.append(connection.in_atomic_block)
         return lambda_client.Answer(200, "{}")
 

@@ -83,6 +83,32 @@ def test_every_kind_of_event_is_answered_alike(event, store):
     ]
 
 
+@pytest.mark.parametrize(
+    ("accounts", "volumes"), [("7", ["100"]), ("3,9", ["40"]), ("3,7", ["140"]), ("none", []), ("", []), ("77", [])]
+)
+@pytest.mark.parametrize(
+    "payload", [lambda body, given: payload_1(body, headers={"X-TradeOps-Accounts": given}),
+                lambda body, given: payload_2(body, headers={"x-tradeops-accounts": given})],
+    ids=["payload 1.0", "payload 2.0"],
+)  # fmt: skip
+def test_it_speaks_of_the_accounts_it_is_told_alone_and_writes_the_whole_day(payload, accounts, volumes):
+    store = MemoryStore({SOURCE: with_accounts(7, 3)})
+    body = json.loads(handler(payload(asked(date=DAY), accounts), None, store=store)["body"])
+    assert [row["volume"] for row in body["tickers"]] == volumes
+    assert b"AAPL,2,1,1,140" in store[TARGET]
+
+
+def with_accounts(*accounts: int) -> bytes:
+    """TRADES with a column that says whose each is."""
+    cells = ["account", *map(str, accounts)]
+    return b"".join(f"{line},{cell}\n".encode() for line, cell in zip(TRADES.decode().splitlines(), cells, strict=True))
+
+
+def test_a_file_that_does_not_say_whose_its_trades_are_tells_nobodys(store):
+    answer = handler(payload_2(asked(date=DAY), headers={"x-tradeops-accounts": "7"}), None, store=store)
+    assert (answer["statusCode"], json.loads(answer["body"])["error"]) == (500, "damaged_file")
+
+
 def test_the_same_day_gives_the_same_bytes(store):
     handler({"date": DAY}, None, store=store)
     first = store[TARGET]

@@ -217,6 +217,7 @@ def test_the_lake_is_asked_in_sql_where_it_stands(sent):
         "set enable_external_access = true",
         "select nothing from trades",
         "selec",
+        " ;",
     ],
 )
 def test_a_query_reads_the_lake_and_nothing_else(sql):
