@@ -155,7 +155,7 @@ def nudge_at(settings, monkeypatch, broker):
 
 def send(app, url):
     with app.connection_for_write(url) as carrier:
-        app.send_task(nudging.RUN_OWED, connection=carrier, retry=False, ignore_result=True, expires=60)
+        nudging.send_by(app.amqp.Producer(carrier))
 
 
 def test_a_nudge_has_the_worker_do_what_is_owed(celery, broker, folder, settings, monkeypatch):

@@ -41,7 +41,7 @@ def test_a_broker_that_hangs_holds_nobody_up(settings, monkeypatch):
 @pytest.mark.pure
 def test_a_nudge_that_cannot_be_sent_is_dropped(monkeypatch, caplog):
     class NoBroker:
-        def send_task(self, *args, **options):
+        def producer_or_acquire(self):
             raise OSError("redis://:hunter2@host is away")
 
     monkeypatch.setattr(nudging, "current_app", NoBroker())

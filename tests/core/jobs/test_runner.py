@@ -9,7 +9,7 @@ from django.db import connection
 from django.utils import timezone
 
 from tradeops.core.events.models import Event
-from tradeops.core.jobs import runner, services
+from tradeops.core.jobs import lifeline, runner, services
 from tradeops.core.jobs.models import LOST_AFTER, Heartbeat, Job, State
 from tradeops.core.jobs.services import owe
 from tradeops.core.request_id import current_request_id, working_for
@@ -172,7 +172,8 @@ def test_one_attempt_has_one_runner(kind):
 
 @pytest.mark.django_db(transaction=True)
 def test_a_long_handler_shows_life(kind, monkeypatch):
-    monkeypatch.setattr(runner, "ALIVE_EVERY_SECONDS", 0.01)
+    monkeypatch.setattr(lifeline, "SAID_EVERY_SECONDS", 0.01)
+    monkeypatch.setattr(runner, "lifeline", lifeline.Lifeline())  # the one that tests share may be asleep
 
     def wait_for_life(job):
         before, deadline = Job.objects.get().alive_at, threading.Event()

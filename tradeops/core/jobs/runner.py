@@ -7,13 +7,12 @@ is the fence. A job whose runner has been silent for LOST_AFTER is taken again, 
 
 import logging
 import random
-import threading
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
-from datetime import datetime, timedelta
+from collections.abc import Sequence
+from datetime import UTC, datetime, timedelta
+from functools import cache
 
 from django.core.exceptions import ValidationError
-from django.db import DatabaseError, connection, transaction
+from django.db import connection, transaction
 from django.utils import timezone
 from django.utils.module_loading import autodiscover_modules
 
@@ -22,13 +21,13 @@ from tradeops.core.events import relay
 from tradeops.core.events.services import record_event, user_stream
 from tradeops.core.request_id import working_for
 
+from .lifeline import lifeline
 from .models import Job, State
-from .services import handlers, note_heartbeat
+from .services import handlers
 
 logger = logging.getLogger(__name__)
 
 MAX_ATTEMPTS = 6
-ALIVE_EVERY_SECONDS = 5
 FIRST_DELAY_SECONDS, LONGEST_DELAY_SECONDS = 4, 600
 # What `claimable` finds, taken in one statement: asked for first and updated then, it is three journeys more.
 TAKE = """
@@ -79,17 +78,33 @@ def claim(now: datetime) -> Job | None:
 
 def take_oldest(now: datetime) -> Job | None:
     """Turn the oldest claimable job into the next attempt at it; None where there is none."""
-    claimable, is_sqlite = Job.objects.claimable(now).values("id"), connection.vendor == "sqlite"
-    # On SQLite even an update that finds nothing takes the write lock, and most sweeps find nothing.
-    if is_sqlite and not claimable.exists():
+    if connection.vendor == "sqlite":
+        return take_alone(now)
+    statement, bounds = taking_skipping_locked()
+    asked = [now + bound if isinstance(bound, timedelta) else bound for bound in bounds]
+    rows = ask(statement, asked)()
+    return as_job(rows[0][:-2], others_wait=rows[0][-2]) if rows else None
+
+
+def take_alone(now: datetime) -> Job | None:
+    """On SQLite, where even an update that finds nothing takes the write lock, and most sweeps find nothing."""
+    claimable = Job.objects.claimable(now).values("id")
+    if not claimable.exists():
         return None
     found, bounds = claimable.query.sql_with_params()
     begun = [connection.ops.adapt_datetimefield_value(now)] * 2
-    if is_sqlite:
-        rows = as_python(Job, TAKEN, ask(taking(found), [*begun, *bounds])())
-        return as_job(rows[0]) if rows else None
-    rows = ask(taking(found, "FOR UPDATE SKIP LOCKED") + AND_MORE.format(claimable=found), [*begun, *bounds, *bounds])()
-    return as_job(rows[0][:-2], others_wait=rows[0][-2]) if rows else None
+    rows = as_python(Job, TAKEN, ask(taking(found), [*begun, *bounds])())
+    return as_job(rows[0]) if rows else None
+
+
+@cache  # to have Django write it anew costs as much as PostgreSQL's work
+def taking_skipping_locked() -> tuple[str, list]:
+    """The statement, and its parameters, with how far from now in the place of each moment."""
+    some_time = datetime(2000, 1, 1, tzinfo=UTC)
+    found, bounds = Job.objects.claimable(some_time).values("id").query.sql_with_params()
+    statement = taking(found, "FOR UPDATE SKIP LOCKED") + AND_MORE.format(claimable=found)
+    asked = [some_time, some_time, *bounds, *bounds]
+    return statement, [one - some_time if isinstance(one, datetime) else one for one in asked]
 
 
 def taking(claimable: str, locked: str = "") -> str:
@@ -126,7 +141,7 @@ def run_handler(job: Job) -> None:
         end(job, State.FAILED, reason=f"Nothing here does jobs of kind {job.kind}.")
         return
     try:
-        with shown_alive(job):
+        with lifeline.holding(job):
             result = handler(job)
     except PERMANENT as error:
         logger.exception("Job %s (%s %s) failed for good.", job.pk, job.kind, job.key)
@@ -211,27 +226,3 @@ def frame_of(job: Job) -> dict[str, object]:
         "attempt": job.attempts,
         "reason": job.reason,
     }
-
-
-@contextmanager
-def shown_alive(job: Job) -> Iterator[None]:
-    """Keep saying that this runner lives, from a thread beside the handler."""
-    done = threading.Event()
-    thread = threading.Thread(target=keep_saying, args=(job, done), name=f"job-{job.pk}-alive", daemon=True)
-    thread.start()
-    try:
-        yield
-    finally:
-        done.set()
-        thread.join()
-
-
-def keep_saying(job: Job, done: threading.Event) -> None:
-    while not done.wait(ALIVE_EVERY_SECONDS):
-        try:
-            Job.objects.held_by(job).update(alive_at=timezone.now(), progress=job.progress)
-            note_heartbeat("worker")
-        except DatabaseError as error:
-            logger.warning("Job %s could not show life: %s", job.pk, type(error).__name__)
-        finally:
-            connection.close()

@@ -1,0 +1,67 @@
+"""Saying of each job that is being done that its runner lives: one silent for LOST_AFTER is taken again.
+
+One thread of the process does it for all of them, beside their handlers. To start one for each job would cost a short
+job as much as it takes itself.
+"""
+
+import logging
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from django.db import DatabaseError, connection
+from django.utils import timezone
+
+from .models import Job
+from .services import note_heartbeat
+
+logger = logging.getLogger(__name__)
+
+SAID_EVERY_SECONDS = 5
+
+
+class Lifeline:
+    """The jobs under way here, and the thread that speaks for them. No word is said of one that has ended."""
+
+    def __init__(self):
+        self.lock = threading.Lock()
+        self.jobs: list[Job] = []
+        self.thread: threading.Thread | None = None
+
+    @contextmanager
+    def holding(self, job: Job) -> Iterator[None]:
+        with self.lock:
+            self.jobs.append(job)
+            self.keep_speaking()
+        try:
+            yield
+        finally:
+            with self.lock:  # a word on its way is waited for
+                self.jobs = [one for one in self.jobs if one is not job]
+
+    def keep_speaking(self) -> None:
+        if self.thread is None or not self.thread.is_alive():  # nor does it live on in a forked child
+            self.thread = threading.Thread(target=self.speak, name="lifeline", daemon=True)
+            self.thread.start()
+
+    def speak(self) -> None:
+        while True:
+            time.sleep(SAID_EVERY_SECONDS)
+            with self.lock:
+                if self.jobs:
+                    say_alive(self.jobs)
+
+
+def say_alive(jobs: list[Job]) -> None:
+    try:
+        for job in jobs:
+            Job.objects.held_by(job).update(alive_at=timezone.now(), progress=job.progress)
+        note_heartbeat("worker")
+    except DatabaseError as error:
+        logger.warning("Jobs could not show life: %s", type(error).__name__)
+    finally:
+        connection.close()
+
+
+lifeline = Lifeline()
