@@ -7,17 +7,18 @@ answers of those alone.
 
 import json
 import logging
-import queue
 import tempfile
 import threading
 import time
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
+from concurrent.futures import Future
 from dataclasses import dataclass
 from pathlib import Path
 
 import requests
 from django.conf import settings
 from django.core.files.base import File
+from django.db import connection
 from urllib3.exceptions import ReadTimeoutError
 
 from analytics import lake, services
@@ -71,21 +72,28 @@ def invoke(body: str, accounts: Iterable[int] | None = None) -> Answer:
     """
     # Never an empty header, which may be lost on its way and would then mean all.
     only = {} if accounts is None else {ACCOUNTS_HEADER: ",".join(map(str, accounts)) or "none"}
-    place = calls if settings.LAMBDA_API_URL else calls_here
+    place, work = (calls, call) if settings.LAMBDA_API_URL else (calls_here, call_in_process)
     if not place.acquire(blocking=False):
         raise LambdaError(503, "busy", "Too many calls to the Lambda function are under way. Try again shortly.")
-    if not settings.LAMBDA_API_URL:
-        return invoke_in_process(body, only, place)
-    outcomes: queue.SimpleQueue[Answer | LambdaError] = queue.SimpleQueue()
-    threading.Thread(target=call, args=(body, only, outcomes, place), name="lambda-call", daemon=True).start()
+    outcome: Future[Answer] = Future()
+    threading.Thread(target=settle, args=(outcome, place, work, body, only), name="lambda-call", daemon=True).start()
     try:
         # A thread beside it, because an upstream that sends a byte now and then never trips a socket's own time-out.
-        outcome = outcomes.get(timeout=WHOLE_SECONDS)
-    except queue.Empty:
+        return outcome.result(WHOLE_SECONDS)
+    except TimeoutError:
         raise LambdaError(504, "timeout", f"The Lambda function did not answer within {WHOLE_SECONDS} s.") from None
-    if isinstance(outcome, LambdaError):
-        raise outcome
-    return outcome
+
+
+def settle(
+    outcome: Future[Answer], place: threading.BoundedSemaphore, work: Callable, body: str, only: dict[str, str]
+) -> None:
+    """Have the one who waits get what `work` returns or raises, whichever it is."""
+    try:
+        outcome.set_result(work(body, only))
+    except BaseException as error:
+        outcome.set_exception(error)
+    finally:
+        place.release()
 
 
 # --- in process
@@ -127,26 +135,24 @@ def source_of(key: str) -> str:
     return object_key("trades", parse_key(key)[1])
 
 
-def invoke_in_process(body: str, only: dict[str, str], place: threading.BoundedSemaphore) -> Answer:
+def call_in_process(body: str, only: dict[str, str]) -> Answer:
     event = {"version": "2.0", "requestContext": {"http": {"method": "POST"}}, "headers": only, "body": body}
     try:
         answer = handler(event, None, store=LakeStore())
     finally:
-        place.release()
+        connection.close()
     return Answer(answer["statusCode"], answer["body"])
 
 
 # --- by HTTP
 
 
-def call(body: str, only: dict[str, str], outcomes: queue.SimpleQueue, place: threading.BoundedSemaphore) -> None:
+def call(body: str, only: dict[str, str]) -> Answer:
     try:
-        outcomes.put(fetch(settings.LAMBDA_API_URL, body, only))
+        return fetch(settings.LAMBDA_API_URL, body, only)
     except LambdaError as error:
         logger.warning("The Lambda call failed: %s", error)
-        outcomes.put(error)
-    finally:
-        place.release()
+        raise
 
 
 def fetch(url: str, body: str, only: dict[str, str]) -> Answer:

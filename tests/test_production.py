@@ -208,10 +208,18 @@ def test_all_parts_are_well_and_work_together(production):
     asked = production.call("POST", "/analytics/process", json={}).json()
     job = wait_until(lambda: finished(production, asked["job_id"]), "the night's job")
     assert (job["status"], len(job["keys"])) == ("succeeded", 6), job
+    told = check_system(production)
+    assert "Everything that was tried works." in told.stdout, told.stdout
     page = production.call("GET", "/desk/sign-in/")
     assert "includeSubDomains" in page.headers["Strict-Transport-Security"]
     style = production.call("GET", "/static/css/desk.css")
     assert style.headers["Content-Encoding"] == "gzip" and "Server" in style.headers
+
+
+def check_system(production: Production) -> subprocess.CompletedProcess:
+    """By nginx, whose certificate no well-known authority has signed."""
+    address = ["--base-url", production.url, "--ca", production.session.verify, "--token", production.token]
+    return run(sys.executable, "manage.py", "check_system", *address, env=production.environment)
 
 
 def all_well(production: Production) -> dict | None:

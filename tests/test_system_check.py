@@ -65,6 +65,7 @@ class Session:
 @pytest.fixture
 def system(monkeypatch):
     """`system(change)` is a well system with some answers changed, its socket left aside."""
+    monkeypatch.setattr(system_check, "JOB_SECONDS", 0.01)
     monkeypatch.setitem(system_check.STEPS, "live socket", lambda system: "left aside")
 
     def make(change=None, **options):
@@ -106,6 +107,7 @@ def test_nothing_is_booked_unless_it_was_allowed(system):
         ("prices", {"GET /tickers/AAPL/average": {"average": None}}),
         ("strategy", {"GET /algorithm/sample": {"status": "error"}}),
         ("jobs and lake", {"GET /analytics/jobs/3": JOB | {"status": "failed", "reason": "disk full"}}),
+        ("jobs and lake", {"GET /analytics/jobs/3": JOB | {"status": "retrying", "reason": "The lake is away."}}),
         ("lambda", {"POST /moneyai": (502, {"reason": "timeout"})}),
     ],
 )

@@ -16,12 +16,13 @@ TEXT, CLOSE, PING, PONG = 1, 8, 9, 10
 class SocketProbe:
     """A connection to `/ws` of the system at `base_url`. Raises OSError or ValueError, saying what was wrong."""
 
-    def __init__(self, base_url: str, token: str | None, timeout: float):
+    def __init__(self, base_url: str, token: str | None, timeout: float, ca: str | None = None):
         parts = urlsplit(base_url)
         port = parts.port or (443 if parts.scheme == "https" else 80)
         self.socket = socket.create_connection((parts.hostname, port), timeout=timeout)
         if parts.scheme == "https":
-            self.socket = ssl.create_default_context().wrap_socket(self.socket, server_hostname=parts.hostname)
+            trusted = ssl.create_default_context(cafile=ca)
+            self.socket = trusted.wrap_socket(self.socket, server_hostname=parts.hostname)
         self.reader = self.socket.makefile("rb")
         self._shake_hands(parts, token)
 

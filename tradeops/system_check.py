@@ -4,6 +4,7 @@ Each step is a function that returns what it saw, in words, or raises CheckFaile
 export of a day, which may be made again at any time, and the trade that is booked and voided where that was allowed.
 """
 
+import ssl
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -18,6 +19,7 @@ ADDRESSES = (
     "/analytics/process /tickers/ /tickers/{ticker}/average /moneyai"
 ).split()
 TICKER = "AAPL"
+JOB_SECONDS = 90
 
 
 class CheckFailed(Exception):
@@ -40,11 +42,16 @@ class Result:
 class System:
     """A running TradeOps, as a program sees it."""
 
-    def __init__(self, base_url: str, token: str | None = None, may_book: bool = False, timeout: float = 30):
+    def __init__(
+        self, base_url: str, token: str | None = None, may_book: bool = False, ca: str | None = None,
+        timeout: float = 40,
+    ):  # fmt: skip
+        """`ca` is a file with the certificates to trust; None trusts the well-known authorities."""
         self.base_url, self.token, self.timeout = base_url.rstrip("/"), token, timeout
-        self.may_book = may_book
+        self.may_book, self.ca = may_book, ca
         self.session = requests.Session()
         self.session.trust_env = False
+        self.session.verify = ca or True
         self.session.headers.update({"Accept": "application/json", "User-Agent": "tradeops-check"})
         if token:
             self.session.headers["Authorization"] = f"Bearer {token}"
@@ -73,6 +80,8 @@ def walk(system: System) -> Iterator[Result]:
             yield Result(name, "skip", str(reason))
         except CheckFailed as failure:
             yield Result(name, "FAIL", str(failure))
+        except (requests.exceptions.SSLError, ssl.SSLError):
+            yield Result(name, "FAIL", "its certificate is not trusted: name your own authority's file with --ca")
         except (requests.RequestException, OSError) as error:
             yield Result(name, "FAIL", f"no answer: {type(error).__name__}")
         except (KeyError, IndexError, TypeError, ValueError, InvalidOperation) as error:
@@ -153,7 +162,7 @@ def check_prices(system: System) -> str:
 
 
 def check_live(system: System) -> str:
-    with SocketProbe(system.base_url, system.token, timeout=15) as probe:
+    with SocketProbe(system.base_url, system.token, timeout=15, ca=system.ca) as probe:
         welcome = probe.receive()
         demand(welcome["type"] == "welcome", f"the first frame is {welcome['type']!r}, not a welcome")
         for _ in range(50):
@@ -171,7 +180,7 @@ def check_strategy(system: System) -> str:
 
 def check_lake(system: System) -> str:
     asked = system.call("POST", "/analytics/process", expect=202, json={}).json()
-    deadline = time.monotonic() + 90
+    deadline = time.monotonic() + JOB_SECONDS
     while time.monotonic() < deadline:
         job = system.get(f"/analytics/jobs/{asked['job_id']}")
         if job["status"] == "succeeded":
@@ -179,7 +188,8 @@ def check_lake(system: System) -> str:
             return f"{job['date']} exported: {len(job['keys'])} files"
         demand(job["status"] != "failed", f"job {asked['job_id']} failed: {job.get('reason')}")
         time.sleep(0.5)
-    raise CheckFailed(f"job {asked['job_id']} is still {job['status']} after 90 s: does a worker run?")
+    why = job.get("reason") or "does a worker run?"
+    raise CheckFailed(f"job {asked['job_id']} is still {job['status']} after {JOB_SECONDS} s: {why}")
 
 
 def check_lambda(system: System) -> str:

@@ -197,7 +197,7 @@ def test_a_crowd_waiting_for_a_slow_one_is_told_to_come_back(upstream, monkeypat
 # --- through the API
 
 
-@pytest.mark.django_db
+@pytest.mark.django_db(transaction=True)
 def test_in_process_it_analyzes_the_days_file(api, carol, day_of_trades, settings):
     settings.LAMBDA_API_URL = ""
     export_trades(DAY)
@@ -208,7 +208,7 @@ def test_in_process_it_analyzes_the_days_file(api, carol, day_of_trades, setting
     assert services.LakeFile.objects.get(key=body["output_key"]).rows == 2
 
 
-@pytest.mark.django_db
+@pytest.mark.django_db(transaction=True)
 def test_in_process_and_night_write_the_same_bytes(api, alice, day_of_trades, settings):
     settings.LAMBDA_API_URL = ""
     export_trades(DAY)
@@ -217,7 +217,7 @@ def test_in_process_and_night_write_the_same_bytes(api, alice, day_of_trades, se
     assert services.LakeFile.objects.get(key__endswith="analysis_2025-01-15.csv").revision == 1
 
 
-@pytest.mark.django_db
+@pytest.mark.django_db(transaction=True)
 def test_a_trader_hears_of_own_trades_alone_and_the_file_is_of_all(api, alice, day_of_trades, book, settings):
     settings.LAMBDA_API_URL = ""
     hers = Account.objects.create(owner=alice, name="Hers")
@@ -233,7 +233,7 @@ def test_a_trader_hears_of_own_trades_alone_and_the_file_is_of_all(api, alice, d
     assert services.LakeFile.objects.get(key__endswith="analysis_2025-01-15.csv").rows == 2
 
 
-@pytest.mark.django_db
+@pytest.mark.django_db(transaction=True)
 def test_in_process_a_large_day_and_a_second_caller_are_refused(api, carol, day_of_trades, settings, monkeypatch):
     settings.LAMBDA_API_URL = ""
     export_trades(DAY)
@@ -258,6 +258,19 @@ def test_the_function_is_told_whose_trades_it_may_speak_of(api, alice, bob, caro
         api(user).post("/moneyai", {}, format="json", HTTP_X_TRADEOPS_ACCOUNTS="1")
     told = [re.findall(rb"X-TradeOps-Accounts: (.*)\r\n", heard) for heard in server.heard]
     assert told == [["{},{}".format(*accounts).encode()], [b"none"], []]
+
+
+@pytest.mark.django_db(transaction=True)
+def test_in_process_a_store_that_hangs_is_a_504(api, carol, settings, monkeypatch):
+    settings.LAMBDA_API_URL = ""
+    over = threading.Event()
+    monkeypatch.setattr(lambda_client.lake, "read", lambda key: over.wait(60) and None)
+    monkeypatch.setattr(lambda_client, "WHOLE_SECONDS", 0.2)
+    answer = api(carol).post("/moneyai", {"date": "2025-01-15"}, format="json")
+    over.set()
+    assert (answer.status_code, json.loads(answer.content)["reason"]) == (504, "timeout")
+    assert lambda_client.calls_here.acquire(timeout=60)  # the thread has ended
+    lambda_client.calls_here.release()
 
 
 @pytest.mark.django_db

@@ -174,6 +174,7 @@ def end(job: Job, state: State, **changes) -> bool:
         if not Job.objects.held_by(job).update(state=state, finished_at=timezone.now(), **changes):
             logger.warning("Job %s was taken over; this attempt's end is dropped.", job.pk)
             return False
+        logger.info("Job %s (%s %s) %s at attempt %s.", job.pk, job.kind, job.key, state, job.attempts)
         job.refresh_from_db()
         if job.owner_id:
             record_event(user_stream(job.owner_id), "job", frame_of(job))
