@@ -64,11 +64,19 @@ class System:
         if response.status_code == 401:
             raise CheckFailed(f"{method} {path} wants a sign-in: give --token, or run the demo")
         if response.status_code != expect:
-            raise CheckFailed(f"{method} {path} answered {response.status_code}, not {expect}: {response.text[:200]}")
+            raise CheckFailed(f"{method} {path} answered {response.status_code}, not {expect}: {words_of(response)}")
         return response
 
     def get(self, path: str, **options):
         return self.call("GET", path, **options).json()
+
+
+def words_of(response: requests.Response) -> str:
+    """What an answer says to people: a problem's own sentence, or else its first words."""
+    try:
+        return str(response.json()["detail"])[:200]
+    except (ValueError, KeyError, TypeError):
+        return response.text[:200]
 
 
 def walk(system: System) -> Iterator[Result]:
