@@ -6,6 +6,7 @@ services world (PostgreSQL, Redis, an S3 API), as the environment says; see test
 
 import gc
 
+import hypothesis
 import pytest
 from django.conf import settings
 from django.db import connection
@@ -15,6 +16,11 @@ from whitenoise.middleware import WhiteNoiseMiddleware
 from tests.desk import keep_migrated
 from tests.factories import bearer, make_user
 from tradeops.core.users.models import Role
+
+# A machine that has much else to do draws examples slowly: that is no fault of what they are drawn for.
+patient = hypothesis.settings(suppress_health_check=[hypothesis.HealthCheck.too_slow], deadline=None)
+hypothesis.settings.register_profile("patient", patient)
+hypothesis.settings.load_profile("patient")
 
 
 def pytest_collection_modifyitems(config, items):
