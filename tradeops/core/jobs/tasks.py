@@ -3,7 +3,7 @@
 import time
 
 from celery import shared_task
-from celery.signals import task_prerun
+from celery.signals import task_postrun, task_prerun
 from django.db import connection
 from django.utils import timezone
 
@@ -13,11 +13,25 @@ from . import nudging, runner, services
 SECONDS_A_MESSAGE = 10
 
 
+# A connection that a task has just used is not asked whether it lives: that is a journey before each job.
+FRESH_SECONDS = 1
+_used_at = float("-inf")
+
+
 @task_prerun.connect
 def replace_broken_connection(**_) -> None:
     """A worker keeps its connection from task to task; one that broke between two is opened anew."""
-    if connection.connection is not None and not connection.in_atomic_block and not connection.is_usable():
+    if connection.connection is None or connection.in_atomic_block:
+        return
+    is_fresh = time.monotonic() - _used_at < FRESH_SECONDS and not connection.errors_occurred
+    if not is_fresh and not connection.is_usable():
         connection.close()
+
+
+@task_postrun.connect
+def note_use(**_) -> None:
+    global _used_at
+    _used_at = time.monotonic()
 
 
 @shared_task(name=nudging.RUN_OWED, ignore_result=True)
