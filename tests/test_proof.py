@@ -6,7 +6,7 @@ import pytest
 
 from tests.proof import __main__ as proof
 from tests.proof.kept import Kept
-from tests.proof.register import PROMISES, Part
+from tests.proof.register import PROMISES, Part, Register
 from tests.proof.subjects import REGISTER
 from tests.proof.table import FAIL, NOT_REACHABLE, NOT_TRIED, NOT_YET, PASS, Outcome, Row, summary
 
@@ -45,6 +45,14 @@ def row(*results: str) -> Row:
 def test_all_36_promises_are_in_the_table_and_each_is_tried():
     assert list(PROMISES) == [f"P{number:02}" for number in range(1, 37)]
     assert [promise for promise in PROMISES if not REGISTER.parts[promise]] == []
+
+
+def test_no_two_parts_of_a_promise_have_one_name():
+    register, part = Register(), Part("P05", "the same on SQLite", lambda ground: "")
+    register.add(part)
+    register.add(replace(part, promise="P06"))
+    with pytest.raises(AssertionError, match="P05 has two parts called 'the same on SQLite'"):
+        register.add(replace(part, world="embedded"))
 
 
 @pytest.mark.parametrize(

@@ -235,7 +235,7 @@ def the_verifier_finds_what_was_tampered(ground: Ground) -> str:
     return tampered_are_found()
 
 
-@tries("P05", "the same on SQLite", world=EMBEDDED)
+@tries("P05", f"{len(TAMPERINGS)} tampered books on SQLite", world=EMBEDDED)
 def the_verifier_finds_it_on_sqlite(ground: Ground) -> str:
     return tampered_are_found()
 

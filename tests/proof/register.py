@@ -74,7 +74,10 @@ class Register:
     parts: dict[str, list[Part]] = field(default_factory=lambda: {promise: [] for promise in PROMISES})
 
     def add(self, part: Part) -> None:
-        self.parts[part.promise].append(part)
+        """Takes it in. Its outcome is kept by promise and words, so no two parts of a promise may share them."""
+        parts = self.parts[part.promise]
+        assert part.tried not in {other.tried for other in parts}, f"{part.promise} has two parts called {part.tried!r}"
+        parts.append(part)
 
 
 REGISTER = Register()
