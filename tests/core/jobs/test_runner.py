@@ -5,7 +5,7 @@ from datetime import timedelta
 
 import pytest
 from django.core.exceptions import ValidationError
-from django.db import connection
+from django.db import InterfaceError, connection
 from django.utils import timezone
 
 from tradeops.core.events.models import Event
@@ -185,6 +185,21 @@ def test_a_long_handler_shows_life(kind, monkeypatch):
     runner.run_owed()
     assert Job.objects.get().state == "succeeded"
     assert Heartbeat.objects.filter(part="worker").exists()
+
+
+@pytest.mark.django_db(transaction=True)
+def test_one_error_silences_no_other_job(kind, monkeypatch):
+    """A job whose word is refused comes first; then the database connection itself is at fault."""
+
+    def broken(part):
+        raise InterfaceError("the connection is closed")
+
+    monkeypatch.setattr(lifeline, "note_heartbeat", broken)
+    name, begun = kind(lambda job: {}), timezone.now()
+    jobs = [Job.objects.create(kind=name, key=key, state=State.RUNNING, started_at=begun) for key in "ab"]
+    jobs[0].progress = 101  # more than the table takes
+    lifeline.say_alive(jobs)
+    assert [job.alive_at is not None for job in Job.objects.order_by("key")] == [False, True]
 
 
 def test_the_owner_is_told_the_end_with_a_number_and_progress_without(kind, alice, monkeypatch):

@@ -7,10 +7,10 @@ job as much as it takes itself.
 import logging
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
-from django.db import DatabaseError, connection
+from django.db import DatabaseError, InterfaceError, connection
 from django.utils import timezone
 
 from .models import Job
@@ -56,12 +56,19 @@ class Lifeline:
 def say_alive(jobs: list[Job]) -> None:
     try:
         for job in jobs:
-            Job.objects.held_by(job).update(alive_at=timezone.now(), progress=job.progress)
-        note_heartbeat("worker")
-    except DatabaseError as error:
-        logger.warning("Jobs could not show life: %s", type(error).__name__)
+            say(Job.objects.held_by(job).update, alive_at=timezone.now(), progress=job.progress)
+        say(note_heartbeat, "worker")
     finally:
         connection.close()
+
+
+def say(word: Callable, *args, **kwargs) -> None:
+    """One word to the database; that it was not taken is noted, for the next one must still be said."""
+    try:
+        word(*args, **kwargs)
+    except (DatabaseError, InterfaceError) as error:
+        logger.warning("Jobs could not show life: %s", type(error).__name__)
+        connection.close()  # it may be a broken one, and then the next word gets another
 
 
 lifeline = Lifeline()
