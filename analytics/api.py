@@ -84,9 +84,9 @@ class MoneyAIView(APIView):
     @extend_schema(request=OpenApiTypes.OBJECT, responses={200: OpenApiTypes.OBJECT}, operation_id="moneyai")
     def post(self, request) -> HttpResponse:
         user = request.user
-        accounts = None if user.sees_all_books else user.accounts_seen().order_by("pk").values_list("pk", flat=True)
+        own = user.accounts_seen().order_by("pk").values_list("pk", flat=True)[: lambda_client.MAX_ACCOUNTS + 1]
         try:
-            answer = lambda_client.invoke(request.data.get("text") or "{}", accounts)
+            answer = lambda_client.invoke(request.data.get("text") or "{}", None if user.sees_all_books else own)
         except lambda_client.LambdaError as error:
             return problem(error.status, str(error), request=request, reason=error.reason)
         return HttpResponse(answer.body, status=answer.status, content_type="application/json")

@@ -36,6 +36,7 @@ MAX_ANSWER_BYTES = 6 * 1024 * 1024  # the most that a Lambda can answer
 CALLS_AT_ONCE = 8
 # In process it is the processor of a web process that is used, for some seconds at this size.
 MAX_DAY_BYTES = 16 * 1024 * 1024
+MAX_ACCOUNTS = 500  # API Gateway takes 10 KiB of headers in all
 HEADERS = {
     "Content-Type": "application/json",
     "Accept": "application/json",
@@ -43,7 +44,8 @@ HEADERS = {
     "User-Agent": "TradeOps",
 }
 
-calls, calls_here = threading.BoundedSemaphore(CALLS_AT_ONCE), threading.BoundedSemaphore(1)
+calls = threading.BoundedSemaphore(CALLS_AT_ONCE)
+turn = threading.Lock()  # in process one works at a time, and the others wait
 
 
 @dataclass(frozen=True)
@@ -57,7 +59,7 @@ class Answer:
 class LambdaError(Exception):
     """No answer that could be handed on.
 
-    502 for a bad one, 503 when too many wait, 504 for a late one, 422 for a day that is too large to be done here.
+    502 for a bad one and for what is too large to be asked or done here, 503 when too many wait, 504 for a late one.
     """
 
     def __init__(self, status: int, reason: str, message: str):
@@ -70,9 +72,8 @@ def invoke(body: str, accounts: Iterable[int] | None = None) -> Answer:
 
     Call it outside any transaction: it may take WHOLE_SECONDS.
     """
-    # Never an empty header, which may be lost on its way and would then mean all.
-    only = {} if accounts is None else {ACCOUNTS_HEADER: ",".join(map(str, accounts)) or "none"}
-    place, work = (calls, call) if settings.LAMBDA_API_URL else (calls_here, call_in_process)
+    only, place = header_of(accounts), calls
+    work = call if settings.LAMBDA_API_URL else call_in_process
     if not place.acquire(blocking=False):
         raise LambdaError(503, "busy", "Too many calls to the Lambda function are under way. Try again shortly.")
     outcome: Future[Answer] = Future()
@@ -82,6 +83,18 @@ def invoke(body: str, accounts: Iterable[int] | None = None) -> Answer:
         return outcome.result(WHOLE_SECONDS)
     except TimeoutError:
         raise LambdaError(504, "timeout", f"The Lambda function did not answer within {WHOLE_SECONDS} s.") from None
+
+
+def header_of(accounts: Iterable[int] | None) -> dict[str, str]:
+    """Says which accounts alone to answer of. Raises LambdaError for more than MAX_ACCOUNTS."""
+    if accounts is None:
+        return {}
+    numbers = [str(account) for account in accounts]
+    if len(numbers) > MAX_ACCOUNTS:
+        message = f"The Lambda function can be asked of at most {MAX_ACCOUNTS} accounts, and you have more."
+        raise LambdaError(502, "too_many_accounts", message)
+    # Never an empty header, which may be lost on its way and would then mean all.
+    return {ACCOUNTS_HEADER: ",".join(numbers) or "none"}
 
 
 def settle(
@@ -126,7 +139,7 @@ def whole(file: File) -> bytes:
     content = file.read(MAX_DAY_BYTES + 1)
     if len(content) > MAX_DAY_BYTES:
         message = f"The day has more than {MAX_DAY_BYTES} bytes of trades. POST /analytics/process analyzes it."
-        raise LambdaError(422, "day_too_large", message)
+        raise LambdaError(502, "day_too_large", message)
     return content
 
 
@@ -137,9 +150,12 @@ def source_of(key: str) -> str:
 
 def call_in_process(body: str, only: dict[str, str]) -> Answer:
     event = {"version": "2.0", "requestContext": {"http": {"method": "POST"}}, "headers": only, "body": body}
+    if not turn.acquire(timeout=WHOLE_SECONDS):
+        raise TimeoutError  # whoever asked has gone by now
     try:
         answer = handler(event, None, store=LakeStore())
     finally:
+        turn.release()
         connection.close()
     return Answer(answer["statusCode"], answer["body"])
 

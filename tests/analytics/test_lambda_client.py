@@ -234,7 +234,7 @@ def test_a_trader_hears_of_own_trades_alone_and_the_file_is_of_all(api, alice, d
 
 
 @pytest.mark.django_db(transaction=True)
-def test_in_process_a_large_day_and_a_second_caller_are_refused(api, carol, day_of_trades, settings, monkeypatch):
+def test_in_process_a_large_day_is_refused_and_a_second_caller_waits(api, carol, day_of_trades, settings, monkeypatch):
     settings.LAMBDA_API_URL = ""
     export_trades(DAY)
 
@@ -244,10 +244,26 @@ def test_in_process_a_large_day_and_a_second_caller_are_refused(api, carol, day_
 
     with monkeypatch.context() as patch:
         patch.setattr(lambda_client, "MAX_DAY_BYTES", 100)
-        assert told() == (422, "day_too_large")
-    with lambda_client.calls_here:
-        assert told() == (503, "busy")
+        assert told() == (502, "day_too_large")
+    lambda_client.turn.acquire()
+    with monkeypatch.context() as patch:
+        patch.setattr(lambda_client, "WHOLE_SECONDS", 0.2)
+        assert told() == (504, "timeout")
+    threading.Timer(0.2, lambda_client.turn.release).start()
     assert told() == (200, None)
+
+
+@pytest.mark.django_db
+def test_more_accounts_than_a_header_holds_are_refused(api, alice, upstream, monkeypatch):
+    monkeypatch.setattr(lambda_client, "MAX_ACCOUNTS", 2)
+    server = upstream(http(b"200 OK", b"{}"))
+    told = []
+    for name in "ABC":
+        Account.objects.create(owner=alice, name=name)
+        answer = api(alice).post("/moneyai", {}, format="json")
+        told.append((answer.status_code, json.loads(answer.content).get("reason")))
+    assert told == [(200, None), (200, None), (502, "too_many_accounts")]
+    assert len(server.heard) == 2
 
 
 @pytest.mark.django_db
@@ -269,8 +285,8 @@ def test_in_process_a_store_that_hangs_is_a_504(api, carol, settings, monkeypatc
     answer = api(carol).post("/moneyai", {"date": "2025-01-15"}, format="json")
     over.set()
     assert (answer.status_code, json.loads(answer.content)["reason"]) == (504, "timeout")
-    assert lambda_client.calls_here.acquire(timeout=60)  # the thread has ended
-    lambda_client.calls_here.release()
+    assert lambda_client.turn.acquire(timeout=60)  # the thread is done
+    lambda_client.turn.release()
 
 
 @pytest.mark.django_db
