@@ -214,7 +214,8 @@ class Feed:
         if self.source_name == Source.ALPACA:
             halts = {name: halt for name, halt in self.standing.halts.items() if halt.source == Source.ALPACA}
             halted_at = {ticker: to_ms(halt.began_at) for ticker, halt in halts.items()}
-            return AlpacaSource(self.plan.tickers, alpaca_access(), halted_at=halted_at)
+            flushed_ms = self.resumption.flushed_ms or 0
+            return AlpacaSource(self.plan.tickers, alpaca_access(), halted_at=halted_at, flushed_ms=flushed_ms)
         prices = {ticker: start.price for ticker, start in self.resumption.starts.items()}
         simulation = Simulation(
             self.board.tickers,

@@ -63,7 +63,8 @@ class Traded:
 class AlpacaSource:
     """Ticks of `tickers`. `statuses` are the halts and resumptions heard and not yet taken: (ticker, halted, words).
 
-    halted_at   by ticker, since when Alpaca has it halted, in milliseconds
+    halted_at    by ticker, since when Alpaca has it halted, in milliseconds
+    flushed_ms   when the last flush was made, of the feed before this one at first; 0 is never
     """
 
     name = "alpaca"
@@ -74,6 +75,7 @@ class AlpacaSource:
         access: AlpacaAccess,
         *,
         halted_at: Mapping[str, int] = MappingProxyType({}),
+        flushed_ms: int = 0,
         clock: Callable[[], int] = lambda: time.time_ns() // 1_000_000,
         sleep: Callable[[float], object] = asyncio.sleep,
     ):
@@ -83,7 +85,7 @@ class AlpacaSource:
         self.latest = [0] * len(tickers)
         self.statuses: list[tuple[str, bool, str]] = []
         self.halted_at = dict(halted_at)
-        self.flushed_ms = 0
+        self.flushed_ms = flushed_ms
         self.wait_seconds = FIRST_WAIT_SECONDS
 
     async def batches(self) -> AsyncIterator[TickBatch]:
@@ -187,7 +189,8 @@ class AlpacaSource:
         ticker, code = message.get("S"), message.get("sc")
         if ticker not in self.places or code not in ("H", "P", "T", "Q", "2", "3"):
             return
-        words = str(message.get("rm") or message.get("sm") or "")[:80]
+        # No database keeps a NUL or half a surrogate pair, and a halt that cannot be noted would stop all behind it.
+        words = "".join(filter(str.isprintable, str(message.get("rm") or message.get("sm") or "")))[:80]
         if code in ("T", "3"):
             self.note_trading(ticker, words)
             return

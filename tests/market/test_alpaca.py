@@ -185,6 +185,12 @@ async def test_halts_and_resumptions_are_noted():
     assert source.statuses == [("AAPL", True, "Trading Halted"), ("AAPL", False, "Trading Halt")]
 
 
+def test_of_a_halts_words_only_what_a_database_keeps_is_taken():
+    source = AlpacaSource(TICKERS, AlpacaAccess("k", "s", "ws://127.0.0.1:9"))
+    source.take_status({"T": "s", "S": "AAPL", "sc": "H", "rm": "Caf\u00e9 news\0 \ud800pending\n" + "x" * 100})
+    assert source.statuses == [("AAPL", True, ("Caf\u00e9 news pending" + "x" * 100)[:80])]
+
+
 async def test_a_trade_after_a_halt_ends_it_where_the_resumption_was_lost_in_a_cut():
     alpaca = Alpaca()
     halted = {"T": "s", "S": "AAPL", "sc": "P", "rm": "Volatility", "t": "2025-01-15T14:30:00Z"}
@@ -204,6 +210,14 @@ def test_a_report_from_before_the_last_flush_is_of_the_moment_at_which_it_is_kno
     source.take_trade(trade(at="2025-01-15T11:59:59.900Z"))
     assert source.flush().times.tolist() == [noon - 100]
     source.take_trade(trade(at="2025-01-15T11:59:59.950Z"))
+    assert source.flush().times.tolist() == [noon + 500]
+
+
+def test_nor_does_a_report_rewrite_what_was_final_before_the_process_was_started_again():
+    noon = 1_736_942_400_000
+    access = AlpacaAccess("k", "s", "ws://127.0.0.1:9")
+    source = AlpacaSource(TICKERS, access, flushed_ms=noon + 500, clock=lambda: noon + 9_000)
+    source.take_trade(trade(at="2025-01-15T11:59:59.900Z"))
     assert source.flush().times.tolist() == [noon + 500]
 
 
