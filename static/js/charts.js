@@ -5,10 +5,10 @@
    stands there; a drag, + and − or the buttons look closer. Where the answer is thinned, a closer look asks again. */
 
 import { figure, signed } from "./format.js";
+import { levels, logLevels } from "./levels.js";
 
 const SVG = "http://www.w3.org/2000/svg";
 const HEIGHTS = [260, 130, 130];
-const LEVELS = 4;
 const FEWEST_BARS = 10;
 const ROOM = 12; // above and below where fills are marked: a mark stands beside its price
 const MARK = { buy: "M0 2l5 9h-10Z", sell: "M0 -2l5 -9h-10Z" };
@@ -25,24 +25,6 @@ function part(tag, className, parent) {
   made.className = className;
   parent.append(made);
   return made;
-}
-
-/** Round values from below `low` to above `high`: 1, 2 or 5 times a power of ten apart. */
-function levels(low, high) {
-  const spread = high - low || Math.abs(high) || 1;
-  const power = 10 ** Math.floor(Math.log10(spread / LEVELS));
-  const step = [1, 2, 5, 10].map((factor) => factor * power).find((size) => size * LEVELS >= spread * 0.999);
-  const first = Math.floor(low / step + 1e-9);
-  const last = Math.max(first + 1, Math.ceil(high / step - 1e-9));
-  const places = Math.max(0, -Math.floor(Math.log10(step) + 1e-9));
-  return { places, values: Array.from({ length: last - first + 1 }, (_, at) => (first + at) * step) };
-}
-
-/** Levels of a logarithmic axis: 1, 2 and 5 times powers of ten, or the powers alone where those are many. */
-function logLevels(low, high) {
-  const powers = Array.from({ length: Math.floor(Math.log10(high)) - Math.floor(Math.log10(low)) + 1 }, (_, at) => Math.floor(Math.log10(low)) + at);
-  const factors = powers.length > 3 ? [1] : [1, 2, 5];
-  return powers.flatMap((power) => factors.map((factor) => factor * 10 ** power)).filter((value) => value >= low && value <= high);
 }
 
 class Chart {
@@ -150,8 +132,7 @@ class Chart {
     const low = seen.reduce((least, value) => Math.min(least, value), Infinity);
     const high = seen.reduce((most, value) => Math.max(most, value), -Infinity);
     if (this.isLog && !panel.unit && low > 0 && high > low) {
-      const placesOf = (value) => Math.max(0, -Math.floor(Math.log10(value) + 1e-9));
-      return { values: logLevels(low, high), placesOf, low, high, of: Math.log };
+      return { ...logLevels(low, high), low, high, of: Math.log };
     }
     const round = levels(Number.isFinite(low) ? low : 0, Number.isFinite(high) ? high : 1);
     return { values: round.values, placesOf: () => round.places, low: round.values[0], high: round.values.at(-1), of: (value) => value };

@@ -39,6 +39,16 @@ def test_the_chart_of_a_ticker_is_read_from_the_keyboard_and_with_the_pointer(vi
     expect(words).to_have_text("2015-01-02 to 2024-12-31")
 
 
+def test_a_logarithmic_axis_has_two_labels_at_least(visit):
+    page = visit("/desk/style/")
+    script = "ranges => import('/static/js/levels.js').then((m) => ranges.map((range) => m.logLevels(...range).values))"
+    ranges = [[210, 480], [10300, 18900], [150, 160], [151, 159.1], [0.31, 0.49], [3, 40], [1, 1e6]]
+    found = page.evaluate(script, ranges)
+    assert found[0] == [250, 300, 350, 400, 450] and found[-2:] == [[5, 10, 20], [10**power for power in range(7)]]
+    for (low, high), values in zip(ranges, found, strict=True):
+        assert len(values) >= 2 and low <= values[0] and values[-1] <= high
+
+
 def test_a_sweep_is_started_watched_and_its_map_pointed_at(visit):
     page = visit("/desk/strategies/sweeps/")
     page.get_by_label("Fast").fill("10..30/10")
