@@ -199,13 +199,16 @@ def _ratio(returns):
 @njit(cache=True)
 def _sums(values, about):
     """Sum and sum of squares of `values` less `about`; in four strands, since an addition waits for the one before."""
-    a, b, c, d, aa, bb, cc, dd = 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0
+    sum_0, sum_1, sum_2, sum_3 = 0.0, 0.0, 0.0, 0.0
+    squares_0, squares_1, squares_2, squares_3 = 0.0, 0.0, 0.0, 0.0
     whole = len(values) - len(values) % 4
     for at in range(0, whole, 4):
-        w, x, y, z = values[at] - about, values[at + 1] - about, values[at + 2] - about, values[at + 3] - about
-        a, b, c, d = a + w, b + x, c + y, d + z
-        aa, bb, cc, dd = aa + w * w, bb + x * x, cc + y * y, dd + z * z
+        first, second = values[at] - about, values[at + 1] - about
+        third, fourth = values[at + 2] - about, values[at + 3] - about
+        sum_0, sum_1, sum_2, sum_3 = sum_0 + first, sum_1 + second, sum_2 + third, sum_3 + fourth
+        squares_0, squares_1 = squares_0 + first * first, squares_1 + second * second
+        squares_2, squares_3 = squares_2 + third * third, squares_3 + fourth * fourth
     for at in range(whole, len(values)):
-        w = values[at] - about
-        a, aa = a + w, aa + w * w
-    return (a + b) + (c + d), (aa + bb) + (cc + dd)
+        value = values[at] - about
+        sum_0, squares_0 = sum_0 + value, squares_0 + value * value
+    return (sum_0 + sum_1) + (sum_2 + sum_3), (squares_0 + squares_1) + (squares_2 + squares_3)

@@ -37,9 +37,8 @@ def minimum_bars(parameters: dict) -> int:
 def signals(prices: Prices, parameters: dict) -> np.ndarray:
     """Target position per bar, float64[n]: 1.0 from a turn up, -1.0 from a turn down, 0.0 before the first."""
     line, signal = _line(prices.close, parameters["fast"], parameters["slow"]), parameters["signal"]
-    start = (
-        parameters["slow"] - 1 + signal - 1
-    )  # the first bar that has a signal line: what is above it there is no turn
+    # The first bar that has a signal line: what is above it there is no turn.
+    start = parameters["slow"] + signal - 2
     gap = (line - smoothed(line, signal))[signal - 1 :]
     places, sides = turns(gap > 0.0, gap != 0.0)
     return held_since(places + start, sides, len(prices))
