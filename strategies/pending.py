@@ -10,6 +10,7 @@ from collections.abc import Callable, Sequence
 
 from django.conf import settings
 from django.db import transaction
+from django.http import Http404
 from django.utils import timezone
 
 from strategies import aside, pricepack, services, single
@@ -23,7 +24,8 @@ from strategies.terms import Terms
 from tradeops.core.jobs.models import Job, State
 from tradeops.core.jobs.services import owe, require_room
 
-LOOK_SECONDS, SHOWN = 1.0, 10
+LOOK_SECONDS = 1.0
+UNDER_WAY_SHOWN, SHOWN = 100, 10
 
 
 def is_long(spec: Spec, all_prices: Sequence[Prices]) -> bool:
@@ -49,23 +51,39 @@ def start(owner, spec: Spec, all_prices: Sequence[Prices], source: str = Source.
 
 
 def cancel(asked: PendingRun) -> None:
-    """A run that is done stays."""
+    """A run that is done stays. Raises Http404 where what was asked for has just been removed."""
     PendingRun.objects.filter(pk=asked.pk, cancelled_at=None, run=None).update(cancelled_at=timezone.now())
-    asked.refresh_from_db(fields=["cancelled_at", "run"])
+    try:
+        asked.refresh_from_db(fields=["cancelled_at", "run"])
+    except PendingRun.DoesNotExist:
+        raise Http404 from None
 
 
-def remove(asked: PendingRun) -> None:
-    """Removes what was asked in vain, and its price rows where nothing else rests on them."""
+def remove(asked: PendingRun) -> bool:
+    """Removes what has no run, under way or in vain, and its price rows where nothing else rests on them.
+
+    False where there was nothing to remove: its run is done by now, or another has removed it.
+    """
     with services.letting_go(asked.data_id):
-        PendingRun.objects.filter(pk=asked.pk, run=None).delete()
+        return bool(PendingRun.objects.filter(pk=asked.pk, run=None).delete()[0])
 
 
 def without_run(user) -> list[tuple[PendingRun, Standing]]:
-    """What the user asked for and has no run of, with how far it is: under way, failed or cancelled; newest first."""
-    latest = list(PendingRun.objects.visible_to(user).filter(run=None).order_by("-pk")[:SHOWN])
-    jobs = Job.objects.filter(kind=BACKTEST, key__in=[str(asked.pk) for asked in latest]).order_by("pk")
+    """What the user asked for and has no run of, with how far it is.
+
+    First what is under way, so that no number of failures hides it; then what failed or was cancelled. Newest first.
+    """
+    asked = PendingRun.objects.visible_to(user).filter(run=None).select_related("owner").order_by("-pk")
+    owed = Job.objects.visible_to(user).unfinished().filter(kind=BACKTEST).order_by("-pk")[:UNDER_WAY_SHOWN]
+    under_way = list(asked.filter(pk__in=[int(job.key) for job in owed], cancelled_at=None))
+    in_vain = asked.exclude(pk__in=[one.pk for one in under_way])[:SHOWN]
+    return _standings([*under_way, *in_vain])
+
+
+def _standings(listed: Sequence[PendingRun]) -> list[tuple[PendingRun, Standing]]:
+    jobs = Job.objects.filter(kind=BACKTEST, key__in=[str(asked.pk) for asked in listed]).order_by("pk")
     lasts = {job.key: job for job in jobs}
-    return [(asked, _standing(asked, lasts.get(str(asked.pk)))) for asked in latest]
+    return [(asked, _standing(asked, lasts.get(str(asked.pk)))) for asked in listed]
 
 
 def standing(asked: PendingRun) -> Standing:
@@ -112,7 +130,7 @@ def _keep(asked: PendingRun, spec: Spec, summary: dict) -> int | str:
 
 
 def _is_cancelled(asked: PendingRun) -> bool:
-    """Cancelled, or removed, which only what was cancelled is."""
+    """Cancelled, or removed."""
     return not PendingRun.objects.filter(pk=asked.pk, cancelled_at=None).exists()
 
 

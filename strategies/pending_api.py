@@ -25,16 +25,16 @@ def accepted(asked: PendingRun) -> Response:
 
 
 class EndParams(Params):
-    """What a DELETE does to something that has ended."""
+    """What a DELETE does beside ending what is under way."""
 
-    remove = serializers.BooleanField(default=False, help_text="What has ended is removed for good.")
+    remove = serializers.BooleanField(default=False, help_text="It is removed for good, under way or at its end.")
 
 
 class PendingRunDetail(APIView):
     """A run that takes long: how far it is, and `run_id` when it is done.
 
-    DELETE cancels it; with `remove=true` it removes what failed or was cancelled. A run that is done is removed at its
-    own address.
+    DELETE cancels it; with `remove=true` it removes it for good, under way, failed or cancelled. A run that is done is
+    removed at its own address.
     """
 
     writes = Action.RUN
@@ -58,6 +58,7 @@ class PendingRunDetail(APIView):
             pending.cancel(asked)
         if asked.run_id or (has_ended and not is_removal):
             raise Conflict("The run has ended; there is nothing to cancel.", "finished")
-        if is_removal:
-            pending.remove(asked)
+        if is_removal and not pending.remove(asked):
+            self.asked(pending_id)  # 404 where another has removed it
+            raise Conflict("The run is done by now; it is removed at its own address.", "finished")
         return Response(status=status.HTTP_204_NO_CONTENT)

@@ -127,5 +127,5 @@ def remake(run: Run) -> Backtest:
     """The kept run with its curves, worked out again from the kept rows. Raises DamagedRun."""
     try:
         return backtest.run(spec_of(run), pricepack.unpack(kept_pack(run.data)))
-    except (zlib.error, KeyError, TypeError, AttributeError, ValueError) as error:
+    except (zlib.error, LookupError, ArithmeticError, TypeError, AttributeError, ValueError) as error:
         raise DamagedRun(f"Run {run.pk} cannot be worked out again from what was kept.") from error

@@ -14,6 +14,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 import numpy as np
 from django.conf import settings
 from django.db import transaction
+from django.http import Http404
 from django.utils import timezone
 
 from strategies import aside, backtest, pricepack, services, surface
@@ -85,15 +86,24 @@ def grid_of(sweep: Sweep) -> Grid:
 
 
 def cancel(sweep: Sweep) -> None:
-    """Parts that are done stay; the others end without a row."""
+    """Parts that are done stay; the others end without a row. Raises Http404 where it has just been removed."""
     Sweep.objects.filter(pk=sweep.pk, cancelled_at=None).update(cancelled_at=timezone.now())
-    sweep.refresh_from_db(fields=["cancelled_at"])
+    try:
+        sweep.refresh_from_db(fields=["cancelled_at"])
+    except Sweep.DoesNotExist:
+        raise Http404 from None
 
 
 def remove(sweep: Sweep) -> None:
-    """Removes a sweep that has ended with its rows, and its price rows where nothing else rests on them."""
+    """Removes a sweep, under way or at its end, with its rows; its price rows too where nothing else rests on them."""
     with services.letting_go(sweep.data_id):
+        _hold(sweep)  # who keeps a part of it at this moment is waited for: its rows go too
         sweep.delete()
+
+
+def _hold(sweep: Sweep) -> bool:
+    """Until the transaction ends, nobody else keeps a part of the sweep or removes it. False if it is gone."""
+    return bool(Sweep.objects.select_for_update().filter(pk=sweep.pk).values_list("pk"))
 
 
 # --- working a part out
@@ -111,12 +121,19 @@ def work_out_part(sweep: Sweep, number: int, report: Callable[[int], None]) -> d
     rows = _computed(told, len(combinations), report, lambda: is_cancelled(sweep))
     if rows is None:
         return {"rows": "cancelled"}
-    SweepPart.objects.get_or_create(sweep=sweep, number=number, defaults={"rows": rows})
-    return {"rows": len(rows)}
+    return {"rows": len(rows) if _keep(sweep, number, rows) else "removed"}
+
+
+def _keep(sweep: Sweep, number: int, rows: list) -> bool:
+    with transaction.atomic():
+        is_there = _hold(sweep)
+        if is_there:
+            SweepPart.objects.get_or_create(sweep=sweep, number=number, defaults={"rows": rows})
+    return is_there
 
 
 def is_cancelled(sweep: Sweep) -> bool:
-    """Cancelled, or removed, which only what has ended is."""
+    """Cancelled, or removed."""
     return not Sweep.objects.filter(pk=sweep.pk, cancelled_at=None).exists()
 
 
@@ -243,5 +260,6 @@ def _deflated(sweep: Sweep, best: dict, ratios: np.ndarray) -> float | None:
         portfolio = combine(done.results)
         periods = bars_per_year(portfolio.times)
         return statistics.deflated_sharpe_ratio(statistics.simple_returns(portfolio.equity), ratios / periods**0.5)
-    except (zlib.error, ValueError):  # a row that was tampered with has no such figure
+    # A row that was tampered with has no such figure, nor one of a strategy that no longer takes it.
+    except (zlib.error, ValueError, TypeError, LookupError, ArithmeticError):
         return None

@@ -7,8 +7,8 @@ from tradeops.core.jobs.models import Job
 from tradeops.core.jobs.runner import report_progress
 from tradeops.core.jobs.services import register
 
-# Cancelled and removed before its job was taken; or at its end and removed, and somebody has the job run again.
-REMOVED = "What was asked for was removed."
+# What was removed before its job was taken is what its owner wanted: no failure.
+REMOVED = "removed"
 
 
 @register(SWEEP)
@@ -17,7 +17,7 @@ def sweep(job: Job) -> dict[str, object]:
     sweep_id, _, number = job.key.partition(":")
     asked = Sweep.objects.select_related("data").filter(pk=sweep_id).first()
     if asked is None:
-        raise ValueError(REMOVED)
+        return {"rows": REMOVED}
     return work_out_part(asked, int(number), lambda percentage: report_progress(job, percentage))
 
 
@@ -26,5 +26,5 @@ def backtest(job: Job) -> dict[str, object]:
     """The job of kind `backtest`: its key is the number of what was asked for."""
     asked = PendingRun.objects.select_related("data", "owner").filter(pk=job.key).first()
     if asked is None:
-        raise ValueError(REMOVED)
+        return {"run": REMOVED}
     return pending.work_out(asked, lambda percentage: report_progress(job, percentage))

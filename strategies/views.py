@@ -222,10 +222,11 @@ def cancel_pending(request: HttpRequest, pending_id: int) -> HttpResponse:
 @login_required
 @require_POST
 def remove_pending(request: HttpRequest, pending_id: int) -> HttpResponse:
-    """Removes what was asked in vain, and goes back to the list."""
+    """Removes what has no run, and goes back to the list; to the run where that is done by now."""
     require(request.user, Action.RUN)
-    pending.remove(_seen_pending(request, pending_id))
-    messages.success(request, "What was asked for in vain is deleted.")
+    if not pending.remove(_seen_pending(request, pending_id)):
+        return redirect("strategies:pending-run", pending_id)
+    messages.success(request, "What was asked for is deleted.")
     return redirect("strategies:strategies")
 
 

@@ -50,7 +50,7 @@ def walked(sweep: Sweep, train: int | None = None, test: int | None = None, tick
         return _walked(sweep, train, test, ticker)
     except BacktestError:
         raise
-    except (zlib.error, KeyError, TypeError, AttributeError, ValueError) as error:
+    except (zlib.error, LookupError, ArithmeticError, TypeError, AttributeError, ValueError) as error:
         raise BacktestError("damaged", f"Sweep {sweep.pk} cannot be walked by what was kept of it.") from error
 
 

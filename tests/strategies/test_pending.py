@@ -4,6 +4,7 @@ import pytest
 
 from strategies import aside, pending, services, single
 from strategies.models import PendingRun, PriceData, Run
+from strategies.standing import Standing
 from tests.strategies.test_api import RUN, SHORT, run_up, upload
 from tests.strategies.test_results import UP
 from tests.strategies.test_views import PAGE, VALUES
@@ -167,10 +168,46 @@ def test_the_desk_lists_what_was_in_vain_with_its_reason_and_deletes_it(api, cli
     assert address not in client.get(PAGE).content.decode() and not PriceData.objects.exists()
 
 
-def test_a_job_whose_run_was_removed_fails_by_name(asked):
+def test_a_job_whose_run_was_removed_is_no_failure(asked):
     asked.delete()
     runner.run_owed()
-    assert Job.objects.values_list("state", "reason").get() == ("failed", "What was asked for was removed.")
+    assert Job.objects.values_list("state", "result").get() == ("succeeded", {"run": "removed"})
+
+
+@pytest.mark.parametrize("status", ["queued", "failed"])
+def test_a_run_that_another_request_has_just_removed_is_404(api, alice, asked, monkeypatch, status):
+    def removed_meanwhile(asked: PendingRun) -> Standing:
+        PendingRun.objects.filter(pk=asked.pk).delete()
+        return Standing(status, 0)
+
+    monkeypatch.setattr(pending, "standing", removed_meanwhile)
+    assert api(alice).delete(f"/algorithm/runs/pending/{asked.pk}?remove=true").status_code == 404
+
+
+def test_what_is_done_by_now_is_not_said_to_be_deleted(api, client, alice, asked, monkeypatch):
+    runner.run_owed()
+    client.force_login(alice)
+    removal = client.post(f"{PAGE}pending/{asked.pk}/remove/", follow=True)
+    assert removal.redirect_chain[-1][0] == f"{PAGE}{Run.objects.get().pk}/"
+    assert "is deleted" not in removal.content.decode()
+    monkeypatch.setattr(PendingRun, "run_id", None)  # as it was read just before
+    monkeypatch.setattr(pending, "standing", lambda asked: Standing("failed", 0))
+    refused = api(alice).delete(f"/algorithm/runs/pending/{asked.pk}?remove=true")
+    assert (refused.status_code, Run.objects.count()) == (409, 1)
+
+
+def test_a_run_under_way_stands_before_any_number_of_later_failures(client, alice, carol, asked):
+    told = {name: getattr(asked, name) for name in ("strategy", "parameters", "terms", "source", "data")}
+    failed = [PendingRun(owner=alice, estimated_seconds=1, **told) for _ in range(pending.SHOWN + 1)]
+    PendingRun.objects.bulk_create(failed)
+    listed = [(one.pk, standing.status) for one, standing in pending.without_run(alice)]
+    assert listed[0] == (asked.pk, "queued")
+    assert listed[1:] == [(one.pk, "failed") for one in reversed(failed[1:])]
+    pending.cancel(asked)
+    assert {standing.status for _, standing in pending.without_run(alice)} == {"failed"}
+    for user, is_named in ((alice, False), (carol, True)):  # the back office sees whose it is
+        client.force_login(user)
+        assert (" by alice" in client.get(PAGE).content.decode()) is is_named
 
 
 def test_it_belongs_to_its_owner(api, bob, asked):

@@ -1,14 +1,19 @@
 """Sweeps by address: 202 and a job, rows when it is done, cancelled by DELETE, resumed after a killed process."""
 
 import json
+import threading
 
 import numpy as np
 import pytest
+from django.db import connection
+from django.db.models.signals import pre_delete
 
 from market.samples import as_csv, daily_bars
 from strategies import aside, backtest, pricepack, services, sweeping
+from strategies.library import strategies
 from strategies.models import PriceData, Sweep, SweepPart
 from strategies.services import SAMPLE_SEED
+from strategies.standing import Standing
 from tests.strategies.test_api import fields_of, upload
 from tests.strategies.test_results import UP
 from tradeops.core import statistics
@@ -106,8 +111,62 @@ def test_a_sweep_is_removed_for_good_when_that_is_said(api, alice, bob, asked):
 def test_a_sweep_that_is_removed_before_its_turn_leaves_nothing(api, alice, asked):
     assert api(alice).delete(f"{SWEEPS}/{asked.pk}?remove=true").status_code == 204
     runner.run_owed()
-    assert Job.objects.values_list("state", "reason").get() == ("failed", "What was asked for was removed.")
+    assert Job.objects.values_list("state", "result").get() == ("succeeded", {"rows": "removed"})
     assert not SweepPart.objects.exists() and not PriceData.objects.exists()
+
+
+def test_a_sweep_that_another_request_has_just_removed_is_404(api, alice, asked, monkeypatch):
+    def removed_meanwhile(sweep: Sweep) -> Standing:
+        Sweep.objects.filter(pk=sweep.pk).delete()
+        return Standing("queued", 0)
+
+    monkeypatch.setattr(sweeping, "standing", removed_meanwhile)
+    assert api(alice).delete(f"{SWEEPS}/{asked.pk}").status_code == 404
+
+
+def test_a_part_whose_sweep_was_removed_while_it_was_worked_out_is_not_kept(asked, monkeypatch):
+    monkeypatch.setattr(sweeping, "_computed", lambda *asked_of: Sweep.objects.all().delete() and [])
+    assert sweeping.work_out_part(asked, 0, lambda percentage: None) == {"rows": "removed"}
+    assert not SweepPart.objects.exists()
+
+
+@pytest.mark.services  # SQLite lets nothing be written meanwhile
+@pytest.mark.django_db(transaction=True)
+def test_a_sweep_is_removed_while_a_worker_keeps_a_part_of_it(asked, monkeypatch):
+    found = []
+    monkeypatch.setattr(sweeping, "_computed", lambda *asked_of: [])
+
+    def keep_a_part():
+        found.append(sweeping.work_out_part(asked, 0, lambda percentage: None))
+        connection.close()
+
+    worker = threading.Thread(target=keep_a_part)
+
+    def when_the_parts_are_read(**told):
+        worker.start()
+        worker.join(1)  # it comes to its end only where nothing holds the sweep
+
+    pre_delete.connect(when_the_parts_are_read, sender=Sweep)
+    try:
+        sweeping.remove(Sweep.objects.get())
+    finally:
+        pre_delete.disconnect(when_the_parts_are_read, sender=Sweep)
+        worker.join(60)
+    assert found == [{"rows": "removed"}]
+    assert not Sweep.objects.exists() and not SweepPart.objects.exists()
+
+
+@pytest.mark.parametrize("error", [IndexError, ZeroDivisionError])
+def test_a_sweep_whose_strategy_no_longer_takes_its_rows_is_told_and_not_walked(api, alice, asked, monkeypatch, error):
+    def signals(prices, parameters):
+        raise error
+
+    runner.run_owed()
+    monkeypatch.setattr(strategies()["ma_crossover"], "signals", signals)
+    told = api(alice).get(f"{SWEEPS}/{asked.pk}")
+    assert (told.status_code, told.json()["luck"]["deflated_sharpe_ratio"]) == (200, None)
+    walked = api(alice).get(f"{SWEEPS}/{asked.pk}/walk-forward?train=100&test=50")
+    assert (walked.status_code, walked.json()["errors"][0]["code"]) == (422, "damaged")
 
 
 def test_parts_are_done_once_and_a_killed_one_again(asked, monkeypatch):

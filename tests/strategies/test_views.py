@@ -127,7 +127,7 @@ def test_another_traders_run_is_404_and_the_back_office_sees_whose_it_is(desk, c
 def test_the_pages_cost_a_fixed_number_of_queries(desk, django_assert_max_num_queries):
     for _ in range(4):
         start(desk)
-    with django_assert_max_num_queries(4):
+    with django_assert_max_num_queries(5):
         desk.get(PAGE)
     with django_assert_max_num_queries(4):
         desk.get(f"{PAGE}{Run.objects.first().pk}/")

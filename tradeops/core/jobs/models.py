@@ -73,7 +73,11 @@ class Job(models.Model):
             models.CheckConstraint(condition=Q(progress__lte=100), name="job_progress_is_percent"),
             models.CheckConstraint(condition=Q(state__in=State.values), name="job_state_known"),
         ]
-        indexes = [models.Index(fields=["state", "due_at"], name="job_due")]
+        indexes = [
+            models.Index(fields=["state", "due_at"], name="job_due"),
+            # How the last job for something went, long finished or not.
+            models.Index(fields=["kind", "key"], name="job_kind_key"),
+        ]
 
     def __str__(self) -> str:
         return f"{self.kind} {self.key} ({self.state})"
