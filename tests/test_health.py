@@ -167,3 +167,11 @@ def test_a_lake_that_cannot_be_written_degrades(client, alive, monkeypatch):
     monkeypatch.setattr(health.os, "access", lambda path, mode: False)
     code, answer = ask(client)
     assert (code, answer["checks"]["storage"]["detail"]) == (200, "the local folder cannot be written")
+
+
+@pytest.mark.embedded
+def test_a_lake_that_is_no_folder_degrades(client, alive, settings, tmp_path):
+    (tmp_path / "lake").touch()
+    lake = settings.STORAGES["lake"] | {"OPTIONS": {"location": tmp_path / "lake"}}
+    settings.STORAGES = settings.STORAGES | {"lake": lake}
+    assert ask(client)[1]["checks"]["storage"]["status"] == "down"

@@ -87,7 +87,8 @@ def check_storage() -> Check:
     folder = Path(storage.location)
     while not folder.exists():  # it is made with the first file
         folder = folder.parent
-    return ok("local folder") if os.access(folder, os.W_OK) else down("the local folder cannot be written")
+    is_writable = folder.is_dir() and os.access(folder, os.W_OK)
+    return ok("local folder") if is_writable else down("the local folder cannot be written")
 
 
 # --- what the database knows

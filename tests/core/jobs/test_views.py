@@ -33,6 +33,18 @@ def test_a_dead_job_is_owed_again_by_a_person_and_only_by_one_who_sees_it(kind, 
     assert Job.objects.count() == 2  # what is unfinished is left as it is
 
 
+def test_a_job_that_waits_to_be_tried_again_is_tried_at_once_when_a_person_says_so(kind, client, alice):
+    job = owe(kind(raising(runner.TryAgain("the lake is away"))), "a", owner=alice)
+    runner.run_owed()
+    client.force_login(alice, backend="tradeops.core.users.backend.RoleBackend")
+    assert f"Try job {job.pk} now" in client.get("/desk/jobs/").content.decode()
+    assert runner.run_owed() == 0
+    client.post(f"/desk/jobs/{job.pk}/again/")
+    assert runner.run_owed() == 1
+    job.refresh_from_db()
+    assert (job.state, job.attempts, Job.objects.count()) == ("retrying", 2, 1)
+
+
 @pytest.mark.parametrize(
     "query", ["?state=x", "?before=x", "?before=99999999999999999999999", "?state=failed&before=1"]
 )

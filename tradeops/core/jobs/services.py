@@ -11,7 +11,7 @@ from rest_framework.exceptions import APIException
 from tradeops.core.bulk import ask, columns_of, table_of, written_row
 from tradeops.core.request_id import current_request_id
 
-from .models import Heartbeat, Job
+from .models import Heartbeat, Job, State
 
 Handler = Callable[[Job], dict]
 handlers: dict[str, Handler] = {}
@@ -39,6 +39,14 @@ def owe(kind: str, key: str, *, owner=None, due_at=None) -> Job:
         job = Job.objects.unfinished().filter(kind=kind, key=key).first() or add_job(kind, key, owner, due)
     transaction.on_commit(nudge, robust=True)
     return job
+
+
+def hurry(job: Job) -> bool:
+    """Has a job that waits for its next attempt be tried now; False where it waits for none."""
+    waiting = Job.objects.filter(pk=job.pk, state=State.RETRYING)
+    if is_hurried := bool(waiting.update(due_at=timezone.now())):
+        transaction.on_commit(nudge, robust=True)
+    return is_hurried
 
 
 class TooMuchOwed(APIException):
