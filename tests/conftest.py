@@ -40,12 +40,6 @@ def pytest_collection_finish(session):
     gc.freeze()
 
 
-def pytest_sessionstart():
-    """A machine that stands still for seconds while many tests run is no failure of what they test."""
-    if pool := settings.DATABASES["default"]["OPTIONS"].get("pool"):
-        pool["timeout"] = 60
-
-
 @pytest.fixture(scope="session")
 def django_db_setup(django_db_setup, django_db_blocker):
     """Migrated once: the desks that tests start begin with copies of it."""

@@ -111,6 +111,8 @@ def test_bars_are_read_until_the_tables_change_places(monkeypatch):
         partitions.partition_bars(0, date(2025, 2, 1))
         looks.append(look())
     finally:
+        with other.cursor() as cursor:
+            cursor.execute("RESET lock_timeout")  # closed, it goes back to the pool, and to another test
         other.close()
     assert looks == [[True, False], [False, False]]
 
