@@ -128,28 +128,31 @@ class TickerCurves(Curves):
         return self.answer_curves(request, self.run_with(run_id, ticker), ticker, tell)
 
 
-class TradeLog(KeptRun):
+class Log(KeptRun):
+    """A run's `lines` as a CSV file called by `name`."""
+
+    name: str
+    lines: Callable
+
+    @extend_schema(responses={(200, "text/csv"): OpenApiTypes.STR})
+    def get(self, request: Request, run_id: int):
+        run = self.run(run_id)
+        response = self.answer_once(
+            request, run, self.name, CSV, lambda done: encoded(self.lines(done, origin_of(run)))
+        )
+        return as_download(response, f"run-{run.pk}-{self.name}.csv")
+
+
+class TradeLog(Log):
     """Every trade as CSV, with the run's number, data hash and fingerprint."""
 
-    @extend_schema(responses={(200, "text/csv"): OpenApiTypes.STR})
-    def get(self, request: Request, run_id: int):
-        run = self.run(run_id)
-        response = self.answer_once(
-            request, run, "trades", CSV, lambda done: encoded(logs.trade_lines(done, origin_of(run)))
-        )
-        return as_download(response, f"run-{run.pk}-trades.csv")
+    name, lines = "trades", staticmethod(logs.trade_lines)
 
 
-class EquityLog(KeptRun):
+class EquityLog(Log):
     """The equity of every account and of the portfolio as CSV, with the run's number, data hash and fingerprint."""
 
-    @extend_schema(responses={(200, "text/csv"): OpenApiTypes.STR})
-    def get(self, request: Request, run_id: int):
-        run = self.run(run_id)
-        response = self.answer_once(
-            request, run, "equity", CSV, lambda done: encoded(logs.equity_lines(done, origin_of(run)))
-        )
-        return as_download(response, f"run-{run.pk}-equity.csv")
+    name, lines = "equity", staticmethod(logs.equity_lines)
 
 
 class Report(KeptRun):

@@ -10,8 +10,6 @@ from collections.abc import Callable, Sequence
 
 from django.conf import settings
 from django.db import transaction
-from django.http import Http404
-from django.utils import timezone
 
 from strategies import aside, pricepack, services, single
 from strategies.backtest import Spec
@@ -19,7 +17,7 @@ from strategies.library import strategies, with_defaults
 from strategies.models import PendingRun, Source
 from strategies.prices import Prices
 from strategies.services import BACKTEST
-from strategies.standing import Standing
+from strategies.standing import Standing, is_cancelled, mark_cancelled
 from strategies.terms import Terms
 from tradeops.core.jobs.models import Job, State
 from tradeops.core.jobs.services import owe, require_room
@@ -52,11 +50,7 @@ def start(owner, spec: Spec, all_prices: Sequence[Prices], source: str = Source.
 
 def cancel(asked: PendingRun) -> None:
     """A run that is done stays. Raises Http404 where what was asked for has just been removed."""
-    PendingRun.objects.filter(pk=asked.pk, cancelled_at=None, run=None).update(cancelled_at=timezone.now())
-    try:
-        asked.refresh_from_db(fields=["cancelled_at", "run"])
-    except PendingRun.DoesNotExist:
-        raise Http404 from None
+    mark_cancelled(asked, run=None)
 
 
 def remove(asked: PendingRun) -> bool:
@@ -107,7 +101,7 @@ def work_out(asked: PendingRun, report: Callable[[int], None]) -> dict[str, obje
         return {"run": asked.run_id}
     spec = Spec(asked.strategy, with_defaults(strategies()[asked.strategy], asked.parameters), Terms(**asked.terms))
     told = single.told(spec, services.kept_pack(asked.data), asked.data_id, str(settings.STRATEGIES_DIR))
-    answer = _computed(told, asked.estimated_seconds, report, lambda: _is_cancelled(asked))
+    answer = _computed(told, asked.estimated_seconds, report, lambda: is_cancelled(asked))
     if answer is None:
         return {"run": "cancelled"}
     if "refused" in answer:
@@ -127,11 +121,6 @@ def _keep(asked: PendingRun, spec: Spec, summary: dict) -> int | str:
             row.run = run
             row.save(update_fields=["run"])
         return row.run_id
-
-
-def _is_cancelled(asked: PendingRun) -> bool:
-    """Cancelled, or removed."""
-    return not PendingRun.objects.filter(pk=asked.pk, cancelled_at=None).exists()
 
 
 def _computed(

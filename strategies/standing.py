@@ -1,6 +1,10 @@
-"""How far something has come that is owed as jobs."""
+"""How far something has come that is owed as jobs, and how it is cancelled."""
 
 from dataclasses import dataclass
+
+from django.db.models import Model
+from django.http import Http404
+from django.utils import timezone
 
 from tradeops.core.jobs.models import State
 
@@ -24,3 +28,18 @@ class Standing:
         if self.status == State.RETRYING:
             told["attempt"] = self.attempt
         return told | ({"reason": self.reason} if self.reason else {})
+
+
+def mark_cancelled(asked: Model, **still: object) -> None:
+    """Marks a row that has `cancelled_at`, where it is `still` so. Raises Http404 where it has just been removed."""
+    rows = type(asked).objects.filter(pk=asked.pk)
+    rows.filter(cancelled_at=None, **still).update(cancelled_at=timezone.now())
+    try:
+        asked.refresh_from_db(fields=["cancelled_at", *still])
+    except asked.DoesNotExist:
+        raise Http404 from None
+
+
+def is_cancelled(asked: Model) -> bool:
+    """Cancelled, or removed."""
+    return not type(asked).objects.filter(pk=asked.pk, cancelled_at=None).exists()

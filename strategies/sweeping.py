@@ -14,8 +14,6 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 import numpy as np
 from django.conf import settings
 from django.db import transaction
-from django.http import Http404
-from django.utils import timezone
 
 from strategies import aside, backtest, pricepack, services, surface
 from strategies.backtest import BacktestError, Spec, unfit
@@ -24,7 +22,7 @@ from strategies.library import strategies, with_defaults
 from strategies.models import Source, Sweep, SweepPart
 from strategies.portfolio import combine
 from strategies.prices import Prices
-from strategies.standing import Standing
+from strategies.standing import Standing, is_cancelled, mark_cancelled
 from strategies.sweep_figures import FIGURES
 from strategies.terms import Terms
 from tradeops.core import statistics
@@ -87,11 +85,7 @@ def grid_of(sweep: Sweep) -> Grid:
 
 def cancel(sweep: Sweep) -> None:
     """Parts that are done stay; the others end without a row. Raises Http404 where it has just been removed."""
-    Sweep.objects.filter(pk=sweep.pk, cancelled_at=None).update(cancelled_at=timezone.now())
-    try:
-        sweep.refresh_from_db(fields=["cancelled_at"])
-    except Sweep.DoesNotExist:
-        raise Http404 from None
+    mark_cancelled(sweep)
 
 
 def remove(sweep: Sweep) -> None:
@@ -130,11 +124,6 @@ def _keep(sweep: Sweep, number: int, rows: list) -> bool:
         if is_there:
             SweepPart.objects.get_or_create(sweep=sweep, number=number, defaults={"rows": rows})
     return is_there
-
-
-def is_cancelled(sweep: Sweep) -> bool:
-    """Cancelled, or removed."""
-    return not Sweep.objects.filter(pk=sweep.pk, cancelled_at=None).exists()
 
 
 def _computed(told: bytes, count: int, report: Callable[[int], None], is_stopped: Callable[[], bool]) -> list | None:

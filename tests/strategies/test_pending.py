@@ -82,7 +82,7 @@ def test_a_cancelled_run_never_appears(api, alice, asked):
 def test_a_run_is_stopped_when_it_is_cancelled_in_between(asked, monkeypatch):
     looks, seen = iter([False, True]), []
     monkeypatch.setattr(pending, "LOOK_SECONDS", 0.01)
-    monkeypatch.setattr(pending, "_is_cancelled", lambda asked: next(looks))
+    monkeypatch.setattr(pending, "is_cancelled", lambda asked: next(looks))
     assert pending.work_out(asked, seen.append) == {"run": "cancelled"}
     assert len(seen) == 1 and not Run.objects.exists()
 

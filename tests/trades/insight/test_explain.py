@@ -4,7 +4,7 @@ from datetime import timedelta
 from decimal import Decimal
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.trades.test_ledger import CASE_1, METHODS, SHORT, START, fills_of
@@ -15,8 +15,6 @@ from trades.insight.what_if import what_if
 from trades.ledger import Fill, Holding, Method, fold, total
 
 pytestmark = pytest.mark.pure
-# A machine that is busy with other things is no fault.
-patiently = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
 
 
 def test_case_1_is_opened_into_its_lots_and_fills():
@@ -69,7 +67,6 @@ def events_of(said) -> list:
     return events
 
 
-@patiently
 @given(st.lists(moves, max_size=25), tenths, st.sampled_from(METHODS), st.integers(0, 5), st.integers(1, 5))
 def test_parts_and_what_is_left_out_sum_to_the_figures(said, mark, method, skip, limit):
     events = events_of(said)
@@ -91,7 +88,6 @@ def test_parts_and_what_is_left_out_sum_to_the_figures(said, mark, method, skip,
         assert figure.left_out_count + len(figure.parts) == figure.count
 
 
-@patiently
 @given(st.lists(moves, max_size=25), tenths)
 def test_all_methods_come_to_the_same(said, mark):
     events = events_of(said)

@@ -3,7 +3,7 @@
 import json
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from rest_framework.exceptions import ValidationError
 
@@ -178,7 +178,7 @@ def test_an_outage_is_told_and_not_tried_twice(client, alice, ways, monkeypatch)
         },
     )
 )
-@settings(max_examples=300, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=300)
 def test_the_short_way_reads_what_the_serializer_reads_and_nothing_that_the_book_would_refuse(body):
     own = TradeRequestSerializer(data=body)
     if not own.is_valid():

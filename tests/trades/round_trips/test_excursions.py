@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.trades.test_ledger import THROUGH_ZERO, fills_of
@@ -14,8 +14,6 @@ from trades.ledger import Fill, fold
 from trades.round_trips.excursions import Excursion, excursion, peak, percentage, steps_of
 
 pytestmark = pytest.mark.pure
-# A machine that is busy with other things is no fault.
-patiently = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
 START = datetime(2025, 1, 15, 14, 30, tzinfo=UTC)
 
 
@@ -120,7 +118,6 @@ sizes = st.integers(1, 9).flatmap(lambda size: st.sampled_from([size, -size]))
 prices = st.integers(1, 50)
 
 
-@patiently
 @given(st.lists(st.tuples(sizes, prices, st.tuples(prices, prices)), min_size=1, max_size=12))
 def test_every_way_ends_at_what_it_realized_and_lies_within_its_excursions(said):
     fills = [fill(number, 10 * number, size, price) for number, (size, price, _) in enumerate(said, start=1)]
