@@ -1,20 +1,16 @@
-"""The live feed: kills, slow readers, cuts and a storm."""
+"""The live feed: it is killed, it is held up, and there are readers that do not read."""
 
 import asyncio
 import contextlib
-import json
 import socket
 import time
 from itertools import pairwise
 from pathlib import Path
 
-from websockets.asyncio.client import connect
-
 from tests.market.conftest import LiveServer
-from tests.market.reader import Reader, record
-from tests.proof.ground import Ground
+from tests.market.reader import Reader
+from tests.proof.ground import Ground, wait_for
 from tests.proof.register import tries
-from tests.proof.suite import passed_tests
 from tests.proof.tape import Feeds
 
 SLOW_READERS, TURNS, SECONDS_BESIDE, SECONDS_TO_WARM_UP = 5, 4, 30, 5
@@ -24,7 +20,6 @@ FEED_KILLS, ON_WITHIN_SECONDS, SECONDS_TO_STAND_BY = 3, 10, 10
 HOLDER_AND_EPOCH = (
     "from market.models import FeedState\nnow = FeedState.objects.current()\nanswer = [now.holder, now.epoch]"
 )
-CUTS, LONGEST_CUT_SECONDS, STORM_CLIENTS, FRESH_WITHIN_SECONDS = 50, 60, 100, 15
 
 
 # Feeds ---------------------------------------------------------------------------------------
@@ -40,7 +35,7 @@ def another_feed_goes_on(ground: Ground) -> str:
             heard = asyncio.run(hear_while_killed(server, feeds))
         finally:
             feeds.stop()
-    silence = max(later - earlier for (earlier, _), (later, _) in pairwise(heard))
+    silence = longest_silence(heard)
     numbers = [number for _, number in heard]
     assert silence < ON_WITHIN_SECONDS, f"there were no prices for {silence:.1f} s"
     assert numbers == sorted(set(numbers)), "the sequence went back"
@@ -78,6 +73,56 @@ async def heard_more(heard: list, seconds: float) -> None:
     while len(heard) < enough:
         assert time.monotonic() < deadline, f"no prices within {seconds} s of a kill"
         await asyncio.sleep(0.1)
+
+
+FEEDS, HOLD_UPS, HELD_UP_SECONDS = 4, 3, 15  # longer than a feed may be silent
+# What is published, as the layer brings it: the hub lets nobody see a number twice.
+SPY = """
+import asyncio, time
+from channels.layers import get_channel_layer
+from tradeops.core.events.relay import GROUP
+published = []
+async def spy():
+    layer = get_channel_layer()
+    channel = await layer.new_channel()
+    await layer.group_add(GROUP, channel)
+    while True:
+        message = await layer.receive(channel)
+        if message["type"] == "live.quotes":
+            published.append([time.monotonic(), message["seq"]])
+asyncio.run_coroutine_threadsafe(spy(), loop)
+"""
+
+
+@tries("P18", f"of {FEEDS} feeds the one that runs held up by SIGSTOP for {HELD_UP_SECONDS} s, {HOLD_UPS} times")
+def one_feed_makes_prices(ground: Ground) -> str:
+    with LiveServer(ground.folder, feed=False) as server:
+        server.run(SPY)
+        feeds = Feeds(server, FEEDS)
+        try:
+            wait_for(lambda: len(published(server)) > 5, "a feed runs")
+            holders = [feeds.hold_up(HELD_UP_SECONDS) for _ in range(HOLD_UPS)]
+            enough = len(published(server)) + 20
+            wait_for(lambda: len(published(server)) > enough, "a feed goes on")
+        finally:
+            feeds.stop()
+        heard = published(server)
+    assert len({*holders}) == HOLD_UPS, f"held up were {holders}"
+    numbers = [number for _, number in heard]
+    twice = [later for earlier, later in pairwise(numbers) if later <= earlier]
+    assert not twice, f"two feeds made prices: {twice[:5]} came after later numbers"
+    silence = longest_silence(heard)
+    assert silence < ON_WITHIN_SECONDS, f"there were no prices for {silence:.1f} s"
+    return f"{len(numbers)} flushes published, their numbers rising; the longest silence {silence:.1f} s"
+
+
+def published(server: LiveServer) -> list[list[float]]:
+    """When each flush was published, and its number."""
+    return server.run("answer = list(published)")
+
+
+def longest_silence(heard: list) -> float:
+    return max(later - earlier for (earlier, _), (later, _) in pairwise(heard))
 
 
 # Slow readers ----------------------------------------------------------------------------
@@ -162,80 +207,43 @@ def percentile_99(values: list[float]) -> float:
     return sorted(values)[len(values) * 99 // 100]
 
 
-# Cuts ----------------------------------------------------------------------------------------
+PAUSE_SECONDS = 15
 
 
-@tries(
-    "P16",
-    "50 sockets cut for 1 to 60 s while alerts are recorded; and one that asks for what is kept no longer",
-    minutes=9,
-)
-def gaps_are_filled(ground: Ground) -> str:
-    with LiveServer(ground.folder) as server:
-        server.user("alice")
-        missed = asyncio.run(cut_all(server))
-    resets = passed_tests(ground, "tests/market/test_hub.py", words="kept_no_longer or from_the_future")
-    told = f"{CUTS} cuts, {missed:,} missed alerts brought in order and once, then a marked snapshot"
-    return f"{told}; {resets} tests of a reset pass"
+@tries("P15", f"a reader that pauses for {PAUSE_SECONDS} s and reads on: 8 flushes a second of 60 tickers")
+def a_slow_reader_gets_the_newest(ground: Ground) -> str:
+    with one_of_two(ground.folder / "one") as server:
+        return asyncio.run(pause_and_read_on(server))
 
 
-async def cut_all(server: LiveServer) -> int:
-    lengths = [1 + (LONGEST_CUT_SECONDS - 1) * number / (CUTS - 1) for number in range(CUTS)]
-    cuts = asyncio.gather(*[cut_once(server, seconds) for seconds in lengths])
-    while not cuts.done():
-        await asyncio.to_thread(record, server, "alerts", "alert")
-        await asyncio.sleep(0.2)
-    return sum(await cuts)
+async def pause_and_read_on(server: LiveServer) -> str:
+    async with server.connect("alice") as healthy, await slow_reader(server) as slow:
+        known: dict[int, dict] = {}
+        watching = asyncio.create_task(watch_prices(Reader(healthy), known))
+        prices, behind, numbers = {}, Reader(slow), []
+        await apply_frame(behind, prices)  # the first snapshot
+        await asyncio.sleep(PAUSE_SECONDS)
+        newest = max(known)
+        while not numbers or numbers[-1] < newest:
+            numbers.append(await apply_frame(behind, prices))
+        watching.cancel()
+    missed = numbers[-1] - numbers[0] + 1 - len(numbers)
+    assert missed > 0, f"nothing was conflated: {len(numbers)} frames"
+    assert prices == known[numbers[-1]], "the prices of the slow reader are not the newest"
+    return f"{len(numbers)} frames instead of {missed + len(numbers)}, and then the newest price of each ticker"
 
 
-async def cut_once(server: LiveServer, seconds: float) -> int:
-    """One socket's cut: how many alerts it was brought afterwards."""
-    async with server.connect("alice") as socket:
-        known = (await Reader(socket).frame("welcome"))["events"]
-        socket.transport.abort()
-    await asyncio.sleep(seconds)
-    async with server.connect("alice") as socket:
-        reader = Reader(socket)
-        now = (await reader.frame("welcome"))["events"]["alerts"]
-        await socket.send(json.dumps({"action": "resume", "events": known}))
-        while not (await reader.frame("snapshot")).get("resumed"):
-            pass
-        numbers = [frame["n"] for frame in reader.seen if frame.get("stream") == "alerts"]
-    # What is recorded after the welcome was not missed: it may come before those that were.
-    missed = [number for number in numbers if number <= now]
-    assert missed == list(range(known["alerts"] + 1, now + 1)), f"after {seconds:.0f} s to {now}: {missed}"
-    later = sorted(set(numbers) - set(missed))
-    assert later == list(range(now + 1, now + 1 + len(later))), f"after {seconds:.0f} s, live: {later}"
-    assert len(numbers) == len(missed) + len(later), f"after {seconds:.0f} s some came twice: {numbers}"
-    return len(missed)
+async def watch_prices(reader: Reader, known: dict[int, dict]) -> None:
+    """Notes all prices as they stand at each number."""
+    prices: dict[str, float] = {}
+    while True:
+        number = await apply_frame(reader, prices)
+        known[number] = dict(prices)
 
 
-@tries("P21", "100 sockets reset at once and back at once")
-def a_storm_passes(ground: Ground) -> str:
-    with LiveServer(ground.folder) as server:
-        server.user("alice")
-        proxy = ground.proxy(server.port)
-        return asyncio.run(storm(server, proxy))
-
-
-async def storm(server: LiveServer, proxy) -> str:
-    headers = {"Authorization": f"Bearer {server.user('alice')['token']}"}
-    address = f"ws://127.0.0.1:{proxy.port}/ws"
-    first = await asyncio.gather(*[connect(address, additional_headers=headers) for _ in range(STORM_CLIENTS)])
-    await asyncio.gather(*[Reader(socket).frame("quotes") for socket in first])
-    await asyncio.to_thread(proxy.reset)
-    begun = time.monotonic()
-    back = await asyncio.gather(*[come_back(address, headers) for _ in range(STORM_CLIENTS)])
-    took = time.monotonic() - begun
-    assert took < FRESH_WITHIN_SECONDS, f"the last had fresh prices after {took:.1f} s"
-    left = await asyncio.to_thread(server.run, CLIENTS)
-    assert left == STORM_CLIENTS, f"the hub counts {left} clients"
-    for one in [*first, *back]:
-        await one.close()
-    return f"all had fresh prices after {took:.1f} s; the hub counts {left} clients"
-
-
-async def come_back(address: str, headers: dict):
-    socket = await connect(address, additional_headers=headers, open_timeout=30)
-    await Reader(socket).frame("quotes")
-    return socket
+async def apply_frame(reader: Reader, prices: dict[str, float]) -> int:
+    """Takes over the prices of the next frame; its number."""
+    frame = await reader.frame("snapshot", "quotes")
+    reader.seen.clear()
+    prices |= {quote["ticker"]: quote["price"] for quote in frame["quotes"]}
+    return frame["seq"]

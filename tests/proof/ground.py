@@ -3,6 +3,7 @@
 import contextlib
 import itertools
 import os
+import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -18,7 +19,7 @@ from tradeops.core.users.models import Scope, User
 from tradeops.core.users.tokens import make_token
 from trades.models import Account
 
-TIMEOUT_SECONDS = 60
+TIMEOUT_SECONDS, DONE_WITHIN_SECONDS = 60, 120
 
 
 class Ground:
@@ -101,3 +102,10 @@ def at_once(tasks: list[Callable], connections_at_once: int) -> list:
 
     with ThreadPoolExecutor(connections_at_once) as pool:
         return list(pool.map(done, tasks))
+
+
+def wait_for(is_so: Callable[[], bool], what: str, seconds: float = DONE_WITHIN_SECONDS) -> None:
+    deadline = time.monotonic() + seconds
+    while not is_so():
+        assert time.monotonic() < deadline, f"{what}: not within {seconds} s"
+        time.sleep(0.3)

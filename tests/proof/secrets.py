@@ -1,7 +1,9 @@
 """No secret is told: a canary for each, and every place where one might sing."""
 
+import contextlib
 import os
 import subprocess
+import threading
 import uuid
 from collections.abc import Iterator
 from urllib.parse import urlsplit
@@ -12,7 +14,11 @@ from django.contrib import admin
 from django.core.files.storage import storages
 from django.db import connection
 from django.urls import reverse
+from django.utils import timezone
+from websockets.sync.server import serve
 
+from market.alerting.writing import EMAIL
+from market.models import Alert, AlertKind, AlertRule, Source
 from tests.desk import Desk
 from tests.factories import make_user
 from tests.faults.addresses import fill, own_routes
@@ -21,20 +27,17 @@ from tests.proof.guessing import Visitor
 from tests.proof.register import tries
 from tests.proof.suite import ROOT
 from tests.worlds import free_port
-from tradeops.core.users.models import Role, Scope
+from tradeops.core.jobs.services import owe
+from tradeops.core.users.models import Role, Scope, User
 from tradeops.core.users.tokens import make_token
 
 SECRETS = (
-    "SECRET_KEY",
-    "DB_PASSWORD",
-    "REDIS_PASSWORD",
-    "AWS_SECRET_ACCESS_KEY",
-    "LAMBDA_PASSWORD",
-    "PASSWORD",
-    "TOKEN",
-)
+    "SECRET_KEY", "DB_PASSWORD", "REDIS_PASSWORD", "AWS_SECRET_ACCESS_KEY", "LAMBDA_PASSWORD", "METRICS_TOKEN",
+    "EMAIL_PASSWORD", "ALPACA_KEY", "ALPACA_SECRET", "PASSWORD", "TOKEN",
+)  # fmt: skip
 JSON = {"Content-Type": "application/json"}
 BODIES = (b"{", b'{"date": "2025-01-15"}', b'{"ticker": "KO", "quantity": 1, "price": 1, "trade_type": "BUY"}')
+PLACES = {"answers", "logs", "rows", "commands to Redis", "keys of Redis", "files of the lake"}
 KEYS = r"AKIA[0-9A-Z]{16}|-----BEGIN [A-Z ]*PRIVATE KEY|\btops_[A-Za-z0-9_-]{40}|xox[bp]-[0-9]{6}"
 
 
@@ -54,14 +57,17 @@ class Watch:
 
 @tries(
     "P34",
-    "a canary for each of 7 secrets, looked for in answers, logs, rows, Redis, the lake and the repository",
+    f"a canary for each of {len(SECRETS)} secrets, looked for in answers, logs, rows, what Redis is told and keeps, "
+    "the lake and the repository",
     minutes=8,
 )
 def no_secret_is_told(ground: Ground) -> str:
     watch = Watch()
     ask_for_redis_password(watch)
-    desk = ground.up("--no-feed", **settings_with(watch))
+    heard, ear = overhear_redis(watch)
+    desk = ground.up("--source", "alpaca", **settings_with(watch))
     browser, token = sign_in(watch, desk)
+    owe_mail()
     for answer in wander(desk, browser, token):
         watch.look(f"answers: {answer.request.method} {answer.request.path_url}", answer.text + str(answer.headers))
     look_at_lake(watch)
@@ -72,33 +78,68 @@ def no_secret_is_told(ground: Ground) -> str:
         ground.services.servers[server].start_again()
         if server == "redis":
             ask_for_redis_password(watch)
+            ear.join()
     connection.close()
     connection.close_pool()
     desk.stop()
+    for words in heard:
+        watch.look("commands to Redis", words)
     look_at_what_is_kept(watch, desk)
-    assert {"answers", "logs", "rows", "keys of Redis", "files of the lake"} <= watch.places.keys(), watch.places
+    assert PLACES.issubset(watch.places), watch.places
     return f"{len(SECRETS)} canaries, none found in " + ", ".join(f"{n:,} {place}" for place, n in watch.places.items())
 
 
 def settings_with(watch: Watch) -> dict[str, str]:
-    address = urlsplit(os.environ["REDIS_URL"])
-    return {
-        "SECRET_KEY": watch.canaries["SECRET_KEY"],
-        "DB_PASSWORD": watch.canaries["DB_PASSWORD"],
-        "REDIS_URL": address._replace(netloc=f":{watch.canaries['REDIS_PASSWORD']}@{address.netloc}").geturl(),
-        "AWS_SECRET_ACCESS_KEY": watch.canaries["AWS_SECRET_ACCESS_KEY"],
-        # Nothing listens there: the proxy fails, and says why.
-        "LAMBDA_API_URL": f"http://user:{watch.canaries['LAMBDA_PASSWORD']}@127.0.0.1:{free_port()}/only",
+    own = ("SECRET_KEY", "DB_PASSWORD", "AWS_SECRET_ACCESS_KEY", "METRICS_TOKEN", "ALPACA_KEY", "ALPACA_SECRET")
+    silent = f"127.0.0.1:{free_port()}"  # nothing listens there: proxy and post fail, and say why
+    return {name: watch.canaries[name] for name in own} | {
+        "REDIS_URL": redis_url(watch),
+        "LAMBDA_API_URL": f"http://user:{watch.canaries['LAMBDA_PASSWORD']}@{silent}/only",
+        "EMAIL_URL": f"smtp://desk:{watch.canaries['EMAIL_PASSWORD']}@{silent}",
+        "ALPACA_URL": f"ws://127.0.0.1:{refusing_stream()}",
     }
+
+
+def redis_url(watch: Watch) -> str:
+    address = urlsplit(os.environ["REDIS_URL"])
+    return address._replace(netloc=f":{watch.canaries['REDIS_PASSWORD']}@{address.netloc}").geturl()
+
+
+def refusing_stream() -> int:
+    """The port of a stream of prices that takes nobody's keys."""
+
+    def refuse(socket) -> None:
+        socket.send('[{"T":"success","msg":"connected"}]')
+        socket.recv()
+        socket.send('[{"T":"error","code":402,"msg":"auth failed"}]')
+
+    server = serve(refuse, "127.0.0.1", 0)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    return server.socket.getsockname()[1]
 
 
 def ask_for_redis_password(watch: Watch) -> None:
     redis.Redis.from_url(os.environ["REDIS_URL"]).config_set("requirepass", watch.canaries["REDIS_PASSWORD"])
 
 
+def overhear_redis(watch: Watch) -> tuple[list[str], threading.Thread]:
+    """Every command, tasks with their arguments among them, from now until Redis is killed."""
+    heard: list[str] = []
+    monitor = redis.Redis.from_url(redis_url(watch)).monitor().__enter__()
+
+    def listen() -> None:
+        with contextlib.suppress(redis.ConnectionError):
+            for command in monitor.listen():
+                heard.append(command["command"])
+
+    thread = threading.Thread(target=listen, daemon=True)
+    thread.start()
+    return heard, thread
+
+
 def sign_in(watch: Watch, desk: Desk) -> tuple[requests.Session, str]:
     """An administrator's browser, signed in by the canary of a password, and the token that is one."""
-    root = make_user("root", Role.ADMINISTRATOR, is_superuser=True)
+    root = make_user("root", Role.ADMINISTRATOR, is_superuser=True, email="root@example.com")
     root.set_password(watch.canaries["PASSWORD"])
     root.save()
     visitor = Visitor("127.0.0.1")
@@ -108,6 +149,15 @@ def sign_in(watch: Watch, desk: Desk) -> tuple[requests.Session, str]:
     browser.cookies.update(visitor.cookies)
     _, watch.canaries["TOKEN"] = make_token(root, name="canary", scope=Scope.ADMIN)
     return browser, watch.canaries["TOKEN"]
+
+
+def owe_mail() -> None:
+    """An alert that is to be mailed, by a server that is not there."""
+    root, now = User.objects.get(username="root"), timezone.now()
+    told = {"owner": root, "instrument_id": "KO", "kind": AlertKind.PRICE_ABOVE, "threshold": 1}
+    rule = AlertRule.objects.create(**told, by_email=True)
+    alert = Alert.objects.create(**told, rule=rule, price=2, source=Source.SIMULATED, tick_at=now, detected_at=now)
+    owe(EMAIL, str(alert.pk), owner=root)
 
 
 def wander(desk: Desk, browser: requests.Session, token: str) -> Iterator[requests.Response]:
@@ -158,7 +208,7 @@ def look_at_lake(watch: Watch) -> None:
 
 
 def kept_in_redis(watch: Watch) -> Iterator[tuple[str, str]]:
-    server = redis.Redis.from_url(settings_with(watch)["REDIS_URL"])
+    server = redis.Redis.from_url(redis_url(watch))
     read = {
         b"string": server.get, b"list": lambda key: server.lrange(key, 0, -1), b"hash": server.hgetall,
         b"set": server.smembers, b"zset": lambda key: server.zrange(key, 0, -1), b"stream": server.xrange,

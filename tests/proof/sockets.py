@@ -51,10 +51,14 @@ HOSTILE = {
     "2^63 bytes announced": ({1002, 1006, 1009}, False, lambda socket: announce(socket, ENDLESS)),
     "10^6 tickers": ({1009}, False, lambda socket: send_all(socket, [MANY_TICKERS])),
 }
-QUICK, SERVED_WITHIN_SECONDS, GROWTH_BYTES = 100, 5, 50_000_000
+QUICK, HALVES, SERVED_WITHIN_SECONDS, GROWTH_BYTES = 100, 200, 5, 50_000_000
 
 
-@tries("P19", f"{', '.join(HOSTILE)}; {QUICK} quick connects; after each a fresh client", minutes=8)
+@tries(
+    "P19",
+    f"{', '.join(HOSTILE)}; {QUICK} quick connects; {HALVES} halves of handshakes; after each a fresh client",
+    minutes=8,
+)
 def hostile_clients_are_closed(ground: Ground) -> str:
     with LiveServer(ground.folder) as server:
         asyncio.run(fresh_client(server))
@@ -65,8 +69,8 @@ def hostile_clients_are_closed(ground: Ground) -> str:
     assert growth < GROWTH_BYTES, f"the server grew by {growth / 1e6:.0f} MB"
     assert left == 0, f"the hub counts {left} clients"
     return (
-        f"{len(HOSTILE)} closed with their codes and {QUICK} quick connects gone, a fresh client served within "
-        f"{slowest:.1f} s each time; the server grew by {max(growth, 0) / 1e6:.0f} MB"
+        f"{len(HOSTILE)} closed with their codes, {QUICK} quick connects and {HALVES} halves gone, a fresh client "
+        f"served within {slowest:.1f} s each time; the server grew by {max(growth, 0) / 1e6:.0f} MB"
     )
 
 
@@ -83,7 +87,21 @@ async def be_hostile(server: LiveServer) -> float:
             assert code in codes, f"{what}: closed with {code}"
         waits.append(await fresh_client(server))
     await asyncio.gather(*[come_and_go(server) for _ in range(QUICK)])
+    waits.append(await fresh_client(server))
+    async with contextlib.AsyncExitStack() as stack:
+        for number in range(HALVES):
+            await stack.enter_async_context(half_of_handshake(server, number))
+        waits.append(await fresh_client(server))
     return max(*waits, await fresh_client(server))
+
+
+@contextlib.asynccontextmanager
+async def half_of_handshake(server: LiveServer, number: int):
+    """A connection that begins to ask, and says no more; every second one says nothing at all."""
+    _, writer = await asyncio.open_connection("127.0.0.1", server.port)
+    writer.write(b"GET /ws HTTP/1.1\r\nHost: 127.0" * (number % 2))
+    yield
+    writer.close()
 
 
 async def fresh_client(server: LiveServer) -> float:

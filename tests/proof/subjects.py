@@ -2,6 +2,7 @@
 
 from tests.proof import (
     audit,
+    cuts,
     doors,
     dumps,
     feed,
@@ -14,6 +15,7 @@ from tests.proof import (
     kills,
     numbers,
     old_rows,
+    outages,
     races,
     replay,
     secrets,
@@ -26,7 +28,7 @@ from tests.proof import (
 from tests.proof.register import REGISTER
 
 SUBJECTS = (
-    audit, doors, dumps, feed, files, guessing, history, hostile, imports, keys, kills, numbers, old_rows, races,
-    replay, secrets, sockets, tape, together, upstreams, work
+    audit, cuts, doors, dumps, feed, files, guessing, history, hostile, imports, keys, kills, numbers, old_rows,
+    outages, races, replay, secrets, sockets, tape, together, upstreams, work
 )  # fmt: skip
 __all__ = ["REGISTER", "SUBJECTS"]

@@ -2,6 +2,8 @@
 
 import asyncio
 import json
+import os
+import signal
 import subprocess
 import sys
 import time
@@ -91,11 +93,12 @@ def once_told(frames: Counter, rows: list) -> str:
 
 
 class Feeds:
-    """Two feed processes at any time: the one that runs, and one that stands by."""
+    """So many feed processes at any time: the one that runs, and those that stand by."""
 
-    def __init__(self, server: LiveServer):
+    def __init__(self, server: LiveServer, count: int = 2):
         self.server, self.processes = server, {}
-        self.start(), self.start()
+        for _ in range(count):
+            self.start()
 
     def start(self) -> None:
         command = [sys.executable, "manage.py", "feed"]
@@ -105,10 +108,21 @@ class Feeds:
 
     def kill(self) -> None:
         """Kills the one that runs, and starts another."""
-        process = self.processes.pop(int(self.server.run(HOLDER).split(":")[1]))
+        process = self.processes.pop(self.running())
         process.kill()
         process.wait()
         self.start()
+
+    def hold_up(self, seconds: float) -> int:
+        """Stops the one that runs wherever it is, and lets it go on; its number."""
+        pid = self.running()
+        os.kill(pid, signal.SIGSTOP)
+        time.sleep(seconds)
+        os.kill(pid, signal.SIGCONT)
+        return pid
+
+    def running(self) -> int:
+        return int(self.server.run(HOLDER).split(":")[1])
 
     def stop(self) -> None:
         for process in self.processes.values():

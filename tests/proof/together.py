@@ -10,11 +10,10 @@ from pathlib import Path
 import requests
 
 from tests.desk import Desk, family_of
-from tests.proof.ground import Client, Ground, trader
+from tests.proof.ground import Client, Ground, trader, wait_for
 from tests.proof.imports import bring, check_there_once, file_of
 from tests.proof.kills import let_go_of_connections, unwell, write_while
 from tests.proof.register import tries
-from tests.proof.work import wait_for
 from tradeops.core.jobs.models import Job
 from tradeops.core.jobs.services import owe
 from trades.models import Account

@@ -14,6 +14,13 @@ from tests.proof.register import tries
 
 LONGEST_SECONDS, GROWTH_BYTES = 40, 60_000_000
 MARKUP = {"note": "<script>alert(1)</script>"}
+# What a caller may bring to name another place: a query, headers, more of a body.
+STEERING = (
+    ("?url={place}&LAMBDA_API_URL={place}", {}, {}),
+    ("", {"X-Forwarded-Host": "{host}", "X-Original-URL": "/elsewhere", "Forwarded": "host={host}"}, {}),
+    ("", {"Cookie": "mine=1", "Destination": "{place}", "Location": "{place}", "Referer": "{place}"}, {}),
+    ("", {}, dict.fromkeys(("url", "LAMBDA_API_URL", "endpoint", "path", "host"), "{place}")),
+)
 
 
 def head(status: str = "200 OK", *lines: str) -> bytes:
@@ -40,11 +47,11 @@ def bomb() -> bytes:
 
 
 class Upstream:
-    """A server that does to each call what its body asks for; `elsewhere` counts calls to where redirects lead."""
+    """A server that does to each call what its body asks for, and keeps the calls as they came."""
 
     def __init__(self):
         self.listener = socket.create_server(("127.0.0.1", 0), backlog=64)
-        self.port, self.elsewhere = self.listener.getsockname()[1], 0
+        self.port, self.heads = self.listener.getsockname()[1], []
         self.cases: dict[str, tuple[Callable, set[int]]] = {
             "redirect": (self.say(head("302 Found", f"Location: {self.place}", "Content-Length: 0")), {502}),
             "redirect of a POST": (self.say(head("307 x", f"Location: {self.place}", "Content-Length: 0")), {502}),
@@ -83,12 +90,17 @@ class Upstream:
             request = connection.recv(65536)
             while b"}" not in request and request:
                 request += connection.recv(65536)
-            self.elsewhere += b" /elsewhere " in request.partition(b"\r\n")[0]
+            first, _, content = request.partition(b"\r\n\r\n")
+            self.heads.append(first.decode())
             with contextlib.suppress(OSError):  # the desk hangs up, as it should
-                self.cases[json.loads(request.partition(b"\r\n\r\n")[2])["case"]][0](connection)
+                self.cases[json.loads(content)["case"]][0](connection)
 
 
-@tries("P31", "17 bad upstreams: redirects, hangs, drips, endless bodies and headers, markup, a packed bomb")
+@tries(
+    "P31",
+    "17 bad upstreams: redirects, hangs, drips, endless bodies and headers, markup, a packed bomb; callers who name "
+    "another place by query, header and body",
+)
 def the_proxy_calls_one_place(ground: Ground) -> str:
     upstream = Upstream()
     desk = ground.up("--no-feed", LAMBDA_API_URL=f"http://127.0.0.1:{upstream.port}/only")
@@ -96,10 +108,15 @@ def the_proxy_calls_one_place(ground: Ground) -> str:
     before = resident_bytes(web_process(desk))
     slowest = max(at_once([lambda case=case: call(desk, upstream, case) for case in upstream.cases], 6))
     growth = resident_bytes(web_process(desk)) - before
-    assert upstream.elsewhere == 0, "a redirect was followed"
+    for steering in STEERING:
+        steer(desk, upstream, *steering)
+    check_calls(upstream)
     assert growth < GROWTH_BYTES, f"the web process grew by {growth / 1e6:.0f} MB"
     assert desk.get("/health/live").status_code == 200
-    return f"{len(upstream.cases)} answered as promised, the slowest after {slowest:.0f} s; no redirect followed"
+    return (
+        f"{len(upstream.cases)} answered as promised, the slowest after {slowest:.0f} s; all {len(upstream.heads)} "
+        "calls came to the one place, with nothing of the caller's but the body"
+    )
 
 
 def call(desk, upstream: Upstream, case: str) -> float:
@@ -116,3 +133,21 @@ def call(desk, upstream: Upstream, case: str) -> float:
     if answer.status_code >= 500:
         assert answer.json()["reason"] and "<script>" not in answer.text, f"{case}: {answer.text[:200]}"
     return took
+
+
+def steer(desk, upstream: Upstream, query: str, headers: dict, more: dict) -> None:
+    """Calls the proxy as one who would have it call another place: he is refused, or it calls the one."""
+    names = {"place": upstream.place, "host": f"127.0.0.1:{upstream.port}"}
+    headers, more = ({name: text.format(**names) for name, text in told.items()} for told in (headers, more))
+    answer = desk.post("/moneyai" + query.format(**names), json=more | {"case": "markup in JSON"}, headers=headers)
+    assert answer.status_code in {200, 400, 401, 403}, f"{query}{headers}{more}: {answer.status_code}"
+
+
+def check_calls(upstream: Upstream) -> None:
+    """Each was a POST to the one place, and told nothing of who asked."""
+    for head_of_call in upstream.heads:
+        first, *lines = head_of_call.split("\r\n")
+        assert first == "POST /only HTTP/1.1", f"another place was called: {first}"
+        told = {line.partition(":")[0].lower() for line in lines}
+        assert not told & {"cookie", "authorization", "x-forwarded-for"}, f"the upstream was told {told}"
+        assert f"Host: 127.0.0.1:{upstream.port}" in lines, lines

@@ -1,4 +1,4 @@
-"""Background work: brokers that go, workers that die, stores that fail."""
+"""Background work: workers that die, schedules kept twice, stores that fail, clean ends."""
 
 import contextlib
 import os
@@ -7,76 +7,15 @@ import subprocess
 import sys
 import time
 from pathlib import Path
-from urllib.parse import urlsplit
 
-from tests.desk import Desk, family_of
-from tests.proof.ground import Ground
+from tests.desk import family_of
+from tests.proof.ground import Ground, wait_for
 from tests.proof.register import tries
 from tests.proof.suite import ROOT, passed_tests
 from tradeops.core.jobs.models import Heartbeat, Job
 from tradeops.core.jobs.services import owe
 
 WORKER, LAKE_FAULTS = "tests/core/test_worker.py", "tests/analytics/test_lake_faults.py"
-AWAY_SECONDS, ANSWERED_WITHIN_SECONDS, DONE_WITHIN_SECONDS = 10, 10, 120
-TRADE = {"ticker": "AAPL", "quantity": 1, "price": 1, "trade_type": "BUY"}
-
-
-@tries("P22", "Redis hanging for 10 s, then cut for 10 s, before a whole desk", minutes=10)
-def a_redis_that_is_away_stops_no_trade(ground: Ground) -> str:
-    address = urlsplit(os.environ["REDIS_URL"])
-    proxy = ground.proxy(address.port)
-    desk = ground.up("--no-feed", REDIS_URL=address._replace(netloc=f"127.0.0.1:{proxy.port}").geturl())
-    wait_for(lambda: check_of(desk, "worker") == "ok", "the worker works")
-    slowest, days = 0.0, []
-    for number, disturb in enumerate((proxy.hang, proxy.cut)):
-        disturb()
-        slowest = max(slowest, work_without_redis(desk))
-        days.append(desk.post("/analytics/process", json={"date": f"2025-01-{15 + number}"}).json()["status_url"])
-        proxy.mend()
-    for address in days:
-        wait_for(lambda address=address: desk.get(urlsplit(address).path).json()["status"] == "succeeded", "the job")
-    wait_for(lambda: desk.get("/health").json()["status"] != "degraded" or is_feed_alone(desk), "health is back")
-    runs = Job.objects.filter(kind="export", key__startswith="2025-01-1").values_list("state", flat=True)
-    assert list(runs) == ["succeeded"] * 2, f"the exports: {list(runs)}"
-    return (
-        f"trades, pages and /health answered, the slowest in {slowest:.1f} s; both owed exports were done after, once"
-    )
-
-
-def work_without_redis(desk: Desk) -> float:
-    """Books and reads for 10 s; the seconds of the slowest answer."""
-    slowest, until, told = 0.0, time.monotonic() + AWAY_SECONDS, set()
-    while time.monotonic() < until:
-        for answer, status in (
-            (desk.post("/trades/", json=TRADE), 201),
-            (desk.get("/desk/"), 200),
-            (desk.get("/health"), 200),
-        ):
-            assert answer.status_code == status, f"{answer.url} is {answer.status_code} without Redis"
-            slowest = max(slowest, answer.elapsed.total_seconds())
-            if answer.url.endswith("/health"):
-                told.add(answer.json()["status"])
-    assert "degraded" in told, f"/health said {told} without Redis"
-    assert slowest < ANSWERED_WITHIN_SECONDS, f"an answer took {slowest:.1f} s"
-    return slowest
-
-
-def check_of(desk: Desk, part: str) -> str:
-    found = desk.get("/health").json()["checks"][part]
-    return found["status"] if isinstance(found, dict) else found
-
-
-def is_feed_alone(desk: Desk) -> bool:
-    """Whether all but the feed, which this desk does not run, is well."""
-    names = desk.get("/health").json()["checks"]
-    return all(check_of(desk, name) == "ok" for name in names if name != "feed")
-
-
-def wait_for(is_so, what: str, seconds: float = DONE_WITHIN_SECONDS) -> None:
-    deadline = time.monotonic() + seconds
-    while not is_so():
-        assert time.monotonic() < deadline, f"{what}: not within {seconds} s"
-        time.sleep(0.3)
 
 
 @tries("P23", "Redis emptied while 10 jobs are owed", minutes=8)
@@ -88,7 +27,7 @@ def what_is_owed_is_a_row(ground: Ground) -> str:
 # Workers that die ------------------------------------------------------------------------------
 
 
-CHILDREN_KILLED, WORKERS_KILLED, SILENT_WITHIN_SECONDS = 3, 2, 180
+CHILDREN_KILLED, WORKERS_KILLED = 3, 2
 
 
 @tries(
@@ -163,40 +102,6 @@ class Celery:
     def __exit__(self, *_) -> None:
         for process in self.processes:
             self.kill(process)
-
-
-@tries("P25", "3 restarts of Redis under a supervised worker", minutes=8)
-def a_restart_deafens_nobody(ground: Ground) -> str:
-    restarts = passed_tests(ground, WORKER, words="deafen", times=3)
-    return f"{restarts} restarts, the work done after each"
-
-
-@tries("P25", "a worker of a whole desk stopped by SIGSTOP, and let go on", minutes=8)
-def a_silent_worker_is_told(ground: Ground) -> str:
-    desk = ground.up("--no-feed")
-    wait_for(lambda: check_of(desk, "worker") == "ok", "the worker works")
-    workers = [pid for pid in family_of(desk.process.pid) if is_worker(pid)]
-    assert workers, "no process of the desk is a worker"
-    silenced = time.monotonic()
-    signal_all(workers, signal.SIGSTOP)
-    try:
-        wait_for(lambda: check_of(desk, "worker") == "down", "a silent worker is told", SILENT_WITHIN_SECONDS)
-        took = time.monotonic() - silenced
-        assert desk.get("/health").json()["status"] == "degraded"
-    finally:
-        signal_all(workers, signal.SIGCONT)
-    wait_for(lambda: check_of(desk, "worker") == "ok", "the worker works again")
-    return f"/health told it after {took:.0f} s, and that it works again"
-
-
-def is_worker(pid: int) -> bool:
-    words = Path(f"/proc/{pid}/cmdline").read_bytes().split(b"\0")
-    return b"celery" in words and b"worker" in words
-
-
-def signal_all(pids: list[int], number: int) -> None:
-    for pid in pids:
-        os.kill(pid, number)
 
 
 @tries("P26", "two beats and a worker over 10 slots; a missed slot", minutes=8)
