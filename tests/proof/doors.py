@@ -15,6 +15,7 @@ from tests.proof.ground import Ground
 from tests.proof.register import tries
 from tests.proof.rows import address_of, complete_book, parameters_of, routes_with_ids, unknown_of
 from tests.proof.suite import passed_tests
+from tests.proof.table import spelled
 from tests.test_settings import REFUSED as WRONG_SETTINGS
 from tradeops.core.users.models import Role, Scope, User
 from trades import demo as trades_demo
@@ -37,10 +38,6 @@ def strangers_are_refused(ground: Ground) -> str:
     seen += try_admin(people)
     assert kept_rows() == before, "somebody's row was changed"
     return f"{len(routes_with_ids())} addresses, {sum(seen.values()):,} requests: {spelled(seen)}; nothing was changed"
-
-
-def spelled(seen: Counter) -> str:
-    return ", ".join(f"{count} × {what}" for what, count in sorted(seen.items()))
 
 
 def make_people() -> dict[str, User]:

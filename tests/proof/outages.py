@@ -1,33 +1,22 @@
 """A whole desk while what it stands on goes and comes back, or a part of it falls silent, at the desk's own pace."""
 
 import asyncio
-import csv
-import hashlib
-import io
-import itertools
 import os
-import random
 import signal
-import threading
 import time
 from collections import Counter
-from datetime import date
 from pathlib import Path
 from urllib.parse import urlsplit
 
 import redis
-from django.core.files.storage import storages
 from websockets.asyncio.client import connect
 
-from analytics.models import LakeFile
 from tests.desk import Desk, family_of
 from tests.market.reader import Reader
 from tests.proof.ground import DONE_WITHIN_SECONDS, Ground, wait_for
 from tests.proof.kills import restart_database
 from tests.proof.register import tries
-from tests.proxy import Proxy
 from tradeops.core.jobs.models import Job
-from trades.models import Trade
 
 AWAY_SECONDS, ANSWERED_WITHIN_SECONDS, SILENT_WITHIN_SECONDS = 10, 10, 180
 TRADE = {"ticker": "AAPL", "quantity": 1, "price": 1, "trade_type": "BUY"}
@@ -180,8 +169,7 @@ def a_restart_deafens_no_desk(ground: Ground) -> str:
 def a_silent_worker_is_told(ground: Ground) -> str:
     desk = ground.up("--no-feed")
     wait_for(lambda: check_of(desk, "worker") == "ok", "the worker works")
-    workers = [pid for pid in family_of(desk.process.pid) if is_worker(pid)]
-    assert workers, "no process of the desk is a worker"
+    workers = workers_of(desk)
     silenced = time.monotonic()
     signal_all(workers, signal.SIGSTOP)
     try:
@@ -192,6 +180,13 @@ def a_silent_worker_is_told(ground: Ground) -> str:
         signal_all(workers, signal.SIGCONT)
     wait_for(lambda: check_of(desk, "worker") == "ok", "the worker works again")
     return f"/health told it after {took:.0f} s, and that it works again"
+
+
+def workers_of(desk: Desk) -> list[int]:
+    """Its worker and the worker's children."""
+    workers = [pid for pid in family_of(desk.process.pid) if is_worker(pid)]
+    assert workers, "no process of the desk is a worker"
+    return workers
 
 
 def is_worker(pid: int) -> bool:
@@ -233,81 +228,3 @@ async def hear_prices(desk: Desk) -> None:
         reader = Reader(socket)
         first = await reader.frame("quotes")
         assert (await reader.frame("quotes"))["seq"] > first["seq"], "the prices stand still"
-
-
-# S3 ------------------------------------------------------------------------------------------
-
-DAYS_EXPORTED, WELL_SECONDS = 20, (2.0, 6.0)
-FAULTS = {"hangs": 6.0, "is cut": 1.5, "resets": 0.2, "loses answers": 1.5}  # and for how long
-
-
-@tries(
-    "P27",
-    f"{DAYS_EXPORTED} days exported by a whole desk through a proxy that {', '.join(FAULTS)}, now one and now another",
-    minutes=9,
-)
-def one_whole_object_through_a_bad_network(ground: Ground) -> str:
-    proxy = ground.proxy(urlsplit(os.environ["AWS_S3_ENDPOINT_URL"]).port)
-    desk = ground.up("--no-feed", AWS_S3_ENDPOINT_URL=f"http://127.0.0.1:{proxy.port}")
-    wait_for(lambda: check_of(desk, "worker") == "ok", "the worker works")
-    for day in days(DAYS_EXPORTED):
-        assert desk.post("/trades/", json=TRADE | {"executed_at": f"{day}T12:00:00Z"}).status_code == 201
-    owed = [ask_for_export(desk, day) for day in days(DAYS_EXPORTED)]
-    made = Disturber(proxy).disturb_until(lambda: all(is_done(desk, address) for address in owed), 240)
-    for day in days(DAYS_EXPORTED):
-        check_day(date.fromisoformat(day))
-    return f"{DAYS_EXPORTED} files whole, of the checksum noted and with the book's trades, after {spelled(made)}"
-
-
-def spelled(made: Counter) -> str:
-    return ", ".join(f"{count} × {what}" for what, count in sorted(made.items()))
-
-
-class Disturber:
-    """Does one thing after another to a proxy, with a while of quiet before each."""
-
-    def __init__(self, proxy: Proxy):
-        self.proxy, self.random, self.made = proxy, random.Random(7), Counter()
-
-    def disturb_until(self, is_over, seconds: float) -> Counter:
-        """How often it did what, until `is_over()`."""
-        over = threading.Event()
-        thread = threading.Thread(target=self.disturb, args=[over])
-        thread.start()
-        try:
-            wait_for(is_over, "all is done", seconds)
-        finally:
-            over.set()
-            thread.join()
-        assert set(self.made) == set(FAULTS), f"not all was tried: {self.made}"
-        return self.made
-
-    def disturb(self, over: threading.Event) -> None:
-        for fault in itertools.cycle(FAULTS):
-            if over.wait(self.random.uniform(*WELL_SECONDS)):
-                return
-            self.begin(fault)
-            self.made[fault] += 1
-            over.wait(FAULTS[fault])
-            self.proxy.mend()
-
-    def begin(self, fault: str) -> None:
-        if fault == "hangs":
-            self.proxy.hang()
-        elif fault == "loses answers":
-            self.proxy.loses_answers = True
-        elif fault == "is cut":
-            self.proxy.cut()
-        else:
-            self.proxy.reset()
-
-
-def check_day(day: date) -> None:
-    """The day's file in the bucket is the one noted, and holds the trades of the book."""
-    file = LakeFile.objects.get(key=f"trades/{day:%Y/%m/%d}/trades_{day}.csv")
-    with storages["lake"].open(file.key) as stored:
-        content = stored.read()
-    assert hashlib.sha256(content).hexdigest() == file.sha256, f"{file.key} is not what is noted"
-    rows = sorted(int(row["id"]) for row in csv.DictReader(io.StringIO(content.decode())))
-    booked = Trade.objects.current().filter(executed_at__date=day).order_by("trade_id")
-    assert rows == list(booked.values_list("trade_id", flat=True)), f"{day}: the file holds {rows}"

@@ -27,6 +27,7 @@ from tests.factories import make_account, make_user
 from tests.proof import model
 from tests.proof.ground import Ground, at_once, trader
 from tests.proof.register import EMBEDDED, tries
+from tests.proof.table import spelled
 from tradeops.core.api import Conflict
 from trades.accounts.cash import cash_by_account
 from trades.chain.verification import account_differences, differences
@@ -317,10 +318,6 @@ def threads_leave_the_replay(ground: Ground) -> str:
             assert Fraction(position.realized_pnl) == counted.of(position.ticker).realized, f"{user}: {position}"
     acts = sum(done, Counter())
     return f"{sum(acts.values())} acts ({spelled(acts)}), {Trade.objects.count()} versions, no difference"
-
-
-def spelled(acts: Counter) -> str:
-    return ", ".join(f"{count} × {what}" for what, count in sorted(acts.items()))
 
 
 def write_for_a_while(number: int, books: list) -> Counter:

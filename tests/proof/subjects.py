@@ -20,6 +20,7 @@ from tests.proof import (
     replay,
     secrets,
     sockets,
+    stores,
     tape,
     together,
     upstreams,
@@ -29,6 +30,6 @@ from tests.proof.register import REGISTER
 
 SUBJECTS = (
     audit, cuts, doors, dumps, feed, files, guessing, history, hostile, imports, keys, kills, numbers, old_rows,
-    outages, races, replay, secrets, sockets, tape, together, upstreams, work
+    outages, races, replay, secrets, sockets, stores, tape, together, upstreams, work
 )  # fmt: skip
 __all__ = ["REGISTER", "SUBJECTS"]

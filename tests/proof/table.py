@@ -1,5 +1,6 @@
 """Rows of the table of promises."""
 
+from collections import Counter
 from dataclasses import dataclass
 
 PASS, FAIL, NOT_YET, NOT_REACHABLE, NOT_TRIED = "pass", "FAIL", "not yet", "not reachable", "not tried"
@@ -55,3 +56,8 @@ def summary(rows: list[Row]) -> str:
     broken = [row.promise for row in rows if not row.is_kept]
     kept = f"{len(rows) - len(broken)} of {len(rows)} promises kept"
     return f"{kept}; not kept: {', '.join(broken)}" if broken else kept
+
+
+def spelled(seen: Counter) -> str:
+    """What was seen how often, in words."""
+    return ", ".join(f"{count} × {what}" for what, count in sorted(seen.items()))

@@ -1,4 +1,4 @@
-"""Background work: workers that die, schedules kept twice, stores that fail, clean ends."""
+"""Background work: workers that die, schedules kept twice, clean ends."""
 
 import contextlib
 import os
@@ -15,7 +15,7 @@ from tests.proof.suite import ROOT, passed_tests
 from tradeops.core.jobs.models import Heartbeat, Job
 from tradeops.core.jobs.services import owe
 
-WORKER, LAKE_FAULTS = "tests/core/test_worker.py", "tests/analytics/test_lake_faults.py"
+WORKER = "tests/core/test_worker.py"
 
 
 @tries("P23", "Redis emptied while 10 jobs are owed", minutes=8)
@@ -109,12 +109,6 @@ def two_beats_are_one_run(ground: Ground) -> str:
     nights = passed_tests(ground, WORKER, words="two_beats")
     slots = passed_tests(ground, "tests/core/jobs/test_slots.py", "tests/core/jobs/test_beat.py", words="slot")
     return f"{nights + slots} tests of the suite pass: no slot ran twice, a missed one ran once"
-
-
-@tries("P27", "20 exports with 30 % of the S3 calls refused, reset, hung or lost", minutes=8)
-def one_whole_object_at_the_end(ground: Ground) -> str:
-    count = passed_tests(ground, LAKE_FAULTS)
-    return f"{count} tests of the suite pass: every object whole, its checksum the one noted"
 
 
 @tries(
