@@ -14,6 +14,7 @@ from datetime import date
 from urllib.parse import urlsplit
 
 from django.core.files.storage import storages
+from django.utils import timezone
 
 from analytics.models import LakeFile
 from tests.desk import Desk
@@ -126,7 +127,8 @@ def each_export_is_there_once(ground: Ground) -> str:
         book_on(desk, day)
     owed, exports = [ask_for_export(desk, day) for day in days(EXPORTS)], Job.objects.filter(kind="export")
     for _ in range(KILLS):
-        wait_for(lambda: exports.filter(state="running").exists(), "an export is under way")
+        now = timezone.now()
+        wait_for(lambda now=now: exports.filter(state="running", alive_at__gt=now).exists(), "an export is under way")
         time.sleep(source.uniform(0, PAUSE_SECONDS))
         os.kill(source.choice(workers_of(desk)), signal.SIGKILL)
     begun = time.monotonic()
