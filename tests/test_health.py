@@ -6,6 +6,8 @@ import threading
 from datetime import timedelta
 
 import pytest
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
 from market.models import FeedState
@@ -106,6 +108,14 @@ def test_a_service_that_fails_degrades_and_its_words_stay_here(client, alive, re
     assert answer["checks"]["broker"] == {"status": "down", "detail": "it fails: ConnectionError"}
 
 
+def test_a_demo_desk_tells_that_its_database_is_away_and_asks_it_nothing(client, settings, replace):
+    settings.TRADEOPS_DEMO = True
+    replace("database", lambda: health.down("it is away"))
+    with CaptureQueriesContext(connection) as asked:
+        code, answer = ask(client)
+    assert (code, answer["status"], len(asked)) == (503, "down", 0)
+
+
 def test_a_service_that_hangs_costs_the_deadline_and_one_thread(client, alive, replace, monkeypatch):
     monkeypatch.setattr(health, "DEADLINE_SECONDS", 0.2)
     release, tries = threading.Event(), []
@@ -141,7 +151,9 @@ def test_asking_often_asks_the_services_once(client, alive, replace):
     assert len(asked) == 1
 
 
-def test_live_touches_nothing(client, django_assert_num_queries):
+@pytest.mark.parametrize("is_demo", [False, True])
+def test_live_touches_nothing(client, settings, django_assert_num_queries, is_demo):
+    settings.TRADEOPS_DEMO = is_demo
     with django_assert_num_queries(0):
         assert ask(client, "/health/live") == (200, {"status": "ok"})
 
