@@ -23,7 +23,7 @@ from .serializers import (
 )
 from .sessions import Standing, standing_at
 from .tickers import is_ticker
-from .ticks import MILLISECOND
+from .window_reading import window_of
 
 
 class StandingContext:
@@ -107,15 +107,7 @@ class TickerWindow(APIView):
     def get(self, request, ticker: str) -> Response:
         seconds = WindowParams.read(request)["window"]
         find_or_404(Instrument.objects, ticker)
-        length, state = timedelta(seconds=seconds), FeedState.objects.current()
-        as_of, blocks = state.as_of(timezone.now()), TickBlock.objects.filter(epoch=state.epoch)
-        start = as_of - length
-        found = blocks.summaries(start, as_of, ticker).get(ticker)
-        # One that is older by exactly another window still counts.
-        before = blocks.summaries(start - length - MILLISECOND, start, ticker).get(ticker)
-        change = (found.last - before.last) / before.last * 100 if found and before else None
-        answer = {"ticker": ticker, "window_seconds": seconds, "as_of": as_of, "found": found}
-        return Response(WindowSerializer(answer | {"change_percentage": change}).data)
+        return Response(WindowSerializer(window_of(ticker, seconds)).data)
 
 
 def find_or_404(queryset, ticker: str) -> Model:

@@ -10,6 +10,7 @@ from .ticks import StoredTicks
 ORDERINGS = ("ticker", "price", "change_percentage", "change_1m_percentage", "volume")
 MOST_PAGES = 1_000
 BARS_SHOWN = ("100", "300", "1000")
+WINDOWS = [("300", "5 min"), ("3600", "1 h"), ("86400", "24 h")]
 MOST_TICKERS = 200  # in a tape of stored bars
 
 
@@ -25,11 +26,12 @@ class BoardForm(forms.Form):
 
 
 class ChartForm(forms.Form):
-    """Of a ticker's page: what its chart shows."""
+    """Of a ticker's page: what its chart shows, and over how long its figures are."""
 
     timeframe = forms.ChoiceField(choices=Timeframe.choices, required=False)
     bars = forms.ChoiceField(choices=[(count, count) for count in BARS_SHOWN], required=False)
     adjustment = forms.ChoiceField(choices=[("raw", "As traded"), ("split", "Adjusted by splits")], required=False)
+    window = forms.ChoiceField(choices=WINDOWS, required=False)
 
 
 # Replays ---------------------------------------------------------------------------------------

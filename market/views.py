@@ -17,10 +17,12 @@ from tradeops.core.users.roles import Action, require
 from .alerting.writing import words_of
 from .api import find_or_404
 from .bar_reading import drawn_bars, newest_bars
-from .forms import BARS_SHOWN, ORDERINGS, BoardForm, ChartForm
+from .forms import BARS_SHOWN, ORDERINGS, WINDOWS, BoardForm, ChartForm
 from .models import Alert, Instrument, Quote, Source, Timeframe, Watchlist
+from .serializers import WindowSerializer
 from .sessions import end_halt, halt, standing_at
 from .ticks import to_ms
+from .window_reading import window_of
 
 ROWS_A_PAGE = 100
 ALERTS_DRAWN, ALERTS_SHOWN, BARS_LISTED = 200, 10, 30
@@ -125,9 +127,15 @@ def ticker_page(request: HttpRequest, ticker: str) -> HttpResponse:
     instrument = find_or_404(Instrument.objects.with_quote(), ticker)
     form = ChartForm(request.GET)
     chosen = {name: value for name, value in form.cleaned_data.items() if value} if form.is_valid() else {}
-    shown = {"timeframe": Timeframe.MINUTE.value, "bars": DEFAULT_BARS, "adjustment": "raw"} | chosen
+    shown = {
+        "timeframe": Timeframe.MINUTE.value,
+        "bars": DEFAULT_BARS,
+        "adjustment": "raw",
+        "window": WINDOWS[0][0],
+    } | chosen
     bars = newest_bars(instrument, Timeframe(shown["timeframe"]), int(shown["bars"]), shown["adjustment"])
     alerts = list(Alert.objects.visible_to(request.user).filter(instrument=ticker)[:ALERTS_DRAWN])
+    window = window_of(ticker, int(shown["window"]))
     (row,) = with_standing([instrument])
     context = {
         "instrument": row,
@@ -137,6 +145,8 @@ def ticker_page(request: HttpRequest, ticker: str) -> HttpResponse:
         "shown": shown,
         "choices": chart_choices(request, shown, instrument.splits.exists()),
         "bars": bars[: -BARS_LISTED - 1 : -1],
+        "window": WindowSerializer(window).data,
+        "window_at": window.as_of,
         "is_daily": shown["timeframe"] == Timeframe.DAY,
         "chart": chart_data(row, shown, bars, alerts),
         "alerts": [(alert, words_of(alert)) for alert in alerts[:ALERTS_SHOWN]],
@@ -169,6 +179,7 @@ def chart_choices(request: HttpRequest, shown: dict, has_splits: bool) -> dict[s
         "timeframe": [(value, value) for value in Timeframe.values],
         "bars": [(value, value) for value in BARS_SHOWN],
         "adjustment": ChartForm.base_fields["adjustment"].choices if has_splits else [],
+        "window": WINDOWS,
     }
     return {
         name: [

@@ -6,6 +6,7 @@ from django.contrib.auth.decorators import login_required
 from django.core.exceptions import BadRequest, ValidationError
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
+from django.urls import reverse
 from django.utils import timezone
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_http_methods, require_POST
@@ -144,7 +145,7 @@ def change_rule(request: HttpRequest, rule_id: int) -> HttpResponse:
         raise BadRequest(f"action must be one of {', '.join(ACTIONS)}.")
     name = str(rule)
     messages.success(request, f"{name}: {act(rule, request.user)}.")
-    return redirect("market:alerts")
+    return redirect(as_it_was_shown(request))
 
 
 @require_POST
@@ -152,4 +153,10 @@ def change_rule(request: HttpRequest, rule_id: int) -> HttpResponse:
 def acknowledge_alert(request: HttpRequest, alert_id: int) -> HttpResponse:
     alert = get_object_or_404(Alert.objects.visible_to(request.user), pk=alert_id)
     acknowledge(alert, actor=request.user)
-    return redirect("market:alerts")
+    return redirect(f"{as_it_was_shown(request)}#alert-{alert.pk}")
+
+
+def as_it_was_shown(request: HttpRequest) -> str:
+    """The alerts page with the query that a form of it was sent with: whoever is on an older page stays there."""
+    query = request.GET.urlencode()
+    return reverse("market:alerts") + (f"?{query}" if query else "")

@@ -45,13 +45,21 @@ export function clock(value) {
   return new Date(value).toLocaleTimeString("en-GB", { timeZone: zone, hour12: false });
 }
 
-/** A <time> as the server writes it: local time shown, UTC on hover. */
-export function timeElement(value) {
+/** The time of day, and the day too where that is not today. */
+export function sinceClock(value) {
+  const zone = document.body.dataset.timeZone || undefined;
+  const day = (moment) => new Date(moment).toLocaleDateString("sv-SE", { timeZone: zone }); // 2025-01-15
+  if (day(value) === day(Date.now())) return clock(value);
+  return `${day(value)} ${clock(value).slice(0, 5)}`;
+}
+
+/** A <time> as the server writes it: local time shown, as `written` has it, UTC on hover. */
+export function timeElement(value, written = clock) {
   const at = new Date(value);
   const element = document.createElement("time");
   element.dateTime = at.toISOString();
   element.title = `${at.toISOString().slice(0, 19).replace("T", " ")} UTC`;
-  element.textContent = clock(value);
+  element.textContent = written(value);
   return element;
 }
 

@@ -3,7 +3,7 @@
    and data-live-field are written here. A page with an element of data-live-only gets the tickers named there alone.
    What must not be missed is numbered: every tab counts along, so that whichever leads can resume. */
 
-import { clock, figure, flash, writeSigned } from "./format.js";
+import { figure, flash, sinceClock, timeElement, writeSigned } from "./format.js";
 import { LiveSocket } from "./socket.js";
 import { Tabs } from "./tabs.js";
 import "./connection.js";
@@ -164,17 +164,17 @@ function writeQuote(quote) {
 
 function markStale({ type, ticker, since }) {
   for (const cell of cellsOf(ticker)) {
-    if (cell.dataset.liveField === "price") sayAge(cell, type === "stale" ? clock(since) : null);
+    if (cell.dataset.liveField === "price") sayAge(cell, type === "stale" ? since : null);
   }
 }
 
-/** Says of a price since when there was none, or that it is live. */
+/** Says of a price since when there was none, in words that a finger finds too, or that it is live. */
 function sayAge(cell, since) {
   cell.classList.toggle("is-stale", since !== null);
-  if (since) cell.title = `No price since ${since}`;
-  else cell.removeAttribute("title");
   const note = cell.parentElement.querySelector("[data-price-note]");
-  if (note) note.textContent = since ? `since ${since}` : note.dataset.priceNote;
+  if (!note) return;
+  if (since === null) note.textContent = note.dataset.priceNote;
+  else note.replaceChildren("no price since ", timeElement(since, sinceClock));
 }
 
 /** All are live until the stale ones are told, which follow a welcome: the page may be older than their last price. */

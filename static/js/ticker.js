@@ -3,6 +3,7 @@
 
 import "./live.js";
 import "./sessions.js";
+import "./window.js";
 import { Candles, CLOSE, HIGH, LOW, START, VOLUME } from "./candles.js";
 import { addAlertLine } from "./alert_lines.js";
 import { clock, figure } from "./format.js";

@@ -8,12 +8,14 @@ from decimal import Decimal
 import pytest
 from django.test import Client
 from django.utils import timezone
+from django.utils.timezone import localtime
 
 from market.feed_store import write_bars
 from market.models import FeedState, Instrument, Quote
 from market.services import record_split
 from tests.market.test_feed_store import START, Feed
 from tests.market.test_history import make_bar
+from tradeops.templatetags.desk import since
 
 pytestmark = pytest.mark.django_db
 
@@ -87,10 +89,19 @@ def test_the_board_is_paged_and_its_queries_do_not_grow(desk, django_assert_max_
 
 
 def test_a_price_that_is_old_is_said_to_be(desk):
-    quote("AAPL", "155", age_seconds=11)
+    old = quote("AAPL", "155", age_seconds=11)
     quote("B", "155", age_seconds=5)
     page = desk.get("/desk/market/").content.decode()
     assert re.findall(r'class="number is-stale" data-live-ticker="(\w+)"', page) == ["AAPL"]
+    # In words, for whoever has no pointer to hover with.
+    assert page.count("no price since") == page.count(f"no price since {since(old.at)}") == 1
+    assert "no price since <time" in desk.get("/desk/market/AAPL/").content.decode()
+
+
+def test_since_when_says_the_day_where_it_is_another():
+    now = timezone.now()
+    assert f">{localtime(now):%H:%M:%S}<" in since(now)
+    assert f">{localtime(now) - timedelta(days=2):%Y-%m-%d %H:%M}<" in since(now - timedelta(days=2))
 
 
 # A ticker -----------------------------------------------------------------------------------------
@@ -120,6 +131,20 @@ def test_the_last_bar_stands_where_the_last_stored_tick_left_it(desk):
     before = chart["bars"]
     write_bars("one")  # what was added unsaved is what the feed itself writes
     assert chart_of(desk.get("/desk/market/AAPL/").content.decode())["bars"] == before
+
+
+def test_what_a_window_comes_to_is_said_with_its_moment(desk):
+    feed = Feed()
+    for seconds, price in ((0, 100), (10, 107), (310, 99), (320, 101)):
+        feed.tick(seconds, price, 200)
+    feed.save()
+    page = desk.get("/desk/market/AAPL/").content.decode()
+    figures = dict(re.findall(r'data-window-field="(\w+)">([^<]+)<', page))
+    assert [figures[name] for name in ("vwap", "high", "low", "samples")] == ["–", "–", "–", "0"]  # it runs no more
+    FeedState.objects.update(source="replay")  # whose present is where it has come to
+    page = desk.get("/desk/market/AAPL/").content.decode()
+    figures = dict(re.findall(r'data-window-field="(\w+)">([^<]+)<', page))
+    assert [figures[name] for name in ("vwap", "high", "low", "samples")] == ["100.00", "101.00", "99.00", "2"]
 
 
 def test_a_chart_of_a_replay_ends_where_the_replay_has_come_to(desk):

@@ -152,6 +152,15 @@ def clock(value) -> str:
     return _written(value, "%H:%M:%S") if isinstance(value, datetime) else MISSING
 
 
+@register.filter
+def since(value) -> str:
+    """The time of day, and the day too where that is not today: for what happened a moment ago, or long before."""
+    if not isinstance(value, datetime):
+        return MISSING
+    is_today = timezone.localtime(value).date() == timezone.localdate()
+    return clock(value) if is_today else day_time(value)
+
+
 UNITS = (("d", 86400), ("h", 3600), ("min", 60), ("s", 1))
 
 

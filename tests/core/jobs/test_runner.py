@@ -91,14 +91,25 @@ def test_a_reason_never_repeats_what_an_outside_error_says(kind):
     assert "hunter2" not in job.reason
 
 
-def test_attempts_end(kind):
-    job = owe(kind(raising(OSError())), "a")
+@pytest.mark.parametrize("error", [OSError(), runner.TryAgain("It is away.")])
+def test_attempts_end(kind, error):
+    job = owe(kind(raising(error)), "a")
     for _ in range(runner.MAX_ATTEMPTS + 2):
         Job.objects.update(due_at=timezone.now())
         runner.run_owed()
     job.refresh_from_db()
     assert (job.state, job.attempts) == ("failed", runner.MAX_ATTEMPTS)
     assert job.reason.endswith(f"Tried {runner.MAX_ATTEMPTS} times.")
+
+
+def test_what_will_be_tried_again_is_a_line_of_warning_and_an_error_when_it_is_given_up(kind, caplog):
+    owe(kind(raising(runner.TryAgain("The webhook answered 503."))), "a")
+    for _ in range(runner.MAX_ATTEMPTS):
+        Job.objects.update(due_at=timezone.now())
+        runner.run_owed()
+    said = [record for record in caplog.records if "503" in record.getMessage()]
+    assert [record.levelname for record in said] == ["WARNING"] * runner.MAX_ATTEMPTS + ["ERROR"]
+    assert not any(record.exc_info for record in said)
 
 
 @pytest.mark.pure

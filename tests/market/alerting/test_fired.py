@@ -144,7 +144,8 @@ def test_the_page_makes_pauses_snoozes_and_deletes_rules(client, alice):
         assert AlertRule.objects.get(pk=rule.pk).standing(timezone.now()) == standing
     alert = make_alert(rule)
     assert b"AAPL rose above 150.00" in client.get("/desk/alerts/").content
-    client.post(f"/desk/alerts/fired/{alert.pk}/")
+    older = client.post(f"/desk/alerts/fired/{alert.pk}/?cursor=older")
+    assert older["Location"] == f"/desk/alerts/?cursor=older#alert-{alert.pk}"  # where one was
     alert.refresh_from_db()
     assert alert.acknowledged_by == alice
     client.post(f"/desk/alerts/rules/{rule.pk}/", {"action": "delete"})

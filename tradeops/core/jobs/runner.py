@@ -146,6 +146,9 @@ def run_handler(job: Job) -> None:
     except PERMANENT as error:
         logger.exception("Job %s (%s %s) failed for good.", job.pk, job.kind, job.key)
         end(job, State.FAILED, reason=words_of(error))
+    except TryAgain as error:  # foreseen, and still owed: nobody has to look into it before it is given up
+        logger.warning("Job %s (%s %s), attempt %s: %s", job.pk, job.kind, job.key, job.attempts, words_of(error))
+        try_later(job, words_of(error))
     except Exception as error:  # the boundary between a job and its runner: whatever else a handler meets may pass
         logger.exception("Job %s failed at attempt %s.", job.pk, job.attempts)
         try_later(job, words_of(error))
@@ -155,6 +158,9 @@ def run_handler(job: Job) -> None:
 
 def try_later(job: Job, reason: str) -> None:
     if job.attempts >= MAX_ATTEMPTS:
+        logger.error(
+            "Job %s (%s %s) is given up after %s attempts: %s", job.pk, job.kind, job.key, job.attempts, reason
+        )
         end(job, State.FAILED, reason=f"{reason} Tried {job.attempts} times.")
         return
     due_at = timezone.now() + timedelta(seconds=delay_seconds(job.attempts))
