@@ -13,7 +13,7 @@ from typing import NamedTuple
 import numpy as np
 
 from .rules import PERCENT_CHANGE, Hit, Rule, Watch
-from .ticks import StoredTicks, TickBatch
+from .ticks import Amendment, StoredTicks, TickBatch
 from .windows import EVERYONE, Windows, change_percentages, means, places_of
 
 DAY_MS = 86_400_000
@@ -138,6 +138,13 @@ class Board:
         """The quote of a ticker as it was before this batch."""
         (quote,) = self._quotes(np.array([place], dtype=np.int64))
         return quote
+
+    def amend(self, amendment: Amendment, growth: int) -> None:
+        """Goes by what was told of past ticks: their prices in the windows, and the volume of the day by `growth`."""
+        place = self.tickers.index(amendment.ticker)
+        self.windows.amend(place, amendment)
+        if amendment.first // DAY_MS == self.times[place] // DAY_MS:
+            self.volumes[place] = max(0, self.volumes[place] + growth)
 
     def rebuild(self, ticks: StoredTicks) -> None:
         """Fills the windows from stored ticks, oldest first; rules are restored from their own state."""

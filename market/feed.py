@@ -310,6 +310,7 @@ class Feed:
 
     async def save_pending(self) -> None:
         flushes, begun = list(self.pending), timezone.now()
+        told = len(getattr(self.source, "amendments", ()))  # those of ticks that are saved with these, or were before
         waiting, seen_at = self.board.watch.waiting(), {**self.seen_at}
         arguments = (self.holder, self.resumption, self.source_name, self.board.tickers, flushes, waiting, seen_at)
         self.last_seq = await in_database(feed_store.save)(*arguments)
@@ -319,6 +320,7 @@ class Feed:
         self.sure_until = begun + SURE_FOR
         self.saved.set()
         await self.note_statuses()
+        await self.note_amendments(told)
         await self.heed()
         if begun - self.folded >= MINUTE:
             await self.tidy(begun)
@@ -329,6 +331,14 @@ class Feed:
         while statuses:
             await in_database(note_status)(*statuses[0], self.source_name)
             del statuses[0]  # not before it is noted: a database that hiccups loses none
+
+    async def note_amendments(self, count: int) -> None:
+        """Mends what the source told otherwise afterwards: stored ticks, their bars, the windows."""
+        for _ in range(count):
+            amendment = self.source.amendments[0]
+            growth = await in_database(feed_store.amend)(self.holder, amendment)
+            self.board.amend(amendment, growth)
+            del self.source.amendments[0]
 
     async def heed(self) -> None:
         """Goes by what was changed since it last looked: the rules, what is to be run, sessions and halts."""

@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from datetime import datetime, timedelta
 
 from django.db.models import Q
+from django.utils import timezone
 
 from .bars import Bars, bars_of_rows, bars_of_ticks, combine
 from .models import Bar, FeedState, TickBlock, Timeframe
@@ -31,6 +32,34 @@ def bring_bars_up_to_date(state: FeedState) -> None:
     if state.flushed_at is not None:
         # Also those of tickers that had no tick since.
         Bar.objects.filter(source=state.source, is_final=False, ends_at__lte=state.flushed_at).update(is_final=True)
+
+
+def correct_bars(state: FeedState, ticker: str, first: datetime, last: datetime) -> None:
+    """Makes the bars of `ticker` that hold `first` to `last` anew from the stored ticks, which say otherwise by now.
+
+    The minutes from their ticks, the longer ones from their minutes; one that was final is marked as corrected.
+    """
+    minute = Timeframe.MINUTE
+    begin, end = minute.start_of(first), minute.start_of(last) + minute.length
+    blocks = TickBlock.objects.filter(source=state.source).overlapping(begin - timedelta(milliseconds=1), end)
+    ticks = join([part.of_one(ticker) for part in blocks.order_by("ended_at", "first_seq").ticks()])
+    within = ticks.chosen((ticks.times >= to_ms(begin)) & (ticks.times < to_ms(end)))
+    _save_corrected(state, ticker, minute, combine([bars_of_ticks(within)], minute))
+    for timeframe in (Timeframe.FIVE_MINUTES, Timeframe.HOUR, Timeframe.DAY):
+        start = timeframe.start_of(first)
+        stop = timeframe.start_of(last) + timeframe.length
+        minutes = Bar.objects.of([ticker]).filter(source=state.source, timeframe=minute).in_span(start, stop)
+        parts = bars_of_rows([_as_row(0, bar) for bar in minutes.order_by("start")])
+        _save_corrected(state, ticker, timeframe, combine([parts], timeframe))
+
+
+def _save_corrected(state: FeedState, ticker: str, timeframe: Timeframe, bars: Bars) -> None:
+    rows = [_bar(state, (ticker,), timeframe, *row) for row in bars.rows()]
+    for bar in rows:
+        bar.corrected_at = timezone.now() if bar.is_final else None
+    Bar.objects.bulk_create(
+        rows, update_conflicts=True, unique_fields=KEY, update_fields=[*GROWS, "open", "corrected_at"], batch_size=500
+    )
 
 
 def bars_with_new_ticks(state: FeedState, ticker: str, timeframe: Timeframe) -> list[Bar]:
@@ -66,9 +95,13 @@ def _stored(state: FeedState, tickers: tuple[str, ...], made: dict[Timeframe, Ba
     places = {ticker: place for place, ticker in enumerate(tickers)}
     rows: dict[str, list[tuple[int, ...]]] = {timeframe: [] for timeframe in Timeframe}
     for bar in Bar.objects.of(tickers).filter(periods, source=state.source):
-        prices = (to_micros(price) for price in (bar.open, bar.high, bar.low, bar.close))
-        rows[bar.timeframe].append((places[bar.ticker], to_ms(bar.start), *prices, int(bar.volume)))
+        rows[bar.timeframe].append(_as_row(places[bar.ticker], bar))
     return {timeframe: bars_of_rows(rows[timeframe]) for timeframe in Timeframe}
+
+
+def _as_row(place: int, bar: Bar) -> tuple[int, ...]:
+    prices = (to_micros(price) for price in (bar.open, bar.high, bar.low, bar.close))
+    return place, to_ms(bar.start), *prices, int(bar.volume)
 
 
 def _bar(state, tickers, timeframe, place, start, opened, high, low, close, volume) -> Bar:

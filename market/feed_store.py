@@ -17,11 +17,23 @@ from django.utils import timezone
 from .alerting.rules_in_force import rules_in_force, watched_seconds
 from .alerting.writing import record_alerts
 from .board import Flush, QuoteNow, Start, starts_of
-from .feed_bars import bring_bars_up_to_date
+from .feed_bars import bring_bars_up_to_date, correct_bars
 from .models import Alert, AlertRule, FeedState, Instrument, Quote, Source, TickBlock
 from .rules import Rule
 from .simulation import DEFAULT_SEED, start_levels
-from .ticks import StoredTicks, from_micros, from_ms, gather, join, pack, to_micros, to_ms
+from .ticks import (
+    MILLISECOND,
+    Amendment,
+    StoredTicks,
+    amended,
+    from_micros,
+    from_ms,
+    gather,
+    join,
+    pack,
+    to_micros,
+    to_ms,
+)
 
 # A feed that was silent for so long is dead and may be replaced.
 LEASE = timedelta(seconds=7)
@@ -204,6 +216,24 @@ def write_bars(holder: str) -> None:
     state = _locked(holder)
     if state.source != Source.REPLAY:
         bring_bars_up_to_date(state)
+
+
+@transaction.atomic
+def amend(holder: str, amendment: Amendment) -> int:
+    """Mends stored ticks, and the bars that they are in; returns by how much their volume grew. Raises LostTheFeed."""
+    state = _locked(holder)
+    bring_bars_up_to_date(state)  # so that no bar takes up again what is mended here
+    first, last = from_ms(amendment.first), from_ms(amendment.last)
+    blocks = TickBlock.objects.filter(epoch=state.epoch).overlapping(first - MILLISECOND, last)
+    stored = [(block, ticks) for block in blocks if (ticks := block.ticks()) is not None]
+    parts, growth = amended([ticks for _, ticks in stored], amendment)
+    if growth is None:
+        return 0
+    for (block, _), part in zip(stored, parts, strict=True):
+        block.data = pack(part)
+        block.save(update_fields=["data"])
+    correct_bars(state, amendment.ticker, first, last)
+    return growth
 
 
 @transaction.atomic

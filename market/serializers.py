@@ -117,7 +117,8 @@ class WindowSerializer(serializers.Serializer):
 class BarSerializer(serializers.ModelSerializer):
     """A bar, stamped at its start. `final`: nothing more comes into it.
 
-    `corrected_at`: when an upload said otherwise than the one before it; null where none did.
+    `corrected_at`: when an upload said otherwise than the one before it, or the market of one of its trades; null where
+    none did.
     """
 
     start = InstantField()

@@ -41,6 +41,28 @@ class TickBatch:
 
 
 @dataclass(frozen=True, slots=True)
+class Amendment:
+    """What the ticks of one ticker from `first` to `last` (milliseconds) were, told after they had been taken.
+
+    prices   the first, lowest, highest and last of them, in micros; None where no price is left and none is known
+    volume   what was traded in all of them
+    """
+
+    ticker: str
+    first: int
+    last: int
+    prices: tuple[int, int, int, int] | None
+    volume: int
+
+    def mend(self, prices: list[int]) -> list[int]:
+        """`prices`, one after the other, as they should have been told."""
+        if self.prices is None or not prices:
+            return prices
+        opening, low, high, closing = self.prices
+        return [opening, *(min(max(price, low), high) for price in prices[1:-1]), closing][-len(prices) :]
+
+
+@dataclass(frozen=True, slots=True)
 class StoredTicks:
     """Ticks read back: parallel arrays in the order in which they were made.
 
@@ -63,14 +85,15 @@ class StoredTicks:
 
     def after(self, seq: int) -> "StoredTicks":
         """Those of later flushes than `seq`."""
-        return self._chosen(self.seqs > seq)
+        return self.chosen(self.seqs > seq)
 
     def of_one(self, ticker: str) -> "StoredTicks":
         """Those of `ticker` alone."""
-        mine = self._chosen(self.of(ticker))
+        mine = self.chosen(self.of(ticker))
         return replace(mine, tickers=(ticker,), indexes=np.zeros(len(mine.seqs), dtype=np.int64))
 
-    def _chosen(self, rows: np.ndarray) -> "StoredTicks":
+    def chosen(self, rows: np.ndarray) -> "StoredTicks":
+        """Those of `rows`, bool[n]."""
         return replace(self, **{name: getattr(self, name)[rows] for name, _ in COLUMNS})
 
 
@@ -117,6 +140,30 @@ def join(parts: Sequence[StoredTicks]) -> StoredTicks:
 
 def _joined(arrays: list[np.ndarray]) -> np.ndarray:
     return np.concatenate(arrays).astype(np.int64) if arrays else np.zeros(0, dtype=np.int64)
+
+
+def amended(parts: Sequence[StoredTicks], amendment: Amendment) -> tuple[list[StoredTicks], int | None]:
+    """The ticks of `parts`, oldest first, with those mended that `amendment` speaks of, and by how much their volume
+    grew; None where there are none of these. No tick comes or goes: every flush keeps its number.
+    """
+    parts = [replace(part, prices=part.prices.copy(), volumes=part.volumes.copy()) for part in parts]
+    found = [
+        (part, row)
+        for part in parts
+        for row in np.flatnonzero(
+            part.of(amendment.ticker) & (part.times >= amendment.first) & (part.times <= amendment.last)
+        )
+    ]
+    if not found:
+        return parts, None
+    for (part, row), price in zip(found, amendment.mend([int(part.prices[row]) for part, row in found]), strict=True):
+        part.prices[row] = price
+    growth = over = amendment.volume - sum(int(part.volumes[row]) for part, row in found)
+    for part, row in reversed(found):
+        change = max(over, -int(part.volumes[row]))
+        part.volumes[row] += change
+        over -= change
+    return parts, growth
 
 
 def pack(ticks: StoredTicks) -> bytes:

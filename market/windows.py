@@ -7,12 +7,12 @@ times go each by its own: a layer that is old enough for some of them only is lo
 """
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 
 import numpy as np
 
-from .ticks import MAX_PRICE
+from .ticks import MAX_PRICE, Amendment
 
 MEAN_SECONDS = 300
 CHANGE_SECONDS = 60
@@ -55,6 +55,13 @@ class Layer:
         times = np.broadcast_to(self.times, indexes.shape)
         old = times <= (moments[indexes] if isinstance(moments, np.ndarray) else moments)
         return indexes[old], times[old], self.prices[old]
+
+    def row_of(self, place: int) -> int | None:
+        """Where the tick of a ticker is in the arrays; None where it has none here."""
+        if self.is_whole:
+            return place
+        rows = np.flatnonzero(self.where == place)
+        return int(rows[0]) if len(rows) else None
 
 
 class Mark:
@@ -152,6 +159,29 @@ class Windows:
             sums[indexes] -= prices
             counts[indexes] -= 1
         return sums[where], counts[where]
+
+    def amend(self, place: int, amendment: Amendment) -> None:
+        """Mends the ticks of one ticker that `amendment` speaks of, as far as they are still kept."""
+        found = list(self._ticks_of(place, amendment.first, amendment.last))
+        olds = [int(self.layers[number].prices[row]) for number, row in found]
+        mended = amendment.mend(olds)
+        for (number, row), old, new in zip(found, olds, mended, strict=True):
+            layer = self.layers[number]
+            prices = layer.prices.copy()
+            prices[row] = new
+            self.layers[number] = replace(layer, prices=prices)
+            if number >= self.tail:
+                self.sums[place] += new - old
+        for mark in self.marks.values():
+            if amendment.first <= mark.times[place] <= amendment.last:
+                mark.prices[place] = amendment.mend([int(mark.prices[place])])[0]
+
+    def _ticks_of(self, place: int, first: int, last: int) -> Iterator[tuple[int, int]]:
+        """(number of a layer, row in it) of the ticks of one ticker in that time."""
+        for number, layer in self.layers.items():
+            row = layer.row_of(place) if layer.first <= last and layer.last >= first else None
+            if row is not None and first <= np.broadcast_to(layer.times, layer.prices.shape)[row] <= last:
+                yield number, row
 
     def _moments(self) -> np.ndarray | int:
         """As of when each ticker is told; a number where all are as of one moment."""

@@ -59,7 +59,7 @@ class Bar(models.Model):
     """Open, high, low, close and volume of one ticker in one period of UTC, from one source.
 
     Sources stand beside each other: the feed never writes over an upload, nor an upload over the feed. An upload that
-    says otherwise than an upload before is a correction, and marked as one.
+    says otherwise than an upload before is a correction, and marked as one; so is what a market says of past trades.
     """
 
     # Of the many rows that the feed writes, no index is kept that another one serves for.
@@ -80,7 +80,7 @@ class Bar(models.Model):
         settings.AUTH_USER_MODEL, null=True, on_delete=models.PROTECT, related_name="+", db_index=False
     )
     made_at = models.DateTimeField(null=True, help_text="When it was uploaded.")
-    corrected_at = models.DateTimeField(null=True, help_text="When an upload said otherwise than the one before.")
+    corrected_at = models.DateTimeField(null=True, help_text="When its source said otherwise than before.")
 
     objects = BarQuerySet.as_manager()
 

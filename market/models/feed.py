@@ -26,10 +26,8 @@ class TickBlockQuerySet(models.QuerySet):
     def ticks(self) -> Iterator[StoredTicks]:
         """The ticks of each block; one that cannot be read is left out and logged."""
         for block in self.iterator(chunk_size=200):
-            try:
-                yield unpack(block.data)
-            except ValueError as error:
-                logger.error("Tick block %s cannot be read: %s", block.pk, error)
+            if (ticks := block.ticks()) is not None:
+                yield ticks
 
     def summaries(self, start, end, ticker: str | None = None) -> dict[str, Summary]:
         """What the prices with `start` < time <= `end` come to, by ticker; of one ticker alone where it is named."""
@@ -79,6 +77,14 @@ class TickBlock(models.Model):
 
     def __str__(self) -> str:
         return f"{self.tick_count} ticks to {self.ended_at:%Y-%m-%d %H:%M:%S}"
+
+    def ticks(self) -> StoredTicks | None:
+        """None where they cannot be read, which is logged."""
+        try:
+            return unpack(self.data)
+        except ValueError as error:
+            logger.error("Tick block %s cannot be read: %s", self.pk, error)
+            return None
 
 
 class FeedStateQuerySet(models.QuerySet):

@@ -1,7 +1,8 @@
 """Alpaca's market data over its WebSocket: sign in, subscribe, and come back after every cut.
 
-Trades are gathered and flushed each half second, the last price of each ticker and what was traded since. Flushes go
-on, empty, while there is no connection, so that silence is seen and said.
+Trades are gathered and flushed each half second: of each ticker the first price, the highest, the lowest and the last,
+and what was traded. Flushes go on, empty, while there is no connection, so that silence is seen and said. The newest
+trades are remembered, for one may be corrected or canceled after it was told: what that changes is an Amendment.
 See https://docs.alpaca.markets/docs/streaming-market-data for the messages and https://docs.alpaca.markets/docs/
 real-time-stock-pricing-data for the trades.
 """
@@ -12,17 +13,19 @@ import json
 import logging
 import random
 import time
+from collections import OrderedDict
 from collections.abc import AsyncIterator, Callable, Mapping
-from dataclasses import dataclass
-from datetime import UTC, datetime
-from decimal import Decimal, InvalidOperation
+from dataclasses import dataclass, replace
+from decimal import Decimal
 from types import MappingProxyType
 
 import numpy as np
 from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import InvalidHandshake, WebSocketException
 
-from market.ticks import MAX_PRICE, TickBatch, to_micros, to_ms
+from market.ticks import Amendment, TickBatch
+
+from .alpaca_trades import NUMBERS, UNREADABLE, Burst, Trade, key_of, read_time, read_trade
 
 logger = logging.getLogger(__name__)
 
@@ -30,7 +33,9 @@ FLUSH_SECONDS = 0.5
 ANSWER_SECONDS = 10.0
 FIRST_WAIT_SECONDS, LONGEST_WAIT_SECONDS = 1.0, 60.0
 # What trying again soon does not mend: who we are, what we pay for, another connection of ours.
-SLOW_TO_MEND = {402, 405, 406, 409}
+SLOW_TO_MEND = {400, 402, 406, 409, 410}
+SYMBOL_LIMIT = 405
+TRADES_KNOWN = 200_000  # of which a correction or a cancel may still be told
 CUTS = (OSError, WebSocketException, InvalidHandshake, TimeoutError, ValueError)
 
 
@@ -51,18 +56,11 @@ class Refused(ValueError):
         self.code = code
 
 
-@dataclass(slots=True)
-class Traded:
-    """What came of one ticker since the last flush."""
-
-    time: int
-    price: int
-    volume: int = 0
-
-
 class AlpacaSource:
-    """Ticks of `tickers`. `statuses` are the halts and resumptions heard and not yet taken: (ticker, halted, words).
+    """Ticks of `tickers`.
 
+    statuses     the halts and resumptions heard and not yet taken: (ticker, halted, words)
+    amendments   what was told otherwise of ticks that have been flushed, not yet taken either
     halted_at    by ticker, since when Alpaca has it halted, in milliseconds
     flushed_ms   when the last flush was made, of the feed before this one at first; 0 is never
     """
@@ -81,8 +79,13 @@ class AlpacaSource:
     ):
         self.tickers, self.access, self.clock, self.sleep = tickers, access, clock, sleep
         self.places = {ticker: place for place, ticker in enumerate(tickers)}
-        self.fresh: dict[int, Traded] = {}
+        self.fresh: dict[int, Burst] = {}
+        self.known: OrderedDict[tuple, Burst] = OrderedDict()  # by a trade's key, the newest last
+        self.newest: dict[int, Burst] = {}  # by place, the last that was flushed
         self.latest = [0] * len(tickers)
+        self.amendments: list[Amendment] = []
+        self.amended: list[Amendment] = []  # of bursts whose ticks may still be on their way
+        self.most = len(tickers)
         self.statuses: list[tuple[str, bool, str]] = []
         self.halted_at = dict(halted_at)
         self.flushed_ms = flushed_ms
@@ -92,7 +95,10 @@ class AlpacaSource:
         listening = asyncio.ensure_future(self.listen())
         try:
             while True:
-                yield self.flush()
+                for batch in self.flush():
+                    yield batch
+                self.amendments += self.amended
+                self.amended = []
                 await self.sleep(FLUSH_SECONDS)
                 if listening.done():
                     listening.result()  # only what is wrong with us ends it
@@ -101,11 +107,22 @@ class AlpacaSource:
             with contextlib.suppress(asyncio.CancelledError):
                 await listening
 
-    def flush(self) -> TickBatch:
-        fresh, self.fresh = self.fresh, {}
-        columns = [[place, traded.time, traded.price, traded.volume] for place, traded in sorted(fresh.items())]
-        indexes, times, prices, volumes = np.array(columns, dtype=np.int64).reshape(-1, 4).T.copy()
+    def flush(self) -> list[TickBatch]:
+        """One batch at least, and as many as the ticker with the most ticks needs. What has no price yet waits."""
+        told = {place: burst for place, burst in sorted(self.fresh.items()) if any(t.is_price for t in burst.trades)}
+        ticks = {place: burst.ticks() for place, burst in told.items()}
+        for place, burst in told.items():
+            del self.fresh[place]
+            burst.span, self.newest[place] = (ticks[place][0][0], ticks[place][-1][0]), burst
         self.flushed_ms = max(self.clock(), self.flushed_ms)
+        rounds = max(map(len, ticks.values()), default=1)
+        return [
+            self.batch([(place, *own[turn]) for place, own in ticks.items() if turn < len(own)])
+            for turn in range(rounds)
+        ]
+
+    def batch(self, rows: list[tuple[int, int, int, int]]) -> TickBatch:
+        indexes, times, prices, volumes = np.array(rows, dtype=np.int64).reshape(-1, 4).T.copy()
         return TickBatch(at_ms=self.flushed_ms, indexes=indexes, times=times, prices=prices, volumes=volumes)
 
     # The connection -----------------------------------------------------------------------
@@ -126,7 +143,11 @@ class AlpacaSource:
             self.wait_seconds = min(self.wait_seconds * 2, LONGEST_WAIT_SECONDS)
 
     def note(self, error: Exception) -> None:
-        if isinstance(error, Refused) and error.code in SLOW_TO_MEND:
+        if isinstance(error, Refused) and error.code == SYMBOL_LIMIT and self.most > 1:
+            self.most //= 2
+            left = len(self.tickers) - self.most
+            logger.error("Alpaca refuses: %s. It is asked for %s tickers now; %s get no price.", error, self.most, left)
+        elif isinstance(error, Refused) and error.code in SLOW_TO_MEND:
             self.wait_seconds = LONGEST_WAIT_SECONDS
             logger.error("Alpaca refuses: %s", error)
         else:
@@ -137,7 +158,8 @@ class AlpacaSource:
         await self.expect(socket, lambda message: message.get("msg") == "connected")
         await socket.send(json.dumps({"action": "auth", "key": self.access.key, "secret": self.access.secret}))
         await self.expect(socket, lambda message: message.get("msg") == "authenticated")
-        request = {"action": "subscribe", "trades": list(self.tickers), "statuses": list(self.tickers)}
+        asked = list(self.tickers[: self.most])
+        request = {"action": "subscribe", "trades": asked, "statuses": asked}
         await socket.send(json.dumps(request))
         await self.expect(socket, lambda message: message.get("T") == "subscription")
 
@@ -157,9 +179,12 @@ class AlpacaSource:
         for message in messages:
             if message.get("T") == "error":
                 raise Refused(int(message.get("code", 0)), str(message.get("msg", ""))[:200])
-            if message.get("T") == "t":
+            kind = message.get("T")
+            if kind == "t":
                 self.take_trade(message)
-            elif message.get("T") == "s":
+            elif kind in NUMBERS:
+                self.take_back(message, NUMBERS[kind])
+            elif kind == "s":
                 self.take_status(message)
         return messages
 
@@ -169,20 +194,65 @@ class AlpacaSource:
         if place is None:
             return
         try:
-            price, size = to_micros(Decimal(message["p"])), int(message.get("s") or 0)
-            at = read_time(message)
-        except (KeyError, TypeError, ValueError, InvalidOperation, OverflowError):
+            trade, at = read_trade(message, ("i", "p", "s", "c")), read_time(message)
+        except UNREADABLE:
             logger.warning("A trade of Alpaca cannot be read: %.200r", message)
             return
-        if not (0 < price < MAX_PRICE and size >= 0):
+        if trade is None:
             return
         if at > self.halted_at.get(message["S"], at):
             self.note_trading(message["S"])  # its resumption was told while there was no connection
+        self.gather(place, trade, at)
+
+    def gather(self, place: int, trade: Trade, at: int) -> None:
+        """Puts a trade into the burst that is flushed next."""
+        burst, newest = self.fresh.get(place), self.newest.get(place)
+        if burst is None:
+            before = newest.prices[-1] if newest and newest.prices else 0
+            burst = self.fresh[place] = Burst(place, before)
         # Reports may come late; a price is of the moment at which it is known, never before the last one, nor before
-        # the last flush: the bars that were over by then are final.
-        self.latest[place] = at = max(at, self.latest[place], self.flushed_ms)
-        traded = self.fresh.setdefault(place, Traded(at, price))
-        traded.time, traded.price, traded.volume = at, price, traded.volume + size
+        # the last flush: the bars that were over by then are final. No two flushes share a millisecond of a ticker.
+        earliest = newest.span[1] + 1 if newest else 0
+        self.latest[place] = at = max(at, self.latest[place], self.flushed_ms, earliest)
+        burst.trades.append(replace(trade, time=at))
+        self.know(trade.key, burst)
+
+    def know(self, key: tuple, burst: Burst) -> None:
+        self.known[key] = burst
+        if len(self.known) > TRADES_KNOWN:
+            self.known.popitem(last=False)
+
+    def take_back(self, message: dict, number: str) -> None:
+        """A cancel (x) or a correction (c) of the trade whose number is in the field `number`."""
+        if message.get("S") not in self.places:
+            return
+        key = key_of(message, number)
+        burst = self.known.pop(key, None)
+        try:
+            instead = read_trade(message, ("ci", "cp", "cs", "cc")) if message["T"] == "c" else None
+        except UNREADABLE:
+            logger.warning("A correction of Alpaca cannot be read; its trade is taken out: %.200r", message)
+            instead = None
+        if burst is None:
+            logger.warning("Alpaca takes back a trade that is not known any more: %.200r", message)
+            return
+        changed = [
+            trade if trade.key != key else instead and replace(instead, time=trade.time) for trade in burst.trades
+        ]
+        burst.trades = [trade for trade in changed if trade is not None]
+        if instead is not None:
+            self.know(instead.key, burst)
+        if burst.span is not None:
+            self.amend(burst)
+
+    def amend(self, burst: Burst) -> None:
+        """Says what the ticks of a burst come to now; where it was the ticker's last, the price of now goes with it."""
+        prices = burst.prices
+        ends = (prices[0], min(prices), max(prices), prices[-1]) if prices else None
+        self.amended.append(Amendment(self.tickers[burst.place], *burst.span, ends, burst.volume))
+        if prices and self.newest[burst.place] is burst and burst.place not in self.fresh:
+            restored = Trade(("restored", burst.place), 0, prices[-1], 0, True)
+            self.gather(burst.place, restored, self.clock())
 
     def take_status(self, message: dict) -> None:
         """H is a halt and P a pause; T is trading again. Quotation without trading is still a halt."""
@@ -197,14 +267,9 @@ class AlpacaSource:
         self.statuses.append((ticker, True, words))
         try:
             self.halted_at[ticker] = read_time(message)
-        except (KeyError, TypeError, ValueError, OverflowError):
+        except UNREADABLE:
             self.halted_at[ticker] = self.clock()
 
     def note_trading(self, ticker: str, words: str = "") -> None:
         self.halted_at.pop(ticker, None)
         self.statuses.append((ticker, False, words))
-
-
-def read_time(message: dict) -> int:
-    """A message's own time, in milliseconds. Raises KeyError, TypeError, ValueError and OverflowError."""
-    return to_ms(datetime.fromisoformat(message["t"]).astimezone(UTC))

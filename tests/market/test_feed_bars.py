@@ -2,16 +2,18 @@
 
 import random
 from collections import defaultdict
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 
+import numpy as np
 import pytest
 from django.db import DatabaseError, connection
 
 from market.feed_bars import BARS_KEPT_FOR, forget_old_bars
-from market.feed_store import LostTheFeed, fold_minute, release, write_bars
+from market.feed_store import LostTheFeed, amend, fold_minute, release, write_bars
 from market.models import Bar, FeedState, Instrument, TickBlock, Timeframe
-from market.ticks import from_micros, from_ms
+from market.ticks import Amendment, from_micros, from_ms, to_ms
 from tests.market.test_feed_store import START, TICKERS, Feed, kill
 from tests.market.test_history import make_bar
 
@@ -79,6 +81,33 @@ def test_no_restart_at_whatever_moment_loses_or_doubles_a_tick(seed):
     feed.save()
     write_bars(holder)
     assert written() == by_hand()
+
+
+@pytest.mark.parametrize("writes_before", [True, False])
+def test_what_is_told_otherwise_mends_the_bars_and_marks_those_that_were_final(writes_before):
+    feed = Feed()
+    for second, price in enumerate([100, 999, 98, 101, 102]):
+        feed.tick(second * 20, price, 200)
+    feed.save()
+    if writes_before:
+        write_bars("one")
+    bad = to_ms(START + timedelta(seconds=20))
+    amendment = Amendment("AAPL", bad, bad, (100_000_000,) * 4, 0)
+    growth = amend("one", amendment)
+    feed.board.amend(amendment, growth)
+    assert (growth, feed.board.volumes.tolist()) == (-10, [40, 100])
+    assert written() == by_hand()
+    (first, second) = Bar.objects.filter(instrument="AAPL", timeframe="1m").order_by("start")
+    assert (first.high, first.volume, first.corrected_at is not None) == (100, 20, True)
+    assert (second.is_final, second.corrected_at) == (False, None)
+    assert amend("one", replace(amendment, first=bad + 1, last=bad + 1)) == 0  # of no tick that is kept
+    # What comes afterwards goes on from what was mended, in memory as after a restart.
+    flush = feed.tick(85, 103, 200)
+    feed.save()
+    assert (flush.quotes[0].average_5m, flush.quotes[0].volume) == (100_666_667, 50)
+    release("one", flush.seq)
+    again = Feed("two", now=START + timedelta(seconds=86))
+    assert again.board.windows.sums_and_counts(np.array([0])) == ([604_000_000], [6])
 
 
 def test_another_seed_goes_on_in_the_bars_of_the_minute():

@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from market.ticks import Amendment
 from market.windows import EVERYONE, Windows, change_percentages, means, places_of, round_half_even
 
 pytestmark = pytest.mark.pure
@@ -52,6 +53,20 @@ def test_the_mean_is_of_all_prices_of_the_last_three_hundred_seconds(steps):
         sums, counts = windows.sums_and_counts(ONE)
         assert (sums[0], counts[0]) == (sum(window), len(window))
         assert means(sums, counts) == [round(Fraction(sum(window), len(window)))]
+
+
+@given(TICKS, st.data())
+def test_a_price_that_is_told_otherwise_leaves_what_the_right_one_would_have(steps, data):
+    ticks = timed(steps)
+    place = data.draw(st.integers(0, len(ticks) - 1))
+    at, right = ticks[place][0], data.draw(st.integers(1, 2**47))
+    wrong, expected = Windows(1), Windows(1)
+    for time, price in ticks:
+        push(wrong, time, price)
+        push(expected, time, right if time == at else price)
+    wrong.amend(0, Amendment("", at, at, (right,) * 4, 0))
+    assert wrong.references(ONE) == expected.references(ONE)
+    assert wrong.sums_and_counts(ONE) == expected.sums_and_counts(ONE)
 
 
 # A push: how long after the one before it begins, and how long after that each ticker's tick is; None is none.
