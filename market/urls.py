@@ -3,7 +3,7 @@
 from django.urls import path
 
 from .alerting.api import Acknowledgement, AlertRuleDetail, AlertRules, FiredAlerts
-from .alerting.views import acknowledge_alert, alerts_page, change_rule, edit_rule
+from .alerting.views import acknowledge_alert, act_on_rule, alerts_page, edit_rule
 from .api import TickerAverage, TickerDetail, TickerList, TickerWindow
 from .bar_api import TickerBars, TickerMarks
 from .replay_views import change_replay, replays_page
@@ -35,7 +35,7 @@ page_urlpatterns = [
     path("watchlists/", watchlists_page, name="watchlists"),
     path("watchlists/<int:watchlist_id>/", watchlist_page, name="watchlist"),
     path("alerts/", alerts_page, name="alerts"),
-    path("alerts/rules/<int:rule_id>/", change_rule, name="alert-rule-change"),
+    path("alerts/rules/<int:rule_id>/", act_on_rule, name="alert-rule-change"),
     path("alerts/rules/<int:rule_id>/edit/", edit_rule, name="alert-rule-edit"),
     path("alerts/fired/<int:alert_id>/", acknowledge_alert, name="alert-acknowledge-page"),
 ]

@@ -17,7 +17,7 @@ from tradeops.core.users.roles import Action
 from ..models import Alert, AlertRule
 from .reading import fired_seen
 from .serializers import AlertRuleRequestSerializer, AlertRuleSerializer, AlertSerializer, FiredParams
-from .services import acknowledge, delete_rule, save_rule
+from .services import acknowledge, change_rule, delete_rule, make_rule
 
 
 class NewestPagination(KeysetPagination):
@@ -35,22 +35,14 @@ class RuleView(GenericAPIView):
         context = {"now": timezone.now(), "user": self.request.user}
         return AlertRuleSerializer(rules, many=many, context=context).data
 
-    def save(self, rule: AlertRule, *, partial: bool = False) -> AlertRule:
+    def asked(self, *, partial: bool = False) -> AlertRuleRequestSerializer:
         body = AlertRuleRequestSerializer(data=self.request.data, partial=partial)
         body.is_valid(raise_exception=True)
-        self.settle_owner(rule, body.validated_data.get("everybody"))
-        tags = None if rule.pk is None else named_tags(self.request)
-        return save_rule(body.rule(rule), actor=self.request.user, expected_tags=tags)
+        return body
 
     def answer(self, rule: AlertRule, status: int = 200) -> Response:
         """The rule, and the ETag that a change of it may name."""
         return Response(self.shown(rule), status=status, headers={"ETag": rule.tag})
-
-    def settle_owner(self, rule: AlertRule, is_everybodys: bool | None) -> None:
-        if rule.pk is None and is_everybodys:
-            rule.owner = None
-        elif rule.pk is not None and is_everybodys not in (None, rule.owner_id is None):
-            raise ValidationError({"everybody": "Whose rule it is stays as it was made."})
 
 
 class AlertRules(RuleView):
@@ -70,7 +62,9 @@ class AlertRules(RuleView):
 
     @extend_schema(request=AlertRuleRequestSerializer, responses={201: AlertRuleSerializer})
     def post(self, request: Request) -> Response:
-        return self.answer(self.save(AlertRule(owner=request.user)), status=201)
+        body = self.asked()
+        owner = None if body.validated_data.get("everybody") else request.user
+        return self.answer(make_rule(AlertRule(owner=owner, **body.values()), actor=request.user), status=201)
 
 
 class AlertRuleDetail(RuleView):
@@ -85,16 +79,19 @@ class AlertRuleDetail(RuleView):
 
     @extend_schema(request=AlertRuleRequestSerializer, parameters=[IF_MATCH])
     def put(self, request: Request, rule_id: int) -> Response:
-        kept = self.rule()
-        # What is left out is as in a new one.
-        fresh = AlertRule(pk=kept.pk, owner=kept.owner, made_by=kept.made_by, made_at=kept.made_at)
-        fresh.webhook_secret = kept.webhook_secret
-        fresh._state.adding = False
-        return self.answer(self.save(fresh))
+        rule, body = self.rule(), self.asked()
+        return self.change(rule, body, body.defaults() | body.values())
 
     @extend_schema(request=AlertRuleRequestSerializer, parameters=[IF_MATCH])
     def patch(self, request: Request, rule_id: int) -> Response:
-        return self.answer(self.save(self.rule(), partial=True))
+        rule, body = self.rule(), self.asked(partial=True)
+        return self.change(rule, body, body.values())
+
+    def change(self, rule: AlertRule, body: AlertRuleRequestSerializer, values: dict) -> Response:
+        if body.validated_data.get("everybody") not in (None, rule.owner_id is None):
+            raise ValidationError({"everybody": "Whose rule it is stays as it was made."})
+        tags = named_tags(self.request)
+        return self.answer(change_rule(rule, values, actor=self.request.user, expected_tags=tags))
 
     @extend_schema(responses={204: None}, parameters=[IF_MATCH])
     def delete(self, request: Request, rule_id: int) -> Response:

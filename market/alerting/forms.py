@@ -36,7 +36,6 @@ class RuleForm(forms.ModelForm):
         """`kept` is the rule to be changed; whose it is stays."""
         initial = options.pop("initial", {}) if kept is None else self.values_of(kept)
         super().__init__(*args, initial=initial, **options)
-        self.kept = kept
         for name, is_there in (("everybody", may_tell_all and kept is None), ("by_email", may_email)):
             if not is_there:
                 del self.fields[name]
@@ -58,17 +57,17 @@ class RuleForm(forms.ModelForm):
     def _post_clean(self) -> None:
         """The model's own checks are the services', which answer by field."""
 
-    def rule(self, user) -> AlertRule:
-        """The rule that was typed, unsaved; the kept one, with what was typed."""
-        rule = self.kept or AlertRule(owner=None if self.cleaned_data.get("everybody") else user)
-        for name in self._meta.fields:
-            if name in self.cleaned_data:
-                setattr(rule, name, self.cleaned_data[name])
-        rule.instrument_id = self.cleaned_data["ticker"]
-        lasts = self.cleaned_data["lasts"]
-        if lasts:
-            rule.expires_at = None if lasts == "for_ever" else timezone.now() + timedelta(days=int(lasts))
-        return rule
+    def values(self) -> dict:
+        """What was typed, by the model's fields."""
+        values = {name: self.cleaned_data[name] for name in self._meta.fields if name in self.cleaned_data}
+        values["instrument_id"] = self.cleaned_data["ticker"]
+        if lasts := self.cleaned_data["lasts"]:
+            values["expires_at"] = None if lasts == "for_ever" else timezone.now() + timedelta(days=int(lasts))
+        return values
+
+    def new_rule(self, user) -> AlertRule:
+        """The rule that was typed, unsaved."""
+        return AlertRule(owner=None if self.cleaned_data.get("everybody") else user, **self.values())
 
     def add_refusal(self, error: ValidationError) -> None:
         """Writes a service's refusal into the form, to the field it names."""

@@ -22,7 +22,9 @@ class AlertRuleRequestSerializer(StrictSerializer):
     """A rule as it is made or changed."""
 
     kind = serializers.ChoiceField(choices=AlertKind.choices)
-    ticker = TickerNameField(required=False, allow_null=True, help_text="Left out or null: every ticker.")
+    ticker = TickerNameField(
+        required=False, allow_null=True, source="instrument_id", help_text="Left out or null: every ticker."
+    )
     threshold = ExactDecimalField(required=False, allow_null=True, above=0, help_text="In percent, or a price.")
     direction = serializers.ChoiceField(choices=Direction.choices, required=False, help_text="Of a change: up.")
     window_seconds = serializers.IntegerField(required=False, min_value=1, max_value=BIGGEST_SECONDS)
@@ -34,14 +36,16 @@ class AlertRuleRequestSerializer(StrictSerializer):
     webhook_url = serializers.CharField(required=False, allow_blank=True, max_length=MOST_CHARACTERS)
     everybody = serializers.BooleanField(required=False, help_text="A rule of everybody's; the back office alone.")
 
-    def rule(self, rule: AlertRule) -> AlertRule:
-        """`rule` with the validated values; whose it is stays."""
-        values = {name: value for name, value in self.validated_data.items() if name != "everybody"}
-        if "ticker" in values:
-            rule.instrument_id = values.pop("ticker")
-        for name, value in values.items():
-            setattr(rule, name, value)
-        return rule
+    def values(self) -> dict:
+        """What fields of the model are to be; whose it is stays."""
+        return {name: value for name, value in self.validated_data.items() if name != "everybody"}
+
+    def defaults(self) -> dict:
+        """What they are in a new rule."""
+        fresh = AlertRule()
+        return {
+            field.source: getattr(fresh, field.source) for name, field in self.fields.items() if name != "everybody"
+        }
 
 
 class AlertRuleSerializer(serializers.ModelSerializer):

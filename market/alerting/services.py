@@ -1,6 +1,7 @@
 """Making, changing and deleting alert rules; acknowledging what fired."""
 
 import secrets
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from decimal import Decimal
@@ -35,26 +36,43 @@ LATENCIES_READ = 1_000
 
 
 @transaction.atomic
-def save_rule(rule: AlertRule, *, actor: User, expected_tags: list[str] | None = None) -> AlertRule:
-    """Saves a new or changed rule. Raises ValidationError by field, PermissionDenied, and PreconditionFailed where it
-    stands at none of `expected_tags`.
-
-    One that says something else from now on, or was paused, waits like a new one.
-    """
+def make_rule(rule: AlertRule, *, actor: User) -> AlertRule:
+    """Saves a new rule, which waits until it was false once. Raises ValidationError by field, and PermissionDenied."""
     require_keeping(rule, actor)
     check_rule(rule)
     now = timezone.now()
-    if rule.pk is None:
-        check_count(rule)
-        rule.made_by, rule.made_at = actor, now
-    else:
-        before = get_object_or_404(AlertRule.objects.select_for_update(), pk=rule.pk)  # another tab may have deleted it
-        refuse_stale(str(before), before.tag, expected_tags)
-        check_new_end(rule, before.expires_at, now)
-        is_same = all(getattr(before, name) == getattr(rule, name) for name in (*SAYS, "is_paused"))
-        rule.version = before.version + (not is_same)
-    if rule.pk is None:
-        check_new_end(rule, None, now)
+    check_count(rule)
+    check_new_end(rule, None, now)
+    rule.made_by, rule.made_at = actor, now
+    return save_changed(rule, now)
+
+
+@transaction.atomic
+def change_rule(
+    rule: AlertRule, values: Mapping[str, object], *, actor: User, expected_tags: list[str] | None = None
+) -> AlertRule:
+    """Sets `values` of a rule, as it stands by now, and returns it: what another changes at the same time is kept.
+
+    Raises as `make_rule` does, and PreconditionFailed where it stands at none of `expected_tags`. One that says
+    something else from now on, or was paused, waits like a new one.
+    """
+    require_keeping(rule, actor)
+    kept = get_object_or_404(AlertRule.objects.select_for_update(), pk=rule.pk)  # another tab may have deleted it
+    refuse_stale(str(kept), kept.tag, expected_tags)
+    now, ends, said = timezone.now(), kept.expires_at, said_by(kept)
+    for name, value in values.items():
+        setattr(kept, name, value)
+    check_rule(kept)
+    check_new_end(kept, ends, now)
+    kept.version += said_by(kept) != said
+    return save_changed(kept, now)
+
+
+def said_by(rule: AlertRule) -> list:
+    return [getattr(rule, name) for name in (*SAYS, "is_paused")]
+
+
+def save_changed(rule: AlertRule, now: datetime) -> AlertRule:
     if rule.webhook_url and not rule.webhook_secret:
         rule.webhook_secret = secrets.token_hex(32)
     rule.changed_at = now
@@ -64,7 +82,7 @@ def save_rule(rule: AlertRule, *, actor: User, expected_tags: list[str] | None =
 
 @transaction.atomic
 def delete_rule(rule: AlertRule, *, actor: User, expected_tags: list[str] | None = None) -> None:
-    """Deletes a rule; what it made fire stays. Raises as `save_rule` does."""
+    """Deletes a rule; what it made fire stays. Raises as `change_rule` does."""
     require_keeping(rule, actor)
     kept = get_object_or_404(AlertRule.objects.select_for_update(), pk=rule.pk)
     refuse_stale(str(kept), kept.tag, expected_tags)
@@ -134,8 +152,7 @@ def check_count(rule: AlertRule) -> None:
 
 
 def snooze(rule: AlertRule, hours: int, *, actor: User) -> AlertRule:
-    rule.snoozed_until = timezone.now() + timedelta(hours=hours)
-    return save_rule(rule, actor=actor)
+    return change_rule(rule, {"snoozed_until": timezone.now() + timedelta(hours=hours)}, actor=actor)
 
 
 # What fired -------------------------------------------------------------------------------------

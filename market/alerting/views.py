@@ -25,10 +25,11 @@ from .services import (
     MOST_RULES,
     OBJECTIVE_MS,
     acknowledge,
+    change_rule,
     delete_rule,
     latency_of,
+    make_rule,
     require_keeping,
-    save_rule,
     snooze,
 )
 from .writing import words_of
@@ -53,7 +54,7 @@ def alerts_page(request: HttpRequest) -> HttpResponse:
     )
     if request.method == "POST" and form.is_valid():
         try:
-            rule = save_rule(form.rule(request.user), actor=request.user)
+            rule = make_rule(form.new_rule(request.user), actor=request.user)
         except ValidationError as error:
             form.add_refusal(error)
         else:
@@ -98,7 +99,7 @@ def edit_rule(request: HttpRequest, rule_id: int) -> HttpResponse:
     tag = request.POST.get("tag") or rule.tag
     if request.method == "POST" and form.is_valid():
         try:
-            save_rule(form.rule(request.user), actor=request.user, expected_tags=[tag])
+            rule = change_rule(rule, form.values(), actor=request.user, expected_tags=[tag])
         except ValidationError as error:
             form.add_refusal(error)
         except PreconditionFailed:
@@ -107,19 +108,17 @@ def edit_rule(request: HttpRequest, rule_id: int) -> HttpResponse:
         else:
             messages.success(request, f"{rule}: changed.")
             return redirect("market:alerts")
-    context = {"form": form, "tag": tag, "rule_id": rule_id, "name": str(AlertRule.objects.get(pk=rule_id))}
+    context = {"form": form, "tag": tag, "rule_id": rule_id, "name": str(rule)}
     return render(request, "market/alert_rule.html", context, status=422 if form.errors else 200)
 
 
 def pause(rule: AlertRule, actor) -> str:
-    rule.is_paused = True
-    save_rule(rule, actor=actor)
+    change_rule(rule, {"is_paused": True}, actor=actor)
     return "paused"
 
 
 def resume(rule: AlertRule, actor) -> str:
-    rule.is_paused, rule.snoozed_until = False, None
-    save_rule(rule, actor=actor)
+    change_rule(rule, {"is_paused": False, "snoozed_until": None}, actor=actor)
     return "watched again"
 
 
@@ -138,7 +137,7 @@ ACTIONS = {"pause": pause, "resume": resume, "snooze": snooze_an_hour, "delete":
 
 @require_POST
 @login_required
-def change_rule(request: HttpRequest, rule_id: int) -> HttpResponse:
+def act_on_rule(request: HttpRequest, rule_id: int) -> HttpResponse:
     rule = get_object_or_404(AlertRule.objects.visible_to(request.user), pk=rule_id)
     act = ACTIONS.get(request.POST.get("action", ""))
     if act is None:

@@ -28,7 +28,7 @@ class Direction(models.TextChoices):
 
 PRICE_KINDS = (AlertKind.PRICE_ABOVE, AlertKind.PRICE_BELOW)
 # What a rule says; a rule of which one of these is changed is another one, and waits like a new one.
-SAYS = ("kind", "instrument", "threshold", "direction", "window_seconds")
+SAYS = ("kind", "instrument_id", "threshold", "direction", "window_seconds")
 
 
 class AlertRuleQuerySet(models.QuerySet):

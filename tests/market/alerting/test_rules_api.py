@@ -6,7 +6,7 @@ import pytest
 from django.http import Http404
 from django.utils import timezone
 
-from market.alerting.services import save_rule
+from market.alerting.services import change_rule
 from market.models import AlertRule
 from market.tickers import TICKER_CHARACTERS
 
@@ -51,7 +51,15 @@ def test_a_rule_deleted_in_another_tab_is_not_there(api, alice):
     at_hand = AlertRule.objects.get(owner=alice)
     AlertRule.objects.filter(pk=at_hand.pk).delete()
     with pytest.raises(Http404):
-        save_rule(at_hand, actor=alice)
+        change_rule(at_hand, {"is_paused": True}, actor=alice)
+
+
+def test_what_another_changed_meanwhile_stays(api, alice):
+    make(api(alice))
+    at_hand = AlertRule.objects.get(owner=alice)
+    api(alice).patch(f"/alerts/{at_hand.pk}", {"threshold": "151"}, format="json")
+    changed = change_rule(at_hand, {"is_paused": True}, actor=alice)
+    assert (changed.words, changed.is_paused) == ("above 151", True)
 
 
 def test_a_change_of_what_it_says_makes_another_rule_of_it_and_a_snooze_does_not(api, alice):
