@@ -76,6 +76,7 @@ def save_changed(rule: AlertRule, now: datetime) -> AlertRule:
     if rule.webhook_url and not rule.webhook_secret:
         rule.webhook_secret = secrets.token_hex(32)
     rule.changed_at = now
+    rule.change_count += 1
     rule.save()
     return rule
 

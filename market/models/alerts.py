@@ -4,7 +4,7 @@ from decimal import Decimal
 
 from django.conf import settings
 from django.db import models
-from django.db.models import Count, F, Max, Q
+from django.db.models import Count, F, Max, Q, Sum
 from django.utils import timezone
 
 from tradeops.core.fields import ExactDecimal
@@ -42,8 +42,10 @@ class AlertRuleQuerySet(models.QuerySet):
         return self.filter(is_paused=False).exclude(ended).exclude(owner__is_active=False).select_related("instrument")
 
     def stamp(self) -> tuple:
-        """Another one after every change of a rule."""
-        return tuple(self.aggregate(count=Count("pk"), changed=Max("changed_at"), last=Max("pk")).values())
+        """Another one after every change of what `active` goes by, in whichever order changes are committed."""
+        of_who_left = Sum("pk", filter=Q(owner__is_active=False))
+        counts = {"count": Count("pk"), "last": Max("pk"), "changes": Sum("change_count"), "left": of_who_left}
+        return tuple(self.aggregate(**counts).values())
 
 
 class AlertRule(models.Model):
@@ -72,6 +74,9 @@ class AlertRule(models.Model):
     made_at = models.DateTimeField(default=timezone.now, editable=False)
     changed_at = models.DateTimeField(default=timezone.now, editable=False)
     version = models.PositiveIntegerField(default=1, editable=False, help_text="Counts what it says, and its pauses.")
+    change_count = models.PositiveIntegerField(
+        default=0, db_default=0, editable=False, help_text="Of every change: by it the feed sees that there was one."
+    )
 
     objects = AlertRuleQuerySet.as_manager()
 
@@ -88,8 +93,6 @@ class AlertRule(models.Model):
             ),
             models.CheckConstraint(condition=Q(window_seconds__gte=1), name="alert_rule_window_above_0"),
         ]
-        # What has changed since the feed last looked.
-        indexes = [models.Index(fields=["-changed_at"], name="alert_rule_changed")]
 
     def __str__(self) -> str:
         return f"{self.instrument_id or 'Every ticker'}: {self.words}"

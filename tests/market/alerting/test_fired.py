@@ -15,12 +15,13 @@ from django.utils import timezone
 from django.utils.html import escape
 
 from market.alerting.delivery import post_webhook, send_email
-from market.alerting.services import latency_of
+from market.alerting.services import change_rule, latency_of
 from market.models import Alert, AlertRule, FeedState
 from tests.market.test_feed_store import START, Feed
 from tradeops.core.events.models import Event
 from tradeops.core.jobs.models import Job
 from tradeops.core.jobs.runner import TryAgain
+from tradeops.core.users.models import User
 
 pytestmark = pytest.mark.django_db
 
@@ -63,6 +64,18 @@ def test_paused_expired_and_unknown_rules_and_those_of_people_who_left_do_not_fi
     bob.is_active = False
     bob.save()
     assert fire() == []
+
+
+def test_the_feed_sees_who_leaves_and_a_change_of_an_earlier_time_that_is_committed_later(alice, bob):
+    early, late = rule_of(alice), rule_of(bob)
+    stamps = [AlertRule.objects.stamp()]
+    change_rule(late, {"cooldown_seconds": 9}, actor=bob)
+    AlertRule.objects.filter(pk=late.pk).update(changed_at=timezone.now() + timedelta(hours=1))
+    stamps.append(AlertRule.objects.stamp())
+    change_rule(early, {"cooldown_seconds": 9}, actor=alice)
+    stamps.append(AlertRule.objects.stamp())
+    User.objects.filter(pk=bob.pk).update(is_active=False)
+    assert len({*stamps, AlertRule.objects.stamp()}) == 4
 
 
 def test_a_rule_that_is_deleted_before_it_is_saved_makes_no_alert(alice):
