@@ -4,7 +4,7 @@ from datetime import timedelta
 
 import pytest
 from django.utils import timezone
-from django_celery_beat.models import IntervalSchedule, PeriodicTask
+from django_celery_beat.models import CrontabSchedule, IntervalSchedule, PeriodicTask
 
 from tradeops.core.jobs import services
 
@@ -37,3 +37,13 @@ def every_minute(settings):
 
     PeriodicTask.objects.update(enabled=False)
     return make
+
+
+@pytest.fixture
+def untold():
+    """Rows that a person may write in the admin, of whose slots none can be told."""
+    never = CrontabSchedule.objects.create(minute="0", hour="0", day_of_month="31", month_of_year="2")
+    too_long = IntervalSchedule.objects.create(every=2**31 - 1, period="days")
+    # The names come first, whoever goes by them.
+    rows = [PeriodicTask(name=" never", crontab=never), PeriodicTask(name=" long", interval=too_long)]
+    PeriodicTask.objects.bulk_create(rows)

@@ -5,7 +5,7 @@ from datetime import timedelta
 import pytest
 from celery import current_app
 from django.utils import timezone
-from django_celery_beat.models import PeriodicTask
+from django_celery_beat.models import CrontabSchedule, PeriodicTask
 from django_celery_beat.schedulers import DatabaseScheduler
 
 from tradeops.core.jobs import runner
@@ -63,6 +63,22 @@ def test_a_beat_that_was_second_goes_on_when_the_first_is_gone(every_minute, bea
     second._heap = [event._replace(time=0)]
     tick_all([second])
     assert sent == ["Test", "Test"]
+
+
+def test_a_slot_that_cannot_be_told_ends_no_beat(untold, every_minute, beats):
+    every_minute(timedelta(days=1))
+    PeriodicTask.objects.filter(name__startswith=" ").update(enabled=True)
+    tick_all(beats[0])
+    assert beats[1] == ["Test"]
+
+
+def test_a_night_that_was_missed_is_made_up_for_in_the_morning(every_minute, beats):
+    schedulers, sent = beats
+    row = every_minute(timedelta(days=2))
+    night = CrontabSchedule.objects.create(minute="0", hour=str((timezone.now().hour - 9) % 24))
+    PeriodicTask.objects.filter(pk=row.pk).update(interval=None, crontab=night)
+    tick_all(schedulers)
+    assert sent == ["Test"]
 
 
 def test_a_beat_without_a_broker_owes_the_work_itself(every_minute, monkeypatch, caplog):

@@ -43,3 +43,11 @@ def test_a_task_that_cannot_be_called_stops_no_other(every_minute, fields, caplo
     PeriodicTask.objects.filter(pk=row.pk).update(**fields)
     embedded.run_due_tasks(timezone.now())
     assert caplog.records[-1].levelname == "ERROR"
+
+
+def test_a_slot_that_cannot_be_told_stops_no_other(untold, every_minute, caplog):
+    every_minute(timedelta(days=1))
+    PeriodicTask.objects.update(enabled=True, last_run_at=timezone.now() - timedelta(days=1))
+    called = embedded.run_due_tasks(timezone.now())
+    assert "Test" in called and not {" never", " long"} & set(called)
+    assert "The schedule of  never cannot be kept" in caplog.text

@@ -5,12 +5,13 @@ import time
 
 from celery.result import AsyncResult
 from django.db import DatabaseError
+from django.db.models import QuerySet
 from django_celery_beat.models import PeriodicTask
 from django_celery_beat.schedulers import DatabaseScheduler, ModelEntry
 
 from .nudging import SWEEP
 from .services import note_heartbeat
-from .slots import call_task, take_due_slot
+from .slots import call_task, entry_of, take_due_slot
 
 logger = logging.getLogger(__name__)
 HEARTBEAT_SECONDS = 10
@@ -35,6 +36,15 @@ class BeatScheduler(DatabaseScheduler):
             self.heartbeat_due = time.monotonic() + HEARTBEAT_SECONDS
         except DatabaseError as error:
             logger.warning("The beat could not show life: %s", type(error).__name__)
+
+    def enabled_models_qs(self) -> QuerySet:
+        """All of them: the package's own leaves out what is not due within two hours, and what was missed with it."""
+        return self.Model.objects.enabled()
+
+    def all_as_schedule(self) -> dict[str, ModelEntry]:
+        """The entries by name, without those whose slots cannot be told: they must not end the beat."""
+        entries = map(entry_of, self.enabled_models())
+        return {entry.name: entry for entry in entries if entry is not None}
 
     def reserve(self, entry: ModelEntry) -> ModelEntry:
         """The entry of the next slot. Its row is written when the slot is taken, and not some minutes after."""

@@ -15,10 +15,28 @@ from django_celery_beat.schedulers import ModelEntry
 logger = logging.getLogger(__name__)
 
 
+def entry_of(row: PeriodicTask) -> ModelEntry | None:
+    """The row as an entry of the schedule; None, which is logged, where it names slots that cannot be told."""
+    try:
+        return ModelEntry(row, app=current_app)
+    except Exception as error:  # what a person may write in the admin fails in as many ways as there are schedules
+        logger.error("The schedule of %s cannot be kept: %s", row.name, type(error).__name__)
+        return None
+
+
 def take_due_slot(row: PeriodicTask, now: datetime) -> bool:
     """Whether `row`, fresh from the database, is due, and this caller is the one to run it; noted then as run `now`."""
     last_run_at = row.last_run_at  # the entry gives a row that never ran another
-    return ModelEntry(row, app=current_app).is_due().is_due and take_slot(row, last_run_at, now)
+    entry = entry_of(row)
+    return entry is not None and is_due(entry) and take_slot(row, last_run_at, now)
+
+
+def is_due(entry: ModelEntry) -> bool:
+    try:
+        return entry.is_due().is_due
+    except Exception as error:  # such as a slot that never comes: 31 February
+        logger.error("No slot of %s can be told: %s", entry.name, type(error).__name__)
+        return False
 
 
 def take_slot(row: PeriodicTask, last_run_at: datetime | None, now: datetime) -> bool:
