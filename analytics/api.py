@@ -74,8 +74,8 @@ class MoneyAIView(APIView):
 
     The function analyzes a day of the lake: `{"date": "2025-01-15"}`, yesterday by default. It answers of all trades
     to those who see all books, and to a trader of own accounts alone. Where no `LAMBDA_API_URL` is set, the same
-    handler runs here. 502, 503 and 504 with a `reason` when the function fails, has too much to do or is late; 422
-    where no function is set and the day is too large to be analyzed in a request.
+    handler runs here. 502 with a `reason` when the function fails or is asked too much, 503 with Retry-After when too
+    many wait for it, 504 when it is late.
     """
 
     writes = Action.RUN
@@ -88,5 +88,12 @@ class MoneyAIView(APIView):
         try:
             answer = lambda_client.invoke(request.data.get("text") or "{}", None if user.sees_all_books else own)
         except lambda_client.LambdaError as error:
-            return problem(error.status, str(error), request=request, reason=error.reason)
+            return refused_by(error, request)
         return HttpResponse(answer.body, status=answer.status, content_type="application/json")
+
+
+def refused_by(error: lambda_client.LambdaError, request) -> HttpResponse:
+    response = problem(error.status, str(error), request=request, reason=error.reason)
+    if error.status == status.HTTP_503_SERVICE_UNAVAILABLE:
+        response["Retry-After"] = str(lambda_client.BUSY_SECONDS)
+    return response

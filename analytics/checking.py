@@ -1,4 +1,5 @@
-"""The lake held against the book: does each file stand as it was noted, and is it what the book says today."""
+"""The lake held against the book: does each file stand as it was noted and no other beside it, and is it what the
+book says today."""
 
 import datetime as dt
 from collections.abc import Callable, Iterable, Iterator
@@ -6,15 +7,15 @@ from dataclasses import dataclass
 
 from analytics import lake
 from analytics.anchors import broken_anchors
-from analytics.day_files import make_trades, working_folder
+from analytics.day_files import make_links, make_trades, working_folder
 from analytics.day_trades import CurrentTrades
-from analytics.layout import object_key
+from analytics.layout import file_key_of, folders_of, object_key
 from analytics.models import EXPORT, LakeFile, Revision
 from tradeops.core.jobs.services import owe
 from trades.models import DayTotal
 
 DAYS_RECONCILED, FINDINGS_KEPT = 31, 100
-DAMAGED, BEHIND, ANCHOR = "damaged", "behind", "anchor"
+DAMAGED, UNKNOWN, BEHIND, ANCHOR = "damaged", "unknown", "behind", "anchor"
 
 
 @dataclass(frozen=True)
@@ -42,24 +43,66 @@ def check_lake(days: Iterable[dt.date], tell: Callable[[dt.date], object] = lamb
     for day in days:
         tell(day)
         yield from check_files(day)
+        yield from check_folders(day)
+        yield from check_links(day)
         yield from check_against_book(day)
         yield from check_anchors(day)
 
 
 def check_files(day: dt.date) -> Iterator[Finding]:
-    """Whether what stands in the lake, and what is kept of its past, is what was noted."""
+    """Whether what stands in the lake, and what is kept of its past, is what was noted, and all of it."""
     for file in LakeFile.objects.filter(day=day).order_by("key"):
-        yield from check_bytes(day, file.key, file.size, file.sha256)
+        yield from check_standing(day, file)
         for revision in file.revisions.order_by("number"):
-            yield from check_bytes(day, revision.key, revision.size, revision.sha256)
+            yield from check_bytes(day, revision.key, revision)
 
 
-def check_bytes(day: dt.date, key: str, size: int, sha256: str) -> Iterator[Finding]:
+def check_standing(day: dt.date, file: LakeFile) -> Iterator[Finding]:
+    """Whether the newest revision stands at the file's key."""
+    for is_last in (False, True):  # an export may have moved on between two of the questions, but not both times
+        found = lake.measure_kept(file.key)
+        file.refresh_from_db()
+        newest = file.revisions.first() or file
+        if found == measure_of(newest):
+            return
+        if is_last and found == measure_of(file):
+            yield Finding(day, BEHIND, f"{file.key} is not the newest that was made: run the day again")
+        elif is_last:
+            yield from check_bytes(day, file.key, newest)
+
+
+def check_bytes(day: dt.date, key: str, noted: LakeFile | Revision) -> Iterator[Finding]:
     found = lake.measure_kept(key)
     if found is None:
         yield Finding(day, DAMAGED, f"{key} is not in the lake")
-    elif found != lake.Measure(size, sha256):
-        yield Finding(day, DAMAGED, f"{key} has other bytes than were written: {found.size} of them, noted are {size}")
+    elif found != measure_of(noted):
+        words = f"{key} has other bytes than were written: {found.size} of them, noted are {noted.size}"
+        yield Finding(day, DAMAGED, words)
+
+
+def measure_of(noted: LakeFile | Revision) -> lake.Measure:
+    return lake.Measure(noted.size, noted.sha256)
+
+
+def check_folders(day: dt.date) -> Iterator[Finding]:
+    """Whether nothing stands among the day's files that was never noted."""
+    found = {key for folder in folders_of(day) for key in lake.keys_in(folder)}
+    # Asked after the folders: what is being made is noted before it is put.
+    noted = set(LakeFile.objects.filter(day=day).values_list("key", flat=True))
+    for revision in Revision.objects.filter(file_key__in=map(file_key_of, found)):
+        noted |= {revision.file_key, revision.key}
+    for key in sorted(found - noted):
+        yield Finding(day, UNKNOWN, f"{key} was never noted")
+
+
+def check_links(day: dt.date) -> Iterator[Finding]:
+    """Whether the links of a day that was made lead to its tables."""
+    if not LakeFile.objects.filter(key=object_key("manifests", day, "json")).exists():
+        return
+    with working_folder() as folder:
+        for key, path in make_links(folder, day).items():
+            if lake.measure_kept(key) != lake.measure(path):
+                yield Finding(day, BEHIND, f"{key} does not lead to the day's table: run the day again")
 
 
 def check_against_book(day: dt.date) -> Iterator[Finding]:

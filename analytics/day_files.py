@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from django.conf import settings
 from django.db import connection
 
 from analytics.anchors import anchor_rows
@@ -15,8 +16,10 @@ from analytics.day_trades import CurrentTrades, KnownTrades
 from analytics.layout import (
     ANALYSIS_COLUMNS,
     ANCHOR_COLUMNS,
+    FORMATS,
     TABLES,
     TRADE_COLUMNS,
+    link_key,
     object_key,
     write_csv,
 )
@@ -25,6 +28,8 @@ from analytics.parquet import TYPED, ParquetFile, Row
 from analytics.report_columns import read_report_columns
 from analytics.revisions import Entries, Made
 from tradeops.core.csvfile import safe_text
+
+LISTED = ("trades", "analytics", "anchors")  # in a day's manifest
 
 
 def make_trades(folder: Path, trades: CurrentTrades | KnownTrades) -> Made:
@@ -67,6 +72,15 @@ def listed(revision: Revision) -> dict[str, object]:
     named = {"key": revision.file_key, "revision": revision.number, "kept_as": revision.key}
     names = ("rows", "size", "sha256", "made_with")
     return named | {name: getattr(revision, name) for name in names} | {"entries": revision.entries}
+
+
+def make_links(folder: Path, day: dt.date) -> dict[str, Path]:
+    """The links to the day's tables, by key; none where the lake is no bucket."""
+    links = {}
+    for kind in (kind for kind in LISTED if settings.S3_BUCKET_NAME and FORMATS[kind] == TABLES):
+        path = links[link_key(kind, day)] = folder / f"{kind}.txt"
+        path.write_text(f"s3://{settings.S3_BUCKET_NAME}/{object_key(kind, day, 'parquet')}\n")
+    return links
 
 
 def write_tables(

@@ -105,6 +105,15 @@ def stands(key: str, size: int) -> bool:
         return storage.exists(key) and storage.size(key) == size
 
 
+def keys_in(folder: str) -> list[str]:
+    """The keys of the files that stand in `folder` itself. Raises LakeError."""
+    with told_apart("show", folder):
+        try:
+            return [f"{folder}/{name}" for name in sorted(lake().listdir(folder)[1])]
+        except FileNotFoundError:
+            return []
+
+
 @contextmanager
 def told_apart(verb: str, key: str) -> Iterator[None]:
     """The store's many failures as one, without its addresses and credentials."""

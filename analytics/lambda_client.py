@@ -33,7 +33,7 @@ READ_SECONDS = 15
 # API Gateway itself gives up after 29 s.
 WHOLE_SECONDS = 30
 MAX_ANSWER_BYTES = 6 * 1024 * 1024  # the most that a Lambda can answer
-CALLS_AT_ONCE = 8
+CALLS_AT_ONCE, BUSY_SECONDS = 8, 5
 # In process it is the processor of a web process that is used, for some seconds at this size.
 MAX_DAY_BYTES = 16 * 1024 * 1024
 MAX_ACCOUNTS = 500  # API Gateway takes 10 KiB of headers in all

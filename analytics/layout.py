@@ -9,6 +9,7 @@ the page agree on every name, and the same rows make the same bytes wherever the
 import csv
 import datetime as dt
 import io
+import re
 from collections.abc import Iterable, Iterator, Mapping
 from decimal import Decimal
 
@@ -33,6 +34,7 @@ FORMATS = {
 FILE_FORMATS = ("csv", "parquet", "json", "html", "pdf")
 OF_ONE_ACCOUNT = {"statements"}
 FIRST_DAY = dt.date(1900, 1, 1)
+REVISION = re.compile(r"^revisions/(.+)\.r[0-9]+(\.[a-z]+)$")
 
 TRADE_COLUMNS = (
     "id",
@@ -116,9 +118,18 @@ def object_key(kind: str, day: dt.date, file_format: str = "csv", account: int |
         raise ValueError(f"kind must be one of {', '.join(KINDS)}, not {kind!r}")
     if file_format not in FORMATS[kind]:
         raise ValueError(f"format must be one of {', '.join(FORMATS[kind])}, not {file_format!r}")
-    folder = f"{day.year:04}/{day.month:02}/{day.day:02}"
     whose = f"_account-{account}" if kind in OF_ONE_ACCOUNT else ""
-    return f"{kind}/{folder}/{KINDS[kind]}_{day.isoformat()}{whose}.{file_format}"
+    return f"{folder_of(kind, day)}/{KINDS[kind]}_{day.isoformat()}{whose}.{file_format}"
+
+
+def folder_of(kind: str, day: dt.date) -> str:
+    return f"{kind}/{day.year:04}/{day.month:02}/{day.day:02}"
+
+
+def folders_of(day: dt.date) -> list[str]:
+    """Where the files of a day stand, and their revisions."""
+    own = [folder_of(kind, day) for kind in KINDS]
+    return [*own, *(f"revisions/{folder}" for folder in own)]
 
 
 def parse_key(key: str) -> tuple[str, dt.date, str]:
@@ -151,6 +162,11 @@ def revision_key(key: str, number: int) -> str:
         raise ValueError(f"revisions are numbered from 1, not {number}")
     stem, _, file_format = key.rpartition(".")
     return f"revisions/{stem}.r{number:04}.{file_format}"
+
+
+def file_key_of(key: str) -> str:
+    """The key of the file that the one at `key` is a revision of; `key` itself where it is none."""
+    return REVISION.sub(r"\1\2", key)
 
 
 def link_key(kind: str, day: dt.date) -> str:

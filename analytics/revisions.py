@@ -45,14 +45,30 @@ def keep(key: str, path: Path, rows: int, entries: Entries, marks: dict | None =
     file = LakeFile.objects.filter(key=key).first()
     last = Revision.objects.filter(file_key=key).first()
     is_known = last is not None and last.sha256 == found.sha256
+    if last and is_older(entries, last.entries):
+        raise lake.LakeError(f"{key} was made again from later entries meanwhile.")
     revision = last if is_known else note(key, file, last, rows, found, entries, marks or {})
     if not (is_known and lake.stands(revision.key, found.size)):
         lake.put(revision.key, path, found)
     if file is None or file.sha256 != found.sha256 or not lake.stands(key, found.size):
-        lake.copy(revision.key, key)
-        file = show(revision)
+        file = have_stand(revision)
     LakeFile.objects.filter(pk=file.pk).update(made_at=timezone.now())
     return file
+
+
+def is_older(entries: Entries, known: Entries) -> bool:
+    """Whether what was made knows less of an account than what stands there: its maker was held up for long."""
+    return any(entries.get(account, number) < number for account, number in known.items())
+
+
+def have_stand(revision: Revision) -> LakeFile:
+    """Copy `revision` to its file's key, and after it what another maker has kept meanwhile: the newest stands last."""
+    while True:
+        lake.copy(revision.key, revision.file_key)
+        file, newest = show(revision), Revision.objects.filter(file_key=revision.file_key).first()
+        if newest.number == revision.number or not lake.stands(newest.key, newest.size):
+            return file
+        revision = newest
 
 
 def note(

@@ -7,24 +7,30 @@ what is already there, byte for byte, is not written again, and what has changed
 import datetime as dt
 from collections.abc import Callable
 
-from django.conf import settings
 from django.core.exceptions import ValidationError
 from django.db import transaction
 from django.utils import timezone
 
 from analytics import lake
 from analytics.anchors import heads_at_end_of
-from analytics.day_files import make_analysis_of, make_anchors, make_manifest, make_trades, working_folder
+from analytics.day_files import (
+    LISTED,
+    make_analysis_of,
+    make_anchors,
+    make_links,
+    make_manifest,
+    make_trades,
+    working_folder,
+)
 from analytics.day_trades import CurrentTrades
 from analytics.late import late_days, late_statement_days
-from analytics.layout import FIRST_DAY, FORMATS, TABLES, link_key, object_key
+from analytics.layout import FIRST_DAY, FORMATS, object_key
 from analytics.models import EXPORT, LATE_STATEMENTS, STATEMENTS, ExportJob, ExportRequest, LakeFile, Revision
 from analytics.revisions import Tampered, keep_all
 from tradeops.core.jobs.models import Job
 from tradeops.core.jobs.services import owe, require_room
 
 DAYS_LOOKED_BACK = 7
-LISTED = ("trades", "analytics", "anchors")
 
 
 # --- owing
@@ -48,9 +54,14 @@ def request_export(day: dt.date, user) -> ExportJob:
     require_room(user, EXPORT)
     with transaction.atomic():
         job = owe(EXPORT, day.isoformat(), owner=user)
-        ExportRequest.objects.get_or_create(job=job, user=user)
+        ExportRequest.objects.update_or_create(job=job, user=user, defaults={"asked_at": timezone.now()})
         # Read before the commit: after it a runner may be quicker than the answer, which says "queued".
         return ExportJob.objects.get(pk=job.pk)
+
+
+def is_asked_since(job: Job, begun: dt.datetime) -> bool:
+    """Whether somebody asked for the day after that moment: what they had booked may not have been read."""
+    return ExportRequest.objects.filter(job=job, asked_at__gte=begun).exists()
 
 
 def owe_night_exports(today: dt.date) -> list[dt.date]:
@@ -130,14 +141,10 @@ def list_day(day: dt.date) -> LakeFile:
 
 def link_day(day: dt.date) -> None:
     """Lead Athena, Trino and Spark to the day's Parquet files, which they find in S3 alone."""
-    if not settings.S3_BUCKET_NAME:
-        return
     with working_folder() as folder:
-        for kind in (kind for kind in LISTED if FORMATS[kind] == TABLES):
-            path = folder / f"{kind}.txt"
-            path.write_text(f"s3://{settings.S3_BUCKET_NAME}/{object_key(kind, day, 'parquet')}\n")
-            found, key = lake.measure(path), link_key(kind, day)
-            if not lake.stands(key, found.size):
+        for key, path in make_links(folder, day).items():
+            found = lake.measure(path)
+            if lake.measure_kept(key) != found:
                 lake.put(key, path, found)
 
 

@@ -11,12 +11,18 @@ from tradeops.core.jobs.models import Job
 from tradeops.core.jobs.runner import report_progress
 from tradeops.core.jobs.services import owe, register
 
+MADE_AT_MOST = 3  # times a job, however often its day is asked for
+
 
 @register(EXPORT)
 def export(job: Job) -> dict[str, object]:
-    """The job of kind `export`: its key is the day."""
+    """The job of kind `export`: its key is the day. Whoever asks while it is made gets what is booked by then."""
     day = dt.date.fromisoformat(job.key)
-    made = services.make_day(day, lambda percentage: report_progress(job, percentage))
+    for _ in range(MADE_AT_MOST):
+        begun = timezone.now()
+        made = services.make_day(day, lambda percentage: report_progress(job, percentage))
+        if not services.is_asked_since(job, begun):
+            break
     if day < timezone.now().date():
         owe(STATEMENTS, job.key)
     return made

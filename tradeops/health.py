@@ -1,8 +1,9 @@
 """`/health`: is each part well, and if not, which.
 
 Degraded is not down: only a database that is away stops the desk, for everything else is done later or shown as late.
-Every check that leaves the process runs in a thread of its own under a deadline, so that a service that hangs costs the
-caller that long and no longer. Answers name parts and ages, never addresses or errors' own words.
+Every check that leaves the process runs in a thread of its own under a deadline, and a row is waited for no longer than
+a moment, so that what hangs costs the caller that long and no longer. Answers name parts and ages, never addresses or
+errors' own words.
 """
 
 import os
@@ -10,6 +11,7 @@ import threading
 import time
 from collections.abc import Callable
 from concurrent.futures import Future, wait
+from contextlib import nullcontext
 from datetime import datetime
 from pathlib import Path
 
@@ -25,11 +27,12 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_safe
 
 from market.models import FeedState
+from tradeops.core.database import patient_for
 from tradeops.core.jobs.models import Heartbeat
 
 Check = dict[str, str | int]
 
-DEADLINE_SECONDS = 2.0
+DEADLINE_SECONDS, ROW_SECONDS = 2.0, 1.0
 KEPT_SECONDS = 1.0
 FEED_LATE_SECONDS = 10
 LATE_SECONDS, SILENT_SECONDS = 45, 120
@@ -160,16 +163,19 @@ OUTSIDE = {
 INSIDE = {"feed": check_feed, "worker": check_worker, "beat": check_beat}
 
 
-def ask_outside() -> dict[str, Check]:
-    tries = {name: probe.begin() for name, probe in OUTSIDE.items()}
+def ask_outside(*names: str) -> dict[str, Check]:
+    """What the checks of these names say, or all."""
+    tries = {name: OUTSIDE[name].begin() for name in names or OUTSIDE}
     wait(tries.values(), timeout=DEADLINE_SECONDS)
     late = down(f"no answer within {DEADLINE_SECONDS:.0f} s")
     return {name: outcome.result() if outcome.done() else late for name, outcome in tries.items()}
 
 
-def ask_inside(check: Callable[[], Check]) -> Check:
+def ask_inside(check: Callable[[], Check], seconds: float | None = None) -> Check:
+    """What the check says of its row, which may be bounded in how long it is waited for."""
     try:
-        return check()
+        with patient_for(seconds) if seconds else nullcontext():
+            return check()
     except DatabaseError as error:
         return down(f"the database fails: {type(error).__name__}")
 
@@ -179,7 +185,7 @@ def ask_all() -> dict[str, Check]:
     checks = ask_outside()
     for name, check in INSIDE.items():
         is_known = checks["database"]["status"] == "ok"
-        checks[name] = ask_inside(check) if is_known else down("unknown while the database is down")
+        checks[name] = ask_inside(check, ROW_SECONDS) if is_known else down("unknown while the database is down")
     return checks
 
 

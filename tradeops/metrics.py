@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator
 from datetime import timedelta
 
 from django.conf import settings
-from django.db import DatabaseError, connection
+from django.db import DatabaseError
 from django.db.models import Count, Min, Sum
 from django.http import HttpRequest, HttpResponse
 from django.utils import timezone
@@ -22,6 +22,8 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metri
 from analytics.models import RECONCILE, LakeFile
 from market.hub import hubs
 from market.models import Alert, FeedState
+from tradeops import health
+from tradeops.core.database import patient_for
 from tradeops.core.jobs.models import UNFINISHED, Heartbeat, Job, State
 from tradeops.core.users.roles import Action
 from tradeops.errors import problem_or_page
@@ -33,6 +35,7 @@ CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 ONE_DAY = timedelta(days=1)
 ALERTS_MEASURED = 1000
 QUANTILES = (0.5, 0.99, 1.0)
+GROUP_SECONDS = 3.0
 logger = logging.getLogger(__name__)
 
 
@@ -52,18 +55,14 @@ class DeskCollector:
 
 
 def is_answering() -> bool:
-    try:
-        with connection.cursor() as cursor:
-            cursor.execute("SELECT 1")
-    except DatabaseError:
-        return False
-    return True
+    return health.ask_outside("database")["database"]["status"] == "ok"
 
 
 def figures_of(read: Callable[[], Iterator[Metric]]) -> list[Metric] | None:
-    """What `read` tells; None where a row makes its query fail, which says nothing of the database or the others."""
+    """What `read` tells; None where a row makes its query fail or a lock holds it up, which says nothing of others."""
     try:
-        return list(read())
+        with patient_for(GROUP_SECONDS):
+            return list(read())
     except DatabaseError:
         logger.exception("Figures could not be read: %s", read.__name__)
         return None

@@ -5,7 +5,8 @@ import datetime as dt
 import pytest
 from django.utils import timezone
 
-from analytics.models import ExportJob, ExportRequest
+from analytics import services
+from analytics.models import ExportJob, ExportRequest, LakeFile
 from tests.analytics.conftest import DAY
 from tradeops.core.jobs import runner
 from tradeops.core.jobs.models import Job
@@ -80,6 +81,24 @@ def test_a_day_done_before_is_done_again(api, alice):
 def test_asking_twice_is_one_job(api, alice):
     assert ask(api(alice)).data == ask(api(alice)).data
     assert Job.objects.count() == ExportRequest.objects.count() == 1
+
+
+def test_who_asks_again_while_a_day_is_made_gets_what_was_booked_meanwhile(api, alice, book, monkeypatch):
+    made, read = [], services.CurrentTrades
+
+    def reading(day):
+        trades = read(day)
+        if not made.append(day) and len(made) == 1:  # once the book has been read
+            trades.rows = lambda: iter(())
+            book("AAPL", "BUY", "1", "1", dt.datetime(2025, 1, 15, 12, tzinfo=dt.UTC))
+            ask(api(alice))
+        return trades
+
+    monkeypatch.setattr("analytics.services.CurrentTrades", reading)
+    answer = ask(api(alice))
+    runner.run_owed(limit=1)
+    assert follow(api(alice), answer).data["status"] == "succeeded"
+    assert (len(made), LakeFile.objects.get(kind="trades", file_format="csv").rows) == (2, 1)
 
 
 def test_a_second_asker_gets_the_job_under_way_and_may_follow_it(api, alice, bob):

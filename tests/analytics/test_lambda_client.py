@@ -297,6 +297,15 @@ def test_a_day_that_is_not_in_the_lake_is_the_handlers_404(api, alice, settings)
 
 
 @pytest.mark.django_db
+def test_a_crowd_is_told_when_to_come_back(api, alice, upstream, monkeypatch):
+    upstream([])
+    monkeypatch.setattr(lambda_client, "calls", threading.BoundedSemaphore(1))
+    with lambda_client.calls:
+        answer = api(alice).post("/moneyai", {}, format="json")
+    assert (answer.status_code, answer["Retry-After"], json.loads(answer.content)["reason"]) == (503, "5", "busy")
+
+
+@pytest.mark.django_db
 def test_a_failure_is_a_problem_with_its_reason(api, alice, upstream):
     upstream(http(b"302 Found", b"", b"Location: http://169.254.169.254/\r\n"))
     answer = api(alice).post("/moneyai", {}, format="json")

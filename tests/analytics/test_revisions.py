@@ -10,7 +10,8 @@ from django.core.files.storage import storages
 from django.core.management import CommandError, call_command
 from django.utils import timezone
 
-from analytics import services
+from analytics import lake as files
+from analytics import revisions, services
 from analytics.archive import differences_today, reproduce
 from analytics.checking import check_lake
 from analytics.late import late_days
@@ -139,6 +140,44 @@ def test_a_byte_a_lost_file_and_a_day_behind_are_each_found(sent, alice):
     ]  # fmt: skip
     with pytest.raises(CommandError, match="findings in"):
         lake("check", "--since", "2025-01-15", "--until", "2025-01-15")
+
+
+def test_what_nobody_noted_and_an_older_revision_that_stands_are_found_and_the_latter_is_mended(sent):
+    stray = object_key("trades", DAY, "parquet").replace(".parquet", " (copy).parquet")
+    storages["lake"].save(stray, io.BytesIO(b"stray"))
+    storages["lake"].save(revision_key(TRADES, 9), io.BytesIO(b"stray"))
+    stand_again(Revision.objects.get(file_key=TRADES, number=1))
+    found = [str(finding) for finding in check_lake([DAY])]
+    assert found == [
+        f"2025-01-15 behind: {TRADES} is not the newest that was made: run the day again",
+        f"2025-01-15 unknown: {revision_key(TRADES, 9)} was never noted",
+        f"2025-01-15 unknown: {stray} was never noted",
+    ]
+    services.make_day(DAY)
+    assert content_of(TRADES) == content_of(revision_key(TRADES, 2))
+    assert [finding.kind for finding in check_lake([DAY])] == ["unknown", "unknown"]
+
+
+def stand_again(revision: Revision) -> None:
+    """As a maker left it that was stopped for long before its last step, and killed after it."""
+    files.copy(revision.key, revision.file_key)
+    revisions.show(revision)
+
+
+def test_a_maker_that_was_held_up_has_the_newest_stand_last(sent):
+    revisions.have_stand(Revision.objects.get(file_key=TRADES, number=1))
+    assert content_of(TRADES) == content_of(revision_key(TRADES, 2)) != sent["first"][TRADES]
+    assert LakeFile.objects.get(key=TRADES).revision == 2
+    assert list(check_lake([DAY])) == []
+
+
+def test_what_was_read_before_a_later_revision_was_made_is_not_kept_after_it(sent, tmp_path):
+    first = Revision.objects.get(file_key=TRADES, number=1)
+    path = tmp_path / "held-up.csv"
+    path.write_bytes(sent["first"][TRADES])
+    with pytest.raises(files.LakeError, match="from later entries"):
+        revisions.keep(TRADES, path, first.rows, first.entries)
+    assert LakeFile.objects.get(key=TRADES).revision == 2
 
 
 def test_entries_that_were_rewritten_are_given_away_by_the_anchors(sent, monkeypatch):

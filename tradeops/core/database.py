@@ -56,3 +56,14 @@ def snapshot() -> Iterator[None]:
             with connection.cursor() as cursor:
                 cursor.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY")
             yield
+
+
+@contextmanager
+def patient_for(seconds: float) -> Iterator[None]:
+    """On PostgreSQL no statement inside takes longer, for its table may be locked: it fails then, as an outage does."""
+    if connection.vendor == "sqlite":
+        yield
+        return
+    with transaction.atomic(), connection.cursor() as cursor:
+        cursor.execute("SELECT set_config('statement_timeout', %s, true)", [str(int(seconds * 1000))])
+        yield
