@@ -102,7 +102,7 @@ def check_links(day: dt.date) -> Iterator[Finding]:
     with working_folder() as folder:
         for key, path in make_links(folder, day).items():
             if lake.measure_kept(key) != lake.measure(path):
-                yield Finding(day, BEHIND, f"{key} does not lead to the day's table: run the day again")
+                yield Finding(day, DAMAGED, f"{key} does not lead to the day's table")
 
 
 def check_against_book(day: dt.date) -> Iterator[Finding]:
