@@ -27,6 +27,7 @@ from tests.proof.guessing import Visitor
 from tests.proof.register import tries
 from tests.proof.suite import ROOT
 from tests.worlds import free_port
+from tradeops.core.jobs.models import Job
 from tradeops.core.jobs.services import owe
 from tradeops.core.users.models import Role, Scope, User
 from tradeops.core.users.tokens import make_token
@@ -47,6 +48,7 @@ class Watch:
     def __init__(self):
         self.canaries = {name: f"canary{uuid.uuid4().hex}{uuid.uuid4().hex}" for name in SECRETS}
         self.places: dict[str, int] = {}
+        self.to_alpaca = ""
 
     def look(self, place: str, text: str) -> None:
         told = [name for name, canary in self.canaries.items() if canary in text]
@@ -71,14 +73,8 @@ def no_secret_is_told(ground: Ground) -> str:
     for answer in wander(desk, browser, token):
         watch.look(f"answers: {answer.request.method} {answer.request.path_url}", answer.text + str(answer.headers))
     look_at_lake(watch)
-    for server in ("s3", "redis", "postgres"):
-        ground.services.servers[server].kill()
-        for answer in ask_the_sick(desk, browser):
-            watch.look(f"answers: {answer.request.path_url} without {server}", answer.text + str(answer.headers))
-        ground.services.servers[server].start_again()
-        if server == "redis":
-            ask_for_redis_password(watch)
-            ear.join()
+    ask_without_each(ground, watch, desk, browser)
+    ear.join()  # Redis was killed
     connection.close()
     connection.close_pool()
     desk.stop()
@@ -86,6 +82,8 @@ def no_secret_is_told(ground: Ground) -> str:
         watch.look("commands to Redis", words)
     look_at_what_is_kept(watch, desk)
     assert PLACES.issubset(watch.places), watch.places
+    assert watch.canaries["ALPACA_SECRET"] in watch.to_alpaca, "Alpaca's key was not used"
+    assert Job.objects.get(kind=EMAIL).attempts, "the e-mail was not tried"
     return f"{len(SECRETS)} canaries, none found in " + ", ".join(f"{n:,} {place}" for place, n in watch.places.items())
 
 
@@ -96,7 +94,7 @@ def settings_with(watch: Watch) -> dict[str, str]:
         "REDIS_URL": redis_url(watch),
         "LAMBDA_API_URL": f"http://user:{watch.canaries['LAMBDA_PASSWORD']}@{silent}/only",
         "EMAIL_URL": f"smtp://desk:{watch.canaries['EMAIL_PASSWORD']}@{silent}",
-        "ALPACA_URL": f"ws://127.0.0.1:{refusing_stream()}",
+        "ALPACA_URL": f"ws://127.0.0.1:{refusing_stream(watch)}",
     }
 
 
@@ -105,12 +103,12 @@ def redis_url(watch: Watch) -> str:
     return address._replace(netloc=f":{watch.canaries['REDIS_PASSWORD']}@{address.netloc}").geturl()
 
 
-def refusing_stream() -> int:
+def refusing_stream(watch: Watch) -> int:
     """The port of a stream of prices that takes nobody's keys."""
 
     def refuse(socket) -> None:
         socket.send('[{"T":"success","msg":"connected"}]')
-        socket.recv()
+        watch.to_alpaca += socket.recv()
         socket.send('[{"T":"error","code":402,"msg":"auth failed"}]')
 
     server = serve(refuse, "127.0.0.1", 0)
@@ -176,6 +174,17 @@ def wander(desk: Desk, browser: requests.Session, token: str) -> Iterator[reques
         yield browser.get(desk.url + reverse(f"{name}_changelist"), timeout=60)
         if (first := model.objects.order_by("-pk").first()) is not None:
             yield browser.get(desk.url + reverse(f"{name}_change", args=[first.pk]), timeout=60)
+
+
+def ask_without_each(ground: Ground, watch: Watch, desk: Desk, browser: requests.Session) -> None:
+    """Kills each server in its turn, and looks at what the desk says meanwhile."""
+    for server in ("s3", "redis", "postgres"):
+        ground.services.servers[server].kill()
+        for answer in ask_the_sick(desk, browser):
+            watch.look(f"answers: {answer.request.path_url} without {server}", answer.text + str(answer.headers))
+        ground.services.servers[server].start_again()
+        if server == "redis":
+            ask_for_redis_password(watch)
 
 
 def ask_the_sick(desk: Desk, browser: requests.Session) -> Iterator[requests.Response]:
