@@ -14,6 +14,7 @@ from django.db import connection
 from tests.desk import Desk
 from tests.proof.ground import Client, Ground, at_once, trader
 from tests.proof.register import tries
+from tests.proxy import Proxy
 from tests.worlds import stop
 from trades.chain.verification import differences
 from trades.models import LedgerEntry, Trade
@@ -43,7 +44,18 @@ def nothing_is_lost_nothing_doubled(ground: Ground) -> str:
 @tries("P28", "PostgreSQL stopped and started twice under 16 writers", minutes=8)
 def a_restart_is_no_hang(ground: Ground) -> str:
     webs = [ground.serve(), ground.serve_http()]
-    journal = write_while(webs, lambda: restart_database(ground))
+    return write_without_a_hang(webs, lambda: restart_database(ground))
+
+
+@tries("P28", "the way to PostgreSQL reset and cut for 3 s, three times each, under 16 writers", minutes=8)
+def a_lost_way_is_no_hang(ground: Ground) -> str:
+    proxy = ground.database_proxy()
+    webs = [start(DB_PORT=str(proxy.port)) for start in (ground.serve, ground.serve_http)]
+    return write_without_a_hang(webs, lambda: lose_the_way(proxy))
+
+
+def write_without_a_hang(webs: list[Desk], disturb: Callable[[], None]) -> str:
+    journal = write_while(webs, disturb)
     assert all(web.process.poll() is None for web in webs), "a web process ended"
     logs = "".join(web.log.read_text() for web in webs)
     assert "Traceback" not in logs, "a stack trace stands in a log"
@@ -94,6 +106,14 @@ def restart_database(ground: Ground) -> None:
         stop(server.process, signal.SIGINT)  # PostgreSQL's "fast" stop
         time.sleep(1)
         server.start_again()
+
+
+def lose_the_way(proxy: Proxy) -> None:
+    for disturb in (proxy.reset, proxy.cut) * 3:
+        time.sleep(SECONDS_BETWEEN)
+        disturb()
+        time.sleep(SECONDS_BETWEEN)
+        proxy.mend()
 
 
 def kill_in_turn(ground: Ground, webs: list[Desk]) -> None:

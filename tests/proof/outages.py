@@ -202,7 +202,7 @@ def signal_all(pids: list[int], number: int) -> None:
 # PostgreSQL ----------------------------------------------------------------------------------
 
 
-@tries("P28", "the same under a whole desk: web, feed, worker and beat")
+@tries("P28", "PostgreSQL stopped and started twice under a whole desk: web, feed, worker and beat")
 def no_process_needs_a_restart(ground: Ground) -> str:
     desk = ground.up()
     wait_until_well(desk)
