@@ -12,6 +12,7 @@ from decimal import Decimal
 from functools import partial
 from unittest import mock
 
+import psycopg
 from django.apps import apps
 from django.contrib import admin
 from django.db import DatabaseError, connection, models, transaction
@@ -41,6 +42,7 @@ from trades.quick.listing import list_quickly
 
 GROUPS = (("trades",), ("market", "strategies"), ("users", "events", "jobs", "analytics"))  # of apps, for a walk each
 APPS = tuple(label for group in GROUPS for label in group)
+WORDS = re.compile(r"\w+|(?<=\.)\*|(?<=SELECT )\*", re.IGNORECASE)
 MOST_TOLD, MOST_DIFFERENCES = 12, 50
 MOST_KEPT = 60  # rows of a table that are made odd: the newest
 TEXTS = ["", "\u202e<script>alert(1)</script>", "=1+1\r\n", "ünï\U0001f680" * 3, "null", "[]", "9" * 15]
@@ -79,15 +81,15 @@ TRIED = (
 def walk_odd_rows(
     ground: Ground, labels: tuple[str, ...], rounds: Callable[[type[models.Model]], list], share: slice
 ) -> str:
-    """Makes columns of a table odd in `rounds`, and reads in each what asks the table."""
+    """Makes columns of a table odd in `rounds`, and reads in each what asks for them."""
     make_rows(ground)
     browser = signed_in()
     usual = {what: words for what in [*addresses_to_read(), *TASKS] if (words := words_asked(browser, what))}
     tables = [model for model in own_models() if model._meta.app_label in labels][share]
     seen, broken = Counter(), []
     for model in tables:
-        concerned = [what for what, words in usual.items() if model._meta.db_table in words]
         for odd in rounds(model):
+            concerned = [what for what, words in usual.items() if asks(words, model, odd)]
             with transaction.atomic():
                 with triggers.lifted():
                     made = [make_odd(model, field, number) for field, number in odd]
@@ -114,6 +116,11 @@ def together(model) -> list[list[tuple[models.Field, int]]]:
 def alone(model) -> list[list[tuple[models.Field, int]]]:
     """A column a round, for rows that are odd in everything are not found by what looks for their kind or state."""
     return [[(field, number)] for number, field in enumerate(odd_fields(model))]
+
+
+def asks(words: set[str], model, odd: list[tuple[models.Field, int]]) -> bool:
+    """Whether a read asks the table for one of the odd columns: by its name, or for all there are."""
+    return model._meta.db_table in words and ("*" in words or any(field.column in words for field, _ in odd))
 
 
 def spelled(odd: list[tuple[models.Field, int]]) -> str:
@@ -208,18 +215,25 @@ def addresses_to_read() -> Iterator[str]:
 
 
 def words_asked(browser: Browser, what: str) -> set[str]:
-    """The words of all SQL of a read when its rows are as they should be; none where an address answers no GET."""
-    statements = []
+    """The words of all SQL of a read when its rows are as they should be, and "*" where it asks for all columns of a
+    table; none where an address answers no GET.
+    """
+    statements, copy = [], psycopg.Cursor.copy
 
     def note(execute, sql, params, many, context):
         statements.append(sql)
         return execute(sql, params, many, context)
 
-    with connection.execute_wrapper(note), transaction.atomic():
+    def note_copy(cursor, sql, *arguments, **options):
+        statements.append(str(sql))
+        return copy(cursor, sql, *arguments, **options)
+
+    noting = mock.patch.object(psycopg.Cursor, "copy", note_copy)
+    with noting, connection.execute_wrapper(note), transaction.atomic():
         status = TASKS[what]() if what in TASKS else read(browser, what)
         transaction.set_rollback(True)
     assert status in (None, 200, 302, 405), f"{what} is {status} before anything is odd"
-    return set(re.findall(r"\w+", " ".join(statements))) if status in (None, 200) else set()
+    return set(WORDS.findall(" ".join(statements))) if status in (None, 200) else set()
 
 
 def read_all(browser: Browser, concerned: list[str]) -> Iterator[str]:
