@@ -6,7 +6,6 @@ import json
 import random
 import re
 import threading
-import time
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from fractions import Fraction
@@ -16,7 +15,7 @@ from django.core.files.storage import storages
 from websockets.sync.client import connect
 
 from tests.desk import Desk
-from tests.proof.ground import Ground
+from tests.proof.ground import Ground, wait_for
 from tests.proof.register import EMBEDDED, tries
 
 NUMBERS, SEED = 500, 20_250_115
@@ -175,10 +174,3 @@ def listen(socket, frames: list) -> None:
     socket.send(json.dumps({"action": "subscribe", "tickers": [], "channels": ["trades"]}))
     for text in socket:
         frames.append(json.loads(text))
-
-
-def wait_for(is_so, what: str, seconds: float = 60) -> None:
-    deadline = time.monotonic() + seconds
-    while not is_so():
-        assert time.monotonic() < deadline, f"{what}: not within {seconds:.0f} s"
-        time.sleep(0.1)
