@@ -1,5 +1,7 @@
 """The forms of the market's pages. They check shape; the rules are the services'."""
 
+from datetime import UTC, datetime
+
 from django import forms
 from django.core.exceptions import ValidationError
 
@@ -48,14 +50,25 @@ class FileForm(forms.Form):
         return replaying.tape_of_file(self.cleaned_data["file"].read(), self.cleaned_data["timeframe"])
 
 
+class MomentField(forms.DateTimeField):
+    """A moment typed in the user's zone: of the calendar's first and last day some are none in UTC."""
+
+    def to_python(self, value) -> datetime | None:
+        moment = super().to_python(value)
+        try:
+            return moment and moment.astimezone(UTC)
+        except OverflowError as error:
+            raise ValidationError(self.error_messages["invalid"], code="invalid") from error
+
+
 class StoredForm(forms.Form):
     """A tape out of stored bars."""
 
     name = forms.CharField(max_length=80)
     tickers = forms.CharField(max_length=4000, help_text="Separated by commas.")
     timeframe = forms.ChoiceField(choices=Timeframe.choices, label="Bars of")
-    start = forms.DateTimeField(widget=forms.DateTimeInput(attrs={"type": "datetime-local"}))
-    end = forms.DateTimeField(widget=forms.DateTimeInput(attrs={"type": "datetime-local"}))
+    start = MomentField(widget=forms.DateTimeInput(attrs={"type": "datetime-local"}))
+    end = MomentField(widget=forms.DateTimeInput(attrs={"type": "datetime-local"}))
 
     def clean_tickers(self) -> list[str]:
         tickers = list(dict.fromkeys(self.cleaned_data["tickers"].upper().replace(",", " ").split()))

@@ -2,7 +2,6 @@
 
 from collections.abc import Callable
 
-from django import forms
 from django.contrib import messages
 from django.contrib.auth.decorators import login_required
 from django.core.exceptions import BadRequest, ValidationError
@@ -14,7 +13,7 @@ from django.views.decorators.http import require_http_methods, require_POST
 from tradeops.core.users.roles import Action, require
 
 from . import replaying
-from .forms import FileForm, StoredForm
+from .forms import FileForm, MomentField, StoredForm
 from .models import FeedState, Replay
 
 SPEEDS = [(1, "1×"), (10, "10×"), (60, "60×"), (300, "300×"), (1000, "1000×")]
@@ -74,7 +73,7 @@ def asked_speed(request: HttpRequest) -> float:
 
 
 def asked_moment(request: HttpRequest):
-    return forms.DateTimeField().clean(request.POST.get("at", ""))
+    return MomentField().clean(request.POST.get("at", ""))
 
 
 ACTIONS: dict[str, Act] = {

@@ -14,6 +14,7 @@ from django.views.decorators.http import require_http_methods, require_POST
 from tradeops.core.api import PreconditionFailed
 from tradeops.core.users.roles import Action, require
 
+from ..api import find_or_404
 from ..models import Instrument, Watchlist
 from ..views import one_currency, pretended_source, with_standing
 from .forms import NameForm, TickerForm
@@ -83,6 +84,7 @@ def watchlist_page(request: HttpRequest, watchlist_id: int) -> HttpResponse:
 def watch_ticker(request: HttpRequest, ticker: str) -> HttpResponse:
     """Puts a ticker on one of the user's lists, from the ticker's own page or from the board as it was shown."""
     require(request.user, Action.KEEP_ALERTS)
+    find_or_404(Instrument.objects, ticker)
     chosen = request.POST.get("watchlist", "")
     if not (chosen.isdecimal() and len(chosen) < 18):
         raise BadRequest("watchlist must be the number of one of your lists.")

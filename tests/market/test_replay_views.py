@@ -66,3 +66,21 @@ def test_a_file_that_is_no_tape_is_said_beside_its_field(desk):
     answer = desk.post("/desk/market/replays/", values)
     assert answer.status_code == 422
     assert "Row 2, timestamp" in answer.content.decode()
+
+
+@pytest.mark.parametrize(
+    ("zone", "start", "end", "wrong"),
+    [
+        ("Asia/Tokyo", "0001-01-01T00:00", "2025-01-15T14:30", "start"),
+        ("America/New_York", "2025-01-15T14:30", "9999-12-31T23:59", "end"),
+    ],
+)
+def test_a_time_that_is_outside_of_the_calendar_in_utc_is_said_beside_its_field(desk, carol, zone, start, end, wrong):
+    carol.time_zone = zone
+    carol.save()
+    values = {"name": "x", "tickers": "AAPL", "timeframe": "1m", "start": start, "end": end}
+    answer = desk.post(
+        "/desk/market/replays/", {"of": "stored"} | {f"stored-{name}": it for name, it in values.items()}
+    )
+    assert answer.status_code == 422
+    assert answer.context["forms"]["stored"].errors == {wrong: ["Enter a valid date/time."]}

@@ -88,6 +88,8 @@ def test_a_ticker_is_put_on_a_list_from_its_own_page(api, alice, bob, dave):
     assert Watchlist.objects.get().tickers == ["TSLA", "AAPL", "KO"]
     answers = [page.post("/desk/market/KO/watch/", {"watchlist": wrong}) for wrong in ("", "x", "9" * 30, "999999")]
     assert [answer.status_code for answer in answers] == [400, 400, 400, 404]
+    for none in ("%00", "NONE"):
+        assert page.post(f"/desk/market/{none}/watch/", {"watchlist": made["id"]}).status_code == 404
     assert signed_in(bob).post("/desk/market/KO/watch/", {"watchlist": made["id"]}).status_code == 404
     assert signed_in(dave).post("/desk/market/KO/watch/").status_code == 403
 
