@@ -11,7 +11,6 @@ from collections.abc import Iterable, Iterator
 from datetime import UTC, date, datetime
 from datetime import time as midnight
 from decimal import Decimal
-from itertools import chain
 
 import numpy as np
 
@@ -25,6 +24,7 @@ from .ticks import MAX_PRICE, MICROS, MILLISECOND, StoredTicks, to_micros, to_ms
 MOST_TICKS = 500_000
 MOST_BYTES = 64 * 1024 * 1024
 BIGGEST_VOLUME = 2**53
+MOST_CHARACTERS = 100
 PARQUET = b"PAR1"
 TICK_COLUMNS = ("timestamp", "ticker", "price")
 BAR_PRICES = ("open", "high", "low", "close")
@@ -102,20 +102,59 @@ def csv_rows(data: bytes) -> Iterator[tuple[int, dict[str, str]]]:
 def parquet_rows(data: bytes) -> Iterator[tuple[int, dict]]:
     """Each row by column name, with its number; the first is 2, as below a head."""
     import pyarrow as pa  # 60 MB that only who reads such a file is to carry
-    import pyarrow.parquet as pq
 
     try:
-        file = pq.ParquetFile(io.BytesIO(data))
-        if file.metadata.num_rows > MOST_TICKS:
-            raise TapeError(f"A tape has {MOST_TICKS:,} ticks at most.")
+        file, texts = open_parquet(data)
         names = check_columns([name.lower() for name in file.schema_arrow.names])
-        batches = file.iter_batches(batch_size=10_000)
-        rows = chain.from_iterable(batch.rename_columns(names).to_pylist() for batch in batches)
-        yield from enumerate(rows, start=2)
+        row = 2
+        for batch in file.iter_batches(batch_size=10_000):
+            for place in texts:
+                check_texts(batch.column(place), row, names[place])
+            yield from enumerate(batch.rename_columns(names).to_pylist(), start=row)
+            row += batch.num_rows
     except (pa.ArrowException, OSError, ValueError) as error:
         if isinstance(error, TapeError):
             raise
         raise TapeError(f"The Parquet file cannot be read: {str(error)[:200]}") from error
+
+
+def open_parquet(data: bytes):
+    """The file, and the places of its columns of text. Raises TapeError where it unpacks to much more than it may be.
+
+    A column of text is read as a dictionary: a long text that comes in every row is then in memory once.
+    """
+    import pyarrow.parquet as pq
+
+    file = pq.ParquetFile(io.BytesIO(data))
+    meta, columns = file.metadata, file.schema
+    if meta.num_rows > MOST_TICKS:
+        raise TapeError(f"A tape has {MOST_TICKS:,} ticks at most.")
+    if sum(meta.row_group(place).total_byte_size for place in range(meta.num_row_groups)) > MOST_BYTES:
+        raise TapeError(f"The file holds more than {MOST_BYTES:,} bytes when it is unpacked.")
+    texts = [place for place in range(len(columns)) if columns.column(place).physical_type == "BYTE_ARRAY"]
+    file = pq.ParquetFile(io.BytesIO(data), read_dictionary=[columns.column(place).path for place in texts])
+    for column in file.schema_arrow:
+        check_type(column.type, column.name)
+    return file, texts
+
+
+def check_type(kind, name: str) -> None:
+    """Refuses what is of no bounded size in each row; texts are dictionaries here."""
+    from pyarrow import types
+
+    if not (types.is_dictionary(kind) or types.is_primitive(kind) or types.is_decimal(kind) or types.is_null(kind)):
+        message = f"The column {name!a:.60} is of type {str(kind)[:60]}; times, texts and numbers are read."
+        raise TapeError(message, row=1)
+
+
+def check_texts(column, row: int, name: str) -> None:
+    """Refuses a long text in a column of a batch that begins with `row`."""
+    import pyarrow.compute as pc
+
+    lengths = pc.take(pc.binary_length(column.dictionary), column.indices)
+    place = pc.index(pc.greater(lengths, MOST_CHARACTERS), True).as_py()
+    if place >= 0:
+        raise TapeError(f"A text has {MOST_CHARACTERS} characters at most.", row=row + place, column=name)
 
 
 def check_columns(names: list[str]) -> list[str]:

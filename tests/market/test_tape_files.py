@@ -50,6 +50,32 @@ def test_a_parquet_file_says_the_same_as_its_csv_twin():
     assert told(read_tape(file.getvalue())) == told(read_tape(TICKS))
 
 
+def parquet_of(column: pa.Array) -> bytes:
+    moments = pa.repeat(pa.scalar(datetime(2025, 1, 15, tzinfo=UTC), pa.timestamp("ms", "UTC")), len(column))
+    table = pa.table({"timestamp": moments, "ticker": column, "price": pa.repeat(1.5, len(column))})
+    file = io.BytesIO()
+    pq.write_table(table, file, compression="zstd")
+    return file.getvalue()
+
+
+@pytest.mark.parametrize(
+    ("column", "said"),
+    [
+        # 100 GB of one ticker, 100 MB of many, and a row that has millions of values.
+        (pa.DictionaryArray.from_arrays(np.zeros(100_000, np.int32), ["A" * 2**20]), "Row 2, ticker: A text has"),
+        (pa.array([f"{place:02}" * 2**19 for place in range(100)]), "unpacked"),
+        (pa.array([np.zeros(2_000_000)]), "type list"),
+        (pa.array(["AAPL", "A" * 101]), "Row 3, ticker: A text has"),
+    ],
+    ids=["long", "many", "list", "one"],
+)
+def test_a_parquet_file_that_unpacks_to_much_more_is_refused(column, said):
+    packed = parquet_of(column)
+    assert len(packed) < 2**20
+    with pytest.raises(TapeError, match=said):
+        read_tape(packed)
+
+
 @given(
     st.lists(
         st.tuples(*[st.integers(1, 10**9)] * 4, st.integers(0, 10**6)), min_size=1, max_size=20
