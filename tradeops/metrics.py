@@ -25,6 +25,7 @@ from market.models import Alert, FeedState
 from tradeops import health
 from tradeops.core.database import patient_for
 from tradeops.core.jobs.models import UNFINISHED, Heartbeat, Job, State
+from tradeops.core.statistics import nearest_rank
 from tradeops.core.users.roles import Action
 from tradeops.errors import problem_or_page
 from tradeops.request_metrics import REQUEST_METRICS
@@ -34,7 +35,7 @@ from trades.tasks import VERIFY
 CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 ONE_DAY = timedelta(days=1)
 ALERTS_MEASURED = 1000
-QUANTILES = (0.5, 0.99, 1.0)
+PERCENTS = (50, 99, 100)
 GROUP_SECONDS = 3.0
 logger = logging.getLogger(__name__)
 
@@ -117,8 +118,8 @@ def alert_metrics() -> Iterator[Metric]:
     moments = fired.values_list("tick_at", "published_at")[:ALERTS_MEASURED]
     waits = sorted((published - tick).total_seconds() for tick, published in moments)
     family = GaugeMetricFamily("tradeops_alert_latency_seconds", "From the price to the page.", labels=["quantile"])
-    for quantile in QUANTILES if waits else ():
-        family.add_metric([f"{quantile:g}"], waits[min(len(waits) - 1, int(quantile * len(waits)))])
+    for percent in PERCENTS if waits else ():
+        family.add_metric([f"{percent / 100:g}"], nearest_rank(waits, percent))
     yield family
 
 

@@ -13,6 +13,7 @@ from django.utils import timezone
 
 from tradeops.core.preconditions import refuse_stale
 from tradeops.core.refusals import refused
+from tradeops.core.statistics import nearest_rank
 from tradeops.core.users.models import User
 from tradeops.core.users.roles import Action, require
 
@@ -182,10 +183,9 @@ class Latency:
 
 
 def latency_of(alerts) -> Latency:
-    """Of the newest of `alerts`: p is the least value that so many hundredths of them do not exceed."""
+    """Of the newest of `alerts`."""
     newest = alerts.timed().order_by("-id")[:LATENCIES_READ]
     values = sorted(alert.latency_ms for alert in newest)
     if not values:
         return Latency(0, None, None)
-    p50, p99 = (values[-(-len(values) * share // 100) - 1] for share in (50, 99))
-    return Latency(len(values), p50, p99)
+    return Latency(len(values), nearest_rank(values, 50), nearest_rank(values, 99))

@@ -13,6 +13,7 @@ from tradeops.core.statistics import (
     calmar_ratio,
     drawdowns,
     max_drawdown,
+    nearest_rank,
     profit_factor,
     sharpe_ratio,
     simple_returns,
@@ -114,3 +115,9 @@ def test_win_rate():
     assert win_rate(0, 0) is None
     with pytest.raises(ValueError, match="between"):
         win_rate(5, 4)
+
+
+@given(st.lists(st.integers(0, 5), min_size=1, max_size=250).map(sorted), st.integers(1, 100))
+def test_a_percentile_is_the_least_value_that_so_many_do_not_exceed(values, percent):
+    enough = [least for least in values if 100 * sum(value <= least for value in values) >= percent * len(values)]
+    assert nearest_rank(values, percent) == enough[0]

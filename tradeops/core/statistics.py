@@ -1,6 +1,7 @@
 """Return, drawdown, Sharpe, win rate: each formula once, for the book and for backtests."""
 
 import math
+from collections.abc import Sequence
 from statistics import NormalDist
 
 import numpy as np
@@ -102,6 +103,11 @@ def calmar_ratio(equity: np.ndarray, years: float) -> float | None:
     """
     growth, depth = annual_growth(equity, years), -max_drawdown(equity)
     return growth / depth if growth is not None and depth > 0.0 else None
+
+
+def nearest_rank(values: Sequence[float], percent: int) -> float:
+    """The least of `values` (ascending, n >= 1) that at least `percent` (1 to 100) of each hundred do not exceed."""
+    return values[-(-len(values) * percent // 100) - 1]
 
 
 def win_rate(won: int, decided: int) -> float | None:
