@@ -11,7 +11,7 @@ from datetime import datetime, timedelta
 from uuid import uuid4
 
 from django.db import transaction
-from django.db.models import Q
+from django.db.models import F, Q
 from django.utils import timezone
 
 from .alerting.rules_in_force import rules_in_force, watched_seconds
@@ -157,6 +157,8 @@ def _renew(holder: str, seq: int, flushes: list[Flush], waiting: dict) -> None:
     values = {"beat_at": timezone.now(), "seq": seq, "rules": waiting}
     if flushes:
         values["flushed_at"] = from_ms(flushes[-1].at_ms)
+        values["flush_count"] = F("flush_count") + len(flushes)
+        values["tick_count"] = F("tick_count") + sum(len(flush.batch.indexes) for flush in flushes)
     if FeedState.objects.filter(pk=FeedState.ONLY, holder=holder).update(**values) != 1:
         raise LostTheFeed
 

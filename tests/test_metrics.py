@@ -38,7 +38,7 @@ def test_the_figures_are_what_happened(scrape, client, alice):
     now = timezone.now()
     account = make_account(alice)
     book(account), book(account, side="SELL", quantity="10")
-    FeedState.objects.create(seq=42, flushed_at=now - timedelta(seconds=30))
+    FeedState.objects.create(seq=82, flush_count=42, tick_count=504, flushed_at=now - timedelta(seconds=30))
     Heartbeat.objects.update_or_create(part="worker", defaults={"at": now - timedelta(seconds=5)})
     Job.objects.create(kind="export", key="a", due_at=now - timedelta(seconds=100))
     verified = {"difference_count": 3}
@@ -59,7 +59,8 @@ def test_the_figures_are_what_happened(scrape, client, alice):
     assert seen["tradeops_requests_total", "404", "GET", "none"] >= 1
     assert not any("stranger" in "".join(key) for key in seen)
     assert (seen["tradeops_ledger_entries_total",], seen["tradeops_trades",]) == (2, 2)
-    assert (seen["tradeops_ledger_differences",], seen["tradeops_feed_flushes_total",]) == (3, 42)
+    assert seen["tradeops_ledger_differences",] == 3
+    assert (seen["tradeops_feed_flushes_total",], seen["tradeops_feed_ticks_total",]) == (42, 504)
     assert seen["tradeops_alert_latency_seconds", "1"] == pytest.approx(0.3)
     assert seen["tradeops_alert_latency_seconds", "0.5"] == pytest.approx(0.2)
     assert (seen["tradeops_jobs", "export", "queued"], seen["tradeops_database_up",]) == (1, 1)

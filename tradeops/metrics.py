@@ -107,7 +107,8 @@ def found_by(job: Job, count: str) -> int | None:
 
 def feed_metrics() -> Iterator[Metric]:
     state = FeedState.objects.current()
-    yield CounterMetricFamily("tradeops_feed_flushes", "Flushes of prices, of all tickers each.", value=state.seq)
+    yield CounterMetricFamily("tradeops_feed_flushes", "Stored flushes of prices.", value=state.flush_count)
+    yield CounterMetricFamily("tradeops_feed_ticks", "Stored prices.", value=state.tick_count)
     if state.heard_at:
         yield gauge("feed_age_seconds", "How old the last stored prices are.", seconds_since(state.heard_at))
 

@@ -109,6 +109,9 @@ class FeedState(models.Model):
     holder = models.CharField(max_length=64, blank=True)
     beat_at = models.DateTimeField(null=True)
     flushed_at = models.DateTimeField(null=True, help_text="The time of the last flush that is stored.")
+    # These only rise, whatever becomes of `seq`: the rates of a feed are read off them.
+    flush_count = models.BigIntegerField(default=0, db_default=0, help_text="Flushes stored so far.")
+    tick_count = models.BigIntegerField(default=0, db_default=0, help_text="Ticks stored so far.")
     bars_seq = models.BigIntegerField(default=0, help_text="Ticks up to this flush are in the bars.")
     # Which tickers have fired and wait to be armed again; see rules.py.
     rules = models.JSONField(default=dict)

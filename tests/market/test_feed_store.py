@@ -87,7 +87,11 @@ def test_a_released_feed_is_free_at_once_and_numbers_go_on_without_a_gap():
     feed.tick(0, 100, 200)
     feed.save()
     release("one", feed.board.seq)
-    assert Feed("two").tick(1, 100, 200).seq == 2
+    later = Feed("two")
+    assert later.tick(1, 100, 200).seq == 2
+    later.save()
+    state = FeedState.objects.current()
+    assert (state.seq, state.flush_count, state.tick_count) == (2 + SEQS_AHEAD, 2, 4)
 
 
 def test_a_beat_from_before_the_clock_was_set_back_locks_nobody_out():
