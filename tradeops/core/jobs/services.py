@@ -1,7 +1,8 @@
 """Owing work. Who does it, and how often it is tried, is the runner's matter."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from operator import attrgetter
+from typing import NamedTuple
 
 from django.conf import settings
 from django.db import connection, transaction
@@ -14,6 +15,7 @@ from tradeops.core.request_id import current_request_id
 from .models import Heartbeat, Job, State
 
 Handler = Callable[[Job], dict]
+ROWS_AT_ONCE = 1_000
 handlers: dict[str, Handler] = {}
 # Told after the commit that something is owed; the runner (or Celery) sets it. Only a nudge.
 nudges: list[Callable[[], None]] = []
@@ -39,6 +41,24 @@ def owe(kind: str, key: str, *, owner=None, due_at=None) -> Job:
         job = Job.objects.unfinished().filter(kind=kind, key=key).first() or add_job(kind, key, owner, due)
     transaction.on_commit(nudge, robust=True)
     return job
+
+
+class Owed(NamedTuple):
+    """One of several jobs that are owed at once."""
+
+    kind: str
+    key: str
+    owner_id: int | None = None
+
+
+def owe_each(owed: Sequence[Owed]) -> None:
+    """Owes several in a few statements, all due now; one that is owed already stays as it is."""
+    if not owed:
+        return
+    request_id = current_request_id.get().removeprefix("-")
+    jobs = [Job(**one._asdict(), request_id=request_id) for one in owed]
+    Job.objects.bulk_create(jobs, ignore_conflicts=True, batch_size=ROWS_AT_ONCE)
+    transaction.on_commit(nudge, robust=True)
 
 
 def hurry(job: Job) -> bool:
