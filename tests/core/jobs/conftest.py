@@ -6,7 +6,7 @@ import pytest
 from django.utils import timezone
 from django_celery_beat.models import CrontabSchedule, IntervalSchedule, PeriodicTask
 
-from tradeops.core.jobs import services
+from tradeops.core.jobs import runner, services
 
 
 @pytest.fixture
@@ -31,10 +31,12 @@ def every_minute(settings):
     interval, _ = IntervalSchedule.objects.get_or_create(every=60, period="seconds")
 
     def make(ago: timedelta, **fields):
-        row = PeriodicTask.objects.create(name="Test", task="jobs.run_owed", interval=interval, **fields)
+        task = {"name": "Test", "task": "trades.owe_night_verification", "interval": interval}
+        row = PeriodicTask.objects.create(**task, **fields)
         PeriodicTask.objects.filter(pk=row.pk).update(last_run_at=timezone.now() - ago)
         return row
 
+    runner.load_handlers()
     PeriodicTask.objects.update(enabled=False)
     return make
 

@@ -3,10 +3,13 @@
 from datetime import timedelta
 
 import pytest
+from celery import current_app
+from django.db import OperationalError
 from django.utils import timezone
 from django_celery_beat.models import PeriodicTask
 
 from tradeops.core.jobs import embedded, slots
+from tradeops.core.jobs.models import Job
 
 pytestmark = pytest.mark.django_db
 
@@ -51,3 +54,18 @@ def test_a_slot_that_cannot_be_told_stops_no_other(untold, every_minute, caplog)
     called = embedded.run_due_tasks(timezone.now())
     assert "Test" in called and not {" never", " long"} & set(called)
     assert "The schedule of  never cannot be kept" in caplog.text
+
+
+def test_a_slot_whose_work_could_not_be_owed_is_given_back(every_minute, monkeypatch):
+    row = every_minute(timedelta(days=1))
+    before = PeriodicTask.objects.get(pk=row.pk).last_run_at
+
+    def lose_the_database():
+        raise OperationalError("the connection is lost")
+
+    with monkeypatch.context() as patch, pytest.raises(OperationalError):
+        patch.setitem(current_app.tasks, row.task, lose_the_database)
+        embedded.run_due_tasks(timezone.now())
+    assert PeriodicTask.objects.get(pk=row.pk).last_run_at == before
+    assert embedded.run_due_tasks(timezone.now()) == ["Test"]
+    assert Job.objects.get().kind == "verify_ledger"

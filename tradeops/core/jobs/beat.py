@@ -1,4 +1,7 @@
-"""celery-beat's scheduler, from the database, that shares its slots with others and shows that it ticks."""
+"""celery-beat's scheduler, from the database, that shares its slots with others and shows that it ticks.
+
+What the schedule owes is a row at once: no message stands between a slot and its work.
+"""
 
 import logging
 import time
@@ -9,9 +12,9 @@ from django.db.models import QuerySet
 from django_celery_beat.models import PeriodicTask
 from django_celery_beat.schedulers import DatabaseScheduler, ModelEntry
 
-from .nudging import SWEEP
+from .nudging import NUDGES
 from .services import note_heartbeat
-from .slots import call_task, entry_of, take_due_slot
+from .slots import entry_of, take_due_slot
 
 logger = logging.getLogger(__name__)
 HEARTBEAT_SECONDS = 10
@@ -53,15 +56,21 @@ class BeatScheduler(DatabaseScheduler):
         return following
 
     def apply_async(self, entry: ModelEntry, *args, **kwargs) -> AsyncResult | None:
-        """Sends the message of a slot that no other beat has taken."""
+        """Runs a slot that no other beat has taken: only a nudge is sent, what owes work is called here."""
         row = PeriodicTask.objects.filter(pk=entry.model.pk).first()
-        # What this beat counts its next slot from stands in its own copy of the row.
-        if row is None or not take_due_slot(row, entry.model.last_run_at):
+        if row is None:
             return None
+        # What this beat counts its next slot from stands in its own copy of the row.
+        taken_at = entry.model.last_run_at
+        if row.task in NUDGES:
+            return self.send(entry, *args, **kwargs) if take_due_slot(row, taken_at, call=lambda row: None) else None
+        if take_due_slot(row, taken_at):
+            logger.info("The schedule ran %s.", row.name)
+        return None
+
+    def send(self, entry: ModelEntry, *args, **kwargs) -> AsyncResult | None:
         try:
             return super().apply_async(entry, *args, **kwargs)
-        except Exception as error:  # the broker is away: what most tasks do is owe a row, which can be done here
-            logger.warning("%s could not be sent: %s", row.name, type(error).__name__)
-            if row.task != SWEEP:
-                call_task(row)
+        except Exception as error:  # the broker is away, and the next sweep finds what this one would have
+            logger.warning("%s could not be sent: %s", entry.name, type(error).__name__)
             return None

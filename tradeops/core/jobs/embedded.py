@@ -15,7 +15,7 @@ from django_celery_beat.models import PeriodicTask
 
 from . import nudging, runner
 from .services import note_heartbeat
-from .slots import call_task, take_due_slot
+from .slots import take_due_slot
 
 logger = logging.getLogger(__name__)
 
@@ -86,9 +86,5 @@ class Schedule(LoopThread):
 
 def run_due_tasks(now: datetime) -> list[str]:
     """Call every scheduled task that is due; returns their names. A slot that was missed is run once."""
-    called = []
-    for row in PeriodicTask.objects.filter(enabled=True).exclude(task=nudging.SWEEP):
-        if take_due_slot(row, now):
-            call_task(row)
-            called.append(row.name)
-    return called
+    rows = PeriodicTask.objects.filter(enabled=True).exclude(task__in=nudging.NUDGES)
+    return [row.name for row in rows if take_due_slot(row, now)]

@@ -15,6 +15,7 @@ from kombu import Producer
 logger = logging.getLogger(__name__)
 
 RUN_OWED, SWEEP = "jobs.run_owed", "jobs.sweep"  # what Celery knows the tasks by; the schedule's rows too
+NUDGES = (RUN_OWED, SWEEP)  # they do what is owed, and are sent; every other task of the schedule owes, and is called
 EXPIRE_SECONDS = 60
 # Set: the runner thread of this process looks for work at once.
 wake = threading.Event()

@@ -1,14 +1,17 @@
 """Taking a slot of the schedule: each is taken once, however many processes keep it.
 
-Whoever finds a task due notes the run in its row, on condition that nobody has since it was read, and only then calls
-it. So two beats make one run, and of slots that were missed while none ran one is made up for.
+Whoever finds a task due notes the run in its row, on condition that nobody has since it was read, and calls it in the
+same transaction. All a task of the schedule does is to owe rows: a slot is taken where its work is owed, and given back
+where it could not be. So two beats make one run, and of slots that were missed while none ran one is made up for.
 """
 
 import json
 import logging
+from collections.abc import Callable
 from datetime import datetime
 
 from celery import current_app
+from django.db import InterfaceError, OperationalError, transaction
 from django_celery_beat.models import PeriodicTask
 from django_celery_beat.schedulers import ModelEntry
 
@@ -24,13 +27,6 @@ def entry_of(row: PeriodicTask) -> ModelEntry | None:
         return None
 
 
-def take_due_slot(row: PeriodicTask, now: datetime) -> bool:
-    """Whether `row`, fresh from the database, is due, and this caller is the one to run it; noted then as run `now`."""
-    last_run_at = row.last_run_at  # the entry gives a row that never ran another
-    entry = entry_of(row)
-    return entry is not None and is_due(entry) and take_slot(row, last_run_at, now)
-
-
 def is_due(entry: ModelEntry) -> bool:
     try:
         return entry.is_due().is_due
@@ -39,19 +35,35 @@ def is_due(entry: ModelEntry) -> bool:
         return False
 
 
-def take_slot(row: PeriodicTask, last_run_at: datetime | None, now: datetime) -> bool:
-    """Note the run before it happens, so that no second process takes the same slot."""
-    same = PeriodicTask.objects.filter(pk=row.pk, last_run_at=last_run_at)
-    return bool(same.update(last_run_at=now, total_run_count=row.total_run_count + 1))
-
-
 def call_task(row: PeriodicTask) -> None:
-    """Call the task here, without a message."""
+    """Call the task here, without a message. Raises only what the database that is away raises."""
     task = current_app.tasks.get(row.task)
     if task is None:
         logger.error("The schedule names a task that is not there: %s", row.task)
         return
     try:
-        task(*json.loads(row.args or "[]"), **json.loads(row.kwargs or "{}"))
-    except (TypeError, ValueError) as error:  # arguments that a person typed in the admin
+        with transaction.atomic():
+            task(*json.loads(row.args or "[]"), **json.loads(row.kwargs or "{}"))
+    except (InterfaceError, OperationalError):
+        raise
+    except Exception as error:  # arguments that a person typed in the admin: the slot is spent, and holds up no other
         logger.error("The scheduled task %s could not be called: %s", row.name, error)
+
+
+def take_due_slot(row: PeriodicTask, now: datetime, call: Callable[[PeriodicTask], None] = call_task) -> bool:
+    """Whether `row`, fresh from the database, is due, and this caller is the one to run it: then noted and called."""
+    last_run_at = row.last_run_at  # the entry gives a row that never ran another
+    entry = entry_of(row)
+    if entry is None or not is_due(entry):
+        return False
+    with transaction.atomic():
+        if not take_slot(row, last_run_at, now):
+            return False
+        call(row)
+    return True
+
+
+def take_slot(row: PeriodicTask, last_run_at: datetime | None, now: datetime) -> bool:
+    """Note the run before it happens, so that no second process takes the same slot."""
+    same = PeriodicTask.objects.filter(pk=row.pk, last_run_at=last_run_at)
+    return bool(same.update(last_run_at=now, total_run_count=row.total_run_count + 1))
