@@ -6,9 +6,8 @@ Each is an owed job of its own, made with the alert; a failure that may pass is 
 import json
 import smtplib
 import time
-from urllib.parse import urlsplit
+from http.client import HTTPException
 
-import requests
 from django.conf import settings
 from django.core.mail import send_mail
 
@@ -16,10 +15,9 @@ from tradeops.core.jobs.runner import TryAgain
 
 from ..models import Alert
 from ..ticks import from_ms, to_ms
-from .webhooks import ToAddress, address_of, signature
+from .webhooks import post, signature
 from .writing import alert_payload, words_of
 
-CONNECT_SECONDS, READ_SECONDS = 3, 10
 GONE = 410
 
 
@@ -52,7 +50,7 @@ def post_webhook(key: str) -> dict:
     body = json.dumps({"type": "alert", **alert_payload(alert)}).encode()
     try:
         status = post(alert.rule.webhook_url, body, headers_of(alert, body))
-    except (OSError, requests.RequestException) as error:
+    except (OSError, HTTPException) as error:
         raise TryAgain(f"The webhook could not be reached: {type(error).__name__}.") from error
     if status == GONE:
         raise ValueError("The webhook answered 410: it is gone.")
@@ -69,16 +67,3 @@ def headers_of(alert: Alert, body: bytes) -> dict[str, str]:
         "X-TradeOps-Alert": str(alert.pk),
         "X-TradeOps-Signature": signature(alert.rule.webhook_secret, int(time.time()), body),
     }
-
-
-def post(url: str, body: bytes, headers: dict[str, str]) -> int:
-    """The status that came back; the answer itself is not read, and no redirect followed.
-
-    The host's name is looked up once, and the address that was found fit to be called is the one that is called.
-    """
-    how = {"timeout": (CONNECT_SECONDS, READ_SECONDS), "allow_redirects": False, "stream": True}
-    parts = urlsplit(url)
-    with requests.Session() as session:
-        session.mount(f"{parts.scheme}://", ToAddress(address_of(url), parts.hostname))
-        with session.post(url, data=body, headers=headers | {"Host": parts.netloc}, **how) as answer:
-            return answer.status_code

@@ -8,14 +8,21 @@ import hashlib
 import hmac
 import ipaddress
 import socket
-from urllib.parse import urlsplit
+import ssl
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from http.client import HTTPConnection
+from urllib.parse import quote, urlsplit
 
 from django.conf import settings
-from requests.adapters import HTTPAdapter
+from requests.certs import where
 
 from tradeops.core.refusals import refused
 
 MOST_CHARACTERS = 500
+CONNECT_SECONDS, READ_SECONDS, WHOLE_SECONDS = 3, 10, 30
+AS_WRITTEN = "!#$%&'()*+,/:;=?@[]~"
 
 
 def check_address(url: str) -> None:
@@ -44,30 +51,62 @@ def may_call(address: str) -> bool:
     return not settings.FOREIGN_HOSTS or ipaddress.ip_address(address.partition("%")[0]).is_global
 
 
-def address_of(url: str) -> str:
+def address_of(url: str) -> tuple[str, int]:
     """An address that the host of `url` has now, for a call that asks for it no second time: the answer could be
     another then. Raises OSError where it has none, and ValueError where any of them may not be called.
     """
     parts = urlsplit(url)
-    found = socket.getaddrinfo(parts.hostname, parts.port or 443, type=socket.SOCK_STREAM)
+    port = parts.port or (443 if parts.scheme == "https" else 80)
+    found = socket.getaddrinfo(parts.hostname, port, type=socket.SOCK_STREAM)
     addresses = [address[0] for *_, address in found]
     if not all(may_call(address) for address in addresses):
         raise ValueError("The webhook's address is not a public one.")
-    return addresses[0]
+    return addresses[0], port
 
 
-class ToAddress(HTTPAdapter):
-    """Calls one address, whatever the name of the host leads to by now; the certificate must be the name's."""
+def post(url: str, body: bytes, headers: dict[str, str]) -> int:
+    """The status that came back; the answer itself is not read, no redirect followed and no proxy asked.
 
-    def __init__(self, address: str, host: str):
-        self.address, self.host = address, host
-        super().__init__()
+    The host's name is looked up once, and the address that was found fit to be called is the one that is called; the
+    certificate must be the name's. Raises OSError and HTTPException for what may pass.
+    """
+    parts = urlsplit(url)
+    target = quote((parts.path or "/") + (f"?{parts.query}" if parts.query else ""), AS_WRITTEN)
+    with socket.create_connection(address_of(url), CONNECT_SECONDS) as reached, cut_after(WHOLE_SECONDS, reached):
+        reached.settimeout(READ_SECONDS)
+        call = HTTPConnection(parts.hostname)
+        call.sock = secured(reached, parts.hostname) if parts.scheme == "https" else reached
+        with call.sock:
+            call.request("POST", target, body, headers | {"Host": parts.netloc})
+            return call.getresponse().status
 
-    def build_connection_pool_key_attributes(self, request, verify, cert=None):
-        where, how = super().build_connection_pool_key_attributes(request, verify, cert)
-        if where["scheme"] == "https":
-            how |= {"assert_hostname": self.host, "server_hostname": self.host}
-        return where | {"host": self.address}, how
+
+def secured(reached: socket.socket, host: str) -> ssl.SSLSocket:
+    return ssl.create_default_context(cafile=where()).wrap_socket(reached, server_hostname=host)
+
+
+@contextmanager
+def cut_after(seconds: float, connection: socket.socket) -> Iterator[None]:
+    """Ends the connection when that time is over. Its own time-out is of each read alone: a peer that sends a byte now
+    and then never trips it. Raises TimeoutError then.
+    """
+    same, is_over = connection.dup(), threading.Event()
+
+    def cut() -> None:
+        is_over.set()
+        with suppress(OSError):  # it has ended by itself
+            same.shutdown(socket.SHUT_RDWR)
+
+    timer = threading.Timer(seconds, cut)
+    timer.daemon = True
+    timer.start()
+    try:
+        yield
+    finally:
+        timer.cancel()
+        same.close()
+        if is_over.is_set():  # what was read until then may look like an answer
+            raise TimeoutError(f"It took more than {seconds} s.")
 
 
 def signature(secret: str, moment: int, body: bytes) -> str:

@@ -6,6 +6,7 @@ import http.server
 import json
 import socket
 import threading
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 
@@ -14,6 +15,7 @@ from django.core import mail
 from django.utils import timezone
 from django.utils.html import escape
 
+from market.alerting import webhooks
 from market.alerting.delivery import post_webhook, send_email
 from market.alerting.services import change_rule, latency_of
 from market.models import Alert, AlertRule, FeedState
@@ -315,7 +317,8 @@ def test_a_webhook_that_is_gone_or_leads_inside_is_given_up(alice, settings):
     assert len(receiver.received) == 1
 
 
-def test_a_webhooks_host_is_looked_up_once_and_called_there(alice, monkeypatch):
+def test_a_webhooks_host_is_looked_up_once_and_called_there_by_no_proxy(alice, monkeypatch):
+    monkeypatch.setenv("http_proxy", "http://127.0.0.1:9")
     asked, real = [], socket.getaddrinfo
 
     def look_up(host, port, *rest, **more):
@@ -332,6 +335,27 @@ def test_a_webhooks_host_is_looked_up_once_and_called_there(alice, monkeypatch):
         assert post_webhook(str(alert.pk)) == {"status": 200}
     ((headers, _),) = receiver.received
     assert (asked, headers["Host"]) == (["hook.example"], f"hook.example:{receiver.server.server_port}")
+
+
+def test_a_receiver_that_answers_byte_by_byte_is_cut_off(alice, monkeypatch):
+    monkeypatch.setattr(webhooks, "WHOLE_SECONDS", 0.2)
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        cut = threading.Event()
+
+        def drip():
+            peer, _ = server.accept()
+            peer.sendall(b"HTTP/1.1 200 OK\r\nX-Long: ")
+            with suppress(OSError):
+                while not cut.wait(0.02):
+                    peer.sendall(b"x")
+            cut.set()
+
+        threading.Thread(target=drip, daemon=True).start()
+        url = f"http://127.0.0.1:{server.getsockname()[1]}/hook"
+        alert = make_alert(rule_of(alice, webhook_url=url, webhook_secret="x"))
+        with pytest.raises(TryAgain, match="TimeoutError"):
+            post_webhook(str(alert.pk))
+        assert cut.wait(60)  # nothing goes on behind
 
 
 def test_nothing_is_delivered_for_a_rule_that_is_gone(alice):
