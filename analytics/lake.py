@@ -16,6 +16,7 @@ from pathlib import Path
 from botocore.exceptions import BotoCoreError, ClientError
 from django.core.files.base import File
 from django.core.files.storage import Storage, storages
+from s3transfer.exceptions import RetriesExceededError
 
 from tradeops.core.jobs.runner import TryAgain
 
@@ -80,7 +81,8 @@ def read(key: str) -> File | None:
     with told_apart("give", key):
         storage = lake()
         # No key at all, which only SQL can have put into a row, is the folder itself.
-        return storage.open(key, "rb") if key and storage.exists(key) else None
+        # From S3 it is brought here, so that a failure on the way is one of this call.
+        return storage.open(key, "rb").open() if key and storage.exists(key) else None
 
 
 def measure_kept(key: str) -> Measure | None:
@@ -122,7 +124,7 @@ def told_apart(verb: str, key: str) -> Iterator[None]:
     except ClientError as error:
         code = error.response.get("Error", {}).get("Code", "unknown")
         raise LakeError(f"The lake did not {verb} {key}: {code}.") from error
-    except (BotoCoreError, OSError) as error:
+    except (BotoCoreError, RetriesExceededError, OSError) as error:
         raise LakeError(f"The lake did not {verb} {key}: {type(error).__name__}.") from error
 
 

@@ -221,6 +221,8 @@ def in_bucket(folder: str) -> dict:
             "file_overwrite": True,
             "default_acl": None,
             "querystring_auth": True,
+            # What is read is brought whole first: what is longer than this to a file, and not into memory.
+            "max_memory_size": 2_621_440,
             # Path addressing is what S3-compatible servers on one host understand; and boto3 alone would
             # wait a minute for a store that hangs, five times over.
             "client_config": Config(

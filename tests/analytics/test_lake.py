@@ -12,6 +12,7 @@ import pytest
 from botocore.exceptions import ClientError, EndpointConnectionError
 from django.core.files.storage import storages
 from django.db import connection
+from s3transfer.exceptions import RetriesExceededError
 
 from analytics import lake, services
 from analytics.day_files import make_trades, write_tables
@@ -179,6 +180,7 @@ def raising(error):
         (ClientError({"Error": {"Code": "SlowDown"}}, "PutObject"), "SlowDown"),
         (EndpointConnectionError(endpoint_url="http://key:hunter2@s3"), "EndpointConnectionError"),
         (PermissionError(13, "secret path"), "PermissionError"),
+        (RetriesExceededError(OSError("secret path")), "RetriesExceededError"),
     ],
 )
 @pytest.mark.pure
@@ -279,3 +281,11 @@ def test_the_database_writes_the_very_bytes_that_are_written_row_by_row(book, tm
     )
     for key, path in paths.items():
         assert made.paths[key].read_bytes() == path.read_bytes(), key
+
+
+@pytest.mark.services
+def test_what_is_long_is_brought_from_the_bucket_to_a_file_and_not_into_memory():
+    storages["lake"].bucket.Object("trades/long.csv").put(Body=b"x" * 3_000_000)
+    with lake.read("trades/long.csv") as file:
+        assert file.file._rolled
+        assert len(file.read()) == 3_000_000
