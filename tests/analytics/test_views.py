@@ -181,8 +181,9 @@ def test_the_back_office_lists_them_in_the_admin(signed_in, path, a_day):
     assert signed_in(admin).get(f"/admin/{path}").status_code == 200
 
 
-def test_a_job_is_run_again_from_the_admin(signed_in, carol, alice):
+def test_a_job_that_failed_is_run_again_from_the_admin_and_no_other(signed_in, carol, alice):
     job = services.request_export(DAY, alice)
-    Job.objects.update(state="failed", finished_at=timezone.now())
-    signed_in(carol).post("/admin/jobs/job/", {"action": "run_again", "_selected_action": [job.pk]})
-    assert Job.objects.filter(state="queued", key="2025-01-15").count() == 1
+    for state, owed in (("succeeded", 0), ("failed", 1)):
+        Job.objects.update(state=state, finished_at=timezone.now())
+        signed_in(carol).post("/admin/jobs/job/", {"action": "run_again", "_selected_action": [job.pk]})
+        assert Job.objects.filter(state="queued", key="2025-01-15").count() == owed

@@ -45,6 +45,17 @@ def test_a_job_that_waits_to_be_tried_again_is_tried_at_once_when_a_person_says_
     assert (job.state, job.attempts, Job.objects.count()) == ("retrying", 2, 1)
 
 
+def test_what_the_desk_owes_is_run_again_however_much_it_owes(kind, client, carol, settings):
+    settings.JOBS_A_USER = 1
+    name = kind(raising(ValueError("no such day")))
+    job = owe(name, "a")
+    runner.run_owed()
+    owe(name, "b")
+    client.force_login(carol, backend="tradeops.core.users.backend.RoleBackend")
+    assert client.post(f"/desk/jobs/{job.pk}/again/").status_code == 302
+    assert Job.objects.filter(state="queued").count() == 2
+
+
 @pytest.mark.parametrize(
     "query", ["?state=x", "?before=x", "?before=99999999999999999999999", "?state=failed&before=1"]
 )

@@ -1,15 +1,15 @@
-"""The back office's view of owed work: to be read and, where it ended, run again."""
+"""The back office's view of owed work: to be read and, where it failed, run again."""
 
 from celery.schedules import ParseException
-from django.contrib import admin
+from django.contrib import admin, messages
 from django.utils import timezone
 from django_celery_beat.admin import CrontabScheduleAdmin
 from django_celery_beat.models import CrontabSchedule
 
 from tradeops.core.admin import ReadOnlyAdmin
 
+from . import services
 from .models import Heartbeat, Job, State
-from .services import owe
 
 
 @admin.register(Job)
@@ -23,10 +23,15 @@ class JobAdmin(ReadOnlyAdmin):
 
     @admin.action(description="Run the chosen jobs again", permissions=["run"])
     def run_again(self, request, queryset) -> None:
-        chosen = list(queryset.filter(state__in=(State.SUCCEEDED, State.FAILED))[:200])
-        for job in chosen:
-            owe(job.kind, job.key, owner=job.owner)
-        self.message_user(request, f"{len(chosen)} owed again. Unfinished ones were left as they are.")
+        """What has succeeded is left: a webhook would be posted twice."""
+        chosen = queryset.filter(state__in=(State.FAILED, State.RETRYING)).select_related("owner")[:200]
+        owed = 0
+        try:
+            for job in chosen:
+                owed += services.run_again(job) is not None
+        except services.TooMuchOwed as error:
+            self.message_user(request, str(error.detail), messages.ERROR)
+        self.message_user(request, f"{owed} owed again or tried now. What has not failed was left as it is.")
 
     def has_run_permission(self, request) -> bool:
         return request.user.has_perm("jobs.change_job")

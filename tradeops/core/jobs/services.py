@@ -69,6 +69,18 @@ def hurry(job: Job) -> bool:
     return is_hurried
 
 
+def run_again(job: Job) -> Job | None:
+    """Owe a job that failed once more, with its attempts counted anew, or have one that waits be tried now.
+
+    None where it is neither. Raises TooMuchOwed; what the desk owes by itself is never refused.
+    """
+    if job.state != State.FAILED:
+        return job if hurry(job) else None
+    if job.owner is not None:
+        require_room(job.owner, job.kind)
+    return owe(job.kind, job.key, owner=job.owner)
+
+
 class TooMuchOwed(APIException):
     """429: the user is to wait until some of what is owed to them is done."""
 

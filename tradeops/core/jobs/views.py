@@ -9,8 +9,8 @@ from django.views.decorators.http import require_GET, require_POST
 
 from tradeops.core.users.roles import Action, require
 
+from . import services
 from .models import UNFINISHED, Job, State
-from .services import hurry, owe, require_room
 
 JOBS_SHOWN = 100
 
@@ -40,15 +40,14 @@ def jobs(request: HttpRequest) -> HttpResponse:
 @login_required
 @require_POST
 def run_again(request: HttpRequest, id: int) -> HttpResponse:
-    """Owe a job that failed once more, with its attempts counted anew; try one that waits for its next attempt now."""
+    """Owe a job that failed once more; try one that waits for its next attempt now."""
     require(request.user, Action.RUN)
-    job = get_object_or_404(Job.objects.visible_to(request.user), pk=id)
-    if job.state == State.FAILED:
-        require_room(job.owner, job.kind)
-        again = owe(job.kind, job.key, owner=job.owner)
-        messages.success(request, f"{again.kind} {again.key} is owed again, as job {again.pk}.")
-    elif hurry(job):
+    job = get_object_or_404(Job.objects.visible_to(request.user).select_related("owner"), pk=id)
+    again = services.run_again(job)
+    if again is None:
+        messages.info(request, f"Job {job.pk} is {job.get_state_display().lower()}: only one that failed is run again.")
+    elif again == job:
         messages.success(request, f"{job.kind} {job.key} is tried again now.")
     else:
-        messages.info(request, f"Job {job.pk} is {job.get_state_display().lower()}: only one that failed is run again.")
+        messages.success(request, f"{again.kind} {again.key} is owed again, as job {again.pk}.")
     return redirect("jobs:jobs")
