@@ -83,6 +83,14 @@ def test_nginx_lets_go_of_an_idle_connection_before_the_web_process_does(name):
     assert 0 < int(seconds) * 1000 < HTTP1Settings().header_read_timeout
 
 
+def test_nginx_passes_a_book_on_as_it_comes_however_the_address_is_spelled(settings):
+    site = (DEPLOY / "nginx/tradeops.conf").read_text()
+    (streamed,) = re.findall(r"location ~ (\S+) \{\s+proxy_pass \S+;\s+proxy_request_buffering off;", site)
+    for address in settings.IMPORT_ADDRESSES:
+        assert re.search(streamed, address) and re.search(streamed, f"{address}/")
+    assert not re.search(streamed, "/trades/imports") and not re.search(streamed, "/desk/trades/import/7")
+
+
 def test_the_example_of_settings_names_settings():
     known = set(re.findall(r"^([A-Z0-9_]+)=", (ROOT / ".env.example").read_text(), re.MULTILINE))
     named = set(re.findall(r"^([A-Z0-9_]+)=", (DEPLOY / "production.env.example").read_text(), re.MULTILINE))
