@@ -9,6 +9,7 @@ from tradeops.core.jobs.models import Job
 from tradeops.core.jobs.services import owe, register
 
 from .alerting.delivery import post_webhook, send_email
+from .alerting.services import forget_old_alerts
 from .alerting.writing import EMAIL, WEBHOOK
 from .feed import SOURCES
 from .feed_bars import forget_old_bars
@@ -58,10 +59,14 @@ def owe_averages() -> None:
 
 @register(FORGET_BARS)
 def forget_bars(job: Job) -> dict[str, int]:
-    """The job of kind `forget_bars`. The feed does it too, each minute; this is for when none runs."""
+    """The job of kind `forget_bars`, and alerts with them.
+
+    Bars and ticks are forgotten by the feed too, each minute; this is for when none runs.
+    """
     now = timezone.now()
     forget_old_ticks(now)
-    return {"removed": sum(forget_old_bars(source, now) for source in SOURCES)}
+    alerts = forget_old_alerts(now)
+    return {"removed": sum(forget_old_bars(source, now) for source in SOURCES), "alerts": alerts}
 
 
 @shared_task(name="market.owe_clean_up", ignore_result=True)

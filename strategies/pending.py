@@ -91,7 +91,7 @@ def _standing(asked: PendingRun, job: Job | None) -> Standing:
     if asked.cancelled_at:
         return Standing(State.FAILED, 0, reason="Cancelled.")
     if job is None:
-        return Standing(State.FAILED, 0, reason="The run was deleted.")
+        return Standing(State.FAILED, 0, reason="Why it failed is no longer kept.")
     return Standing(job.state, min(job.progress, 99), max(1, job.attempts), job.reason)
 
 

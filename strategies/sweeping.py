@@ -175,6 +175,8 @@ def standing(sweep: Sweep) -> Standing:
         return Standing(State.FAILED, progress, reason="Cancelled.")
     keys = [key_of(sweep, number) for number in range(sweep.parts)]
     jobs = list(Job.objects.filter(kind=SWEEP, key__in=keys).order_by("pk"))
+    if not jobs:
+        return Standing(State.FAILED, progress, reason="Why it failed is no longer kept.")
     lasts = {job.key: job for job in jobs}.values()
     failed = next((job for job in lasts if job.state == State.FAILED), None)
     if failed:

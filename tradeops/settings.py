@@ -194,6 +194,10 @@ else:
 CELERY_BROKER_URL = REDIS_URL or "memory://localhost/"
 # Of one kind, unfinished at once: a sweep alone is up to 64.
 JOBS_A_USER = environment.count("JOBS_A_USER", 200, 100_000)
+# What has ended or fired is looked at for a while, and then forgotten at night.
+JOBS_KEPT_DAYS = environment.count("JOBS_KEPT_DAYS", 30, 36_500)
+FAILED_JOBS_KEPT_DAYS = environment.count("FAILED_JOBS_KEPT_DAYS", 180, 36_500)
+ALERTS_KEPT_DAYS = environment.count("ALERTS_KEPT_DAYS", 365, 36_500)
 CELERY_BEAT_SCHEDULER = "tradeops.core.jobs.beat:BeatScheduler"
 
 

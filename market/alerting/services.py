@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from decimal import Decimal
 
+from django.conf import settings
 from django.core.exceptions import PermissionDenied
 from django.db import transaction
 from django.shortcuts import get_object_or_404
@@ -167,6 +168,12 @@ def acknowledge(alert: Alert, *, actor: User) -> Alert:
     Alert.objects.filter(pk=alert.pk, acknowledged_at=None).update(**changes)
     alert.refresh_from_db()
     return alert
+
+
+def forget_old_alerts(now: datetime) -> int:
+    """Removes what fired longer ago than alerts are kept; returns how many. Of a replay, when it fired here."""
+    removed, _ = Alert.objects.filter(detected_at__lt=now - timedelta(days=settings.ALERTS_KEPT_DAYS)).delete()
+    return removed
 
 
 @dataclass(frozen=True, slots=True)

@@ -34,6 +34,12 @@ class JobQuerySet(models.QuerySet):
         lost = Q(state=State.RUNNING, alive_at__lt=now - LOST_AFTER)
         return self.filter(due | lost).order_by("due_at", "id")
 
+    def kept_no_longer(self, now):
+        """What ended so long ago that it is forgotten. What failed waits longer for a person."""
+        done = Q(state=State.SUCCEEDED, finished_at__lt=now - timedelta(days=settings.JOBS_KEPT_DAYS))
+        failed = Q(state=State.FAILED, finished_at__lt=now - timedelta(days=settings.FAILED_JOBS_KEPT_DAYS))
+        return self.filter(done | failed)
+
     def held_by(self, job):
         """The row of `job`, if that attempt still holds it."""
         return self.filter(pk=job.pk, state=State.RUNNING, attempts=job.attempts, started_at=job.started_at)
@@ -77,6 +83,8 @@ class Job(models.Model):
             models.Index(fields=["state", "due_at"], name="job_due"),
             # How the last job for something went, long finished or not.
             models.Index(fields=["kind", "key"], name="job_kind_key"),
+            # What ended in the last day, and long ago.
+            models.Index(fields=["finished_at"], condition=Q(finished_at__isnull=False), name="job_finished"),
         ]
 
     def __str__(self) -> str:

@@ -8,6 +8,9 @@ from django.db import connection
 from django.utils import timezone
 
 from . import nudging, runner, services
+from .models import Job
+
+FORGET = "forget_jobs"
 
 # A worker that is asked to stop finishes its task first: it must not go on for as long as jobs are owed.
 SECONDS_A_MESSAGE = 10
@@ -49,3 +52,14 @@ def sweep() -> None:
     """The guarantee: whatever became of the messages, what is owed is found here. Also a sign that the worker works."""
     services.note_heartbeat("worker")
     run_owed()
+
+
+@services.register(FORGET)
+def forget(job: Job) -> dict[str, int]:
+    return {"removed": services.forget_old_jobs()}
+
+
+@shared_task(name="jobs.owe_clean_up", ignore_result=True)
+def owe_clean_up() -> None:
+    """Called by the schedule each night."""
+    services.owe(FORGET, "jobs")
