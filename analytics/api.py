@@ -59,7 +59,8 @@ class JobView(APIView):
 class DayView(APIView):
     """A day's files in the lake, each with every revision that stood there and the ledger entries it knew.
 
-    For those who see all books; for others there is no such day. `GET /desk/reports/days/2025-01-15/` is the page.
+    Those who see all books see all of them, others the statements of their own accounts; where one would see none,
+    there is no such day. `GET /desk/reports/days/2025-01-15/` is the page.
     """
 
     @extend_schema(responses=DaySerializer, operation_id="analytics_day")

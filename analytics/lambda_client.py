@@ -72,12 +72,12 @@ def invoke(body: str, accounts: Iterable[int] | None = None) -> Answer:
 
     Call it outside any transaction: it may take WHOLE_SECONDS.
     """
-    only, place = header_of(accounts), calls
+    only = header_of(accounts)
     work = call if settings.LAMBDA_API_URL else call_in_process
-    if not place.acquire(blocking=False):
+    if not calls.acquire(blocking=False):
         raise LambdaError(503, "busy", "Too many calls to the Lambda function are under way. Try again shortly.")
     outcome: Future[Answer] = Future()
-    threading.Thread(target=settle, args=(outcome, place, work, body, only), name="lambda-call", daemon=True).start()
+    threading.Thread(target=settle, args=(outcome, calls, work, body, only), name="lambda-call", daemon=True).start()
     try:
         # A thread beside it, because an upstream that sends a byte now and then never trips a socket's own time-out.
         return outcome.result(WHOLE_SECONDS)

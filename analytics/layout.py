@@ -180,7 +180,7 @@ def link_key(kind: str, day: dt.date) -> str:
 def plain(number: Decimal) -> str:
     """A decimal in plain digits: no exponent, no zeros at the end, no minus before zero.
 
-    The same as `tradeops.core.api.plain`, which does not travel to AWS.
+    The same as `tradeops.core.decimals.plain`, which does not travel to AWS.
     """
     text = format(number, "f")
     if "." in text:

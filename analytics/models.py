@@ -1,7 +1,5 @@
 """What stands in the lake, what ever stood there, and who asked for a day to be made."""
 
-from datetime import date
-
 from django.conf import settings
 from django.db import models
 from django.db.models import Q
@@ -136,10 +134,6 @@ class ExportJob(Job):
     class Meta:
         proxy = True
         ordering = ["-id"]
-
-    @property
-    def day(self) -> date:
-        return date.fromisoformat(self.key)
 
 
 class ExportRequest(models.Model):

@@ -102,14 +102,14 @@ def compare(revision: Revision) -> dict:
 @login_required
 @require_GET
 def download_revision(request: HttpRequest, id: int) -> HttpResponse:
-    """A file as it was once sent, to those who see all books."""
+    """A file as it was once sent, to those who may see the file."""
     return send(request, get_object_or_404(Revision.objects.visible_to(request.user), pk=id))
 
 
 @login_required
 @require_GET
 def download_file(request: HttpRequest, id: int) -> HttpResponse:
-    """A file of the lake, to those who see all books; for others there is none."""
+    """A file of the lake: all of them to those who see all books, to others their own statements."""
     return send(request, get_object_or_404(LakeFile.objects.visible_to(request.user), pk=id))
 
 

@@ -6,8 +6,7 @@ import pytest
 from django.utils import timezone
 
 from analytics import services
-from analytics.models import ExportJob, ExportRequest, LakeFile
-from tests.analytics.conftest import DAY
+from analytics.models import ExportRequest, LakeFile
 from tradeops.core.jobs import runner
 from tradeops.core.jobs.models import Job
 from tradeops.core.jobs.services import owe
@@ -209,11 +208,6 @@ def test_a_browser_sees_the_browsable_api(api, alice):
     page = api(alice).get("/analytics/process", HTTP_ACCEPT="text/html")
     assert page.status_code == 405
     assert "text/html" in page["Content-Type"]
-
-
-def test_export_jobs_know_their_day():
-    owe("export", "2025-01-15")
-    assert ExportJob.objects.get().day == DAY
 
 
 def test_asking_takes_a_fixed_number_of_queries(api, alice, django_assert_max_num_queries):
