@@ -12,7 +12,7 @@ after 30 s of it is closed.
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Awaitable, Callable, Iterable, Iterator
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -89,7 +89,9 @@ class Outlet(Protocol):
 
     is_clear: bool
     send: Callable[[bytes], int]
+    user: "LiveClient"
 
+    def set_clear(self, is_clear: bool) -> None: ...
     def unsent_bytes(self) -> int: ...
     def write(self, wire: bytes, most_unsent: int) -> bool: ...
     def leave_rest(self, wire: bytes) -> None: ...
@@ -100,14 +102,14 @@ class NoOutlet:
 
     is_clear = False
 
+    def set_clear(self, is_clear: bool) -> None:
+        pass
+
     def unsent_bytes(self) -> int:
         return 0
 
     def write(self, wire: bytes, most_unsent: int) -> bool:
         return False
-
-
-NO_OUTLET = NoOutlet()
 
 
 class LiveClient:
@@ -118,7 +120,7 @@ class LiveClient:
 
     # Of thousands, each looked at at every flush: in slots they take less room, and fewer lines of the cache.
     __slots__ = (
-        "choice", "covered", "credential", "dismissed", "drained", "held", "is_behind", "mailbox", "outlet",
+        "audience", "choice", "covered", "credential", "dismissed", "drained", "held", "is_behind", "mailbox", "outlet",
         "send_text", "slow_since", "wake",
     )  # fmt: skip
 
@@ -127,9 +129,11 @@ class LiveClient:
         *,
         send_text: Callable[[str], Awaitable[None]],
         credential: Credential,
-        outlet: Outlet = NO_OUTLET,
+        outlet: Outlet | None = None,
     ):
-        self.send_text, self.credential, self.outlet = send_text, credential, outlet
+        self.send_text, self.credential, self.outlet = send_text, credential, outlet or NoOutlet()
+        self.outlet.user = self
+        self.audience: Audience | None = None
         self.mailbox = Mailbox()
         # Something waits in the mailbox, or a close: nothing may be written before it.
         self.is_behind = False
@@ -163,7 +167,8 @@ class LiveClient:
 
     def fall_behind(self) -> None:
         """Has the writer look at what waits."""
-        self.is_behind, self.outlet.is_clear = True, False
+        self.is_behind = True
+        self.outlet.set_clear(False)
         self.wake.set()
 
     def post(self, text: str) -> None:
@@ -198,6 +203,26 @@ class LiveClient:
         if self.is_behind or not self.outlet.write(frame.wire, HIGH_WATER):
             self.mailbox.put_quotes(frame)
             self.fall_behind()
+
+    # Its place in an audience -------------------------------------------------------------
+
+    def enter(self, audience: "Audience") -> None:
+        self.audience = audience
+        self.outlet_changed()
+
+    def leave_audience(self) -> None:
+        if self.audience is not None:
+            del self.audience.ways[self]
+            self.audience = None
+
+    def outlet_changed(self) -> None:
+        if self.audience is not None:
+            self.audience.ways[self] = self.outlet.send if self.outlet.is_clear else self.take_quotes
+
+    def take_quotes(self, wire: bytes) -> int:
+        """The way of the audience's frame, whose bytes are `wire`, where it cannot be the socket's own `send`."""
+        self.post_quotes(self.audience.frame)
+        return len(wire)
 
     # What the writer takes out ------------------------------------------------------------
 
@@ -253,17 +278,36 @@ class LiveClient:
             await self.drained.wait()
 
 
-def post_quotes_to_all(clients: Iterable[LiveClient], frame: QuotesFrame) -> None:
-    """Posts a flush to each, with no more steps than it takes: this is where a server's time goes."""
-    wire, length = frame.wire, len(frame.wire)
-    for client in clients:
-        outlet = client.outlet
-        if not outlet.is_clear:  # nor is that of one who is behind
-            client.post_quotes(frame)
-            continue
-        try:
-            taken = outlet.send(wire)
-        except OSError:  # no room, or the connection is gone
-            taken = 0
-        if taken != length:
-            outlet.leave_rest(wire[taken:])
+class Audience:
+    """Who gets the quotes of one set of tickers.
+
+    ways    by client, the way that its bytes go: while its outlet is clear, the socket's own `send`. This is where a
+            server's time goes, and much of that waits for memory: so a flush touches of a client nothing but its way
+    frame   the last that all were sent
+    """
+
+    __slots__ = ("frame", "ways")
+
+    def __init__(self):
+        self.ways: dict[LiveClient, Callable[[bytes], int]] = {}
+        self.frame: QuotesFrame | None = None
+
+    def __len__(self) -> int:
+        return len(self.ways)
+
+    def __iter__(self) -> Iterator[LiveClient]:
+        return iter(self.ways)
+
+    def tell(self, frame: QuotesFrame) -> None:
+        self.frame = frame
+        wire, length, cut_short = frame.wire, len(frame.wire), {}
+        for send in self.ways.values():
+            try:
+                taken = send(wire)
+            except OSError:  # no room, or the connection is gone
+                taken = 0
+            if taken != length:
+                cut_short[send] = taken
+        if cut_short:
+            for client in [client for client, send in self.ways.items() if send in cut_short]:
+                client.outlet.leave_rest(wire[cut_short[client.outlet.send] :])

@@ -12,7 +12,7 @@ from channels.generic.websocket import AsyncWebsocketConsumer
 
 from tradeops.core.events.services import ALERTS, user_stream
 
-from .client import CREDENTIAL_ENDED, NO_OUTLET, Credential, Dismissed, LiveClient
+from .client import CREDENTIAL_ENDED, Credential, Dismissed, LiveClient
 from .frames import encode
 from .handshake import Handshake, credential_of_token
 from .hub import hub_of_this_loop, now_ms
@@ -83,7 +83,7 @@ class LiveConsumer(AsyncWebsocketConsumer):
         if self.deadline is not None:
             self.deadline.cancel()
         # What our own server offers besides ASGI; see tradeops/websocket.py.
-        outlet = self.scope.get("outlet", NO_OUTLET)
+        outlet = self.scope.get("outlet")
         self.client = client = LiveClient(send_text=self.send_text, credential=credential, outlet=outlet)
         try:
             await self.hub.join(client)

@@ -12,7 +12,7 @@ from collections.abc import Iterable
 
 from tradeops.core.events.services import ALERTS, user_stream
 
-from .client import Choice, LiveClient, post_quotes_to_all
+from .client import Audience, Choice, LiveClient
 from .frames import encode, snapshot_frame
 from .latest import FlushMessage, Latest
 from .mailbox import QuotesFrame
@@ -22,7 +22,7 @@ from .upkeep import HEARTBEAT_SECONDS, Upkeep, in_database
 
 PROTOCOL = 1
 RESUMED_AT_ONCE = 200
-Groups = dict[frozenset[str] | None, set[LiveClient]]
+Tickers = frozenset[str] | None  # that a client wants; None is all
 
 _hubs: weakref.WeakKeyDictionary[asyncio.AbstractEventLoop, "Hub"] = weakref.WeakKeyDictionary()
 
@@ -52,8 +52,9 @@ class Hub:
         self.streams = Streams(self.deliver)
         self.known_tickers: set[str] = set()
         self.clients: set[LiveClient] = set()
-        # Who gets quotes, and who gets averages, by the set of tickers wanted; None is all.
-        self.groups: dict[str, Groups] = {"quotes": {}, "averages": {}}
+        # Who gets quotes, and who gets averages, by the tickers wanted.
+        self.audiences: dict[Tickers, Audience] = {}
+        self.averaged: dict[Tickers, set[LiveClient]] = {}
         self.users: dict[int, set[LiveClient]] = defaultdict(set)
         self.handlers = {
             "live.quotes": self.on_quotes, "live.event": self.on_event, "live.several": self.on_several,
@@ -83,6 +84,7 @@ class Hub:
 
     def leave(self, client: LiveClient) -> None:
         self.ungroup(client)
+        client.outlet.user = None
         self.clients.discard(client)
         others = self.users.get(client.user_id, set())
         others.discard(client)
@@ -97,16 +99,17 @@ class Hub:
         self.group(client)
 
     def group(self, client: LiveClient) -> None:
-        for channel, groups in self.groups.items():
-            if channel in client.channels:
-                groups.setdefault(client.choice.tickers, set()).add(client)
+        if "quotes" in client.channels:
+            client.enter(self.audiences.setdefault(client.choice.tickers, Audience()))
+        if "averages" in client.channels:
+            self.averaged.setdefault(client.choice.tickers, set()).add(client)
 
     def ungroup(self, client: LiveClient) -> None:
-        for groups in self.groups.values():
-            members = groups.get(client.choice.tickers, set())
-            members.discard(client)
-            if not members:
-                groups.pop(client.choice.tickers, None)
+        client.leave_audience()
+        self.averaged.get(client.choice.tickers, set()).discard(client)
+        for groups in (self.audiences, self.averaged):
+            if not groups.get(client.choice.tickers, True):
+                del groups[client.choice.tickers]
 
     async def unknown_tickers(self, tickers: Iterable[str]) -> list[str]:
         """Those of `tickers` that are no instrument's."""
@@ -196,8 +199,9 @@ class Hub:
             if "ticker" in frame:
                 self.tell_of(frame["ticker"], encode(frame))
                 continue
-            for client in set().union(*self.groups["quotes"].values()):
-                client.post(encode(frame))
+            for audience in self.audiences.values():
+                for client in audience:
+                    client.post(encode(frame))
 
     def on_quotes(self, message: dict) -> None:
         self.heard_at = asyncio.get_running_loop().time()
@@ -209,7 +213,7 @@ class Hub:
 
     def publish_averages(self, averages: list[list[str]]) -> None:
         """Sends on pairs of a ticker and its frame: to each client all that it wants, together."""
-        for wanted, members in self.groups["averages"].items():
+        for wanted, members in self.averaged.items():
             texts = [text for ticker, text in averages if wanted is None or ticker in wanted]
             if texts:
                 for client in members:
@@ -227,17 +231,17 @@ class Hub:
                 self.post_reset(client)
             return
         parts = dict(zip(flush.tickers, flush.parts, strict=True))
-        for wanted, members in self.groups["quotes"].items():
+        for wanted, audience in self.audiences.items():
             chosen = parts if wanted is None else {name: parts[name] for name in parts.keys() & wanted}
             if chosen:
-                post_quotes_to_all(members, QuotesFrame(flush.seq, flush.ts, chosen))
+                audience.tell(QuotesFrame(flush.seq, flush.ts, chosen))
         for ticker in awake:
             self.tell_of(ticker, encode({"type": "live", "ticker": ticker, "since": self.latest.times[ticker]}))
 
     def tell_of(self, ticker: str, text: str) -> None:
-        for wanted, members in self.groups["quotes"].items():
+        for wanted, audience in self.audiences.items():
             if wanted is None or ticker in wanted:
-                for client in members:
+                for client in audience:
                     client.post(text)
 
     def on_event(self, message: dict) -> None:

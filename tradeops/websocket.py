@@ -41,12 +41,20 @@ class Outlet:
     is_clear   ready bytes may be sent (the socket is open, no compression was agreed on) and nothing waits before them.
                Whatever else is written ends it, and who has frames waiting elsewhere; the next `write` that finds all
                gone begins it
+    user       is told by `outlet_changed()` when it begins and when it ends
     """
 
-    __slots__ = ("is_clear", "protocol", "send")
+    __slots__ = ("is_clear", "protocol", "send", "user")
 
     def __init__(self, protocol: "DeskSocket"):
         self.protocol, self.send, self.is_clear = protocol, protocol.transport.socket.send, False
+        self.user = None
+
+    def set_clear(self, is_clear: bool) -> None:
+        if is_clear is not self.is_clear:
+            self.is_clear = is_clear
+            if self.user is not None:
+                self.user.outlet_changed()
 
     def unsent_bytes(self) -> int:
         """What was written and has not been taken by the kernel."""
@@ -66,7 +74,7 @@ class Outlet:
         if protocol.state != protocol.STATE_OPEN or protocol._perMessageCompress is not None or transport.disconnecting:
             return False
         if not (transport.dataBuffer or transport._tempDataBuffer):
-            self.is_clear = True
+            self.set_clear(True)
             self.send_now(wire)
             return True
         if self.unsent_bytes() > most_unsent:
@@ -85,7 +93,7 @@ class Outlet:
 
     def leave_rest(self, wire: bytes) -> None:
         """Has Twisted send what the kernel did not take."""
-        self.is_clear = False
+        self.set_clear(False)
         self.protocol.transport.write(wire)
 
 
@@ -106,15 +114,15 @@ class DeskSocket(WebSocketProtocol):
                 self.transport.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NOTSENT_LOWAT, KERNEL_UNSENT_BYTES)
 
     def sendData(self, *arguments, **options):  # noqa: N802
-        self.outlet.is_clear = False  # all that autobahn itself writes comes by here, a close too
+        self.outlet.set_clear(False)  # all that autobahn itself writes comes by here, a close too
         super().sendData(*arguments, **options)
 
     def dropConnection(self, abort=False):  # noqa: N802
-        self.outlet.is_clear = False
+        self.outlet.set_clear(False)
         super().dropConnection(abort)
 
     def connectionLost(self, reason):  # noqa: N802
-        self.outlet.is_clear = False
+        self.outlet.set_clear(False)
         super().connectionLost(reason)
 
     # Coming in ----------------------------------------------------------------------------

@@ -7,7 +7,7 @@ import pytest
 from websockets.frames import Frame, Opcode
 from websockets.streams import StreamReader
 
-from market.client import HIGH_WATER, Credential, LiveClient, post_quotes_to_all
+from market.client import HIGH_WATER, Audience, Credential, LiveClient
 from market.frames import wire_of
 from market.mailbox import QuotesFrame
 
@@ -36,11 +36,13 @@ def test_ready_bytes_are_frames_of_every_length(length):
 class Socket:
     """A socket with room, or none; `said` are the texts in the order in which they went out, and by which way."""
 
-    is_clear = False
-
-    def __init__(self, *, takes_bytes: bool = True):
-        self.takes_bytes, self.unsent, self.said = takes_bytes, 0, []
+    def __init__(self, *, takes_bytes: bool = True, is_clear: bool = False):
+        self.takes_bytes, self.unsent, self.said, self.is_clear = takes_bytes, 0, [], is_clear
         self.client = LiveClient(send_text=self.send_text, credential=Credential("demo", "", 1), outlet=self)
+
+    def set_clear(self, is_clear: bool) -> None:
+        self.is_clear = is_clear
+        self.user.outlet_changed()
 
     def unsent_bytes(self) -> int:
         return self.unsent
@@ -97,10 +99,8 @@ async def test_one_who_is_behind_gets_all_that_must_arrive_in_order_and_the_newe
 class ClearSocket(Socket):
     """A socket of which the kernel takes `room` bytes more; `wire` is what it and Twisted were given."""
 
-    is_clear = True
-
     def __init__(self, room: int):
-        super().__init__()
+        super().__init__(is_clear=True)
         self.room, self.wire = room, b""
 
     def send(self, wire: bytes) -> int:
@@ -111,13 +111,21 @@ class ClearSocket(Socket):
         return taken
 
     def leave_rest(self, wire: bytes) -> None:
-        self.is_clear, self.wire = False, self.wire + wire
+        self.wire += wire
+        self.set_clear(False)
+
+
+def audience_of(sockets: list[Socket]) -> Audience:
+    audience = Audience()
+    for socket in sockets:
+        socket.client.enter(audience)
+    return audience
 
 
 def test_a_flush_reaches_each_whole_whatever_the_kernel_takes_of_it():
     frame = quotes(1, 5)
     sockets = [ClearSocket(room) for room in (10_000, 7, 0)]
-    post_quotes_to_all([socket.client for socket in sockets], frame)
+    audience_of(sockets).tell(frame)
     assert [frames_in(socket.wire) for socket in sockets] == [[frame.text]] * 3
     assert [socket.is_clear for socket in sockets] == [True, False, False]
 
@@ -125,7 +133,20 @@ def test_a_flush_reaches_each_whole_whatever_the_kernel_takes_of_it():
 def test_a_flush_does_not_overtake_what_waits():
     behind, full = ClearSocket(10_000), ClearSocket(10_000)
     behind.client.fall_behind()
-    full.is_clear, full.unsent = False, HIGH_WATER + 1
-    post_quotes_to_all([behind.client, full.client], quotes(1, 5))
+    audience = audience_of([behind, full])
+    full.unsent = HIGH_WATER + 1
+    full.set_clear(False)
+    audience.tell(quotes(1, 5))
     assert (behind.wire, full.wire, full.said) == (b"", b"", [])
     assert behind.client.mailbox.quotes and full.client.mailbox.quotes
+
+
+def test_who_leaves_is_told_no_more_and_who_is_clear_again_is_told_at_once():
+    staying, leaving = ClearSocket(10_000), ClearSocket(10_000)
+    audience = audience_of([staying, leaving])
+    staying.set_clear(False)
+    leaving.client.leave_audience()
+    staying.set_clear(True)
+    leaving.set_clear(False)
+    audience.tell(quotes(1, 5))
+    assert (frames_in(staying.wire), leaving.wire, list(audience)) == ([quotes(1, 5).text], b"", [staying.client])

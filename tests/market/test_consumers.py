@@ -241,7 +241,7 @@ async def test_a_hundred_quick_connects_leave_no_ghost_and_a_fresh_one_is_served
     async with server.connect("bob") as socket:
         await Reader(socket).frame("quotes")
         left = "from market.hub import _hubs\nhub = _hubs[loop]\n"
-        left += "answer = [len(hub.clients), sum(map(len, hub.groups['quotes'].values()))]"
+        left += "answer = [len(hub.clients), sum(map(len, hub.audiences.values()))]"
         async with asyncio.timeout(60):
             while server.run(left) != [1, 1]:
                 await asyncio.sleep(0.1)
