@@ -166,6 +166,7 @@ def nginx_configuration(production: Production) -> str:
         "listen 443 ssl;": f"listen 127.0.0.1:{production.port} ssl;",
         "/etc/tradeops/tls/fullchain.pem": f"{folder}/certificate.pem",
         "/etc/tradeops/tls/privkey.pem": f"{folder}/key.pem",
+        "/var/log/nginx/access.log": f"{folder}/access.log",
     }
     for written, ours in replaced.items():
         assert written in site
