@@ -2,14 +2,17 @@
 
 import threading
 
+import psycopg
 import pytest
 from django.core.management import CommandError, call_command
+from django.core.management.commands import migrate
+from django.db import connection, transaction
 
+from tradeops.core import database
 from tradeops.core.database import alone
 
-pytestmark = pytest.mark.pure
 
-
+@pytest.mark.pure
 def test_two_starts_at_once_prepare_one_after_the_other(settings, tmp_path):
     settings.VAR_DIR = tmp_path
     order = []
@@ -27,6 +30,7 @@ def test_two_starts_at_once_prepare_one_after_the_other(settings, tmp_path):
     assert order == ["first", "second"]
 
 
+@pytest.mark.pure
 @pytest.mark.parametrize(
     "command",
     [
@@ -38,3 +42,20 @@ def test_a_command_says_that_the_database_is_not_migrated(monkeypatch, command):
     monkeypatch.setattr("tradeops.core.database.is_prepared", lambda: False)
     with pytest.raises(CommandError, match="run: python manage.py migrate"):
         call_command(*command.split())
+
+
+@pytest.mark.services
+def test_a_migration_gives_up_where_a_table_is_read_for_long_and_leaves_nobody_waiting_behind_it(db, monkeypatch):
+    def change(*asked, **options) -> None:
+        with transaction.atomic(), connection.cursor() as cursor:
+            cursor.execute("LOCK TABLE jobs_heartbeat IN ACCESS EXCLUSIVE MODE")
+
+    monkeypatch.setattr(migrate.Command, "handle", change)
+    monkeypatch.setattr(database, "LOCK_SECONDS", 0.05)
+    with psycopg.connect(**connection.get_connection_params()) as reader:
+        reader.execute("SELECT count(*) FROM jobs_heartbeat")
+        with pytest.raises(CommandError, match="run it again"):
+            call_command("migrate")
+    with connection.cursor() as cursor:
+        cursor.execute("SHOW lock_timeout")
+        assert cursor.fetchone() == ("0",)

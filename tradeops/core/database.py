@@ -6,8 +6,11 @@ from contextlib import contextmanager
 
 from django.conf import settings
 from django.core.management import CommandError, call_command
-from django.db import connection, transaction
+from django.db import OperationalError, connection, transaction
 from django.db.migrations.executor import MigrationExecutor
+
+# Who changes a table waits until nobody reads it, and behind him all others wait, who are told of an outage after 4 s.
+LOCK_SECONDS = 3
 
 
 def is_prepared() -> bool:
@@ -67,3 +70,23 @@ def patient_for(seconds: float) -> Iterator[None]:
     with transaction.atomic(), connection.cursor() as cursor:
         cursor.execute("SELECT set_config('statement_timeout', %s, true)", [str(int(seconds * 1000))])
         yield
+
+
+@contextmanager
+def waiting_briefly() -> Iterator[None]:
+    """On PostgreSQL no statement inside waits for a lock longer than LOCK_SECONDS: see `is_of_lock`."""
+    if connection.vendor == "sqlite":
+        yield
+        return
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT set_config('lock_timeout', %s, false)", [str(int(LOCK_SECONDS * 1000))])
+    try:
+        yield
+    finally:
+        with connection.cursor() as cursor:
+            cursor.execute("RESET lock_timeout")
+
+
+def is_of_lock(error: OperationalError) -> bool:
+    """Whether it says that a lock was not to be had in time."""
+    return getattr(error.__cause__, "sqlstate", None) == "55P03"
