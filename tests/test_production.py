@@ -4,7 +4,6 @@ PostgreSQL by a role that owns nothing, Redis and an S3 API. All but Docker and 
 
 import asyncio
 import contextlib
-import json
 import os
 import shutil
 import ssl
@@ -338,4 +337,5 @@ def test_what_nginx_says_itself_is_a_problem_too(production):
     away = production.call("GET", "/trades/")
     assert (away.status_code, away.headers["Retry-After"]) == (503, "5")
     assert away.headers["Content-Type"] == "application/problem+json"
-    assert json.loads(away.text)["status"] == 503 and away.headers["X-Request-ID"]
+    assert (away.json()["status"], away.json()["request_id"]) == (503, away.headers["X-Request-ID"])
+    assert away.headers["X-Request-ID"] in (production.folder / "access.log").read_text()
