@@ -143,7 +143,10 @@ def act_on_rule(request: HttpRequest, rule_id: int) -> HttpResponse:
     if act is None:
         raise BadRequest(f"action must be one of {', '.join(ACTIONS)}.")
     name = str(rule)
-    messages.success(request, f"{name}: {act(rule, request.user)}.")
+    try:
+        messages.success(request, f"{name}: {act(rule, request.user)}.")
+    except ValidationError as error:
+        messages.error(request, f"{name}: {' '.join(error.messages)}")
     return redirect(as_it_was_shown(request))
 
 

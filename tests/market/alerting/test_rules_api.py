@@ -157,6 +157,29 @@ def test_there_is_an_end_to_how_many_rules_one_may_have(api, alice, monkeypatch)
     assert fields(api(alice).post("/alerts/", ABOVE, format="json")) == ["non_field_errors"]
 
 
+def test_what_the_feed_watches_is_bounded_for_all_users_together(api, alice, bob, carol, client, monkeypatch):
+    fill, silence = {"kind": "percent_change", "ticker": None, "threshold": 1}, {"kind": "stale", "threshold": None}
+    first = make(api(alice), **fill, window_seconds=30)
+    for name, values, field in (
+        ("MOST_WATCHED", {}, "non_field_errors"),
+        ("MOST_OF_EVERY_TICKER", silence | {"ticker": None}, "ticker"),
+        ("MOST_WINDOWS", {"kind": "percent_change", "window_seconds": 31}, "window_seconds"),
+    ):
+        with monkeypatch.context() as patch:
+            patch.setattr(f"market.alerting.services.{name}", 2)  # hers, and everybody's that is there from the start
+            assert fields(api(bob).post("/alerts/", ABOVE | values, format="json")) == [field]
+            make(api(carol), **values, everybody=True)
+        AlertRule.objects.filter(made_by=carol).delete()
+    monkeypatch.setattr("market.alerting.services.MOST_WATCHED", 1)
+    address = f"/alerts/{first['id']}"
+    for paused in (True, False):
+        answer = api(alice).patch(address, {"cooldown_seconds": 5, "paused": paused}, format="json")
+        assert answer.status_code == (200 if paused else 400)
+    client.force_login(alice)
+    page = client.post(f"/desk/alerts/rules/{first['id']}/", {"action": "resume"}, follow=True)
+    assert "1 rules are watched already" in page.content.decode()
+
+
 def test_a_stranger_and_a_token_that_only_reads_are_refused(api, alice):
     assert api().get("/alerts/").status_code == 401
     assert api(alice, scope="read").get("/alerts/").status_code == 200
