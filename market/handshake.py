@@ -1,17 +1,20 @@
 """Who knocks at the live socket: its origin, its credentials, and whether they are still good."""
 
 import ipaddress
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from http.cookies import CookieError
 from importlib import import_module
+from itertools import batched
 from urllib.parse import urlsplit
 
 from django.conf import settings
-from django.contrib.auth import get_user
+from django.contrib.auth import BACKEND_SESSION_KEY, HASH_SESSION_KEY, SESSION_KEY, get_user, load_backend
+from django.contrib.sessions.models import Session
 from django.http import HttpRequest
 from django.http.cookie import parse_cookie
 from django.http.request import split_domain_port, validate_host
 from django.utils import timezone
+from django.utils.crypto import constant_time_compare
 
 from tradeops.core.users.demo import demo_trader, is_own_site, is_sent_from_here
 from tradeops.core.users.models import ApiToken, User
@@ -21,6 +24,7 @@ from .client import Credential
 
 DEFAULT_PORTS = {"http": 80, "https": 443}
 MAX_TOKEN_CHARACTERS = 512
+SESSIONS_AT_ONCE = 1_000
 
 
 class Handshake:
@@ -131,12 +135,31 @@ def still_good(credentials: Iterable[Credential]) -> set[Credential]:
     live = ApiToken.objects.live(timezone.now()).filter(pk__in=tokens, user__is_active=True)
     live_tokens = {str(pk) for pk in live.values_list("pk", flat=True)}
     good = {credential for credential in asked if credential.kind == "token" and credential.key in live_tokens}
-    for credential in asked:
-        if credential.kind == "session":
-            user = user_of_session(credential.key)
-            if user is not None and user.pk == credential.user_id:
-                good.add(credential)
+    for some in batched((credential for credential in asked if credential.kind == "session"), SESSIONS_AT_ONCE):
+        good |= good_sessions(some)
     demo = demo_trader() if settings.TRADEOPS_DEMO else None
     return good | {
         credential for credential in asked if credential.kind == "demo" and demo and demo.pk == credential.user_id
     }
+
+
+def good_sessions(credentials: Sequence[Credential]) -> set[Credential]:
+    """Those whose session `user_of_session` would find the user of; all of them in two queries."""
+    keys = [credential.key for credential in credentials]
+    rows = Session.objects.filter(session_key__in=keys, expire_date__gt=timezone.now())
+    kept = {row.session_key: row.get_decoded() for row in rows}
+    users = User.objects.in_bulk({credential.user_id for credential in credentials if credential.key in kept})
+    return {
+        credential
+        for credential in credentials
+        if credential.key in kept and is_signed_in(kept[credential.key], users.get(credential.user_id))
+    }
+
+
+def is_signed_in(session: dict, user: User | None) -> bool:
+    """Whether a session signs `user` in, as Django's `get_user` has it."""
+    path, given = session.get(BACKEND_SESSION_KEY), session.get(HASH_SESSION_KEY, "")
+    if user is None or session.get(SESSION_KEY) != str(user.pk) or path not in settings.AUTHENTICATION_BACKENDS:
+        return False
+    hashes = (user.get_session_auth_hash(), *user.get_session_auth_fallback_hash())
+    return load_backend(path).user_can_authenticate(user) and any(constant_time_compare(given, one) for one in hashes)

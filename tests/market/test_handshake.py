@@ -4,10 +4,15 @@ import json
 import time
 
 import pytest
+from django.contrib.sessions.models import Session
+from django.test import Client
 from websockets.asyncio.client import connect
 from websockets.exceptions import InvalidStatus
 
+from market.client import Credential
+from market.handshake import still_good, user_of_session
 from tests.market.reader import SIGN_IN, Reader, refusal
+from tradeops.core.users.models import User
 
 
 async def test_a_token_in_the_handshake_signs_in(server):
@@ -117,3 +122,21 @@ async def test_demo_mode_lets_in_who_comes_from_this_machine_and_from_no_other_s
     ):  # fmt: skip
         async with server.connect(headers=foreign) as socket:
             assert await Reader(socket).code() == 4401
+
+
+@pytest.mark.django_db
+def test_whether_sessions_are_still_good_is_asked_of_all_together(alice, bob, carol, dave, django_assert_num_queries):
+    credentials = {}
+    for user in (alice, bob, carol, dave):
+        browser = Client()
+        browser.force_login(user)
+        credentials[user.username] = Credential("session", browser.session.session_key, user.pk)
+    bob.set_password("another")
+    bob.save()
+    User.objects.filter(pk=carol.pk).update(is_active=False)
+    Session.objects.filter(pk=credentials["dave"].key).delete()
+    anothers = Credential("session", credentials["alice"].key, bob.pk)
+    with django_assert_num_queries(2):
+        assert still_good([*credentials.values(), anothers]) == {credentials["alice"]}
+    for name, user in (("alice", alice), ("bob", None), ("carol", None), ("dave", None)):
+        assert user_of_session(credentials[name].key) == user
