@@ -1,7 +1,5 @@
 """Instruments, their latest quotes and averages. The market belongs to nobody: who is signed in may read it."""
 
-from datetime import timedelta
-
 from django.db.models import Model
 from django.http import Http404
 from django.utils import timezone
@@ -13,7 +11,7 @@ from rest_framework.views import APIView
 from tradeops.core.api import refuse_unknown
 from tradeops.core.pagination import KeysetPagination
 
-from .models import FeedState, Instrument, Quote, TickBlock
+from .models import Instrument, Quote
 from .serializers import (
     AverageSerializer,
     InstrumentSerializer,
@@ -23,7 +21,7 @@ from .serializers import (
 )
 from .sessions import Standing, standing_at
 from .tickers import is_ticker
-from .window_reading import window_of
+from .window_reading import average_of, window_of
 
 
 class StandingContext:
@@ -72,17 +70,15 @@ class TickerDetail(StandingContext, RetrieveAPIView):
 class TickerAverage(APIView):
     """The mean of all prices of the last `window` seconds, 60 to 86400 (a day); 300 when left out.
 
-    `as_of` is the instant it is worked out for: the last stored flush while the feed runs.
+    `as_of` is the instant it is worked out for: the last stored flush while the feed runs. A window with more prices
+    of all tickers than can be read for one answer is refused.
     """
 
     @extend_schema(parameters=[WindowParams], responses=AverageSerializer)
     def get(self, request, ticker: str) -> Response:
         window = WindowParams.read(request)["window"]
         instrument = find_or_404(Instrument.objects, ticker)
-        state = FeedState.objects.current()
-        as_of = state.as_of(timezone.now())
-        blocks = TickBlock.objects.filter(epoch=state.epoch)
-        average, samples = blocks.average(instrument.ticker, as_of - timedelta(seconds=window), as_of)
+        average, samples, as_of = average_of(instrument.ticker, window)
         quote = Quote.objects.for_tickers([instrument.ticker]).first()
         answer = {
             "ticker": instrument.ticker,

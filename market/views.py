@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 
 from django.contrib.auth.decorators import login_required
-from django.core.exceptions import BadRequest
+from django.core.exceptions import BadRequest, ValidationError
 from django.core.paginator import Paginator
 from django.db.models import F, QuerySet
 from django.http import HttpRequest, HttpResponse
@@ -12,6 +12,7 @@ from django.utils import timezone
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_POST, require_safe
 
+from tradeops.core.error_pages import error_page
 from tradeops.core.users.roles import Action, require
 
 from .alerting.writing import words_of
@@ -135,7 +136,10 @@ def ticker_page(request: HttpRequest, ticker: str) -> HttpResponse:
     } | chosen
     bars = newest_bars(instrument, Timeframe(shown["timeframe"]), int(shown["bars"]), shown["adjustment"])
     alerts = list(Alert.objects.visible_to(request.user).filter(instrument=ticker)[:ALERTS_DRAWN])
-    window = window_of(ticker, int(shown["window"]))
+    try:
+        window = window_of(ticker, int(shown["window"]))
+    except ValidationError as error:
+        return error_page(request, 400, " ".join(error.messages))
     (row,) = with_standing([instrument])
     context = {
         "instrument": row,

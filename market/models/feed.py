@@ -6,7 +6,7 @@ from datetime import timedelta
 from decimal import Decimal
 
 from django.db import models
-from django.db.models import Q
+from django.db.models import Q, Sum
 
 from market.summaries import Summary, summaries_of
 from market.ticks import StoredTicks, from_micros, to_ms, unpack
@@ -16,6 +16,7 @@ from .instruments import Source
 logger = logging.getLogger(__name__)
 
 FEED_IS_BEHIND = timedelta(seconds=10)
+BLOCKS_AT_ONCE = 10  # a minute of 10,000 tickers is 8 MB
 
 
 class TickBlockQuerySet(models.QuerySet):
@@ -25,7 +26,7 @@ class TickBlockQuerySet(models.QuerySet):
 
     def ticks(self) -> Iterator[StoredTicks]:
         """The ticks of each block; one that cannot be read is left out and logged."""
-        for block in self.iterator(chunk_size=200):
+        for block in self.iterator(chunk_size=BLOCKS_AT_ONCE):
             if (ticks := block.ticks()) is not None:
                 yield ticks
 
@@ -37,6 +38,17 @@ class TickBlockQuerySet(models.QuerySet):
             for name, summary in summaries_of(chosen, to_ms(start), to_ms(end)).items():
                 found[name] = found[name].followed_by(summary) if name in found else summary
         return found
+
+    def last_price(self, ticker: str, start, end) -> int | None:
+        """The last price of `ticker` with `start` < time <= `end`, in micros."""
+        for ticks in self.overlapping(start, end).reverse().ticks():
+            if found := summaries_of(ticks.of_one(ticker), to_ms(start), to_ms(end)):
+                return found[ticker].last
+        return None
+
+    def count_ticks(self, start, end) -> int:
+        """How many ticks, of all tickers, are read for what is asked of that time."""
+        return self.overlapping(start, end).aggregate(count=Sum("tick_count"))["count"] or 0
 
     def average(self, ticker: str, start, end) -> tuple[Decimal | None, int]:
         """Mean of all prices of `ticker` in that time, half-even at 6 decimals, and their count."""

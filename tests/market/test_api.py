@@ -5,7 +5,7 @@ from datetime import timedelta
 import pytest
 from django.utils import timezone
 
-from market.models import Instrument, Quote
+from market.models import FeedState, Instrument, Quote
 from tests.market.test_models import make_block
 
 pytestmark = pytest.mark.django_db
@@ -124,6 +124,21 @@ def test_a_window_has_its_high_low_vwap_and_change(api, alice):
     assert (empty["samples"], empty["volume"]) == (0, 0)
 
 
+def test_a_window_of_too_many_prices_is_refused_and_not_read(api, client, alice, monkeypatch):
+    make_block([100_000_000, 104_000_000], timezone.now() - timedelta(seconds=100))
+    make_block([200_000_000], timezone.now() - timedelta(seconds=1000))
+    set_epoch("e")
+    FeedState.objects.update(flushed_at=timezone.now())
+    monkeypatch.setattr("market.window_reading.MOST_TICKS", 2)
+    client.force_login(alice)
+    page = "/desk/market/AAPL/?window=3600"
+    for address in ("average", "window"):
+        assert api(alice).get(f"/tickers/AAPL/{address}").json()["samples"] == 2
+        answer = api(alice).get(f"/tickers/AAPL/{address}?window=1100")
+        assert (answer.status_code, [error["field"] for error in answer.json()["errors"]]) == (400, ["window"])
+    assert "hold 3 prices" in client.get(page).content.decode()
+
+
 def test_a_ticker_without_a_price_has_no_average(api, alice):
     answer = api(alice).get("/tickers/ZZZ/average").json()
     assert (answer["average"], answer["samples"], answer["last_price"]) == (None, 0, None)
@@ -154,8 +169,6 @@ def test_a_value_that_sql_put_in_breaks_no_answer(api, alice, quote, change):
 
 
 def set_epoch(epoch: str) -> None:
-    from market.models import FeedState
-
     FeedState.objects.update_or_create(pk=1, defaults={"epoch": epoch})
 
 
