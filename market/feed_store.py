@@ -109,7 +109,9 @@ def _begin(state: FeedState, source: str, seed: int, tickers, levels: Mapping[st
     state.epoch, state.seq, state.bars_seq, state.rules = uuid4().hex, 0, 0, {}
     state.source, state.seed, state.flushed_at = source, seed, None
     state.save(update_fields=["epoch", "seq", "bars_seq", "rules", "source", "seed", "flushed_at"])
-    # The old prices stay until new ones come, but count as older than any flush to come.
+    # The old prices stay until new ones come, but count as older than any flush to come. Those of a replay are over
+    # with it: no later price may ever come of what only its tape had.
+    Quote.objects.of_replays().delete()
     Quote.objects.update(seq=0)
     starts = starts_of(tickers, levels)
     return Resumption(state.epoch, 0, seed, starts, [], rules_in_force(tickers, timezone.now()), {})

@@ -206,7 +206,9 @@ class Hub:
     def on_quotes(self, message: dict) -> None:
         self.heard_at = asyncio.get_running_loop().time()
         names = ("epoch", "seq", "ts", "stale_after_ms", "tickers", "times", "parts")
-        more = {"source": message.get("source", ""), "quiet": frozenset(message.get("quiet", ()))}
+        source = message.get("source", "")
+        replayed = frozenset(message["tickers"] if source == Source.REPLAY else ())
+        more = {"source": source, "replayed": replayed, "quiet": frozenset(message.get("quiet", ()))}
         self.publish(FlushMessage(**{name: message[name] for name in names}, **more))
         if averages := message.get("averages"):
             self.publish_averages(averages)

@@ -19,6 +19,7 @@ class FlushMessage:
     times: list[int]
     parts: list[str]
     source: str = ""
+    replayed: frozenset[str] = frozenset()  # tickers whose quotes are a replay's
     quiet: frozenset[str] = frozenset()  # tickers of which no price is due: out of their session, or halted
 
 
@@ -31,6 +32,7 @@ class Latest:
         self.parts: dict[str, str] = {}
         self.times: dict[str, int] = {}
         self.stale: set[str] = set()
+        self.replayed: set[str] = set()
         self.quiet: frozenset[str] = frozenset()
 
     def is_news(self, flush: FlushMessage) -> bool:
@@ -39,6 +41,9 @@ class Latest:
 
     def take(self, flush: FlushMessage) -> list[str]:
         """Takes up a flush and returns the tickers that were stale and are live again."""
+        if flush.epoch != self.epoch:
+            self.forget_replay()
+        self.replayed |= flush.replayed
         self.epoch, self.source, self.seq, self.ts = flush.epoch, flush.source, flush.seq, flush.ts
         self.stale_after_ms, self.quiet = flush.stale_after_ms, flush.quiet
         self.parts.update(zip(flush.tickers, flush.parts, strict=True))
@@ -50,6 +55,13 @@ class Latest:
         ]
         self.stale.difference_update(awake, self.quiet)
         return awake
+
+    def forget_replay(self) -> None:
+        """Its prices are over with it, as their rows are; those of a feed stay until new ones come."""
+        for ticker in self.replayed:
+            del self.parts[ticker], self.times[ticker]
+        self.stale -= self.replayed
+        self.replayed = set()
 
     def fall_asleep(self, now_ms: int) -> list[str]:
         """Notes and returns the tickers that have just become stale."""

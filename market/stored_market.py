@@ -4,7 +4,7 @@ from django.utils import timezone
 
 from .frames import encode, quote_fields
 from .latest import FlushMessage
-from .models import STALE_AFTER, STALE_AFTER_OTHERWISE, FeedState, Instrument, Quote
+from .models import STALE_AFTER, STALE_AFTER_OTHERWISE, FeedState, Instrument, Quote, Source
 from .sessions import standing_at
 from .ticks import to_ms
 
@@ -23,13 +23,15 @@ def read_flush(epoch: str, seq: int) -> FlushMessage | None:
     """What moved after flush `seq` of `epoch`; all quotes when the feed has another epoch now. None: nothing."""
     state = FeedState.objects.current()
     rows = Quote.objects.since(seq) if state.epoch == epoch else Quote.objects.all()
-    quotes = [(row.seq, row.as_now()) for row in rows if row.is_sound]
+    rows = [row for row in rows if row.is_sound]
+    quotes = [(row.seq, row.as_now()) for row in rows]
     newest = max((number for number, _ in quotes), default=0)
     if not quotes:
         return None
     return FlushMessage(
         epoch=state.epoch,
         source=state.source,
+        replayed=frozenset(row.ticker for row in rows if row.source == Source.REPLAY),
         seq=newest,
         ts=to_ms(state.flushed_at) if state.flushed_at else max(quote.time for _, quote in quotes),
         stale_after_ms=stale_after_ms(state.source),

@@ -26,6 +26,9 @@ class QuoteQuerySet(models.QuerySet):
         """Without those of a replay, which mark nothing."""
         return self.exclude(source=Source.REPLAY)
 
+    def of_replays(self):
+        return self.filter(source=Source.REPLAY)
+
     def since(self, seq: int):
         """What moved after flush `seq`."""
         return self.filter(seq__gt=seq)

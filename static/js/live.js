@@ -11,6 +11,8 @@ import "./connection.js";
 const user = document.body.dataset.user;
 let events = null; // the last numbers seen, by stream
 let newest = null; // the numbers as they stand, by what this connection told
+let epoch = null; // of the prices shown
+let isAnew = false; // the next snapshot has all prices that there are
 
 function tell(type, detail) {
   document.dispatchEvent(new CustomEvent(`live:${type}`, { detail }));
@@ -22,15 +24,21 @@ function take(frame) {
   if (frame.type === "welcome") {
     newest = { ...frame.events };
     events ??= { ...frame.events };
+    isAnew ||= epoch !== null && epoch !== frame.epoch;
+    epoch = frame.epoch;
     markAllLive();
   }
-  if (frame.type === "reset") events = { ...newest }; // what was missed is kept no longer
+  if (frame.type === "reset") [events, isAnew] = [{ ...newest }, true]; // what was missed is kept no longer
   if (frame.stream && frame.n && events) {
     newest[frame.stream] = Math.max(newest[frame.stream], frame.n);
     if (frame.n <= events[frame.stream]) return; // another tab had missed it, and asked for it
     events[frame.stream] = frame.n;
   }
-  if (frame.type === "snapshot") markReplay(frame.source === "replay");
+  if (frame.type === "snapshot") {
+    markReplay(frame.source === "replay");
+    if (isAnew) blankAllBut(frame.quotes);
+    isAnew = false;
+  }
   if (frame.quotes) frame.quotes.forEach(writeQuote);
   if (frame.type === "stale" || frame.type === "live") markStale(frame);
   tell(frame.type === "welcome" ? "open" : frame.type, frame);
@@ -71,6 +79,7 @@ function remember(frame) {
     [welcome, lost] = [frame, null];
     stale.clear();
   }
+  if (frame.type === "welcome" || frame.type === "reset") quotes.clear(); // a snapshot of all follows
   if (frame.type === "stale") stale.set(frame.ticker, frame);
   if (frame.type === "live") stale.delete(frame.ticker);
   if (frame.quotes) latest = { ...latest, seq: frame.seq, ts: frame.ts };
@@ -91,10 +100,10 @@ function isBehind(about) {
 function greet(id, about) {
   wishes.set(id, about.wish);
   chooseForAll();
+  if (isBehind(about)) socket.resume(about.events); // comes to all, and whoever has seen it leaves it
   if (lost) tabs.pass(lost, id);
   if (!welcome) return;
   for (const frame of stateFor(about)) tabs.pass({ text: JSON.stringify(frame) }, id);
-  if (isBehind(about)) socket.resume(about.events); // comes to all, and whoever has seen it leaves it
 }
 
 function chooseForAll() {
@@ -159,6 +168,16 @@ function writeQuote(quote) {
     const last = Number(cell.dataset.liveValue);
     if (cell.dataset.liveValue && cell.textContent !== before) flash(cell, quote.price > last ? "up" : "down");
     cell.dataset.liveValue = quote.price;
+  }
+}
+
+/** What is in no snapshot of all has no price: the one shown was a replay's, which is over. */
+function blankAllBut(quotes) {
+  const priced = new Set(quotes.map(({ ticker }) => ticker));
+  for (const cell of document.querySelectorAll("[data-live-ticker]")) {
+    if (priced.has(cell.dataset.liveTicker)) continue;
+    FIELDS[cell.dataset.liveField]?.(cell, null);
+    delete cell.dataset.liveValue;
   }
 }
 

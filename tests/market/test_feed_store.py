@@ -23,6 +23,7 @@ from market.feed_store import (
 )
 from market.models import Alert, FeedState, Instrument, Quote, TickBlock
 from market.simulation import DEFAULT_SEED
+from market.stored_market import read_flush
 from market.ticks import TickBatch, to_ms
 from tradeops.core.events.models import Event
 from tradeops.core.jobs.models import Job
@@ -239,6 +240,22 @@ def test_another_seed_begins_anew_and_the_same_one_goes_on():
     assert other.resumption.epoch != feed.resumption.epoch
     assert (other.board.seq, other.resumption.ticks) == (0, [])
     assert Quote.objects.since(0).count() == 0
+
+
+def test_the_prices_of_a_replay_are_over_with_it():
+    Instrument.objects.ensure(["PAST"])
+    feed = Feed()
+    feed.tick(0, 100, 200)
+    feed.save()
+    (aapl,) = Quote.objects.for_tickers(["AAPL"])
+    for ticker in ("AAPL", "PAST"):  # the tape has one that the feed has too, and one that it has not
+        aapl.pk, aapl.source = ticker, "replay"
+        aapl.save()
+    flush = read_flush("", 0)
+    assert (flush.tickers, flush.replayed) == (["AAPL", "PAST", "TSLA"], {"AAPL", "PAST"})
+    release("one", 1)
+    Feed("two", seed=99)
+    assert list(Quote.objects.values_list("pk", "source")) == [("TSLA", "simulated")]
 
 
 # Keeping house ---------------------------------------------------------------------------

@@ -154,6 +154,16 @@ def test_a_ticker_of_which_no_price_is_due_is_not_stale():
     assert latest.fall_asleep(31_001) == ["B"]
 
 
+def test_the_prices_of_a_replay_are_over_with_it():
+    latest = Latest()
+    latest.take(flush(1, 1_000, A=1, B=2))
+    latest.take(replace(flush(1, 1_000, epoch="replay", B=3, C=4), replayed=frozenset("BC")))
+    assert latest.parts_of(None) == ["1", "3", "4"]
+    latest.fall_asleep(20_000)
+    latest.take(flush(1, 20_000, epoch="after"))
+    assert (latest.parts_of(None), latest.stale, set(latest.times)) == (["1"], {"A"}, {"A"})
+
+
 def test_quotes_are_told_by_ticker():
     latest = Latest()
     latest.take(flush(1, 1_000, B=2, A=1))
