@@ -15,14 +15,11 @@ export class LiveSocket {
   #retry = null;
   #wanted = null; // the tickers asked for; null is all
   #asked = null; // the tickers that the server knows of; null is all
+  #owed = []; // the numbers of those who asked to resume while there was no connection
 
   /** `hear` gets each frame as text and read, `lose` what to say of a cut, `seen` tells the last numbers, or null. */
   constructor({ hear, lose, seen }) {
     Object.assign(this, { hear, lose, seen });
-  }
-
-  get isOpen() {
-    return this.#socket !== null;
   }
 
   open() {
@@ -51,13 +48,18 @@ export class LiveSocket {
     this.#subscribe();
   }
 
-  /** Asks for what came after `events`, the last numbers that somebody saw. */
+  /** Asks for what came after `events`, the last numbers that somebody saw: at the latest with the next welcome. */
   resume(events) {
-    this.#send({ action: "resume", events });
+    if (this.#isOpen) this.#send({ action: "resume", events });
+    else this.#owed.push(events);
+  }
+
+  get #isOpen() {
+    return this.#socket?.readyState === WebSocket.OPEN;
   }
 
   #send(request) {
-    if (this.#socket?.readyState === WebSocket.OPEN) this.#socket.send(JSON.stringify(request));
+    this.#socket.send(JSON.stringify(request));
   }
 
   #onMessage(text) {
@@ -66,25 +68,33 @@ export class LiveSocket {
     const seen = frame.type === "welcome" ? this.seen() : null;
     this.hear(text, frame);
     if (frame.type === "welcome") this.#onWelcome(frame, seen);
+    if (frame.type === "error" && frame.code === "unavailable") this.#giveUp(); // what was asked for is asked again
   }
 
   #onWelcome(frame, seen) {
     this.#heartbeatSeconds = frame.heartbeat_seconds;
     this.#waitSeconds = FIRST_WAIT_SECONDS;
     this.#subscribe();
-    if (seen) this.resume(seen);
+    const owed = [seen, ...this.#owed.splice(0)].filter(Boolean);
+    if (owed.length) this.resume(lowest(owed));
   }
 
-  /** Says what has changed of what is wanted; the first subscribe of a connection replaces everything. */
+  /** Says what has changed of what is wanted. The first subscribe of a connection replaces everything and none leads
+      back to it: whoever wants all again begins anew. */
   #subscribe() {
     const [asked, wanted] = [this.#asked, this.#wanted];
-    if (this.#socket?.readyState !== WebSocket.OPEN || asked === wanted) return;
+    if (!this.#isOpen || asked === wanted) return;
+    if (wanted === null) return this.#openAnew();
     this.#asked = wanted;
-    if (wanted === null) return this.#send({ action: "subscribe" });
     const more = [...wanted].filter((ticker) => !asked?.has(ticker));
     const less = asked ? [...asked].filter((ticker) => !wanted.has(ticker)) : [];
     if (more.length) this.#send({ action: "subscribe", tickers: more });
     if (less.length) this.#send({ action: "unsubscribe", tickers: less });
+  }
+
+  #openAnew() {
+    this.close();
+    this.open();
   }
 
   #expect() {
@@ -92,7 +102,7 @@ export class LiveSocket {
     this.#silence = setTimeout(() => this.#giveUp(), this.#heartbeatSeconds * MISSED_HEARTBEATS * 1000);
   }
 
-  /** Whoever says nothing any more answers no close either: it is not waited for. */
+  /** Tries again later. Whoever says nothing any more answers no close either: it is not waited for. */
   #giveUp() {
     const last = this.#socket;
     this.#onClose(null);
@@ -108,4 +118,10 @@ export class LiveSocket {
     this.#retry = setTimeout(() => this.open(), seconds * 1000);
     this.lose({ retryAt: Date.now() + seconds * 1000 });
   }
+}
+
+/** Of each stream the lowest of several last numbers seen. */
+function lowest(numbers) {
+  const least = (stream) => Math.min(...numbers.map((seen) => seen[stream]));
+  return Object.fromEntries(Object.keys(numbers[0]).map((stream) => [stream, least(stream)]));
 }

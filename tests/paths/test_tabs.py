@@ -91,6 +91,11 @@ def test_the_socket_asks_for_what_the_tabs_show_together(tabs):
     second.page.close()
     hears_prices(first.page)
     assert first.sent[-1] == {"action": "unsubscribe", "tickers": ["MSFT"]}
+    # No subscribe leads back to all tickers: the socket is opened anew, and goes on from the numbers seen.
+    whole = tabs("/desk/")
+    whole.page.wait_for_function("() => document.querySelector('[data-live-ticker=MSFT][data-flash]')")
+    assert [first.open_sockets, len(first.sockets), len(whole.sockets)] == [1, 2, 0]
+    assert first.sent[-1]["action"] == "resume"
 
 
 def test_a_tab_that_comes_later_is_told_at_once_how_things_stand(tabs):
