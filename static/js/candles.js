@@ -142,10 +142,19 @@ export class Candles {
     return value === undefined ? { time } : { time, value };
   }
 
-  /** Puts `bar` in the place of the one of its start, or after the last; one that would come between is left out. */
+  /** Takes up `bars`, oldest first, each in the place of the one of its start, or between those around it. */
+  merge(bars) {
+    if (!bars.some((bar) => !this.places.has(bar[START]) && bar[START] < this.last?.[START])) {
+      bars.forEach((bar) => this.put(bar));
+      return;
+    }
+    const all = new Map([...this.bars, ...bars].map((bar) => [bar[START], bar]));
+    this.show([...all.values()].sort((one, other) => one[START] - other[START]));
+  }
+
+  /** Puts `bar` in the place of the one of its start, or after the last. */
   put(bar) {
     const place = this.places.get(bar[START]);
-    if (place === undefined && this.last && bar[START] < this.last[START]) return;
     if (place !== undefined && place < this.bars.length - 1) {
       this.bars[place] = bar;
       this.candles.update(this.candleOf(bar), true);

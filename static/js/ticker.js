@@ -1,5 +1,6 @@
-/* The page of one ticker: candles that grow with the feed, own fills and alerts on them. Each minute the bars as they
-   were stored are fetched, so that what a slow or cut connection left out comes right; at the left edge older ones are. */
+/* The page of one ticker: candles that grow with the feed, own fills and alerts on them. Each minute, and after a cut,
+   the bars stored since are fetched, so that what a slow or cut connection left out comes right; at the left edge older
+   ones are. */
 
 import "./live.js";
 import "./sessions.js";
@@ -12,6 +13,7 @@ const ALERTS_SHOWN = 10;
 const MINUTE = 60_000;
 const SETTLED = 5_000; // the feed has written a minute's bar by then
 const OLDER_AT_ONCE = 300;
+const FETCHED_AGAIN = 5; // of the last stored bars: ticks that came late may have changed them
 const page = JSON.parse(document.getElementById("chart-data")?.textContent ?? "null");
 const readout = document.querySelector("[data-readout]");
 const priceNote = document.querySelector("[data-price-note]");
@@ -19,6 +21,8 @@ const marks = (page?.alerts ?? []).map(({ at, message }) => ({ at, kind: "alert"
 let candles = null;
 let volume = page?.volume ?? null;
 let isReplay = page?.isReplay ?? false;
+let since = null; // from which bar on the stored ones are fetched; null is all of them
+let isCut = false;
 let older = { isAsked: false, isAll: false };
 
 async function get(address) {
@@ -87,18 +91,37 @@ function onSnapshot(event) {
 async function turn(ts) {
   isReplay = !isReplay;
   if (isReplay) return candles.show(candles.bars.filter((bar) => bar[START] < ts - (ts % page.length)));
-  const { results } = await get(barsAddress({ page_size: String(page.most) }));
-  candles.show(results.reverse().map(barOf));
+  since = null;
+  await tryToBring({});
+}
+
+/** Where a fetch has to begin once `bars` are there. */
+function lateFrom(bars) {
+  return (bars.at(-FETCHED_AGAIN) ?? bars[0])?.[START] ?? null;
+}
+
+/** Puts what was stored since into its places; where that is more than is shown, it is shown alone. */
+async function bringStored(query) {
+  const from = since === null ? {} : { start: new Date(since).toISOString() };
+  // A replay stores no bars, and those of its time are there from the beginning.
+  const { results } = isReplay ? { results: [] } : await get(barsAddress({ page_size: String(page.most), ...from, ...query }));
+  const bars = results.reverse().map(barOf);
+  if (!bars.length || isReplay) return;
+  if (since === null || bars.length === page.most) candles.show(bars);
+  else candles.merge(bars);
+  since = lateFrom(bars);
+}
+
+/** As `bringStored`; what fails now the next minute brings. */
+const tryToBring = (query) => bringStored(query).catch(() => {});
+
+function onOpen() {
+  if (isCut) tryToBring({}); // the last one too: it began while nothing was heard
+  isCut = false;
 }
 
 async function refresh() {
-  try {
-    // A replay stores no bars, and those of its time are there from the beginning.
-    const { results } = isReplay ? { results: [] } : await get(barsAddress({ final: "true", page_size: "5" }));
-    for (const row of results.reverse()) candles.put(barOf(row));
-  } catch {
-    // The next minute brings them.
-  }
+  await tryToBring({ final: "true" });
   setTimeout(refresh, MINUTE - (Date.now() % MINUTE) + SETTLED + Math.random() * SETTLED);
 }
 
@@ -111,7 +134,7 @@ async function bringOlder() {
     older.isAll = results.length < OLDER_AT_ONCE;
     if (results.length) candles.prepend(results.reverse().map(barOf));
   } catch {
-    older.isAll = true;
+    await new Promise((done) => { setTimeout(done, SETTLED); }); // asked again, but not at every step of a drag
   }
   older.isAsked = false;
 }
@@ -145,9 +168,12 @@ function begin() {
   const zone = document.body.dataset.timeZone || undefined;
   candles = new Candles(document.querySelector("[data-candles]"), { zone, isDaily: page.timeframe === "1d", onPoint: read });
   candles.show(page.bars);
+  since = lateFrom(page.bars);
   read(null);
   const scale = candles.chart.timeScale();
   scale.subscribeVisibleLogicalRangeChange((seen) => { if (seen && seen.from < 0) bringOlder(); });
+  document.addEventListener("live:closed", () => { isCut = true; });
+  document.addEventListener("live:open", onOpen);
   document.addEventListener("live:quotes", onTick);
   document.addEventListener("live:status", onStatus);
   document.addEventListener("live:snapshot", onSnapshot);

@@ -1,9 +1,13 @@
 """The market's pages under a user's hands: a board to search, candles that grow."""
 
 import re
+import time
 
 import pytest
 from playwright.sync_api import expect
+
+from market.ticks import from_ms
+from tradeops.core.moments import written_time
 
 pytestmark = [pytest.mark.browser, pytest.mark.embedded]
 
@@ -29,6 +33,31 @@ def test_the_chart_can_be_read_with_the_keyboard(visit):
     page.keyboard.press("ArrowLeft")
     expect(page.locator("[data-readout]")).not_to_have_text(newest)
     assert page.locator("#bars-head").inner_text() == "Last bars"  # the same in words, for who cannot see the chart
+
+
+# A cut as live.js tells it, ten minutes long: the first price after it begins a candle before the missed bars come.
+CUT = """({ ticker, ts }) => {
+  const tell = (type, detail) => document.dispatchEvent(new CustomEvent(`live:${type}`, { detail }));
+  tell("closed", { retryAt: ts });
+  tell("open", {});
+  tell("quotes", { ts, quotes: [{ ticker, price: 111, volume: 1 }] });
+}"""
+
+
+def test_the_bars_of_a_cut_are_put_between_those_around_it(visit):
+    page = visit("/desk/market/AAPL/?timeframe=1m")
+    minute = int(time.time()) // 60 * 60_000
+    missed = {"start": written_time(from_ms(5 * 60_000 + minute)), "volume": None}
+    missed |= dict.fromkeys(("open", "high", "low", "close"), "99.5")
+    page.route("**/tickers/AAPL/bars?*", lambda route: route.fulfill(json={"results": [missed]}))
+    with page.expect_response("**/tickers/AAPL/bars?*"):
+        page.evaluate(CUT, {"ticker": "AAPL", "ts": minute + 10 * 60_000})
+    readout = page.locator("[data-readout]")
+    expect(readout).to_contain_text("open 111.00")
+    page.locator("[data-candles]").focus()
+    for read in ("open 111.00", "open 99.50"):
+        page.keyboard.press("ArrowLeft")
+        expect(readout).to_contain_text(read)
 
 
 def test_a_part_of_today_that_is_refreshed_leaves_nothing_behind(visit):
