@@ -80,8 +80,6 @@ class LiveConsumer(AsyncWebsocketConsumer):
 
     async def enter(self, credential: Credential) -> None:
         """Joins the hub as the user who signed in."""
-        if self.deadline is not None:
-            self.deadline.cancel()
         # What our own server offers besides ASGI; see tradeops/websocket.py.
         outlet = self.scope.get("outlet")
         self.client = client = LiveClient(send_text=self.send_text, credential=credential, outlet=outlet)
@@ -139,6 +137,9 @@ class LiveConsumer(AsyncWebsocketConsumer):
         except Refused as refused:
             await self.refuse(refused)
         except OUTAGES:
+            if self.client is None:  # nobody can tell whether the token is good, so it is not called bad
+                await self.leave(TRY_LATER)
+                return
             message = "The database is not answering; try again shortly."
             await self.refuse(Refused("unavailable", message, is_malformed=False))
 
@@ -166,6 +167,7 @@ class LiveConsumer(AsyncWebsocketConsumer):
 
     async def sign_in(self, action: str, request: dict) -> None:
         """The first frame of a client that brought no credentials."""
+        self.deadline.cancel()  # it came in time, however long the database takes
         token = read_token(request) if action == "authenticate" else ""
         credential = await in_database(credential_of_token)(token)
         if self.is_closed:

@@ -14,6 +14,17 @@ from market.handshake import still_good, user_of_session
 from tests.market.reader import SIGN_IN, Reader, refusal
 from tradeops.core.users.models import User
 
+LOSE_THE_DATABASE = """
+import market.consumers
+from django.db import OperationalError
+found = market.consumers.credential_of_token
+
+def away(token):
+    raise OperationalError
+
+market.consumers.credential_of_token = away
+"""
+
 
 async def test_a_token_in_the_handshake_signs_in(server):
     async with server.connect("alice") as socket:
@@ -42,6 +53,17 @@ async def test_a_session_signs_in(server):
     key = server.run(SIGN_IN.format(name="eve"))
     async with server.connect(headers={"Cookie": f"sessionid={key}"}, origin=server.origin) as socket:
         assert await Reader(socket).frame("welcome")
+
+
+async def test_a_token_that_cannot_be_looked_up_is_not_called_bad(server):
+    """A program takes 4401 for good; after 1013 it comes again."""
+    try:
+        server.run(LOSE_THE_DATABASE)
+        async with server.connect() as socket:
+            await socket.send(json.dumps({"action": "authenticate", "token": "tops_any"}))
+            assert await Reader(socket).code() == 1013
+    finally:
+        server.run("import market.consumers; market.consumers.credential_of_token = found")
 
 
 @pytest.mark.parametrize(
