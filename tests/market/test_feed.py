@@ -197,28 +197,36 @@ async def test_a_feed_whose_numbers_run_out_saves_at_once(monkeypatch):
 
 async def test_a_feed_that_cannot_renew_its_lock_stands_still_until_it_can(monkeypatch):
     monkeypatch.setattr(feed_module, "SURE_FOR", feed_module.timedelta(seconds=0.3))
-    away, save = asyncio.Event(), feed_store.save
+    away, failed, save = asyncio.Event(), [], feed_store.save
 
     def stumble(*arguments):
         if away.is_set():
+            failed.append(1)
             raise OperationalError("away")
         return save(*arguments)
 
     monkeypatch.setattr(feed_store, "save", stumble)
     stop, seen = asyncio.Event(), []
-    running = asyncio.ensure_future(run_feed(stop, on_flush=seen.append))
-    while len(seen) < 5:
-        await asyncio.sleep(0.01)
-    away.set()
-    await asyncio.sleep(0.8)
-    stood = len(seen)
-    await asyncio.sleep(0.3)
-    assert len(seen) == stood
-    away.clear()
-    while len(seen) < stood + 5:
-        await asyncio.sleep(0.01)
-    stop.set()
-    await asyncio.wait_for(running, 10)
+    feed = Feed(seed=None, speed=1.0, source="simulated", on_flush=seen.append)
+    assert await feed.stand_by(stop, None)
+    running = asyncio.ensure_future(feed.run(stop))
+
+    async def until(is_so) -> None:
+        while not is_so():
+            await asyncio.sleep(0.01)
+
+    async with asyncio.timeout(60):
+        await until(lambda: len(seen) >= 5 and feed.saved.is_set())
+        away.set()
+        # After the first failure no save of before is under way; clear is `saved` where a flush waits for one.
+        await until(lambda: failed and not feed.saved.is_set())
+        stood, tried = len(seen), len(failed)
+        await until(lambda: len(failed) >= tried + 3)
+        assert len(seen) == stood
+        away.clear()
+        await until(lambda: len(seen) >= stood + 5)
+        stop.set()
+        await running
     assert [flush.seq for flush in seen] == list(range(1, len(seen) + 1))
 
 
