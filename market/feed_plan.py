@@ -5,13 +5,17 @@ It is asked before a run and about once a second in it. Another key than that of
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
 
 from django.db.models import OuterRef, Subquery
+from django.utils import timezone
 
+from .history import daily_closes
 from .models import Bar, FeedState, Instrument, Replay, Source, Timeframe
-from .ticks import StoredTicks, to_micros, to_ms
+from .ticks import MAX_PRICE, MICROS, StoredTicks, to_micros, to_ms
 
 MOST_ALPACA_TICKERS = 1_000
+CLOSES_COUNT_FOR = timedelta(days=5)  # a weekend and a holiday
 
 
 @dataclass(frozen=True)
@@ -56,9 +60,19 @@ def replay_plan(replay: Replay) -> Plan:
 
 
 def alpaca_plan() -> Plan:
-    """Every instrument that is traded somewhere; its first price is the one it begins with."""
+    """Every instrument that is traded somewhere. Where no close of the last days is known, its first price counts as
+    the one that it begins with."""
     traded = Instrument.objects.exclude(exchange="").values_list("ticker", flat=True)[:MOST_ALPACA_TICKERS]
-    return Plan(Source.ALPACA, tuple(traded), dict.fromkeys(traded, 0))
+    return Plan(Source.ALPACA, tuple(traded), dict.fromkeys(traded, 0) | last_closes(traded, timezone.now()))
+
+
+def last_closes(tickers: Iterable[str], now: datetime) -> dict[str, int]:
+    """The last price known at the end of yesterday, in micros; none that is older than a few days, nor simulated."""
+    yesterday = now.astimezone(UTC).date() - timedelta(days=1)
+    found = daily_closes(tickers, yesterday, yesterday, with_simulated=False)
+    points = {ticker: point for ticker, days in found.items() for point in days.values()}
+    recent = {ticker: point for ticker, point in points.items() if now - point.at <= CLOSES_COUNT_FOR}
+    return {ticker: to_micros(point.price) for ticker, point in recent.items() if 0 < point.price * MICROS < MAX_PRICE}
 
 
 def last_simulated(tickers: Iterable[str]) -> dict[str, int]:

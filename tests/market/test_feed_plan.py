@@ -1,9 +1,10 @@
 """What the feed is to run: a replay before all else, and after it what it was started with, where that stood."""
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 
 import pytest
+from django.utils import timezone
 
 from market.feed_plan import Control, begins_after, plan_of, read_control
 from market.models import FeedState, Instrument, Source
@@ -52,6 +53,16 @@ def test_alpaca_is_asked_for_what_is_traded_somewhere():
     Instrument.objects.filter(pk="AAPL").update(exchange="XNAS")
     plan = plan_of("alpaca", None, LEVELS)
     assert (plan.source, plan.tickers, plan.levels) == ("alpaca", ("AAPL",), {"AAPL": 0})
+
+
+def test_a_days_change_on_alpaca_is_against_the_last_close_that_is_known_of_the_days_before():
+    Instrument.objects.update(exchange="XNAS")
+    midnight = timezone.now().replace(hour=0, minute=0, second=0, microsecond=0)
+    make_bar(midnight - timedelta(days=1), "150.5")
+    make_bar(midnight - timedelta(days=1), "7", ticker="TSLA", source="simulated")
+    make_bar(midnight - timedelta(days=30), "88", ticker="MSFT")
+    levels = plan_of("alpaca", None, LEVELS).levels
+    assert [levels[ticker] for ticker in ("AAPL", "TSLA", "MSFT")] == [150_500_000, 0, 0]
 
 
 def test_a_run_that_was_interrupted_goes_on_after_its_last_flush_and_a_new_one_with_its_first_tick():
