@@ -48,8 +48,8 @@ def newest_bars(instrument: Instrument, timeframe: Timeframe, most: int, adjustm
     end = timeframe.start_of(state.flushed_at) if is_replay and state.flushed_at else None
     stored = Bar.objects.of([instrument.ticker]).filter(timeframe=timeframe).preferred().in_span(None, end)
     bars = {bar.start: bar for bar in stored.order_by("-start")[:most]}
-    fresh = [] if is_replay else bars_with_new_ticks(state, instrument.ticker, timeframe)
-    for bar in fresh:
+    # Of a replay that is all that it has played: it writes no bars.
+    for bar in bars_with_new_ticks(state, instrument.ticker, timeframe):
         if bar.start not in bars or bars[bar.start].source in (bar.source, Source.SIMULATED):
             bars[bar.start] = bar
     newest = [bars[start] for start in sorted(bars)][-most:]

@@ -150,11 +150,13 @@ def test_what_a_window_comes_to_is_said_with_its_moment(desk):
 def test_a_chart_of_a_replay_ends_where_the_replay_has_come_to(desk):
     for minute in range(3):
         make_bar(START + timedelta(minutes=minute), str(50 + minute), "1m")
-    state = FeedState.objects.current()
-    state.source, state.flushed_at = "replay", START + timedelta(seconds=110)
-    state.save()
+    feed = Feed()
+    feed.tick(70, 107, 200)
+    feed.tick(110, 103, 200)
+    feed.save()
+    FeedState.objects.update(source="replay")
     page = desk.get("/desk/market/AAPL/").content.decode()
-    assert [bar[4] for bar in chart_of(page)["bars"]] == [50]
+    assert [bar[4] for bar in chart_of(page)["bars"]] == [50, 103]  # what was stored before, and what it has played
 
 
 def test_an_uploaded_bar_is_shown_before_the_feeds_growing_one(desk):
