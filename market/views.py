@@ -12,7 +12,6 @@ from django.utils import timezone
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_POST, require_safe
 
-from tradeops.core.error_pages import error_page
 from tradeops.core.users.roles import Action, require
 
 from .alerting.writing import words_of
@@ -23,11 +22,12 @@ from .models import Alert, Instrument, Quote, Source, Timeframe, Watchlist
 from .serializers import WindowSerializer
 from .sessions import end_halt, halt, standing_at
 from .ticks import to_ms
-from .window_reading import window_of
+from .window_reading import Window, window_of
 
 ROWS_A_PAGE = 100
 ALERTS_DRAWN, ALERTS_SHOWN, BARS_LISTED = 200, 10, 30
 DEFAULT_BARS = "300"
+QUICK_TICKS = 200_000  # read while a page is made
 
 
 # The board ------------------------------------------------------------------------------------
@@ -136,10 +136,7 @@ def ticker_page(request: HttpRequest, ticker: str) -> HttpResponse:
     } | chosen
     bars = newest_bars(instrument, Timeframe(shown["timeframe"]), int(shown["bars"]), shown["adjustment"])
     alerts = list(Alert.objects.visible_to(request.user).filter(instrument=ticker)[:ALERTS_DRAWN])
-    try:
-        window = window_of(ticker, int(shown["window"]))
-    except ValidationError as error:
-        return error_page(request, 400, " ".join(error.messages))
+    window = quick_window(ticker, int(shown["window"]))
     (row,) = with_standing([instrument])
     context = {
         "instrument": row,
@@ -149,8 +146,8 @@ def ticker_page(request: HttpRequest, ticker: str) -> HttpResponse:
         "shown": shown,
         "choices": chart_choices(request, shown, instrument.splits.exists()),
         "bars": bars[: -BARS_LISTED - 1 : -1],
-        "window": WindowSerializer(window).data,
-        "window_at": window.as_of,
+        "window": window and WindowSerializer(window).data,
+        "window_at": window and window.as_of,
         "is_daily": shown["timeframe"] == Timeframe.DAY,
         "chart": chart_data(row, shown, bars, alerts),
         "alerts": [(alert, words_of(alert)) for alert in alerts[:ALERTS_SHOWN]],
@@ -159,6 +156,14 @@ def ticker_page(request: HttpRequest, ticker: str) -> HttpResponse:
         "watchlists": Watchlist.objects.visible_to(request.user).without(ticker),
     }
     return render(request, "market/ticker.html", context, status=400 if form.errors else 200)
+
+
+def quick_window(ticker: str, seconds: int) -> Window | None:
+    """The window where it is quickly read; else None, and the page fetches it when it is there."""
+    try:
+        return window_of(ticker, seconds, most_ticks=QUICK_TICKS)
+    except ValidationError:
+        return None
 
 
 @require_POST

@@ -33,12 +33,12 @@ class Window:
     change_percentage: float | None
 
 
-def window_of(ticker: str, seconds: int) -> Window:
+def window_of(ticker: str, seconds: int, *, most_ticks: int | None = None) -> Window:
     """The window up to the last stored flush while the feed runs, and up to now where it does not.
 
     Raises ValidationError, as `blocks_of` does.
     """
-    length, (blocks, as_of) = timedelta(seconds=seconds), blocks_of(seconds)
+    length, (blocks, as_of) = timedelta(seconds=seconds), blocks_of(seconds, most_ticks)
     start = as_of - length
     found = blocks.summaries(start, as_of, ticker).get(ticker)
     # One that is older by exactly another window still counts.
@@ -55,7 +55,7 @@ def average_of(ticker: str, seconds: int) -> tuple[Decimal | None, int, datetime
     return average, samples, as_of
 
 
-def blocks_of(seconds: int) -> tuple[TickBlockQuerySet, datetime]:
+def blocks_of(seconds: int, most_ticks: int | None = None) -> tuple[TickBlockQuerySet, datetime]:
     """The ticks of the feed that runs, and when a window ends now.
 
     A block holds those of all tickers, so where these are thousands a long window of one would have gigabytes read:
@@ -64,7 +64,8 @@ def blocks_of(seconds: int) -> tuple[TickBlockQuerySet, datetime]:
     state = FeedState.objects.current()
     as_of, blocks = state.as_of(timezone.now()), TickBlock.objects.filter(epoch=state.epoch)
     count = blocks.count_ticks(as_of - timedelta(seconds=seconds), as_of)
-    if count > MOST_TICKS:
-        message = f"The last {seconds:,} s hold {count:,} prices of all tickers; at most {MOST_TICKS:,} are read."
+    most = MOST_TICKS if most_ticks is None else most_ticks
+    if count > most:
+        message = f"The last {seconds:,} s hold {count:,} prices of all tickers; at most {most:,} are read."
         raise refused("window", message, "too_many")
     return blocks, as_of
