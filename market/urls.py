@@ -3,7 +3,7 @@
 from django.urls import path
 
 from .alerting.api import Acknowledgement, AlertRuleDetail, AlertRules, FiredAlerts
-from .alerting.views import acknowledge_alert, act_on_rule, alerts_page, edit_rule
+from .alerting.views import acknowledge_alert, acknowledge_shown, act_on_rule, alerts_page, edit_rule
 from .api import TickerAverage, TickerDetail, TickerList, TickerWindow
 from .bar_api import TickerBars, TickerMarks
 from .replay_views import change_replay, replays_page
@@ -37,5 +37,6 @@ page_urlpatterns = [
     path("alerts/", alerts_page, name="alerts"),
     path("alerts/rules/<int:rule_id>/", act_on_rule, name="alert-rule-change"),
     path("alerts/rules/<int:rule_id>/edit/", edit_rule, name="alert-rule-edit"),
+    path("alerts/fired/", acknowledge_shown, name="alert-acknowledge-shown"),
     path("alerts/fired/<int:alert_id>/", acknowledge_alert, name="alert-acknowledge-page"),
 ]

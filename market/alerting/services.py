@@ -204,11 +204,15 @@ def snooze(rule: AlertRule, hours: int, *, actor: User) -> AlertRule:
 
 def acknowledge(alert: Alert, *, actor: User) -> Alert:
     """Notes who has seen to it; the first one counts."""
-    require(actor, Action.KEEP_ALERTS)
-    changes = {"acknowledged_at": timezone.now(), "acknowledged_by": actor}
-    Alert.objects.filter(pk=alert.pk, acknowledged_at=None).update(**changes)
+    acknowledge_several(Alert.objects.filter(pk=alert.pk), actor=actor)
     alert.refresh_from_db()
     return alert
+
+
+def acknowledge_several(alerts: QuerySet, *, actor: User) -> int:
+    """The same of all of `alerts`; returns of how many nobody had noted it yet."""
+    require(actor, Action.KEEP_ALERTS)
+    return alerts.filter(acknowledged_at=None).update(acknowledged_at=timezone.now(), acknowledged_by=actor)
 
 
 def forget_old_alerts(now: datetime) -> int:

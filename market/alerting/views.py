@@ -25,6 +25,7 @@ from .services import (
     MOST_RULES,
     OBJECTIVE_MS,
     acknowledge,
+    acknowledge_several,
     change_rule,
     delete_rule,
     latency_of,
@@ -73,10 +74,12 @@ def page_of(request: HttpRequest) -> dict:
     now, seen = timezone.now(), Alert.objects.visible_to(request.user)
     rules = AlertRule.objects.visible_to(request.user)[: 2 * MOST_RULES]
     listed = [(rule, rule.standing(now), rule.may_be_changed_by(request.user)) for rule in rules]
+    fired = pages.paginate_queryset(seen.in_full(), Request(request))
     return {
         "rules": listed,
         "active_count": sum(standing == "active" for _, standing, _ in listed),
-        "fired": [(alert, words_of(alert)) for alert in pages.paginate_queryset(seen.in_full(), Request(request))],
+        "fired": [(alert, words_of(alert)) for alert in fired],
+        "unseen": [alert.pk for alert in fired if alert.acknowledged_at is None],
         "next": pages.next_link(),
         "previous": pages.previous_link(),
         "open_count": seen.filter(acknowledged_at=None).count(),
@@ -156,6 +159,19 @@ def acknowledge_alert(request: HttpRequest, alert_id: int) -> HttpResponse:
     alert = get_object_or_404(Alert.objects.visible_to(request.user), pk=alert_id)
     acknowledge(alert, actor=request.user)
     return redirect(f"{as_it_was_shown(request)}#alert-{alert.pk}")
+
+
+@require_POST
+@login_required
+def acknowledge_shown(request: HttpRequest) -> HttpResponse:
+    """All that one page of them showed: after a storm nobody goes through hundreds one by one."""
+    named = request.POST.getlist("alert")[: FiredPages.max_page_size]
+    if not all(one.isdecimal() and len(one) < 18 for one in named):
+        raise BadRequest("alert must be the numbers of alerts.")
+    alerts = Alert.objects.visible_to(request.user).filter(pk__in=map(int, named))
+    count = acknowledge_several(alerts, actor=request.user)
+    messages.success(request, f"{count} alert{'' if count == 1 else 's'} acknowledged.")
+    return redirect(as_it_was_shown(request))
 
 
 def as_it_was_shown(request: HttpRequest) -> str:

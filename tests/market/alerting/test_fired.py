@@ -136,6 +136,18 @@ def test_whoever_acknowledges_first_is_kept(api, alice, bob, dave):
     assert api(alice).get("/alerts/fired?acknowledged=false").json()["results"] == []
 
 
+def test_all_that_a_page_shows_are_acknowledged_at_once_and_no_strangers(client, alice, bob, dave):
+    mine, others = [make_alert(rule_of(None)) for _ in range(3)], make_alert(rule_of(bob))
+    client.force_login(alice)
+    assert b"Acknowledge the 3 shown" in client.get("/desk/alerts/").content
+    answer = client.post("/desk/alerts/fired/?cursor=older", {"alert": [mine[0].pk, mine[1].pk, others.pk, 10**9]})
+    assert answer["Location"] == "/desk/alerts/?cursor=older"
+    assert list(Alert.objects.order_by("pk").values_list("acknowledged_by", flat=True)) == [alice.pk] * 2 + [None] * 2
+    assert client.post("/desk/alerts/fired/", {"alert": ["x"]}).status_code == 400
+    client.force_login(dave)
+    assert client.post("/desk/alerts/fired/", {"alert": [mine[2].pk]}).status_code == 403
+
+
 def test_latency_is_the_least_that_so_many_do_not_exceed(alice):
     rule = rule_of(alice)
     for place in range(1, 201):
