@@ -198,6 +198,14 @@ def test_a_long_handler_shows_life(kind, monkeypatch):
     assert Heartbeat.objects.filter(part="worker").exists()
 
 
+@pytest.mark.pure
+def test_nothing_more_is_said_of_a_job_that_takes_longer_than_any_may(caplog):
+    now = timezone.now()
+    jobs = [Job(pk=n, kind="export", key="a", started_at=now - timedelta(minutes=n)) for n in (29, 31)]
+    assert lifeline.in_time(jobs, now) == jobs[:1]
+    assert "Job 31 (export a) takes too long" in caplog.text
+
+
 @pytest.mark.django_db(transaction=True)
 def test_one_error_silences_no_other_job(kind, monkeypatch):
     """A job whose word is refused comes first; then the database connection itself is at fault."""

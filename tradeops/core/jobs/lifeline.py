@@ -1,7 +1,8 @@
 """Saying of each job that is being done that its runner lives: one silent for LOST_AFTER is taken again.
 
 One thread of the process does it for all of them, beside their handlers. To start one for each job would cost a short
-job as much as it takes itself.
+job as much as it takes itself. Of a job that takes longer than any may nothing more is said: a worker of Celery is
+killed then, but a thread cannot be, and /health must tell of one that hangs.
 """
 
 import logging
@@ -9,7 +10,9 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from datetime import datetime, timedelta
 
+from celery import current_app
 from django.db import DatabaseError, InterfaceError, connection
 from django.utils import timezone
 
@@ -49,8 +52,18 @@ class Lifeline:
         while True:
             time.sleep(SAID_EVERY_SECONDS)
             with self.lock:
+                self.jobs = in_time(self.jobs, timezone.now())
                 if self.jobs:
                     say_alive(self.jobs)
+
+
+def in_time(jobs: list[Job], now: datetime) -> list[Job]:
+    """Those that have not yet taken longer than any may; the others are logged."""
+    begun_since = now - timedelta(seconds=current_app.conf.task_time_limit)
+    for job in jobs:
+        if job.started_at < begun_since:
+            logger.error("Job %s (%s %s) takes too long: it may hang.", job.pk, job.kind, job.key)
+    return [job for job in jobs if job.started_at >= begun_since]
 
 
 def say_alive(jobs: list[Job]) -> None:
