@@ -12,6 +12,7 @@ from analytics import lambda_client
 from analytics.models import ExportJob
 from analytics.reading import read_day
 from analytics.serializers import (
+    DayParams,
     DaySerializer,
     ExportJobSerializer,
     JobAcceptedSerializer,
@@ -63,11 +64,10 @@ class DayView(APIView):
     there is no such day. `GET /desk/reports/days/2025-01-15/` is the page.
     """
 
-    @extend_schema(responses=DaySerializer, operation_id="analytics_day")
+    @extend_schema(parameters=[DayParams], responses=DaySerializer, operation_id="analytics_day")
     def get(self, request, day: str) -> Response:
-        refuse_unknown(request.query_params)
-        date, files = read_day(request.user, day)
-        return Response(DaySerializer({"date": date, "files": files}).data)
+        after = DayParams.read(request)["after"]
+        return Response(DaySerializer(read_day(request.user, day, after)).data)
 
 
 class MoneyAIView(APIView):

@@ -1,33 +1,52 @@
-"""A day of the lake as API and page show it."""
+"""A day of the lake as API and page show it: the desk's own files, and the statements of some accounts at a time."""
 
 import datetime as dt
 import re
+from dataclasses import dataclass
 
+from django.db.models import F, Window
+from django.db.models.functions import RowNumber
 from django.http import Http404
 
 from analytics.layout import KINDS
 from analytics.models import LakeFile, Revision
 
-REVISIONS_SHOWN = 100
+REVISIONS_SHOWN, ACCOUNTS_SHOWN = 100, 50
 PLAIN_DAY = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
 
 
-def read_day(user, text: str) -> tuple[dt.date, list[LakeFile]]:
-    """The files of a day, each with its newest revisions. Raises Http404 where `user` can see none."""
+@dataclass(frozen=True)
+class Day:
+    """Files of a day, each with its newest revisions; statements of accounts after `following` are on the next page."""
+
+    date: dt.date
+    files: list[LakeFile]
+    following: int | None
+
+
+def read_day(user, text: str, after: int = 0) -> Day:
+    """A day's files, of the statements those of accounts after `after`. Raises Http404 where `user` can see none."""
     try:
         day = dt.date.fromisoformat(text) if PLAIN_DAY.fullmatch(text) else None
     except ValueError:
         day = None
-    files = list(LakeFile.objects.visible_to(user).filter(day=day).order_by("key")) if day else []
+    seen = LakeFile.objects.visible_to(user).filter(day=day) if day else LakeFile.objects.none()
+    own = [] if after else sorted(seen.filter(account=None), key=lambda file: (list(KINDS).index(file.kind), file.key))
+    of_accounts = seen.filter(account__gt=after).order_by("account_id").values_list("account_id", flat=True).distinct()
+    accounts = list(of_accounts[: ACCOUNTS_SHOWN + 1])
+    shown = accounts[:ACCOUNTS_SHOWN]
+    files = own + list(seen.filter(account__in=shown).order_by("account_id", "key"))
     if not files:
         raise Http404
-    return day, with_revisions(sorted(files, key=lambda file: list(KINDS).index(file.kind)))
+    return Day(day, with_revisions(files), shown[-1] if len(accounts) > len(shown) else None)
 
 
 def with_revisions(files: list[LakeFile]) -> list[LakeFile]:
-    found: dict[str, list[Revision]] = {file.key: [] for file in files}
-    for revision in Revision.objects.filter(file_key__in=found).order_by("file_key", "-number"):
-        found[revision.file_key].append(revision)
     for file in files:
-        file.shown_revisions = found[file.key][:REVISIONS_SHOWN]
+        file.shown_revisions = []
+    by_key = {file.key: file for file in files}
+    place = Window(RowNumber(), partition_by=F("file_key"), order_by=F("number").desc())
+    newest = Revision.objects.filter(file_key__in=by_key).annotate(place=place).filter(place__lte=REVISIONS_SHOWN)
+    for revision in newest.defer("marks").order_by("file_key", "-number"):
+        by_key[revision.file_key].shown_revisions.append(revision)
     return files

@@ -9,9 +9,10 @@ from rest_framework.reverse import reverse
 
 from analytics.models import ExportJob
 from analytics.services import check_exportable
-from tradeops.core.api import StrictSerializer
+from tradeops.core.api import Params, StrictSerializer
 from tradeops.core.moments import DayField, InstantField
 from tradeops.core.strict_json import StrictJSONParser, parse_json
+from trades.serializers import BIGGEST_ID
 
 
 class ExportableDayField(DayField):
@@ -86,11 +87,22 @@ class LakeFileSerializer(serializers.Serializer):
     revisions = RevisionSerializer(source="shown_revisions", many=True, help_text="The newest first, at most 100.")
 
 
+class DayParams(Params):
+    """`GET /analytics/days/2025-01-15`."""
+
+    after = serializers.IntegerField(
+        default=0, min_value=0, max_value=BIGGEST_ID, help_text="Statements of the accounts after this one."
+    )
+
+
 class DaySerializer(serializers.Serializer):
-    """A UTC day of the lake."""
+    """A UTC day of the lake: the desk's own files, and the statements of 50 accounts."""
 
     date = serializers.DateField()
     files = LakeFileSerializer(many=True)
+    following = serializers.IntegerField(
+        allow_null=True, help_text="Where there are more statements: what `after` brings them."
+    )
 
 
 class PassedOnParser(StrictJSONParser):

@@ -79,13 +79,20 @@ def run_export(request: HttpRequest) -> HttpResponse:
 @login_required
 @require_GET
 def day(request: HttpRequest, day: str) -> HttpResponse:
-    """A day's files with their revisions; `?compare=ID` lists what differs from one with what is known today."""
-    date, files = read_day(request.user, day)
-    context = {"day": date, "files": files, "most_rows": COMPARED_ROWS}
-    compared = request.GET.get("compare", "")
-    if compared.isascii() and compared.isdigit():
-        context |= compare(get_object_or_404(Revision.objects.visible_to(request.user), pk=int(compared[:18])))
+    """A day's files with their revisions; `?compare=ID` lists what differs from one with what is known today.
+
+    `?after=ID` gives the statements of the accounts after that one.
+    """
+    found = read_day(request.user, day, number_of(request.GET.get("after", "")))
+    context = {"day": found.date, "files": found.files, "following": found.following, "most_rows": COMPARED_ROWS}
+    if compared := number_of(request.GET.get("compare", "")):
+        context |= compare(get_object_or_404(Revision.objects.visible_to(request.user), pk=compared))
     return render(request, "analytics/day.html", context)
+
+
+def number_of(text: str) -> int:
+    """The number of a row that an address names, 0 where it is none."""
+    return int(text[:18]) if text.isascii() and text.isdigit() else 0
 
 
 def compare(revision: Revision) -> dict:

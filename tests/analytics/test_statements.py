@@ -9,7 +9,7 @@ import pytest
 from django.core.files.storage import storages
 from django.utils import timezone
 
-from analytics import services, statements
+from analytics import reading, services, statements
 from analytics.account_day import AccountDay, Line
 from analytics.archive import reproduce
 from analytics.late import late_statement_days, recorded_lately, statements_moved
@@ -152,6 +152,27 @@ def test_a_trader_reads_own_statements_alone(account, alice, bob, carol, api, cl
         client.force_login(user, backend="tradeops.core.users.backend.RoleBackend")
         assert client.get(f"/desk/reports/files/{file.pk}/").status_code == status
         assert (f"/desk/reports/files/{file.pk}/" in client.get("/desk/reports/").content.decode()) == (status == 200)
+
+
+@pytest.mark.django_db
+def test_a_day_shows_the_statements_of_some_accounts_at_a_time(account, bob, carol, api, client, monkeypatch):
+    monkeypatch.setattr(reading, "ACCOUNTS_SHOWN", 1)
+    monkeypatch.setattr(reading, "REVISIONS_SHOWN", 1)
+    another = make_account(bob)
+    book(another, "BUY", "1", "10", executed_at=at(10, BEFORE))
+    statements.make_statements(DAY)
+    sent = {"rows": 1, "size": 1, "sha256": "0" * 64, "made_with": "x"}
+    Revision.objects.create(file_key=object_key("statements", DAY, "pdf", account.pk), number=2, **sent)
+    pages = [api(carol).get(f"/analytics/days/2025-01-15?after={after}").data for after in (0, account.pk)]
+    assert [page["following"] for page in pages] == [account.pk, None]
+    keys = [file["key"] for page in pages for file in page["files"]]
+    assert keys == list(
+        LakeFile.objects.filter(day=DAY).order_by("kind", "account_id", "key").values_list("key", flat=True)
+    )
+    assert [one["number"] for file in pages[0]["files"] for one in file["revisions"]] == [1, 1, 1, 2]
+    assert api(carol).get("/analytics/days/2025-01-15?after=-1").status_code == 400
+    client.force_login(carol, backend="tradeops.core.users.backend.RoleBackend")
+    assert f"?after={account.pk}" in client.get("/desk/reports/days/2025-01-15/").content.decode()
 
 
 @pytest.mark.django_db
