@@ -15,8 +15,8 @@ from django.db.models.functions import Coalesce, Greatest, TruncDate
 from django.utils import timezone
 
 from analytics.models import LakeFile
-from trades.folding.reading import family_of
-from trades.models import Account, Activity, DayTotal, LedgerEntry, Trade
+from trades.folding.reading import connected
+from trades.models import Activity, ActivityKind, DayTotal, LedgerEntry, Trade
 
 LOOKED_BACK = dt.timedelta(days=8)
 # An entry may be recorded before a day is made and be committed after it.
@@ -33,23 +33,23 @@ class Late:
     recorded_at: dt.datetime
 
 
-def late_days(now: dt.datetime | None = None) -> set[dt.date]:
-    """The days in the lake that what was recorded lately may have changed."""
+def late_days(recorded: list[Late] | None = None) -> set[dt.date]:
+    """The days in the lake that what was recorded lately (read here, if it is not given) may have changed."""
     made = dict(LakeFile.objects.filter(kind="trades", file_format="csv").values_list("day", "made_at"))
-    recorded = list(recorded_lately((now or timezone.now()) - LOOKED_BACK))
+    recorded = list(recorded_lately()) if recorded is None else recorded
     behind = {one.day for one in recorded if is_overtaken(made.get(one.day), one)}
     for account, ones in by_account(recorded).items():
         behind |= set(days_moved(account, ones, made))
     return behind
 
 
-def late_statement_days(now: dt.datetime | None = None) -> set[dt.date]:
+def late_statement_days(recorded: list[Late] | None = None) -> set[dt.date]:
     """The days whose statements what was recorded lately may have changed.
 
     What an account holds and owns goes on from day to day: a late deposit is in the equity of every later statement.
     """
-    recorded = by_account(recorded_lately((now or timezone.now()) - LOOKED_BACK))
-    return {day for account, ones in recorded.items() for day in statements_moved(account, ones)}
+    found = by_account(recorded_lately() if recorded is None else recorded)
+    return {day for account, ones in found.items() for day in statements_moved(account, ones)}
 
 
 def statements_moved(account: int, ones: list[Late]) -> Iterator[dt.date]:
@@ -87,16 +87,24 @@ def by_account(recorded: Iterable[Late]) -> dict[int, list[Late]]:
     return found
 
 
-def recorded_lately(since: dt.datetime) -> Iterator[Late]:
+def recorded_lately(since: dt.datetime | None = None) -> Iterator[Late]:
     """Trades and activities that were written or superseded since then, summed up by account, ticker and day."""
+    since = since or timezone.now() - LOOKED_BACK
     # From the newest entry back to the first that is too old: its number in the table bounds what is read.
     old = LedgerEntry.objects.filter(recorded_at__lt=since).order_by("-pk").values_list("pk", flat=True).first() or 0
-    accounts: dict[int, Account] = {}
+    changes = symbol_changes()
     for account, ticker, day, recorded_at in [*summed(Trade, old), *summed(Activity, old)]:
-        if account not in accounts:
-            accounts[account] = Account.objects.get(pk=account)
-        tickers = frozenset(family_of(accounts[account], {ticker})) if ticker else frozenset()
-        yield Late(account, tickers, day, recorded_at)
+        tickers = connected({ticker}, changes[account]) if ticker else ()
+        yield Late(account, frozenset(tickers), day, recorded_at)
+
+
+def symbol_changes() -> dict[int, list[set[str]]]:
+    """The pairs of tickers that symbol changes connect, by account."""
+    found: dict[int, list[set[str]]] = defaultdict(list)
+    changes = Activity.objects.current().filter(kind=ActivityKind.SYMBOL_CHANGE).order_by()
+    for account, *pair in changes.values_list("account", "instrument", "new_instrument"):
+        found[account].append(set(pair))
+    return found
 
 
 def summed(model, old: int) -> QuerySet:

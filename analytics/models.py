@@ -10,7 +10,7 @@ from tradeops.core.jobs.models import Job, JobQuerySet
 from trades.models import Account
 from trades.models.accounts import within_reach
 
-EXPORT, STATEMENTS, RECONCILE = "export", "statements", "reconcile_lake"
+NIGHT, EXPORT, STATEMENTS, RECONCILE = "night", "export", "statements", "reconcile_lake"
 LATE_STATEMENTS = "late_statements"
 
 

@@ -23,7 +23,7 @@ from analytics.day_files import (
     working_folder,
 )
 from analytics.day_trades import CurrentTrades
-from analytics.late import late_days, late_statement_days
+from analytics.late import Late, late_days, late_statement_days
 from analytics.layout import FIRST_DAY, FORMATS, object_key
 from analytics.models import EXPORT, LATE_STATEMENTS, STATEMENTS, ExportJob, ExportRequest, LakeFile, Revision
 from analytics.revisions import Tampered, keep_all
@@ -64,7 +64,7 @@ def is_asked_since(job: Job, begun: dt.datetime) -> bool:
     return ExportRequest.objects.filter(job=job, asked_at__gte=begun).exists()
 
 
-def owe_night_exports(today: dt.date) -> list[dt.date]:
+def owe_night_exports(today: dt.date, recorded: list[Late] | None = None) -> list[dt.date]:
     """Owe yesterday's export, each day of the last week that was missed, and those that a late booking overtook.
 
     Returns those days. A day already owed since midnight is left alone, so that two schedules make one run.
@@ -74,13 +74,13 @@ def owe_night_exports(today: dt.date) -> list[dt.date]:
     there = set(LakeFile.objects.filter(day__in=days[1:], kind="analytics").values_list("day", flat=True))
     tried = set(ExportJob.objects.filter(created_at__gte=midnight).values_list("key", flat=True))
     missed = {day for day in days if day not in there}
-    wanted = sorted((day for day in missed | late_days() if day.isoformat() not in tried), reverse=True)
+    wanted = sorted((day for day in missed | late_days(recorded) if day.isoformat() not in tried), reverse=True)
     for day in reversed(wanted):
         owe(EXPORT, day.isoformat())
     return wanted
 
 
-def owe_late_statements(today: dt.date) -> list[dt.date]:
+def owe_late_statements(today: dt.date, recorded: list[Late] | None = None) -> list[dt.date]:
     """Owe the statements that a late booking overtook as one job, however many days follow it; returns those days.
 
     Days whose export is owed are left out, for that owes theirs. A night owes them once, so that two schedules make
@@ -90,7 +90,7 @@ def owe_late_statements(today: dt.date) -> list[dt.date]:
     if Job.objects.filter(kind=LATE_STATEMENTS, created_at__gte=midnight).exists():
         return []
     tried = Job.objects.filter(kind__in=(EXPORT, STATEMENTS), created_at__gte=midnight).values_list("key", flat=True)
-    wanted = sorted(late_statement_days() - {dt.date.fromisoformat(key) for key in tried})
+    wanted = sorted(late_statement_days(recorded) - {dt.date.fromisoformat(key) for key in tried})
     if wanted:
         owe(LATE_STATEMENTS, wanted[0].isoformat())
     return wanted

@@ -14,7 +14,7 @@ from analytics import lake as files
 from analytics import revisions, services
 from analytics.archive import differences_today, reproduce
 from analytics.checking import check_lake
-from analytics.late import late_days
+from analytics.late import late_days, recorded_lately
 from analytics.layout import object_key, revision_key
 from analytics.models import LakeFile, Revision
 from tests.analytics.conftest import DAY
@@ -215,9 +215,17 @@ def test_a_late_booking_owes_its_day_and_the_later_ones_it_moves(sent, alice):
     assert {DAY - dt.timedelta(days=3), DAY, later} <= set(services.owe_night_exports(later + dt.timedelta(days=1)))
 
 
+def test_what_is_late_is_found_by_four_queries_with_all_that_symbol_changes_connect(sent, django_assert_num_queries):
+    act(sent["mine"], "symbol_change", ticker="AAPL", new_ticker="APPL", effective_at=at(18))
+    with django_assert_num_queries(4):
+        found = {(one.account, *sorted(one.tickers)) for one in recorded_lately()}
+    mine, other = sent["mine"].pk, sent["other"].pk
+    assert found == {(mine, "AAPL", "APPL"), (other, "AAPL"), (other, "MSFT")}
+
+
 def test_what_was_long_known_is_not_looked_at_again(sent):
     LakeFile.objects.update(made_at=timezone.now() - dt.timedelta(hours=2))
-    assert late_days(timezone.now() + dt.timedelta(days=30)) == set()
+    assert late_days(list(recorded_lately(timezone.now() + dt.timedelta(days=22)))) == set()
 
 
 def test_a_reconciliation_says_what_it_found_and_owes_what_is_behind(sent):

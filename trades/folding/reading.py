@@ -1,6 +1,6 @@
 """Reads the events of an account, as they stand or as they were known, and folds them."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from datetime import date, datetime
 
@@ -74,8 +74,12 @@ def fills_of(account: Account, tickers=None, view: View = NOW, days: Collection[
 def family_of(account: Account, tickers, view: View = NOW) -> list[str]:
     """`tickers` and all that symbol changes connect with them: what must be folded together."""
     changes = view.choose(Activity.objects.filter(account=account, kind=ActivityKind.SYMBOL_CHANGE))
-    pairs = [set(pair) for pair in changes.values_list("instrument_id", "new_instrument_id")]
+    return sorted(connected(tickers, [set(pair) for pair in changes.values_list("instrument_id", "new_instrument_id")]))
+
+
+def connected(tickers: Iterable[str], pairs: Collection[set[str]]) -> set[str]:
+    """`tickers` and all that `pairs` connect with them."""
     family = set(tickers)
     while joining := [pair for pair in pairs if pair & family and not pair <= family]:
         family = family.union(*joining)
-    return sorted(family)
+    return family
