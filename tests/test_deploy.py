@@ -69,6 +69,10 @@ def test_every_part_is_started_by_a_command_that_is_there():
 def test_both_ways_run_the_same_parts():
     units = {re.split("[@.]", name.removeprefix("tradeops-"))[0] for name in UNITS}
     assert units - {"backup"} == OWN.keys() - {"prepare"} == {"web", "sockets", "feed", "worker", "beat"}
+    backup = COMPOSE["services"]["backup"]
+    assert "backup" in units and "sh /deploy/backup /backups;" in backup["entrypoint"][-1]
+    # pg_dump reads no server that is newer than itself.
+    assert backup["image"] == COMPOSE["services"]["postgres"]["image"]
 
 
 def test_redis_is_appended_to_disk_and_no_service_but_nginx_is_open():
