@@ -54,7 +54,7 @@ def make_again(kind: str, day: dt.date, revision: Revision, folder: Path) -> Mad
     if kind == "anchors":
         return make_anchors(folder, day, revision.entries)
     if kind == "accounts":
-        return make_accounts(folder, day, list(tell_again(revision, day)))
+        return make_accounts(folder, day, tell_again(revision, day))
     if kind == "statements":
         return make_statement(folder, *next(tell_again(revision, day)))
     trades = make_trades(folder, KnownTrades(day, revision.entries))

@@ -1,7 +1,8 @@
 """A day by account: the file of all accounts, and a statement of each as HTML and PDF."""
 
 import datetime as dt
-from collections.abc import Callable, Iterator
+import time
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
 from django.template.loader import render_to_string
@@ -19,7 +20,7 @@ from analytics.statement_words import HELD_HEAD, TRADED_HEAD, figures_of, held_r
 from trades.models import Account
 
 Told = tuple[AccountDay, Noted]
-LATE_DAYS = 100  # a job: well within the half hour that one may take
+LATE_SECONDS = 600  # a job: with one day more, well within the half hour that one may take
 
 
 def make_statements(day: dt.date, tell: Callable[[int], None] = lambda percentage: None) -> dict[str, object]:
@@ -29,39 +30,52 @@ def make_statements(day: dt.date, tell: Callable[[int], None] = lambda percentag
     """
     if day >= timezone.now().date():
         raise ValueError(f"{day} is not over yet: its statements are made when it is, in UTC.")
-    told = list(read_accounts(day))
     with working_folder() as folder:
-        files = keep_all(make_accounts(folder, day, told))
-        for place, one in enumerate(told, 1):
-            files += keep_all(make_statement(folder, *one))
-            tell(100 * place // len(told))
-    return {"date": day.isoformat(), "accounts": len(told), "keys": [file.key for file in files[:2]]}
+        made = make_accounts(folder, day, with_statements(folder, day, tell))
+        files = keep_all(made)
+    return {"date": day.isoformat(), "accounts": len(made.entries), "keys": [file.key for file in files]}
+
+
+def with_statements(folder: Path, day: dt.date, tell: Callable[[int], None]) -> Iterator[Told]:
+    """The day of one account after the other, whose statement is then in the lake: memory holds one of them."""
+    count = Account.objects.count()
+    for place, one in enumerate(read_accounts(day), 1):
+        made = make_statement(folder, *one)
+        keep_all(made)
+        for path in made.paths.values():
+            path.unlink()
+        tell(min(99, 100 * place // count))
+        yield one
 
 
 def make_late_statements(first: dt.date, tell: Callable[[int], None] = lambda percentage: None) -> dict[str, object]:
     """Make again the statements from `first` on that a late booking overtook, the oldest first.
 
-    At most LATE_DAYS of them; `following` is the day to go on from, None where all are made. Safe to run twice: a
-    statement that stays the same is not written again.
+    One day at least, and as many as LATE_SECONDS allow; `following` is the day to go on from, None where all are made.
+    Safe to run twice: a statement that stays the same is not written again.
     """
-    days = sorted(day for day in late_statement_days() if day >= first)
-    for place, day in enumerate(days[:LATE_DAYS], 1):
-        make_statements(day)
-        tell(100 * place // len(days))
-    following = days[LATE_DAYS].isoformat() if len(days) > LATE_DAYS else None
-    return {"date": first.isoformat(), "days": min(len(days), LATE_DAYS), "following": following}
+    days, until = sorted(day for day in late_statement_days() if day >= first), time.monotonic() + LATE_SECONDS
+    made = 0
+    while made < len(days) and (made == 0 or time.monotonic() < until):
+        make_statements(days[made])
+        made += 1
+        tell(100 * made // len(days))
+    following = days[made].isoformat() if made < len(days) else None
+    return {"date": first.isoformat(), "days": made, "following": following}
 
 
-def make_accounts(folder: Path, day: dt.date, told: list[Told]) -> Made:
-    entries = {one.account: one.entry for one, _ in told}
-    marks = {str(one.account): noted for one, noted in told}
-    paths, count = write_tables(folder, "accounts", day, ACCOUNT_COLUMNS, account_rows(one for one, _ in told))
+def make_accounts(folder: Path, day: dt.date, told: Iterable[Told]) -> Made:
+    """The file of all accounts; `told` is read once."""
+    entries: dict[int, int] = {}
+    marks: dict[str, Noted] = {}
+    paths, count = write_tables(folder, "accounts", day, ACCOUNT_COLUMNS, account_rows(told, entries, marks))
     return Made(count, entries, paths, marks)
 
 
-def account_rows(told: Iterator[AccountDay]) -> Iterator[Row]:
-    """The rows of the file of accounts, with the columns of `layout.ACCOUNT_COLUMNS`."""
-    for one in told:
+def account_rows(told: Iterable[Told], entries: dict[int, int], marks: dict[str, Noted]) -> Iterator[Row]:
+    """The rows of the file of accounts, with the columns of `layout.ACCOUNT_COLUMNS`; notes from what they are."""
+    for one, noted in told:
+        entries[one.account], marks[str(one.account)] = one.entry, noted
         for line in one.lines:
             yield {"date": one.day, "account": one.account} | line.row()
 
