@@ -2,9 +2,10 @@
 
 DuckDB has the tables `trades`, `analytics` and `accounts`, with the columns `year`, `month` and `day` of the files'
 folders, so that a query of some days opens their files alone. It sees nothing else: no other file, no network, no
-database.
+database. Memory and time are bounded, for the machine has other work.
 """
 
+import threading
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,6 +24,7 @@ from analytics.parquet import schema_of
 COLUMNS = {"trades": TRADE_COLUMNS, "analytics": ANALYSIS_COLUMNS, "accounts": ACCOUNT_COLUMNS}
 DATE_PARTS = pyarrow.schema([("year", pyarrow.int16()), ("month", pyarrow.int8()), ("day", pyarrow.int8())])
 ROWS_AT_ONCE = 1000
+MOST_MEMORY, MOST_SECONDS = "2GB", 600
 
 
 class QueryError(ValueError):
@@ -41,27 +43,39 @@ def run_query(sql: str) -> Answer:
     """What `sql` answers over the lake. Raises QueryError."""
     import duckdb  # 70 MB of it: who asks nothing does not load it
 
-    connection = duckdb.connect(":memory:", config={"enable_external_access": "false"})
+    config = {"enable_external_access": "false", "memory_limit": MOST_MEMORY}
+    connection = duckdb.connect(":memory:", config=config)
     for kind in COLUMNS:
         connection.register(kind, dataset_of(kind))
     connection.execute("SET python_enable_replacements = false")
     connection.execute("SET lock_configuration = true")
+    end = threading.Timer(MOST_SECONDS, connection.interrupt)
+    end.daemon = True
+    end.start()
     try:
         result = connection.execute(sql)
         if result is None:
             raise QueryError("There is no statement to answer.")
         columns = [column[0] for column in result.description or []]
-        return Answer(columns, rows_of(result, duckdb.Error))
+        return Answer(columns, rows_of(result, duckdb, end))
     except duckdb.Error as error:
-        raise QueryError(str(error)) from error
+        end.cancel()
+        raise QueryError(words_of(error, duckdb)) from error
 
 
-def rows_of(result, failure: type[Exception]) -> Iterator[tuple]:
+def rows_of(result, duckdb, end: threading.Timer) -> Iterator[tuple]:
     try:
         while rows := result.fetchmany(ROWS_AT_ONCE):
             yield from rows
-    except failure as error:
-        raise QueryError(str(error)) from error
+    except duckdb.Error as error:
+        raise QueryError(words_of(error, duckdb)) from error
+    finally:
+        end.cancel()
+
+
+def words_of(error: Exception, duckdb) -> str:
+    is_late = isinstance(error, duckdb.InterruptException)
+    return f"It took longer than the {MOST_SECONDS} s that a query may." if is_late else str(error)
 
 
 def dataset_of(kind: str) -> pyarrow.dataset.Dataset:

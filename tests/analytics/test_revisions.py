@@ -272,6 +272,12 @@ def test_a_query_reads_the_lake_and_nothing_else(sql):
         lake("query", sql)
 
 
+def test_a_query_without_end_is_ended(monkeypatch):
+    monkeypatch.setattr("analytics.query.MOST_SECONDS", 1)
+    with pytest.raises(CommandError, match="longer than the 1 s"):
+        lake("query", "with recursive n as (select 1 i union all select i + 1 from n) select count(*) from n")
+
+
 # --- shown
 
 

@@ -3,6 +3,7 @@
 import csv
 import datetime as dt
 import json
+import math
 import tempfile
 from itertools import islice
 from pathlib import Path
@@ -147,4 +148,5 @@ def spelled(value: object) -> str:
 
 
 def as_json(value: object) -> object:
-    return value if isinstance(value, int | str | float | None) else spelled(value)
+    is_plain = isinstance(value, int | str | None) or (isinstance(value, float) and math.isfinite(value))
+    return value if is_plain else spelled(value)
