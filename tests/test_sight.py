@@ -24,7 +24,8 @@ from tradeops.core.request_id import working_for
 def book(password):
     raise RuntimeError("a fault nobody foresaw")
 
-Client(headers={"host": "127.0.0.1"}).get("/health/live?secret=" + "-".join(["canary", "in", "query"]))
+headers = {"host": "127.0.0.1", "user-agent": "-".join(["canary", "in", "header"])}
+Client(headers=headers).get("/health/live?secret=" + "-".join(["canary", "in", "query"]))
 with working_for("request-1234"):
     try:
         book("-".join(["canary", "in", "variable"]))  # the lines themselves are told
@@ -88,4 +89,5 @@ def test_errors_and_traces_go_where_they_are_told_without_anybodys_secrets(tmp_p
     error, trace = receiver.heard["/api/7/envelope/"], receiver.heard["/v1/traces"]
     assert b"a fault nobody foresaw" in error and b'"request_id":"request-1234"' in error
     assert b"health/live" in trace and b"tradeops" in trace
-    assert b"canary-in-variable" not in error and b"canary-in-query" not in error
+    assert b"canary-in-variable" not in error and b"canary-in-query" not in error + trace
+    assert b"request_id" in trace and b"canary-in-header" not in trace
