@@ -47,7 +47,7 @@ def a_restart_is_no_hang(ground: Ground) -> str:
     return write_without_a_hang(webs, lambda: restart_database(ground))
 
 
-@tries("P28", "the way to PostgreSQL reset and cut for 3 s, three times each, under 16 writers", minutes=8)
+@tries("P28", "the way to PostgreSQL reset, cut for 3 s and hanging for 8 s, twice each, under 16 writers", minutes=8)
 def a_lost_way_is_no_hang(ground: Ground) -> str:
     proxy = ground.database_proxy()
     webs = [start(DB_PORT=str(proxy.port)) for start in (ground.serve, ground.serve_http)]
@@ -109,10 +109,10 @@ def restart_database(ground: Ground) -> None:
 
 
 def lose_the_way(proxy: Proxy) -> None:
-    for disturb in (proxy.reset, proxy.cut) * 3:
+    for disturb, seconds in ((proxy.reset, 0), (proxy.cut, 3), (proxy.hang, 8)) * 2:
         time.sleep(SECONDS_BETWEEN)
         disturb()
-        time.sleep(SECONDS_BETWEEN)
+        time.sleep(seconds)
         proxy.mend()
 
 
