@@ -93,14 +93,16 @@ def average_frame(ticker: str, average: int, window_seconds: int, ts: int) -> st
     return encode({"type": "average", "ticker": ticker, "average": value, "window_seconds": window_seconds, "ts": ts})
 
 
-def span_words(seconds: int) -> str:
+def span_words(seconds: int | None) -> str:
     """ "minute", "5 minutes", "90 seconds"."""
+    if seconds is None:  # in a row that was put in by hand
+        return "unknown time"
     if seconds % 60:
         return f"{seconds} seconds"
     return "minute" if seconds == 60 else f"{seconds // 60} minutes"
 
 
-def alert_message(ticker: str, change_percentage: float, window_seconds: int) -> str:
+def alert_message(ticker: str, change_percentage: float, window_seconds: int | None) -> str:
     """What people read: "TSLA increased by 2.15% in the last minute"."""
     word = "increased" if change_percentage >= 0 else "decreased"
     return f"{ticker} {word} by {abs(change_percentage):.2f}% in the last {span_words(window_seconds)}"
@@ -115,4 +117,5 @@ def alert_words(
     if kind == STALE:
         return f"{ticker} has had no price for {span_words(window_seconds)}; the last was {price:,.2f}"
     word = "rose above" if kind == PRICE_ABOVE else "fell below"
-    return f"{ticker} {word} {threshold:,.2f}: {price:,.2f}"
+    bound = "an unknown price" if threshold is None else f"{threshold:,.2f}"
+    return f"{ticker} {word} {bound}: {price:,.2f}"

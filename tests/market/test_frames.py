@@ -1,12 +1,13 @@
 """Prices as JSON numbers: the ones that their decimals are, to the last digit."""
 
 import json
+from decimal import Decimal
 
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from market.frames import encode, number, price_number
+from market.frames import alert_words, encode, number, price_number
 from market.ticks import MAX_PRICE, MICROS, from_micros
 
 pytestmark = pytest.mark.pure
@@ -30,3 +31,8 @@ def test_a_frame_is_compact_and_a_byte_a_character():
 def test_what_is_no_number_in_json_is_not_said(value):
     with pytest.raises(ValueError, match="not JSON compliant"):
         encode({"price": value})
+
+
+@pytest.mark.parametrize("kind", ["", "percent_change", "price_above", "stale"])
+def test_an_alert_that_lacks_what_its_kind_tells_of_is_still_worded(kind):
+    assert alert_words(kind, "KO", Decimal(60), None, None, None).startswith("KO ")
