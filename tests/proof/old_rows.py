@@ -131,7 +131,7 @@ def spelled(odd: list[tuple[models.Field, int]]) -> str:
 # Each walk makes rows of its own, so that none takes longer than a few minutes: of some apps all tables, or a share.
 WALKS = (
     (together, GROUPS[0], 1, 1), (together, GROUPS[1], 1, 1), (together, GROUPS[2], 1, 2), (together, GROUPS[2], 2, 2),
-    *((alone, labels, share, 2) for labels in GROUPS for share in (1, 2)),
+    *((alone, labels, share, 4) for labels in GROUPS for share in (1, 2, 3, 4)),
 )  # fmt: skip
 for rounds, labels, share, shares in WALKS:
     words = [TRIED] if (rounds, labels) == (together, GROUPS[0]) else []
