@@ -148,7 +148,7 @@ class Feed:
     async def stand_by(self, stop: asyncio.Event, on_wait: OnWait | None) -> bool:
         """Waits until this process has the feed; False when `stop` came first."""
         while not stop.is_set():
-            if await in_database(self.may_run)() and await in_database(feed_store.claim)(self.holder, timezone.now()):
+            if await in_database(self.may_run)() and await in_database(feed_store.claim)(self.holder):
                 return True
             if on_wait is not None:
                 await on_wait()

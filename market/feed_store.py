@@ -12,6 +12,7 @@ from uuid import uuid4
 
 from django.db import transaction
 from django.db.models import F, Q
+from django.db.models.functions import Now
 from django.utils import timezone
 
 from .alerting.rules_in_force import rules_in_force, watched_seconds
@@ -66,13 +67,16 @@ class Resumption:
     flushed_ms: int | None = None  # when the last stored flush was; None of a fresh one
 
 
-def claim(holder: str, now: datetime) -> bool:
-    """Makes `holder` the one who runs the feed, if nobody alive does."""
+def claim(holder: str) -> bool:
+    """Makes `holder` the one who runs the feed, if nobody alive does.
+
+    The beats are of the database's clock: machines whose own differ would take the feed from each other.
+    """
     FeedState.objects.get_or_create(pk=FeedState.ONLY)
     # A beat in the future was made before the clock was set back.
-    silent = Q(beat_at=None) | Q(beat_at__lt=now - LEASE) | Q(beat_at__gt=now + LEASE)
+    silent = Q(beat_at=None) | Q(beat_at__lt=Now() - LEASE) | Q(beat_at__gt=Now() + LEASE)
     free = FeedState.objects.filter(Q(holder="") | silent, pk=FeedState.ONLY)
-    return free.update(holder=holder, beat_at=now) == 1
+    return free.update(holder=holder, beat_at=Now()) == 1
 
 
 @transaction.atomic
@@ -158,7 +162,7 @@ def save(
 
 
 def _renew(holder: str, seq: int, flushes: list[Flush], waiting: dict) -> None:
-    values = {"beat_at": timezone.now(), "seq": seq, "rules": waiting}
+    values = {"beat_at": Now(), "seq": seq, "rules": waiting}
     if flushes:
         values["flushed_at"] = from_ms(flushes[-1].at_ms)
         values["flush_count"] = F("flush_count") + len(flushes)

@@ -6,6 +6,7 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
+from django.db.models.functions import Now
 from django.utils import timezone
 
 from market import feed_store, tasks
@@ -40,7 +41,7 @@ class Feed:
 
     def __init__(self, holder: str = "one", seed=None, now: datetime = START):
         self.holder = holder
-        assert claim(holder, timezone.now())
+        assert claim(holder)
         self.resumption = take_up(holder, "simulated", seed, TICKERS, now)
         begun = self.resumption
         self.board = Board(begun.starts, seq=begun.seq, rules=begun.rules, waiting=begun.waiting)
@@ -64,10 +65,14 @@ class Feed:
 # The lock ------------------------------------------------------------------------------
 
 
-def test_one_has_the_feed_at_a_time():
-    now = timezone.now()
-    assert [claim("one", now), claim("two", now), claim("two", now + LEASE)] == [True, False, False]
-    assert claim("two", now + LEASE + timedelta(seconds=1))
+def test_one_has_the_feed_at_a_time(monkeypatch):
+    assert [claim("one"), claim("two")] == [True, False]
+    monkeypatch.setattr(timezone, "now", lambda: datetime(2100, 1, 1, tzinfo=UTC))  # this machine's clock is not asked
+    assert not claim("two")
+    FeedState.objects.update(beat_at=Now() - LEASE + timedelta(seconds=2))
+    assert not claim("two")
+    FeedState.objects.update(beat_at=Now() - LEASE - timedelta(seconds=1))
+    assert claim("two")
 
 
 def test_whoever_lost_the_feed_can_neither_save_nor_release_it():
@@ -96,8 +101,9 @@ def test_a_released_feed_is_free_at_once_and_numbers_go_on_without_a_gap():
 
 
 def test_a_beat_from_before_the_clock_was_set_back_locks_nobody_out():
-    claim("one", timezone.now() + timedelta(hours=1))
-    assert claim("two", timezone.now())
+    claim("one")
+    FeedState.objects.update(beat_at=Now() + timedelta(hours=1))
+    assert claim("two")
 
 
 # A save ----------------------------------------------------------------------------------
