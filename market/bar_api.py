@@ -26,7 +26,8 @@ from tradeops.core.users.roles import Action
 
 from .api import find_or_404
 from .bar_files import COLUMNS, BarFileError, BarValues, read_bar_file
-from .bar_reading import PRICES, adjusted, chosen_bars, splits_of
+from .bar_reading import adjusted, chosen_bars, splits_of
+from .bars import PRICES
 from .models import Bar, Instrument, Mark, Timeframe
 from .serializers import (
     BarFileParams,

@@ -9,7 +9,7 @@ from itertools import islice
 
 from tradeops.core.csvfile import CsvError, read_rows
 
-from .bars import LENGTHS
+from .bars import LENGTHS, PRICES
 from .ticks import EPOCH
 
 # One upload is one transaction, and on SQLite the feed waits for it.
@@ -18,7 +18,6 @@ MOST_BYTES = 16 * 1024 * 1024
 MOST_LISTED = 100
 FIRST = datetime(1700, 1, 1, tzinfo=UTC)
 TIME_NAMES = ("timestamp", "date", "datetime", "start")
-PRICES = ("open", "high", "low", "close")
 COLUMNS = ("timestamp", *PRICES, "volume")
 
 DAY = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")

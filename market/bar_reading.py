@@ -8,12 +8,11 @@ from math import isfinite
 
 from django.db.models import QuerySet
 
+from .bars import PRICES
 from .feed_bars import bars_with_new_ticks
 from .models import Bar, FeedState, Instrument, Source, Timeframe
 from .splits import SplitFact, divided, multiplied, units_since
 from .ticks import to_ms
-
-PRICES = ("open", "high", "low", "close")
 
 
 def chosen_bars(ticker: str, params: dict) -> QuerySet:

@@ -22,6 +22,7 @@ LENGTHS = {
     "1h": timedelta(hours=1),
     "1d": timedelta(days=1),
 }
+PRICES = ("open", "high", "low", "close")
 COLUMNS = ("indexes", "starts", "opens", "highs", "lows", "closes", "volumes")
 
 

@@ -6,12 +6,11 @@ from channels.db import database_sync_to_async
 
 from .alerting.writing import words_of
 from .board import Fired, Flush, QuoteNow
-from .frames import alert_words
+from .frames import AVERAGES_EVERY_MS, alert_words
 from .models import Alert, FeedState, Quote
 from .rules import PERCENT_CHANGE
 from .ticks import MICROS, from_micros
 
-AVERAGES_EVERY_MS = 5_000
 AVERAGES_AT_ONCE = 3
 
 

@@ -13,9 +13,10 @@ from channels.generic.websocket import AsyncWebsocketConsumer
 from tradeops.core.events.services import ALERTS, user_stream
 
 from .client import CREDENTIAL_ENDED, Credential, Dismissed, LiveClient
+from .clock import now_ms
 from .frames import encode
 from .handshake import Handshake, credential_of_token
-from .hub import hub_of_this_loop, now_ms
+from .hub import hub_of_this_loop
 from .socket_requests import (
     Refused,
     read_channels,

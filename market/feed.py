@@ -28,7 +28,7 @@ from .database_threads import database_threads
 from .feed_bars import forget_old_bars
 from .feed_plan import Control, begins_after, plan_of, read_control
 from .feed_store import MINUTE, LostTheFeed
-from .frames import average_frame, encode, quote_fields
+from .frames import AVERAGES_EVERY_MS, average_frame, encode, quote_fields
 from .layer import LAYER_ERRORS
 from .models import Instrument, Source
 from .replaying import end_replay
@@ -47,7 +47,7 @@ from .simulation import TICKERS, Character, Simulation, check_seed, start_levels
 from .sources import TickSource
 from .sources.alpaca import AlpacaAccess, AlpacaSource
 from .sources.replay import ReplaySource
-from .sources.simulated import SimulatedSource, check_speed
+from .sources.simulated import SimulatedSource, check_market_speed
 from .stored_market import stale_after_ms
 from .ticks import TickBatch, to_ms
 from .windows import MEAN_SECONDS
@@ -58,7 +58,6 @@ SOURCES = (Source.SIMULATED.value, Source.REPLAY.value, Source.ALPACA.value)
 SAVE_SECONDS = 1.0
 STAND_BY_SECONDS = 1.0
 PUBLISH_SECONDS = 1.0
-AVERAGES_EVERY_MS = 5_000
 # Less than feed_store.LEASE: nobody can have taken over while this feed still publishes.
 SURE_FOR = timedelta(seconds=5)
 PAUSE_AFTER_ERROR_SECONDS = 1.0
@@ -106,7 +105,7 @@ def check_options(*, source: str = Source.SIMULATED.value, seed: int | None = No
         raise ValueError("source is 'alpaca'; that needs ALPACA_KEY and ALPACA_SECRET")
     if seed is not None:
         check_seed(seed)
-    check_speed(speed)
+    check_market_speed(speed)
 
 
 def alpaca_access() -> AlpacaAccess:
@@ -262,7 +261,7 @@ class Feed:
         message = self.message(flush)
         try:
             await asyncio.wait_for(relay.send_async(message), PUBLISH_SECONDS)
-        except Exception as error:
+        except LAYER_ERRORS as error:
             logger.warning("Flush %s could not be published: %s", flush.seq, type(error).__name__)
 
     def message(self, flush: Flush) -> dict:

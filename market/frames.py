@@ -15,6 +15,7 @@ from .rules import PERCENT_CHANGE, PRICE_ABOVE, STALE
 from .ticks import MICROS
 
 PERCENT_PLACES = 4
+AVERAGES_EVERY_MS = 5_000
 # A text goes to all its readers one after another: a few are enough for each to be made into bytes once.
 WIRES_KEPT = 16
 TEXT_WHOLE = 0x81  # RFC 6455, 5.2: the last fragment of a message, and the first; text

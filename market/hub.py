@@ -5,7 +5,6 @@ loses). Each frame is encoded once for each set of tickers that somebody wants.
 """
 
 import asyncio
-import time
 import weakref
 from collections import defaultdict
 from collections.abc import Iterable
@@ -13,6 +12,7 @@ from collections.abc import Iterable
 from tradeops.core.events.services import ALERTS, user_stream
 
 from .client import Audience, Choice, LiveClient
+from .clock import now_ms
 from .frames import encode, snapshot_frame
 from .latest import FlushMessage, Latest
 from .mailbox import QuotesFrame
@@ -38,10 +38,6 @@ def hub_of_this_loop() -> "Hub":
 def hubs() -> list["Hub"]:
     """Every hub of this process."""
     return list(_hubs.values())
-
-
-def now_ms() -> int:
-    return time.time_ns() // 1_000_000
 
 
 class Hub:

@@ -71,7 +71,7 @@ def delete_tape(replay: Replay, *, actor: User) -> None:
 
 def start_replay(replay: Replay, speed: float, *, actor: User | None) -> None:
     """The feed plays it from its beginning, in the place of its own prices. Raises ValidationError."""
-    check_speed(speed)
+    refuse_bad_speed(speed)
     values = {"state": ReplayState.RUNNING, "speed": speed, "is_paused": False, "begins_at": F("first_at")}
     try:
         change(replay, actor, **values, turn=F("turn") + 1)
@@ -80,7 +80,7 @@ def start_replay(replay: Replay, speed: float, *, actor: User | None) -> None:
 
 
 def set_speed(replay: Replay, speed: float, *, actor: User) -> None:
-    check_speed(speed)
+    refuse_bad_speed(speed)
     change(replay, actor, speed=speed)
 
 
@@ -121,7 +121,8 @@ def change(replay: Replay, actor: User | None, **values) -> None:
         Replay.objects.filter(pk=replay.pk).update(**values)
 
 
-def check_speed(speed: float) -> None:
+def refuse_bad_speed(speed: float) -> None:
+    """Raises ValidationError for a speed at which no tape is played."""
     try:
         check_replay_speed(speed)
     except ValueError as error:

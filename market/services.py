@@ -19,9 +19,10 @@ from tradeops.core.users.models import User
 from tradeops.core.users.roles import Action, require
 
 from .bar_files import BarValues
+from .bars import PRICES
 from .models import Bar, Instrument, Mark, Source, Split, Timeframe
 
-PRICES = ("open", "high", "low", "close", "volume")
+SAID = (*PRICES, "volume")
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +64,7 @@ def upload_bars(ticker: str, timeframe: Timeframe, bars: Sequence[BarValues], *,
 
 
 def says_the_same(bar: Bar, values: BarValues) -> bool:
-    return all(getattr(bar, name) == getattr(values, name) for name in PRICES)
+    return all(getattr(bar, name) == getattr(values, name) for name in SAID)
 
 
 def refuse_replacing(bars: list[Bar], actor: User) -> None:
@@ -90,7 +91,7 @@ def write_uploaded(
             start=bar.start,
             ends_at=bar.start + timeframe.length,
             corrected_at=now if bar.start in corrected else None,
-            **{name: getattr(bar, name) for name in PRICES},
+            **{name: getattr(bar, name) for name in SAID},
             **made,
         )
         for bar in bars
@@ -99,7 +100,7 @@ def write_uploaded(
         rows,
         update_conflicts=True,
         unique_fields=["instrument", "timeframe", "start", "source"],
-        update_fields=[*PRICES, "made_by", "made_at", "corrected_at"],
+        update_fields=[*SAID, "made_by", "made_at", "corrected_at"],
         batch_size=1000,
     )
 

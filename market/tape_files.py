@@ -17,7 +17,7 @@ import numpy as np
 from tradeops.core.csvfile import CsvError, read_rows
 
 from .bar_files import DAY, MOMENT, NUMBER
-from .bars import LENGTHS
+from .bars import LENGTHS, PRICES
 from .tickers import is_ticker
 from .ticks import MAX_PRICE, MICROS, MILLISECOND, StoredTicks, to_micros, to_ms
 
@@ -27,8 +27,7 @@ BIGGEST_VOLUME = 2**53
 MOST_CHARACTERS = 100
 PARQUET = b"PAR1"
 TICK_COLUMNS = ("timestamp", "ticker", "price")
-BAR_PRICES = ("open", "high", "low", "close")
-BAR_COLUMNS = ("timestamp", "ticker", *BAR_PRICES)
+BAR_COLUMNS = ("timestamp", "ticker", *PRICES)
 WHOLE = re.compile(r"[0-9]{1,15}(\.0+)?")
 LARGEST_PRICE = Decimal(MAX_PRICE - 1) / MICROS
 
@@ -180,7 +179,7 @@ def ticks_of(values: dict, row: int, length: int) -> list[Tick]:
     volume = read_volume(values.get("volume"), row)
     if "price" in values:
         return [(time, ticker, read_price(values["price"], row, "price"), volume)]
-    opened, high, low, close = (read_price(values[name], row, name) for name in BAR_PRICES)
+    opened, high, low, close = (read_price(values[name], row, name) for name in PRICES)
     if high < max(opened, close) or low > min(opened, close):
         raise TapeError("Open and close lie between low and high.", row=row, column="high")
     return bar_ticks(ticker, time, length, (opened, high, low, close), volume)

@@ -12,7 +12,6 @@ import contextlib
 import json
 import logging
 import random
-import time
 from collections import OrderedDict
 from collections.abc import AsyncIterator, Callable, Mapping
 from dataclasses import dataclass, replace
@@ -23,6 +22,7 @@ import numpy as np
 from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import InvalidHandshake, WebSocketException
 
+from market.clock import now_ms
 from market.ticks import Amendment, TickBatch
 
 from .alpaca_trades import NUMBERS, UNREADABLE, Burst, Trade, key_of, read_time, read_trade
@@ -74,7 +74,7 @@ class AlpacaSource:
         *,
         halted_at: Mapping[str, int] = MappingProxyType({}),
         flushed_ms: int = 0,
-        clock: Callable[[], int] = lambda: time.time_ns() // 1_000_000,
+        clock: Callable[[], int] = now_ms,
         sleep: Callable[[float], object] = asyncio.sleep,
     ):
         self.tickers, self.access, self.clock, self.sleep = tickers, access, clock, sleep

@@ -1,22 +1,18 @@
 """The simulated market in real time: about two flushes a second, paced by deadline."""
 
 import asyncio
-import time
 from collections.abc import AsyncIterator, Callable
 
 import numpy as np
 
+from market.clock import now_ms
 from market.simulation import Simulation
 from market.ticks import TickBatch
 
 FLUSH_SECONDS = 0.5
 
 
-def now_ms() -> int:
-    return time.time_ns() // 1_000_000
-
-
-def check_speed(speed: float) -> None:
+def check_market_speed(speed: float) -> None:
     """Raises ValueError for a speed at which the market cannot run."""
     if not 0 < speed <= 1000:
         raise ValueError(f"speed is {speed:g}; it must be above 0, at most 1000")
@@ -35,7 +31,7 @@ class SimulatedSource:
         clock: Callable[[], int] = now_ms,
         sleep: Callable[[float], object] = asyncio.sleep,
     ):
-        check_speed(speed)
+        check_market_speed(speed)
         self.simulation, self.speed, self.clock, self.sleep = simulation, speed, clock, sleep
         self.tickers = simulation.tickers
 

@@ -16,8 +16,8 @@ from market import feed as feed_module
 from market import feed_store
 from market.board import QuoteNow
 from market.console import Console, board_cell
-from market.feed import AVERAGES_EVERY_MS, Feed, in_database, run_feed
-from market.frames import alert_message, span_words
+from market.feed import Feed, in_database, run_feed
+from market.frames import AVERAGES_EVERY_MS, alert_message, span_words
 from market.models import Alert, AlertRule, Bar, FeedState, Halt, Quote, TickBlock, Timeframe
 from market.simulation import TICKERS
 from market.sources import simulated
