@@ -309,7 +309,7 @@ class Feed:
 
     async def save_pending(self) -> None:
         flushes, begun = list(self.pending), timezone.now()
-        told = len(getattr(self.source, "amendments", ()))  # those of ticks that are saved with these, or were before
+        told = len(self.source.amendments)  # those of ticks that are saved with these, or were before
         waiting, seen_at = self.board.watch.waiting(), {**self.seen_at}
         arguments = (self.holder, self.resumption, self.source_name, self.board.tickers, flushes, waiting, seen_at)
         self.last_seq = await in_database(feed_store.save)(*arguments)
@@ -326,10 +326,9 @@ class Feed:
 
     async def note_statuses(self) -> None:
         """Notes the halts that the source heard of."""
-        statuses = getattr(self.source, "statuses", [])
-        while statuses:
-            await in_database(note_status)(*statuses[0], self.source_name)
-            del statuses[0]  # not before it is noted: a database that hiccups loses none
+        while self.source.statuses:
+            await in_database(note_status)(*self.source.statuses[0], self.source_name)
+            del self.source.statuses[0]  # not before it is noted: a database that hiccups loses none
 
     async def note_amendments(self, count: int) -> None:
         """Mends what the source told otherwise afterwards: stored ticks, their bars, the windows."""

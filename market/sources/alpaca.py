@@ -65,8 +65,6 @@ class AlpacaSource:
     flushed_ms   when the last flush was made, of the feed before this one at first; 0 is never
     """
 
-    name = "alpaca"
-
     def __init__(
         self,
         tickers: tuple[str, ...],

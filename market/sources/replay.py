@@ -47,8 +47,6 @@ def batches_of(tape: StoredTicks, after: int) -> Iterator[TickBatch]:
 class ReplaySource:
     """A tape from `after` on. `speed` and `is_paused` may be changed while it plays; `is_over` ends it."""
 
-    name = "replay"
-
     def __init__(
         self,
         tape: StoredTicks,
@@ -62,7 +60,7 @@ class ReplaySource:
         check_replay_speed(speed)
         self.tape, self.after, self.speed, self.is_paused = tape, after, speed, is_paused
         self.clock, self.sleep = clock, sleep
-        self.tickers = tape.tickers
+        self.statuses, self.amendments = [], []
         self.is_over = self.is_at_end = False
         self.due_in_ms, self.then = 0.0, 0.0
 

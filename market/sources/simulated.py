@@ -21,8 +21,6 @@ def check_market_speed(speed: float) -> None:
 class SimulatedSource:
     """Ticks of `simulation`; `speed` is how much market time passes in a second of ours."""
 
-    name = "simulated"
-
     def __init__(
         self,
         simulation: Simulation,
@@ -33,7 +31,7 @@ class SimulatedSource:
     ):
         check_market_speed(speed)
         self.simulation, self.speed, self.clock, self.sleep = simulation, speed, clock, sleep
-        self.tickers = simulation.tickers
+        self.statuses, self.amendments = [], []
 
     async def batches(self) -> AsyncIterator[TickBatch]:
         latest = 0
