@@ -64,7 +64,7 @@ class Layer:
         return int(rows[0]) if len(rows) else None
 
 
-class Mark:
+class Reference:
     """How far the layers are older than a window, and of each ticker the last price there."""
 
     def __init__(self, ticker_count: int, number: int):
@@ -98,13 +98,13 @@ class Windows:
         self.latest = np.full(ticker_count, LONG_AGO, dtype=np.int64)
         self.newest = LONG_AGO
         self.clock = LONG_AGO  # all is kept as of this moment; layers that are old enough only later are yet to go
-        self.marks: dict[int, Mark] = {}  # by window
+        self.reference_of: dict[int, Reference] = {}  # by window
         self.keep_changes(change_windows)
 
     def keep_changes(self, windows: Iterable[int]) -> None:
         """From now on keeps what changes over `windows` (seconds) need; a new one is told once it has filled."""
-        self.marks = {
-            seconds: self.marks.get(seconds) or Mark(self.ticker_count, self.floor)
+        self.reference_of = {
+            seconds: self.reference_of.get(seconds) or Reference(self.ticker_count, self.floor)
             for seconds in sorted({CHANGE_SECONDS, *windows})
         }
         self._age()
@@ -139,10 +139,10 @@ class Windows:
 
         window_seconds   one of those that `keep_changes` was told
         """
-        mark, span = self.marks[window_seconds], window_seconds * 1000
-        moments, times, prices = self._moments(), mark.times, mark.prices
-        for layer in self._leaving(mark.number, self.newest - span):
-            if prices is mark.prices:
+        reference, span = self.reference_of[window_seconds], window_seconds * 1000
+        moments, times, prices = self._moments(), reference.times, reference.prices
+        for layer in self._leaving(reference.number, self.newest - span):
+            if prices is reference.prices:
                 times, prices = times.copy(), prices.copy()
             indexes, old_times, old_prices = layer.until(moments - span)
             times[indexes], prices[indexes] = old_times, old_prices
@@ -172,9 +172,9 @@ class Windows:
             self.layers[number] = replace(layer, prices=prices)
             if number >= self.tail:
                 self.sums[place] += new - old
-        for mark in self.marks.values():
-            if amendment.first <= mark.times[place] <= amendment.last:
-                mark.prices[place] = amendment.mend([int(mark.prices[place])])[0]
+        for reference in self.reference_of.values():
+            if amendment.first <= reference.times[place] <= amendment.last:
+                reference.prices[place] = amendment.mend([int(reference.prices[place])])[0]
 
     def _ticks_of(self, place: int, first: int, last: int) -> Iterator[tuple[int, int]]:
         """(number of a layer, row in it) of the ticks of one ticker in that time."""
@@ -222,10 +222,10 @@ class Windows:
         """Lets go what is wholly old enough at the clock."""
         while (layer := self.layers.get(self.tail)) and layer.last <= self.clock - MEAN_SECONDS * 1000:
             self._drop(layer)
-        for seconds, mark in self.marks.items():
-            while (layer := self.layers.get(mark.number)) and layer.last <= self.clock - seconds * 1000:
-                mark.pass_by(layer)
-        while self.floor < min(self.tail, *(mark.number for mark in self.marks.values())):
+        for seconds, reference in self.reference_of.items():
+            while (layer := self.layers.get(reference.number)) and layer.last <= self.clock - seconds * 1000:
+                reference.pass_by(layer)
+        while self.floor < min(self.tail, *(reference.number for reference in self.reference_of.values())):
             del self.layers[self.floor]
             self.floor += 1
 

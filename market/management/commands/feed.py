@@ -10,9 +10,9 @@ from django.core.management.base import BaseCommand, CommandError
 from market.bars import LENGTHS
 from market.console import Console
 from market.feed import SOURCES, check_options, in_database, pause, run_feed
+from market.management.market_arguments import add_market_arguments, asked_characters
 from market.models import Replay, Source
 from market.replaying import is_running, keep_tape, start_replay, tape_of_file
-from market.simulated_market import add_market_arguments, asked_characters
 from tradeops.core.database import alone, prepare_database
 
 

@@ -21,8 +21,8 @@ from django.utils import timezone
 from analytics import demo as analytics_demo
 from market import demo as market_demo
 from market.feed import check_options, run_feed
+from market.management.market_arguments import add_market_arguments, asked_characters
 from market.models import Source
-from market.simulated_market import add_market_arguments, asked_characters
 from strategies import demo as strategies_demo
 from tradeops.address import check_address
 from tradeops.core.database import alone, prepare_database

@@ -5,9 +5,9 @@ from pathlib import Path
 
 from django.core.management.base import CommandError
 
-from .calibration import calibrated, with_made_up
-from .simulation import FEWEST_TICKERS, MOST_TICKERS, TICKERS, Character, character_of, tickers_of
-from .tape_files import TapeError, read_tape
+from market.calibration import calibrated, with_made_up
+from market.simulation import FEWEST_TICKERS, MOST_TICKERS, TICKERS, Character, character_of, tickers_of
+from market.tape_files import TapeError, read_tape
 
 
 def add_market_arguments(parser: ArgumentParser) -> None:
