@@ -43,6 +43,8 @@ def test_the_figures_are_what_happened(scrape, client, alice):
     Job.objects.create(kind="export", key="a", due_at=now - timedelta(seconds=100))
     verified = {"difference_count": 3}
     Job.objects.create(kind="verify_ledger", key="b", state="succeeded", result=verified, finished_at=now)
+    for key, state in (("mended", "failed"), ("mended", "succeeded"), ("dead", "failed")):
+        Job.objects.create(kind="export", key=key, state=state, finished_at=now)
     Instrument.objects.get_or_create(ticker="AAPL")
     for number in range(3):
         tick_at = now - timedelta(seconds=60 + number)
@@ -64,6 +66,7 @@ def test_the_figures_are_what_happened(scrape, client, alice):
     assert seen["tradeops_alert_latency_seconds", "1"] == pytest.approx(0.3)
     assert seen["tradeops_alert_latency_seconds", "0.5"] == pytest.approx(0.2)
     assert (seen["tradeops_jobs", "export", "queued"], seen["tradeops_database_up",]) == (1, 1)
+    assert (seen["tradeops_jobs", "export", "failed"], seen["tradeops_jobs", "export", "succeeded"]) == (1, 1)
     assert seen["tradeops_job_wait_seconds",] >= 100 and seen["tradeops_feed_age_seconds",] >= 30
     assert seen["tradeops_heartbeat_age_seconds", "worker"] >= 5 and seen["tradeops_socket_clients",] == 0
 

@@ -3,9 +3,11 @@
 import asyncio
 import errno
 import json
+import re
 import signal
 import socket
 import time
+from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
@@ -17,6 +19,7 @@ from tests.worlds import OUTSIDE_SETTINGS, stop
 from tradeops import intake, rsgi
 
 TRADE = {"ticker": "AAPL", "quantity": 100, "price": "150.25", "trade_type": "BUY"}
+SCRAPER = "scrape-me-1234567890abcdef"
 MAKE_TOKEN = """
 from tradeops.core.users.models import User
 from tradeops.core.users.tokens import make_token
@@ -26,7 +29,7 @@ print(make_token(User.objects.create_user("thea"), name="test", scope="trade")[1
 
 @pytest.fixture(scope="module")
 def served(tmp_path_factory):
-    desk = Desk(tmp_path_factory.mktemp("threads"), demo=False, command="serve_http")
+    desk = Desk(tmp_path_factory.mktemp("threads"), demo=False, command="serve_http", METRICS_TOKEN=SCRAPER)
     desk.token = desk.manage("shell", "--no-imports", "-c", MAKE_TOKEN).stdout.strip()
     with desk:
         yield desk
@@ -47,6 +50,24 @@ def test_a_trade_is_booked_and_listed_with_the_headers_of_every_answer(served):
     assert "default-src 'none'" in booked.headers["Content-Security-Policy"]
     listed = served.get("/trades", headers=signed(served)).json()["results"]
     assert booked.json()["id"] in [trade["id"] for trade in listed]
+
+
+def counted(desk: Desk) -> dict[str, int]:
+    """How many plain bookings, lists and totals the process says that it answered."""
+    figures = desk.get("/metrics", headers={"Authorization": f"Bearer {SCRAPER}"}).text
+    line = (
+        r'^tradeops_requests_total{method="(?:POST|GET)",status="(20.)",view="trades:(trade-list|trade-stats)"} (.+)$'
+    )
+    return {f"{view} {status}": int(float(count)) for status, view, count in re.findall(line, figures, re.MULTILINE)}
+
+
+def test_what_goes_the_short_way_is_counted_as_everything_else_is(served):
+    before = Counter(counted(served))
+    for _ in range(3):
+        assert served.post("/trades/", json=TRADE, headers=signed(served)).status_code == 201
+    for path in ("/trades/", "/trades", "/trades/stats"):
+        assert served.get(path, headers=signed(served)).status_code == 200
+    assert Counter(counted(served)) - before == {"trade-list 201": 3, "trade-list 200": 2, "trade-stats 200": 1}
 
 
 def test_bookings_that_come_at_once_are_each_booked_once_and_answered_as_their_own(served):

@@ -3,6 +3,7 @@
 import io
 import json
 import sys
+import time
 from contextlib import suppress
 
 import pytest
@@ -36,19 +37,24 @@ def taken(monkeypatch):
     return answers
 
 
-def view_of(address):
-    """The view of an address, which middleware finds with a slash at its end and without."""
+def match_of(address):
+    """What Django calls for an address, which middleware finds with a slash at its end and without."""
     bare = address.rstrip("/")
     for one in (bare, f"{bare}/"):
         with suppress(Resolver404):
-            return resolve(one).func.view_class
+            return resolve(one)
     return None
+
+
+def view_of(address):
+    return match_of(address).func.view_class
 
 
 def test_each_short_way_stands_before_the_view_of_its_address():
     assert {view_of(address) for address in short_ways.BOOKINGS} == {TradeList}
     pages = {(ask, view_of(address)) for address, ask in short_ways.PAGES.items()}
     assert pages == {(ask_page, TradeList), (ask_statistics, TradeStats)}
+    assert {address: match_of(address).view_name for address in short_ways.PAGES} == short_ways.VIEWS
 
 
 def request_of(method, signed, body=b"", path="/trades/", query="", **more) -> WSGIRequest:
@@ -59,7 +65,9 @@ def request_of(method, signed, body=b"", path="/trades/", query="", **more) -> W
         "wsgi.input": io.BytesIO(body), "wsgi.errors": sys.stderr, "HTTP_X_REQUEST_ID": "by-hand-1",
     }  # fmt: skip
     environ |= {f"HTTP_{name.upper().replace('-', '_')}": value for name, value in signed.items()} | more
-    return WSGIRequest(environ)
+    request = WSGIRequest(environ)
+    request.began = time.perf_counter()
+    return request
 
 
 def ask(handler, method, signed, *said, **more) -> tuple:

@@ -13,6 +13,7 @@ import logging
 import sys
 import tempfile
 import threading
+import time
 from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -80,17 +81,22 @@ class Intake:
             await answer(environ, protocol)
 
     async def book(self, environ: dict, protocol) -> None:
-        asked = Asked(WSGIRequest(as_client_sent(environ)), self.loop.create_future())
+        asked = self.asked(environ)
         self.reader.put([asked])
         await asked.is_told
         is_booked = asked.order is not None and asked.order.is_booked
         await self.answer(asked.request, answer_to(asked.request, asked.order) if is_booked else None, protocol)
 
     async def page(self, environ: dict, protocol) -> None:
-        asked = Asked(WSGIRequest(as_client_sent(environ)), self.loop.create_future())
+        asked = self.asked(environ)
         self.pages.put([asked])
         await asked.is_told
         await self.answer(asked.request, asked.page, protocol)
+
+    def asked(self, environ: dict) -> "Asked":
+        request = WSGIRequest(as_client_sent(environ))
+        request.began = time.perf_counter()
+        return Asked(request, self.loop.create_future())
 
     def read(self, group: list["Asked"]) -> None:
         """Reads bookings; what can be written together goes on to the writer."""

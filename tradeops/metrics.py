@@ -24,7 +24,7 @@ from market.hub import hubs
 from market.models import Alert, FeedState
 from tradeops import health
 from tradeops.core.database import patient_for
-from tradeops.core.jobs.models import UNFINISHED, Heartbeat, Job, State
+from tradeops.core.jobs.models import Heartbeat, Job, State
 from tradeops.core.statistics import nearest_rank
 from tradeops.core.users.roles import Action
 from tradeops.errors import problem_or_page
@@ -127,8 +127,8 @@ def alert_metrics() -> Iterator[Metric]:
 def job_metrics() -> Iterator[Metric]:
     now = timezone.now()
     family = GaugeMetricFamily("tradeops_jobs", "Jobs: unfinished, or ended in the last day.", labels=["kind", "state"])
-    rows = Job.objects.filter(state__in=UNFINISHED).order_by() | Job.objects.filter(finished_at__gte=now - ONE_DAY)
-    for kind, state, count in rows.order_by().values_list("kind", "state").annotate(count=Count("id")):
+    jobs = Job.objects.to_be_told(now).order_by().values_list("kind", "state")
+    for kind, state, count in jobs.annotate(count=Count("id")):
         family.add_metric([kind, state], count)
     yield family
     oldest = Job.objects.claimable(now).order_by().aggregate(due_at=Min("due_at"))["due_at"]

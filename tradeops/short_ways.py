@@ -6,6 +6,7 @@ out of the ordinary, and whatever a short way leaves or fails at, goes the whole
 """
 
 import logging
+import time
 from collections.abc import Callable
 from functools import cache, lru_cache
 from io import BytesIO
@@ -29,10 +30,14 @@ from trades.services import Booking
 from .core.bulk import together
 from .core.turns import turn
 from .middleware import give_id, refusal_of_body, tell_id
+from .request_metrics import count
 
 logger = logging.getLogger(__name__)
 BOOKINGS = {"/trades/", "/trades"}
-PAGES = dict.fromkeys(BOOKINGS, ask_page) | {"/trades/stats": ask_statistics, "/trades/stats/": ask_statistics}
+STATISTICS = {"/trades/stats", "/trades/stats/"}
+PAGES = dict.fromkeys(BOOKINGS, ask_page) | dict.fromkeys(STATISTICS, ask_statistics)
+# As Django calls their views, where requests are counted.
+VIEWS = dict.fromkeys(BOOKINGS, "trades:trade-list") | dict.fromkeys(STATISTICS, "trades:trade-stats")
 # What a middleware, and no short way, looks at.
 FOR_MIDDLEWARE = ("HTTP_ORIGIN", "HTTP_COOKIE")
 kept_standings = KeptStandings()  # of the one thread that writes
@@ -51,6 +56,7 @@ def short_answer(request: HttpRequest) -> ShortAnswer | None:
     way = way_for(request)
     if way is None or not is_ordinary(request):
         return None
+    request.began = time.perf_counter()
     identity = give_id(request)
     timezone.deactivate()  # the thread's last page may have been shown in another zone
     try:
@@ -76,6 +82,7 @@ def with_standing_headers(request: HttpRequest, answer: ShortAnswer, identity: s
     answer.headers["Content-Length"] = str(len(answer.body))
     answer.headers |= standing_headers(request.is_secure())
     tell_id(request, answer.headers, identity)
+    count(VIEWS[request.path_info], request.method, answer.status, request.began)
     return answer
 
 

@@ -1,11 +1,11 @@
 """The pages that look across all apps: the front door, Today, the finder, the style page."""
 
 import json
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 
 from django.conf import settings
 from django.contrib.auth.decorators import login_required
-from django.db.models import Count, Q
+from django.db.models import Count
 from django.http import HttpResponse, JsonResponse
 from django.shortcuts import redirect, render
 from django.utils import timezone
@@ -17,7 +17,7 @@ from market.sessions import standing_at
 from market.views import pretended_source
 from tradeops.core.events.models import Event
 from tradeops.core.events.services import ALERTS
-from tradeops.core.jobs.models import UNFINISHED, Job, State
+from tradeops.core.jobs.models import Job, State
 from tradeops.errors import wants_page
 from tradeops.finder import LONGEST_WORDS, find_hits, only_hit
 from tradeops.health import INSIDE, ask_inside
@@ -141,8 +141,7 @@ def parts_of(user) -> list[dict]:
 
 
 def jobs_part(user) -> dict:
-    since = timezone.now() - timedelta(days=1)
-    jobs = Job.objects.visible_to(user).filter(Q(state__in=UNFINISHED) | Q(finished_at__gte=since))
+    jobs = Job.objects.visible_to(user).to_be_told(timezone.now())
     counts = dict(jobs.order_by().values_list("state").annotate(count=Count("id")))
     words = ", ".join(f"{count} {State(state).label.lower()}" for state, count in sorted(counts.items()))
     tone = "failed" if counts.get(State.FAILED) else "ok"

@@ -29,6 +29,8 @@ def test_a_dead_job_is_owed_again_by_a_person_and_only_by_one_who_sees_it(kind, 
     assert "no such day" in page and again in page
     as_user(alice).post(again)
     assert list(Job.objects.values_list("state", flat=True)) == ["queued", "failed"]
+    page = as_user(alice).get("/desk/jobs/?state=failed").content.decode()
+    assert "owed again since" in page and again not in page
     as_user(alice).post(f"/desk/jobs/{job.pk + 1}/again/")
     assert Job.objects.count() == 2  # what is unfinished is left as it is
 

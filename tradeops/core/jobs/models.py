@@ -4,7 +4,7 @@ from datetime import timedelta
 
 from django.conf import settings
 from django.db import models
-from django.db.models import Q
+from django.db.models import Exists, OuterRef, Q
 from django.utils import timezone
 
 
@@ -18,7 +18,12 @@ class State(models.TextChoices):
 
 # Above SQLite's 20 s of waiting for the write lock, and low enough that a killed worker's job is done within 120 s.
 LOST_AFTER = timedelta(seconds=40)
+ONE_DAY = timedelta(days=1)
 UNFINISHED = (State.QUEUED, State.RUNNING, State.RETRYING)
+
+
+def owed_again() -> Exists:
+    return Exists(Job.objects.filter(kind=OuterRef("kind"), key=OuterRef("key"), pk__gt=OuterRef("pk")))
 
 
 class JobQuerySet(models.QuerySet):
@@ -27,6 +32,15 @@ class JobQuerySet(models.QuerySet):
 
     def unfinished(self):
         return self.filter(state__in=UNFINISHED)
+
+    def with_what_followed(self):
+        """`was_owed_again`: whether the same work was owed once more."""
+        return self.annotate(was_owed_again=owed_again())
+
+    def to_be_told(self, now):
+        """What is unfinished or ended in the last day, but for failures that were owed again: they are mended."""
+        recent = self.filter(Q(state__in=UNFINISHED) | Q(finished_at__gte=now - ONE_DAY))
+        return recent.exclude(Q(state=State.FAILED) & owed_again())
 
     def claimable(self, now):
         """What a runner may take, oldest first: jobs that are due, and running ones whose runner is lost."""

@@ -25,7 +25,7 @@ def jobs(request: HttpRequest) -> HttpResponse:
     before = request.GET.get("before", "")
     if before.isascii() and before.isdigit():
         chosen = chosen.filter(pk__lt=int(before[:18]))
-    found = list(chosen.select_related("owner")[: JOBS_SHOWN + 1])
+    found = list(chosen.select_related("owner").with_what_followed()[: JOBS_SHOWN + 1])
     counts = dict(visible.order_by().values_list("state").annotate(count=Count("id")))
     context = {
         "jobs": found[:JOBS_SHOWN],
