@@ -6,6 +6,7 @@ import threading
 from datetime import timedelta
 
 import pytest
+from django.core.files.storage import storages
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
@@ -33,6 +34,12 @@ def alive():
     for part in ("worker", "beat"):  # a job of another test that took long may have shown life, and committed it
         Heartbeat.objects.update_or_create(part=part, defaults={"at": timezone.now()})
     FeedState.objects.create(flushed_at=timezone.now())
+
+
+@pytest.mark.services
+def test_a_bucket_that_is_not_there_is_told_from_a_store_that_is_away(monkeypatch):
+    monkeypatch.setattr(storages["lake"], "bucket_name", "a-bucket-that-nobody-made")
+    assert health.check_storage() == health.down("the bucket is not there")
 
 
 def ask(client, path="/health"):

@@ -35,6 +35,7 @@ Check = dict[str, str | int]
 DEADLINE_SECONDS, ROW_SECONDS = 2.0, 1.0
 KEPT_SECONDS = 1.0
 FEED_LATE_SECONDS = 10
+OF_BUCKETS = {403: "S3 refuses the keys, or what they may do", 404: "the bucket is not there"}
 LATE_SECONDS, SILENT_SECONDS = 45, 120
 
 
@@ -85,13 +86,22 @@ def check_broker() -> Check:
 def check_storage() -> Check:
     storage = storages["lake"]
     if hasattr(storage, "bucket"):
-        storage.connection.meta.client.head_bucket(Bucket=storage.bucket_name)
-        return ok("S3")
+        return check_bucket(storage)
     folder = Path(storage.location)
     while not folder.exists():  # it is made with the first file
         folder = folder.parent
     is_writable = folder.is_dir() and os.access(folder, os.W_OK)
     return ok("local folder") if is_writable else down("the local folder cannot be written")
+
+
+def check_bucket(storage) -> Check:
+    client = storage.connection.meta.client
+    try:
+        client.head_bucket(Bucket=storage.bucket_name)
+    except client.exceptions.ClientError as refusal:
+        status = refusal.response["ResponseMetadata"]["HTTPStatusCode"]
+        return down(OF_BUCKETS.get(status, f"S3 answers {status}"))
+    return ok("S3")
 
 
 # --- what the database knows

@@ -20,6 +20,7 @@ ADDRESSES = (
 ).split()
 TICKER = "AAPL"
 JOB_SECONDS = 90
+SILENT_SECONDS = 15
 
 
 class CheckFailed(Exception):
@@ -170,14 +171,16 @@ def check_prices(system: System) -> str:
 
 
 def check_live(system: System) -> str:
-    with SocketProbe(system.base_url, system.token, timeout=15, ca=system.ca) as probe:
+    with SocketProbe(system.base_url, system.token, timeout=SILENT_SECONDS, ca=system.ca) as probe:
         welcome = probe.receive()
         demand(welcome["type"] == "welcome", f"the first frame is {welcome['type']!r}, not a welcome")
-        for _ in range(50):
-            frame = probe.receive()
-            if frame["type"] == "quotes":
-                return f"{len(welcome['tickers'])} tickers, flush {frame['seq']} with {len(frame['quotes'])} quotes"
-    raise CheckFailed("50 frames and no quotes among them: does the feed run?")
+        try:
+            quotes = next(frame for frame in (probe.receive() for _ in range(50)) if frame["type"] == "quotes")
+        except TimeoutError as silence:
+            raise CheckFailed(f"nothing came within {SILENT_SECONDS} s of the welcome: does the feed run?") from silence
+        except StopIteration as others:
+            raise CheckFailed("50 frames and no quotes among them: does the feed run?") from others
+    return f"{len(welcome['tickers'])} tickers, flush {quotes['seq']} with {len(quotes['quotes'])} quotes"
 
 
 def check_strategy(system: System) -> str:
