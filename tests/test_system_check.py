@@ -176,6 +176,17 @@ def test_a_socket_that_does_not_welcome_fails(live):
         system_check.check_live(System(live(QUOTES)))
 
 
+def test_a_socket_that_falls_silent_after_its_welcome_points_at_the_feed(live, monkeypatch):
+    def fall_silent(_):
+        raise TimeoutError
+
+    address = live(WELCOME)
+    welcomed = [WELCOME]
+    monkeypatch.setattr(SocketProbe, "receive", lambda probe: welcomed.pop() if welcomed else fall_silent(probe))
+    with pytest.raises(CheckFailed, match="nothing came within 15 s of the welcome: does the feed run"):
+        system_check.check_live(System(address))
+
+
 def test_a_socket_that_closes_says_with_which_code(live):
     with (
         SocketProbe(live(), None, timeout=60) as probe,
