@@ -11,7 +11,10 @@ from contextlib import contextmanager
 from django.core import checks
 from django.db import DEFAULT_DB_ALIAS, connections
 
+from tradeops.core.partitions import is_parted, months_of
+
 from ..models import Activity, Adjustment, EntryKind, KeptAnswer, LedgerEntry, Trade
+from . import uniqueness
 
 # table -> the column that may be set once
 KEPT = {LedgerEntry: None, KeptAnswer: None, Adjustment: None, Trade: "superseded_by_id", Activity: "superseded_by_id"}
@@ -32,10 +35,13 @@ def trigger_name(table: str, event: str) -> str:
     return f"{table}_no_{event}"
 
 
-def wanted_names(vendor: str) -> set[str]:
+def wanted(vendor: str) -> list[tuple[str, str]]:
+    """Each table with the name of each of its triggers."""
     # SQLite's INSERT OR REPLACE removes the old row without asking the delete trigger.
     third = INSERT if vendor == "sqlite" else TRUNCATE
-    return {trigger_name(model._meta.db_table, event) for model in KEPT for event in (UPDATE, DELETE, third)}
+    tables = [model._meta.db_table for model in KEPT]
+    named = [(table, trigger_name(table, event)) for table in tables for event in (UPDATE, DELETE, third)]
+    return [*named, (uniqueness.TABLE, uniqueness.TRIGGER)] if is_parted(uniqueness.TABLE) else named
 
 
 # SQLite ------------------------------------------------------------------------------------
@@ -83,29 +89,37 @@ def postgresql_statements() -> list[str]:
     ]
     for model, settable in KEPT.items():
         table = model._meta.db_table
-        for event, unit in ((UPDATE, "ROW"), (DELETE, "ROW"), (TRUNCATE, "STATEMENT")):
-            statements.append(
-                f"CREATE TRIGGER {trigger_name(table, event)} BEFORE {event} ON {table} "
+        for event, unit, tables in (
+            (UPDATE, "ROW", [table]),
+            (DELETE, "ROW", [table]),
+            (TRUNCATE, "STATEMENT", [table, *months_of(table)]),  # those of rows a parted table gives to its months
+        ):
+            statements += [
+                f"CREATE TRIGGER {trigger_name(table, event)} BEFORE {event} ON {one} "
                 f"FOR EACH {unit} EXECUTE FUNCTION {FUNCTION}('{settable or ''}')"
-            )
-    return statements
+                for one in tables
+            ]
+    return statements + (uniqueness.STATEMENTS if is_parted(uniqueness.TABLE) else [])
 
 
 # Both -------------------------------------------------------------------------------------------
 
 
-def present_names(connection) -> set[str]:
-    if connection.vendor == "sqlite":
-        query = "SELECT name FROM sqlite_master WHERE type = 'trigger'"
-    else:
-        query = "SELECT tgname FROM pg_trigger WHERE NOT tgisinternal AND tgenabled <> 'D'"
-    with connection.cursor() as cursor:
-        cursor.execute(query)
-        return {name for (name,) in cursor.fetchall()}
+MISSING = """
+    SELECT DISTINCT name FROM unnest(%s::text[], %s::text[]) AS wanted (named, name)
+    CROSS JOIN LATERAL (SELECT named::regclass AS oid
+                        UNION ALL SELECT inhrelid FROM pg_inherits WHERE inhparent = named::regclass AND name <> %s) AS one
+    WHERE NOT EXISTS (SELECT FROM pg_trigger WHERE tgrelid = one.oid AND tgname = name AND tgenabled <> 'D')
+"""
 
 
 def missing(connection) -> set[str]:
-    return wanted_names(connection.vendor) - present_names(connection)
+    with connection.cursor() as cursor:
+        if connection.vendor == "sqlite":
+            cursor.execute("SELECT name FROM sqlite_master WHERE type = 'trigger'")
+            return {name for _, name in wanted("sqlite")} - {name for (name,) in cursor.fetchall()}
+        cursor.execute(MISSING, [*map(list, zip(*wanted("postgresql"), strict=True)), uniqueness.TRIGGER])
+        return {name for (name,) in cursor.fetchall()}
 
 
 def tables_are_there(connection) -> bool:
@@ -114,11 +128,10 @@ def tables_are_there(connection) -> bool:
 
 def remove(connection) -> None:
     with connection.cursor() as cursor:
-        for model in KEPT:
-            table = model._meta.db_table
-            for event in (INSERT, UPDATE, DELETE, TRUNCATE):
-                on_table = "" if connection.vendor == "sqlite" else f" ON {table}"
-                cursor.execute(f"DROP TRIGGER IF EXISTS {trigger_name(table, event)}{on_table}")
+        for table, name in wanted(connection.vendor):
+            for one in (table, *months_of(table)):
+                on_table = "" if connection.vendor == "sqlite" else f" ON {one}"
+                cursor.execute(f"DROP TRIGGER IF EXISTS {name}{on_table}")
 
 
 def install(connection) -> None:

@@ -1,0 +1,273 @@
+"""Tables by month, on PostgreSQL: one table a month behind the one that everybody names.
+
+`manage.py partition_…` has it done once, as the owner of the tables, in one transaction; run again it adds months. The parted table
+is built beside the one that it takes the place of, which is read meanwhile and not written. No query changes: a row
+whose month has no table of its own lies in the rest, and moves when its month gets one.
+
+PostgreSQL keeps unique, of a parted table, only what holds the moment it is parted by. Each unique key that does not
+is given it, under its own name; where that is less than it says, the table's guard has to say the rest.
+"""
+
+import argparse
+import re
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from datetime import date
+
+from django.core.management import BaseCommand, CommandError
+from django.db import connection, transaction
+from django.db.backends.utils import CursorWrapper
+from django.utils import timezone
+
+from .database import require_prepared
+
+
+class NotPostgres(RuntimeError):
+    """SQLite has no partitions."""
+
+
+def no_guard() -> None:
+    """Of a table that its own keys and checks guard."""
+
+
+@dataclass(frozen=True)
+class Monthly:
+    """A table that can be parted by month.
+
+    moment         the column with the moment that a row's month is of
+    locked_first   the table of which whoever writes locks a row before all else: who holds it as a whole finds nobody
+                   halfway, with numbers drawn or rows locked
+    guard, lift    lay on the table and its months what PostgreSQL has no key for, and take it away for what moves rows
+    """
+
+    table: str
+    moment: str
+    locked_first: str = ""
+    guard: Callable[[], None] = no_guard
+    lift: Callable[[], None] = no_guard
+
+    @property
+    def rest(self) -> str:
+        return f"{self.table}_rest"
+
+    @property
+    def successor(self) -> str:
+        return f"{self.table}_parted"
+
+
+def is_parted(table: str) -> bool:
+    if connection.vendor != "postgresql":
+        return False
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT relkind = 'p' FROM pg_class WHERE oid = to_regclass(%s)", [table])
+        return (True,) in cursor.fetchall()
+
+
+def months_of(table: str) -> list[str]:
+    """The tables behind a parted one, that of the rest among them; of another, none."""
+    if connection.vendor != "postgresql":
+        return []
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT inhrelid::regclass::text FROM pg_inherits WHERE inhparent = to_regclass(%s)", [table])
+        return [name for (name,) in cursor.fetchall()]
+
+
+def part(one: Monthly, ahead: int, today: date) -> list[str]:
+    """Parts a table, and has tables for so many months ahead; the names of the new ones.
+
+    Nobody writes it meanwhile; it is read until the last moment, when the tables change places. Raises NotPostgres.
+    """
+    if connection.vendor != "postgresql":
+        raise NotPostgres("Tables are parted by month on PostgreSQL alone; nothing was changed.")
+    with transaction.atomic(), connection.cursor() as cursor:
+        cursor.execute("SET CONSTRAINTS ALL IMMEDIATE")  # what is checked later would hold the table
+        _let_nobody_write(cursor, one)
+        coming = set(months_from(today, ahead))
+        if not is_parted(one.table):
+            return _part(cursor, one, coming | _months_in(cursor, one, one.table))
+        _let_nobody_read(cursor, one)
+        return _add_to_parted(cursor, one, coming | _months_in(cursor, one, one.rest))
+
+
+def months_from(day: date, count: int) -> Iterator[date]:
+    """The first days of the month of `day` and of `count` after it."""
+    for number in range(day.year * 12 + day.month - 1, day.year * 12 + day.month + count):
+        yield date(number // 12, number % 12 + 1, 1)
+
+
+def locks_of(table: str) -> tuple[int, int]:
+    """How many locks a query that names no moment may hold, and how many PostgreSQL keeps ready for a connection."""
+    tables = [table, *months_of(table)]
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT count(*), current_setting('max_locks_per_transaction')::integer FROM pg_index "
+            "WHERE indrelid = ANY (%s::regclass[])",
+            [tables],
+        )
+        indexes, ready = cursor.fetchone()
+    return len(tables) + indexes, ready
+
+
+class MonthlyCommand(BaseCommand):
+    """The command that parts a table."""
+
+    monthly: Monthly
+
+    def add_arguments(self, parser: argparse.ArgumentParser) -> None:
+        parser.add_argument("--ahead", type=int, default=24, help="Months from now on that get a table; default 24.")
+
+    def handle(self, *args, **options) -> None:
+        if not 0 <= options["ahead"] <= 600:
+            raise CommandError(f"--ahead must be from 0 to 600, not {options['ahead']}.")
+        require_prepared()
+        try:
+            made = part(self.monthly, options["ahead"], timezone.now().date())
+        except NotPostgres as error:
+            raise CommandError(str(error)) from error
+        self.stdout.write(f"{made[0]} to {made[-1]}: {len(made)} new tables." if made else "Every month has its table.")
+        held, ready = locks_of(self.monthly.table)
+        if held > ready:
+            self.stdout.write(
+                f"A query over all months may hold {held} locks: set PostgreSQL's max_locks_per_transaction, which is "
+                f"{ready}, to {held} or more, and start it anew when it suits."
+            )
+
+
+# Once ---------------------------------------------------------------------------------------
+
+
+def _part(cursor: CursorWrapper, one: Monthly, months: set[date]) -> list[str]:
+    """Builds the parted table with all rows, checks, keys, indexes and rights of the whole one, in its place."""
+    defined = [*_definitions(cursor, one), *_rights(cursor, one.table, one.successor)]
+    _make_room_for_names(cursor, one.table)
+    cursor.execute(
+        f"CREATE TABLE {one.successor} (LIKE {one.table} INCLUDING DEFAULTS INCLUDING CONSTRAINTS INCLUDING IDENTITY) "
+        f"PARTITION BY RANGE ({one.moment})"
+    )
+    cursor.execute(f"CREATE TABLE {one.rest} PARTITION OF {one.successor} DEFAULT")
+    made = _add_months(cursor, one, one.successor, months)
+    cursor.execute(f"INSERT INTO {one.successor} SELECT * FROM {one.table}")  # noqa: S608 - names of ours
+    for statement in defined:
+        cursor.execute(statement)
+    _hand_over_numbers(cursor, one)
+    _let_nobody_read(cursor, one)
+    cursor.execute(f"DROP TABLE {one.table}")
+    cursor.execute(f"ALTER TABLE {one.successor} RENAME TO {one.table}")
+    cursor.execute(f"ALTER SEQUENCE {one.successor}_id_seq RENAME TO {one.table}_id_seq")
+    _settle(cursor, one, [one.rest, *made])
+    cursor.execute(f"ANALYZE {one.table}")
+    return made
+
+
+def _let_nobody_write(cursor: CursorWrapper, one: Monthly) -> None:
+    if one.locked_first:
+        cursor.execute(f"LOCK TABLE {one.locked_first} IN EXCLUSIVE MODE")
+    cursor.execute(f"LOCK TABLE {one.table} IN SHARE ROW EXCLUSIVE MODE")
+
+
+def _let_nobody_read(cursor: CursorWrapper, one: Monthly) -> None:
+    cursor.execute(f"LOCK TABLE {one.table} IN ACCESS EXCLUSIVE MODE")
+
+
+def _make_room_for_names(cursor: CursorWrapper, table: str) -> None:
+    """An index's name is there once in a schema: those of the table that will go give way to its successor's."""
+    cursor.execute(
+        "SELECT indexrelid::regclass::text, indexrelid::text FROM pg_index WHERE indrelid = %s::regclass", [table]
+    )
+    for name, number in cursor.fetchall():
+        cursor.execute(f"ALTER INDEX {name} RENAME TO {table}_whole_{number}")
+
+
+def _definitions(cursor: CursorWrapper, one: Monthly) -> list[str]:
+    """How the keys and the other indexes of the table are made on the parted one."""
+    cursor.execute(
+        """
+        WITH moment AS (SELECT attnum FROM pg_attribute WHERE attrelid = %(table)s::regclass AND attname = %(moment)s)
+        SELECT format('ALTER TABLE %%s ADD CONSTRAINT %%I %%s', %(parted)s, conname, pg_get_constraintdef(oid)),
+               contype IN ('p', 'u') AND NOT attnum = ANY (conkey)
+        FROM pg_constraint, moment WHERE conrelid = %(table)s::regclass AND contype <> 'c'
+        UNION ALL
+        SELECT regexp_replace(pg_get_indexdef(indexrelid), ' ON \\S+ USING ', ' ON ' || %(parted)s || ' USING '),
+               indisunique AND NOT attnum = ANY (indkey)
+        FROM pg_index, moment WHERE indrelid = %(table)s::regclass
+        AND NOT EXISTS (SELECT FROM pg_constraint WHERE conindid = indexrelid AND conrelid = indrelid)
+        """,
+        {"table": one.table, "parted": one.successor, "moment": one.moment},
+    )
+    return [with_column(text, one.moment) if lacks_moment else text for text, lacks_moment in cursor.fetchall()]
+
+
+def with_column(definition: str, column: str) -> str:
+    """The definition of a key with one more column."""
+    return re.sub(r"\(([^()]*)\)", rf"(\1, {column})", definition, count=1)
+
+
+def _hand_over_numbers(cursor: CursorWrapper, one: Monthly) -> None:
+    """The successor numbers its rows on from where the table is: a number may be drawn and its row not yet there."""
+    theirs, ours = f"{one.table}_id_seq", f"{one.successor}_id_seq"
+    cursor.execute(f"SELECT setval('{ours}', last_value, is_called) FROM {theirs}")  # noqa: S608 - names of ours
+    for statement in _rights(cursor, theirs, f"SEQUENCE {ours}"):
+        cursor.execute(statement)
+
+
+def _rights(cursor: CursorWrapper, name: str, other: str, most: str = "") -> list[str]:
+    """How what others than its owner may do with one (or `most` of it) is granted of another."""
+    cursor.execute(
+        """
+        SELECT format('GRANT %%s ON %%s TO %%s', privilege_type, %(other)s::text,
+                      CASE grantee WHEN 0 THEN 'PUBLIC' ELSE grantee::regrole::text END)
+        FROM pg_class, aclexplode(relacl)
+        WHERE oid = %(name)s::regclass AND grantee <> relowner AND %(most)s::text IN ('', privilege_type)
+        """,
+        {"name": name, "other": other, "most": most},
+    )
+    return [statement for (statement,) in cursor.fetchall()]
+
+
+# Each month ---------------------------------------------------------------------------------
+
+
+def _add_to_parted(cursor: CursorWrapper, one: Monthly, months: set[date]) -> list[str]:
+    one.lift()
+    made = _add_months(cursor, one, one.table, months)
+    _settle(cursor, one, made)
+    return made
+
+
+def _add_months(cursor: CursorWrapper, one: Monthly, parted: str, months: set[date]) -> list[str]:
+    return [name for month in sorted(months) if (name := _add_month(cursor, one, parted, month))]
+
+
+def _add_month(cursor: CursorWrapper, one: Monthly, parted: str, month: date) -> str | None:
+    """The table of a month of the parted one, with what of it lies in the rest; None where it has one."""
+    name, (first, after) = f"{one.table}_{month:%Y_%m}", months_from(month, 1)
+    cursor.execute("SELECT to_regclass(%s)", [name])
+    if cursor.fetchone()[0]:
+        return None
+    cursor.execute(f"CREATE TABLE {name} (LIKE {parted} INCLUDING DEFAULTS INCLUDING CONSTRAINTS)")
+    within = f"{one.moment} >= '{first} 00:00Z' AND {one.moment} < '{after} 00:00Z'"
+    cursor.execute(
+        f"WITH moved AS (DELETE FROM {one.rest} WHERE {within} RETURNING *) INSERT INTO {name} SELECT * FROM moved"  # noqa: S608
+    )
+    bounds = f"FROM ('{first} 00:00Z') TO ('{after} 00:00Z')"
+    cursor.execute(f"ALTER TABLE {parted} ATTACH PARTITION {name} FOR VALUES {bounds}")
+    return name
+
+
+def _months_in(cursor: CursorWrapper, one: Monthly, table: str) -> set[date]:
+    """The months that its rows lie in."""
+    cursor.execute(f"SELECT DISTINCT date_trunc('month', {one.moment} AT TIME ZONE 'UTC')::date FROM {table}")  # noqa: S608
+    return {month for (month,) in cursor.fetchall()}
+
+
+def _settle(cursor: CursorWrapper, one: Monthly, made: list[str]) -> None:
+    """Guards the months. Others write rows through the table that everybody names; a month they may read, for a dump."""
+    for name in made:
+        for statement in (*_revoked(cursor, name), *_rights(cursor, one.table, name, "SELECT")):
+            cursor.execute(statement)
+    one.guard()
+
+
+def _revoked(cursor: CursorWrapper, name: str) -> list[str]:
+    """How what the owner's default privileges gave to others is taken from them."""
+    return [statement.replace("GRANT", "REVOKE").replace(" TO ", " FROM ") for statement in _rights(cursor, name, name)]

@@ -1,0 +1,78 @@
+"""What is once in the whole book, where PostgreSQL keeps it once a month: in a book that is parted by month.
+
+Its keys hold the moment of execution, for PostgreSQL asks that of a parted table (see tradeops/core/partitions.py).
+So what each says of one moment is said of all by a trigger: it looks for what was just inserted in every month, and
+fails as the key itself would, by the same error with the key's name. It locks the accounts, as whoever books has done
+before, so that no two look at once and both find nothing.
+
+Numbers are drawn in turn, and what is inserted together has numbers that lie together: all between the first and the
+last are counted, so that a statement looks once into each month, however many rows it brings. Clients' ids are looked
+up one by one; those of a large file are compared as PostgreSQL finds best.
+"""
+
+from ..models import Account, Trade
+
+TABLE, ACCOUNTS = Trade._meta.db_table, Account._meta.db_table
+TRIGGER, FUNCTION = f"{TABLE}_once", "trades_refuse_second"
+NUMBER, VERSION, LATEST, CLIENT_ID = (
+    f"{TABLE}_pkey", "trade_version_once", "trade_one_latest_version", "trade_client_id_once_an_account",
+)  # fmt: skip
+MANY = 1000  # rows
+# The first version of a trade bears the trade's own number: where no other row has it, there is none of this trade.
+IS_FIRST = "version = 1 AND trade_id = id"
+CLAIMS_ID = "version = 1 AND client_trade_id IS NOT NULL"
+# Of one moment the month's own key has seen to it. (PostgreSQL takes `< 2` to be true of many rows, `= 1` of few.)
+SAME_ID = f"""
+    SELECT count(*) > 0 FROM inserted JOIN {TABLE} AS held
+    ON held.account_id = inserted.account_id AND held.client_trade_id = inserted.client_trade_id
+    WHERE held.version = 1 AND inserted.version < 2 AND held.executed_at <> inserted.executed_at
+"""  # noqa: S608 - names of ours
+
+
+def refuse(key: str) -> str:
+    return f"""
+        IF is_twice THEN
+            RAISE unique_violation USING TABLE = '{TABLE}', CONSTRAINT = '{key}',
+                MESSAGE = 'duplicate key value violates unique constraint "{key}"';
+        END IF;"""
+
+
+STATEMENTS = [
+    f"""CREATE OR REPLACE FUNCTION {FUNCTION}() RETURNS trigger LANGUAGE plpgsql AS $body$
+    DECLARE
+        new record;
+        is_twice boolean;
+    BEGIN
+        SELECT count(*) > {MANY} AS are_many, min(id) AS first, max(id) AS last, min(trade_id) AS first_trade,
+               max(trade_id) AS last_trade, min(account_id) AS first_account, max(account_id) AS last_account,
+               bool_and({IS_FIRST}) AS are_first, bool_or({CLAIMS_ID}) AS claim_ids
+        INTO new FROM inserted;
+        IF new.first IS NULL THEN
+            RETURN NULL;
+        END IF;
+        PERFORM FROM {ACCOUNTS} WHERE id IN (SELECT account_id FROM inserted) ORDER BY id FOR NO KEY UPDATE;
+
+        is_twice := EXISTS (SELECT FROM {TABLE} WHERE id BETWEEN new.first AND new.last GROUP BY id HAVING count(*) > 1);
+        {refuse(NUMBER)}
+        IF NOT new.are_first THEN
+            is_twice := EXISTS (SELECT FROM {TABLE} WHERE trade_id BETWEEN new.first_trade AND new.last_trade
+                                GROUP BY trade_id, version HAVING count(*) > 1);
+            {refuse(VERSION)}
+            is_twice := EXISTS (SELECT FROM {TABLE} WHERE trade_id BETWEEN new.first_trade AND new.last_trade
+                                AND superseded_by_id IS NULL GROUP BY trade_id HAVING count(*) > 1);
+            {refuse(LATEST)}
+        END IF;
+        IF new.claim_ids THEN
+            IF new.are_many THEN
+                EXECUTE $query${SAME_ID} AND held.account_id BETWEEN $1 AND $2$query$
+                INTO is_twice USING new.first_account, new.last_account;
+            ELSE
+                is_twice := ({SAME_ID});
+            END IF;
+            {refuse(CLIENT_ID)}
+        END IF;
+        RETURN NULL;
+    END $body$""",
+    f"""CREATE TRIGGER {TRIGGER} AFTER INSERT ON {TABLE} REFERENCING NEW TABLE AS inserted
+    FOR EACH STATEMENT EXECUTE FUNCTION {FUNCTION}()""",
+]
