@@ -1,7 +1,7 @@
-"""Trades by the month they were executed in, on PostgreSQL (`manage.py partition_trades`): see tradeops/core/partitions.py.
+"""Trades by the month of their execution, on PostgreSQL (`manage.py partition_trades`).
 
-What is once in the whole book is looked after by chain/uniqueness.py, and that nothing changes by chain/triggers.py,
-on the parted table and on each month.
+See tradeops/core/partitions.py. What is to be once in the whole book is looked after by chain/months.py, and that
+nothing is changed or removed by chain/triggers.py, in each month as in the parted table.
 """
 
 from django.db import connection

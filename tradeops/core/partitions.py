@@ -1,8 +1,8 @@
 """Tables by month, on PostgreSQL: one table a month behind the one that everybody names.
 
-`manage.py partition_…` has it done once, as the owner of the tables, in one transaction; run again it adds months. The parted table
-is built beside the one that it takes the place of, which is read meanwhile and not written. No query changes: a row
-whose month has no table of its own lies in the rest, and moves when its month gets one.
+`manage.py partition_…` has it done once, as the owner of the tables, in one transaction; run again it adds months. The
+parted table is built beside the one that it takes the place of, which is read meanwhile and not written. No query
+changes: a row whose month has no table of its own lies in the rest, and moves when its month gets one.
 
 PostgreSQL keeps unique, of a parted table, only what holds the moment it is parted by. Each unique key that does not
 is given it, under its own name; where that is less than it says, the table's guard has to say the rest.
@@ -261,7 +261,7 @@ def _months_in(cursor: CursorWrapper, one: Monthly, table: str) -> set[date]:
 
 
 def _settle(cursor: CursorWrapper, one: Monthly, made: list[str]) -> None:
-    """Guards the months. Others write rows through the table that everybody names; a month they may read, for a dump."""
+    """Guards the months. Others write through the table that everybody names; a month they may read, for a dump."""
     for name in made:
         for statement in (*_revoked(cursor, name), *_rights(cursor, one.table, name, "SELECT")):
             cursor.execute(statement)

@@ -2,7 +2,6 @@
 chained to the one before, keeps the answer, and finds it again when the same key comes back."""
 
 from collections.abc import Callable, Iterable
-from contextlib import nullcontext
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
@@ -67,11 +66,12 @@ def lock_soon(account: Account) -> Account:
 def ask_locked(accounts: Iterable[int], *, waits: bool) -> Callable[[], dict[int, Account]]:
     """The accounts that are there of the given ids, locked in the order of their ids: so no two wait for each other.
 
-    One that another holds is waited for as long as others' bookings take, or left out unless one `waits`.
+    One that another holds is waited for as long as others' bookings take, or left out unless one `waits`. All are held
+    where the book is parted by month (trades/partitions.py).
     """
     locking = "" if connection.vendor == "sqlite" else "FOR UPDATE" if waits else "FOR UPDATE SKIP LOCKED"
     ids = ((number,) for number in accounts)
-    with patience(GROUP_PATIENCE_SECONDS) if waits else nullcontext():
+    with patience(GROUP_PATIENCE_SECONDS if waits else BOOKING_PATIENCE_SECONDS):
         found = ask_rows_at(Account, ("id",), ids, ACCOUNT, f"ORDER BY id {locking}")
     return lambda: {row[0]: Account.from_db(connection.alias, ACCOUNT, row) for row in found()}
 
