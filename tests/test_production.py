@@ -265,32 +265,53 @@ async def test_a_page_of_another_site_gets_no_socket(production):
 
 
 def test_a_new_version_comes_in_process_by_process_and_no_trade_is_lost(production):
-    over, booked = threading.Event(), []
-
-    def book() -> None:
-        number = 0
-        while not over.wait(0.01):  # a token is answered 1,200 times a minute
-            number += 1
-            key = {"Idempotency-Key": f"rolling-{number}"}
-            booked.append(production.call("POST", "/trades/", json=TRADE | {"ticker": "ROLL"}, headers=key))
-
-    writer = threading.Thread(target=book)
-    writer.start()
-    for desk in production.web:
-        wait_for_more(booked)
-        assert desk.stop() == 0
-        wait_for_more(booked)
-        desk.start()
-    over.set()
-    writer.join()
+    with booking(production, "ROLL") as booked:
+        for desk in production.web:
+            wait_for_more(booked)
+            assert desk.stop() == 0
+            wait_for_more(booked)
+            desk.start()
     assert {answer.status_code for answer in booked} == {201}
     counted = production.call("GET", "/trades/stats?ticker=ROLL").json()["trade_count"]
     assert counted == len(booked) == len({answer.json()["id"] for answer in booked})
 
 
+@contextlib.contextmanager
+def booking(production: Production, ticker: str):
+    """The answers to bookings that go on meanwhile."""
+
+    def book() -> None:
+        number = 0
+        while not over.wait(0.01):  # a token is answered 1,200 times a minute
+            number += 1
+            key = {"Idempotency-Key": f"{ticker}-{number}"}
+            booked.append(production.call("POST", "/trades/", json=TRADE | {"ticker": ticker}, headers=key))
+
+    over, booked = threading.Event(), []
+    writer = threading.Thread(target=book)
+    writer.start()
+    try:
+        yield booked
+    finally:
+        over.set()
+        writer.join()
+
+
 def wait_for_more(booked: list) -> None:
     enough = len(booked) + 5
     wait_until(lambda: len(booked) > enough, "bookings go on")
+
+
+def test_trades_are_parted_by_month_while_the_desk_runs(production):
+    """Those that follow find a parted book."""
+    with booking(production, "PART") as booked:
+        wait_for_more(booked)
+        said = production.as_owner(sys.executable, "manage.py", "partition_trades", "--ahead", "1").stdout
+        wait_for_more(booked)
+    assert "new tables" in said and {answer.status_code for answer in booked} <= {201, 503}
+    made = {answer.json()["id"] for answer in booked if answer.status_code == 201}
+    assert production.call("GET", "/trades/stats?ticker=PART").json()["trade_count"] == len(made)
+    assert "Everything that was tried works." in check_system(production).stdout
 
 
 def test_the_desks_role_cannot_lift_what_keeps_the_book_append_only(production):
@@ -300,6 +321,8 @@ def test_the_desks_role_cannot_lift_what_keeps_the_book_append_only(production):
         "update trades_trade set note = 'x'": psycopg.errors.RestrictViolation,
         "delete from trades_ledgerentry": psycopg.errors.RestrictViolation,
         "truncate trades_trade cascade": psycopg.errors.InsufficientPrivilege,
+        "update trades_trade_rest set note = 'x'": psycopg.errors.InsufficientPrivilege,
+        "insert into trades_trade_rest select * from trades_trade": psycopg.errors.InsufficientPrivilege,
         "alter table trades_trade disable trigger all": psycopg.errors.InsufficientPrivilege,
         "drop trigger trades_trade_no_update on trades_trade": psycopg.errors.InsufficientPrivilege,
         "drop table trades_realization": psycopg.errors.InsufficientPrivilege,
@@ -326,6 +349,9 @@ def test_a_backup_is_restored_and_verified(production):
     address = f"host=127.0.0.1 port={production.world['DB_PORT']} dbname={restored} user={DESK}"
     with psycopg.connect(address, password=production.world["DB_PASSWORD"]) as connection:
         assert connection.execute("select count(*) from trades_trade").fetchone()[0] >= 1
+        assert connection.execute("select count(*) from trades_trade_rest").fetchone()[0] == 0  # parted, as it was
+        with pytest.raises(psycopg.errors.InsufficientPrivilege):
+            connection.execute("delete from trades_trade_rest")
 
 
 def test_what_nginx_says_itself_is_a_problem_too(production):
