@@ -269,7 +269,8 @@ def read_parts(books: Books, start: datetime, end: datetime) -> list[Part]:
 
 def labeled(rows: QuerySet) -> QuerySet:
     """The rows with the labels of the trade that closed; nothing where it was no trade, as for cash in lieu."""
-    closing = Trade.objects.current().filter(trade_id=OuterRef("closed_by"))
+    # Its moment as well: in a book that is parted by month, it says which month.
+    closing = Trade.objects.current().filter(trade_id=OuterRef("closed_by"), executed_at=OuterRef("closed_at"))
     labels = {"strategy": Subquery(closing.values("strategy")[:1]), "tags": Subquery(closing.values("tags")[:1])}
     return rows.annotate(**labels).order_by().values_list("instrument", "strategy", "tags")
 
