@@ -321,8 +321,8 @@ def test_the_desks_role_cannot_lift_what_keeps_the_book_append_only(production):
         "update trades_trade set note = 'x'": psycopg.errors.RestrictViolation,
         "delete from trades_ledgerentry": psycopg.errors.RestrictViolation,
         "truncate trades_trade cascade": psycopg.errors.InsufficientPrivilege,
-        "update trades_trade_rest set note = 'x'": psycopg.errors.InsufficientPrivilege,
-        "insert into trades_trade_rest select * from trades_trade": psycopg.errors.InsufficientPrivilege,
+        "update trades_trade_after set note = 'x'": psycopg.errors.InsufficientPrivilege,
+        "insert into trades_trade_after select * from trades_trade": psycopg.errors.InsufficientPrivilege,
         "alter table trades_trade disable trigger all": psycopg.errors.InsufficientPrivilege,
         "drop trigger trades_trade_no_update on trades_trade": psycopg.errors.InsufficientPrivilege,
         "drop table trades_realization": psycopg.errors.InsufficientPrivilege,
@@ -338,7 +338,7 @@ def test_the_desks_role_cannot_lift_what_keeps_the_book_append_only(production):
                 connection.execute(statement)
 
 
-def test_a_backup_is_restored_and_verified(production):
+def test_a_backup_is_afterored_and_verified(production):
     production.call("POST", "/trades/", json=TRADE)
     environment = production.environment | {"PATH": with_postgres_tools()}
     dump = run(DEPLOY / "backup", production.folder / "backups", env=environment).stdout.strip()
@@ -349,9 +349,9 @@ def test_a_backup_is_restored_and_verified(production):
     address = f"host=127.0.0.1 port={production.world['DB_PORT']} dbname={restored} user={DESK}"
     with psycopg.connect(address, password=production.world["DB_PASSWORD"]) as connection:
         assert connection.execute("select count(*) from trades_trade").fetchone()[0] >= 1
-        assert connection.execute("select count(*) from trades_trade_rest").fetchone()[0] == 0  # parted, as it was
+        assert connection.execute("select count(*) from trades_trade_after").fetchone()[0] == 0  # parted, as it was
         with pytest.raises(psycopg.errors.InsufficientPrivilege):
-            connection.execute("delete from trades_trade_rest")
+            connection.execute("delete from trades_trade_after")
 
 
 def test_what_nginx_says_itself_is_a_problem_too(production):

@@ -16,5 +16,4 @@ TRADES = Monthly(
     moment="executed_at",
     locked_first=Account._meta.db_table,
     guard=lambda: triggers.install(connection),
-    lift=lambda: triggers.remove(connection),
 )

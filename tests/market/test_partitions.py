@@ -63,7 +63,7 @@ def test_the_feed_writes_grows_and_forgets_bars_as_before(days):
     grown = [bar(39, high=Decimal(99)), bar(40), bar(400)]
     Bar.objects.bulk_create(grown, update_conflicts=True, unique_fields=KEY, update_fields=["high"])
     assert Bar.objects.get(start=BEGAN + timedelta(days=39)).high == 99
-    assert Bar.objects.count() == 42 and rows_of("market_bar_rest") == 1
+    assert Bar.objects.count() == 42 and rows_of("market_bar_after") == 1
     assert Bar.objects.get(start=BEGAN + timedelta(days=40)).pk > last
     assert Bar.objects.filter(start__lt=datetime(2025, 1, 1, tzinfo=UTC)).delete()[0] == 2
 
@@ -80,12 +80,12 @@ def test_what_a_row_must_be_is_refused_as_before(days):
 
 
 @pytest.mark.services
-def test_run_again_it_adds_months_and_brings_their_bars_out_of_the_rest(days):
+def test_run_again_it_adds_months_and_brings_their_bars_into_them(days):
     partitions.part(BARS, 0, date(2025, 2, 1))
     Bar.objects.bulk_create([bar(70)])
-    assert rows_of("market_bar_rest") == 1
+    assert rows_of("market_bar_after") == 1
     assert partitions.part(BARS, 1, date(2025, 2, 1)) == ["market_bar_2025_03"]
-    assert (rows_of("market_bar_rest"), rows_of("market_bar_2025_03")) == (0, 1)
+    assert (rows_of("market_bar_after"), rows_of("market_bar_2025_03")) == (0, 1)
     assert partitions.part(BARS, 1, date(2025, 2, 1)) == []
 
 

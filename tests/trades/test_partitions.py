@@ -18,7 +18,7 @@ from trades.partitions import TRADES
 from trades.services import correct_version, void_version
 
 pytestmark = pytest.mark.django_db
-TABLE, REST, MONTH = "trades_trade", "trades_trade_rest", "trades_trade_{}"
+TABLE, AFTER, MONTH = "trades_trade", "trades_trade_after", "trades_trade_{}"
 FILE = (
     "ticker,trade_type,quantity,price,executed_at,client_trade_id\n"
     "AAPL,BUY,100,10.50,2024-12-30T14:30:00Z,c-1\n"
@@ -92,10 +92,10 @@ def test_the_same_is_read_before_and_after(api, alice, trade):
     before, made, rows = told(), made_of(TABLE), list(Trade.objects.values_list())
     assert part(TRADES, 0, date(2025, 2, 1)) == [MONTH.format(one) for one in ("2024_12", "2025_01", "2025_02")]
     assert (told(), made_of(TABLE), list(Trade.objects.values_list())) == (before, made, rows)
-    assert [rows_of(table) for table in sorted(months_of(TABLE))] == [1, 1, 1, 0]
+    assert [rows_of(table) for table in sorted(months_of(TABLE))] == [1, 1, 1, 0, 0]
     assert (triggers.missing(connection), differences()) == (set(), [])
     newest = book(trade.account, executed_at=on("2026-05-06"))
-    assert newest.trade_id > max(row[0] for row in rows) and rows_of(REST) == 1
+    assert newest.trade_id > max(row[0] for row in rows) and rows_of(AFTER) == 1
 
 
 @pytest.mark.services
@@ -163,15 +163,16 @@ def test_a_correction_into_another_month_a_void_and_an_import_undone_and_brought
 
 
 @pytest.mark.services
-def test_run_again_it_adds_months_and_brings_their_trades_out_of_the_rest(parted, account):
-    book(account, executed_at=on("2025-04-01"))
-    book(account, executed_at=on("2026-05-06"))
+def test_run_again_it_adds_months_and_brings_their_trades_into_them(parted, account):
+    for day in ("2025-04-01", "2025-06-06", "1999-01-04"):
+        book(account, executed_at=on(day))
     connection.check_constraints()
-    assert rows_of(REST) == 2
-    assert part(TRADES, 1, date(2025, 2, 1)) == [MONTH.format(one) for one in ("2025_03", "2025_04", "2026_05")]
-    assert (rows_of(REST), rows_of(MONTH.format("2025_04"))) == (0, 1)
+    assert (rows_of(AFTER), rows_of("trades_trade_before")) == (2, 1)
+    new = part(TRADES, 5, date(2025, 2, 1))
+    assert new == [MONTH.format(f"2025_0{number}") for number in (3, 4, 5, 6, 7)]
+    assert [rows_of(name) for name in (*new, AFTER, "trades_trade_before")] == [0, 1, 0, 1, 0, 0, 1]
     assert (triggers.missing(connection), differences()) == (set(), [])
-    assert part(TRADES, 1, date(2025, 2, 1)) == []
+    assert part(TRADES, 5, date(2025, 2, 1)) == []
 
 
 @pytest.mark.services

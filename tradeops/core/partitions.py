@@ -2,7 +2,8 @@
 
 `manage.py partition_…` has it done once, as the owner of the tables, in one transaction; run again it adds months. The
 parted table is built beside the one that it takes the place of, which is read meanwhile and not written. No query
-changes: a row whose month has no table of its own lies in the rest, and moves when its month gets one.
+changes. The months follow each other without a gap, with one table for all before them and one for all after, so that
+PostgreSQL reads them in their order and need not merge them: a page of the newest rows looks into the last months.
 
 PostgreSQL keeps unique, of a parted table, only what holds the moment it is parted by. Each unique key that does not
 is given it, under its own name; where that is less than it says, the table's guard has to say the rest.
@@ -21,6 +22,8 @@ from django.utils import timezone
 
 from .database import require_prepared
 
+MOST_YEARS = 20  # of the past have months of their own; each is one more table to look into
+
 
 class NotPostgres(RuntimeError):
     """SQLite has no partitions."""
@@ -37,18 +40,13 @@ class Monthly:
     moment         the column with the moment that a row's month is of
     locked_first   the table of which whoever writes locks a row before all else: who holds it as a whole finds nobody
                    halfway, with numbers drawn or rows locked
-    guard, lift    lay on the table and its months what PostgreSQL has no key for, and take it away for what moves rows
+    guard          lays on the table and its months, anew, what they do not have by their keys and checks
     """
 
     table: str
     moment: str
     locked_first: str = ""
     guard: Callable[[], None] = no_guard
-    lift: Callable[[], None] = no_guard
-
-    @property
-    def rest(self) -> str:
-        return f"{self.table}_rest"
 
     @property
     def successor(self) -> str:
@@ -64,7 +62,7 @@ def is_parted(table: str) -> bool:
 
 
 def months_of(table: str) -> list[str]:
-    """The tables behind a parted one, that of the rest among them; of another, none."""
+    """The tables behind a parted one, those before the first and after the last month among them; of another, none."""
     if connection.vendor != "postgresql":
         return []
     with connection.cursor() as cursor:
@@ -82,17 +80,21 @@ def part(one: Monthly, ahead: int, today: date) -> list[str]:
     with transaction.atomic(), connection.cursor() as cursor:
         cursor.execute("SET CONSTRAINTS ALL IMMEDIATE")  # what is checked later would hold the table
         _let_nobody_write(cursor, one)
-        coming = set(months_from(today, ahead))
-        if not is_parted(one.table):
-            return _part(cursor, one, coming | _months_in(cursor, one, one.table))
-        _let_nobody_read(cursor, one)
-        return _add_to_parted(cursor, one, coming | _months_in(cursor, one, one.rest))
+        last = list(months_from(today, ahead))[-1]
+        return (
+            _add_months(cursor, one, last) if is_parted(one.table) else _part(cursor, one, today.replace(day=1), last)
+        )
 
 
 def months_from(day: date, count: int) -> Iterator[date]:
     """The first days of the month of `day` and of `count` after it."""
     for number in range(day.year * 12 + day.month - 1, day.year * 12 + day.month + count):
         yield date(number // 12, number % 12 + 1, 1)
+
+
+def months_between(first: date, last: date) -> list[date]:
+    """The first days of two months and of those between them."""
+    return list(months_from(first, (last.year - first.year) * 12 + last.month - first.month))
 
 
 def locks_of(table: str) -> tuple[int, int]:
@@ -136,7 +138,7 @@ class MonthlyCommand(BaseCommand):
 # Once ---------------------------------------------------------------------------------------
 
 
-def _part(cursor: CursorWrapper, one: Monthly, months: set[date]) -> list[str]:
+def _part(cursor: CursorWrapper, one: Monthly, first: date, last: date) -> list[str]:
     """Builds the parted table with all rows, checks, keys, indexes and rights of the whole one, in its place."""
     defined = [*_definitions(cursor, one), *_rights(cursor, one.table, one.successor)]
     _make_room_for_names(cursor, one.table)
@@ -144,8 +146,9 @@ def _part(cursor: CursorWrapper, one: Monthly, months: set[date]) -> list[str]:
         f"CREATE TABLE {one.successor} (LIKE {one.table} INCLUDING DEFAULTS INCLUDING CONSTRAINTS INCLUDING IDENTITY) "
         f"PARTITION BY RANGE ({one.moment})"
     )
-    cursor.execute(f"CREATE TABLE {one.rest} PARTITION OF {one.successor} DEFAULT")
-    made = _add_months(cursor, one, one.successor, months)
+    oldest, newest = _span(cursor, one, one.table) or (first, last)
+    earliest = first.replace(year=first.year - MOST_YEARS)
+    made = _lay_months(cursor, one, one.successor, max(min(first, oldest), earliest), max(last, newest))
     cursor.execute(f"INSERT INTO {one.successor} SELECT * FROM {one.table}")  # noqa: S608 - names of ours
     for statement in defined:
         cursor.execute(statement)
@@ -154,8 +157,7 @@ def _part(cursor: CursorWrapper, one: Monthly, months: set[date]) -> list[str]:
     cursor.execute(f"DROP TABLE {one.table}")
     cursor.execute(f"ALTER TABLE {one.successor} RENAME TO {one.table}")
     cursor.execute(f"ALTER SEQUENCE {one.successor}_id_seq RENAME TO {one.table}_id_seq")
-    _settle(cursor, one, [one.rest, *made])
-    cursor.execute(f"ANALYZE {one.table}")
+    _settle(cursor, one)
     return made
 
 
@@ -227,45 +229,66 @@ def _rights(cursor: CursorWrapper, name: str, other: str, most: str = "") -> lis
 # Each month ---------------------------------------------------------------------------------
 
 
-def _add_to_parted(cursor: CursorWrapper, one: Monthly, months: set[date]) -> list[str]:
-    one.lift()
-    made = _add_months(cursor, one, one.table, months)
-    _settle(cursor, one, made)
+def _add_months(cursor: CursorWrapper, one: Monthly, last: date) -> list[str]:
+    """Takes out the rows that are of no month, and puts them in again where there are more."""
+    there = {name: _month_of(name) for name in months_of(one.table)}
+    ends, months = [name for name, month in there.items() if not month], sorted(filter(None, there.values()))
+    newest = [span[1] for name in ends if (span := _span(cursor, one, name))]
+    last = max(last, months[-1], *newest)
+    if months_between(months[0], last) == months:
+        return []
+    _let_nobody_read(cursor, one)
+    for name in ends:
+        cursor.execute(f"ALTER TABLE {one.table} DETACH PARTITION {name}")
+        cursor.execute(f"ALTER TABLE {name} RENAME TO {name}_taken_out")
+    made = _lay_months(cursor, one, one.table, months[0], last)
+    for name in ends:
+        cursor.execute(f"INSERT INTO {one.table} SELECT * FROM {name}_taken_out")  # noqa: S608
+        cursor.execute(f"DROP TABLE {name}_taken_out")
+    _settle(cursor, one)
     return made
 
 
-def _add_months(cursor: CursorWrapper, one: Monthly, parted: str, months: set[date]) -> list[str]:
-    return [name for month in sorted(months) if (name := _add_month(cursor, one, parted, month))]
+def _lay_months(cursor: CursorWrapper, one: Monthly, parted: str, first: date, last: date) -> list[str]:
+    """Makes a table for each month from the first to the last that has none, and those before and after them."""
+    months, after = months_between(first, last), list(months_from(last, 1))[1]
+    bounds = [f"'{month} 00:00Z'" for month in (*months, after)]
+    names = [f"{one.table}_{month:%Y_%m}" for month in months]
+    new = [name for name in names if not _is_there(cursor, name)]
+    tables = [f"{one.table}_before", *names, f"{one.table}_after"]
+    for name, start, end in zip(tables, ["MINVALUE", *bounds], [*bounds, "MAXVALUE"], strict=True):
+        if name in new or name not in names:
+            cursor.execute(f"CREATE TABLE {name} PARTITION OF {parted} FOR VALUES FROM ({start}) TO ({end})")
+    return new
 
 
-def _add_month(cursor: CursorWrapper, one: Monthly, parted: str, month: date) -> str | None:
-    """The table of a month of the parted one, with what of it lies in the rest; None where it has one."""
-    name, (first, after) = f"{one.table}_{month:%Y_%m}", months_from(month, 1)
-    cursor.execute("SELECT to_regclass(%s)", [name])
-    if cursor.fetchone()[0]:
-        return None
-    cursor.execute(f"CREATE TABLE {name} (LIKE {parted} INCLUDING DEFAULTS INCLUDING CONSTRAINTS)")
-    within = f"{one.moment} >= '{first} 00:00Z' AND {one.moment} < '{after} 00:00Z'"
-    cursor.execute(
-        f"WITH moved AS (DELETE FROM {one.rest} WHERE {within} RETURNING *) INSERT INTO {name} SELECT * FROM moved"  # noqa: S608
-    )
-    bounds = f"FROM ('{first} 00:00Z') TO ('{after} 00:00Z')"
-    cursor.execute(f"ALTER TABLE {parted} ATTACH PARTITION {name} FOR VALUES {bounds}")
-    return name
+def _is_there(cursor: CursorWrapper, name: str) -> bool:
+    cursor.execute("SELECT to_regclass(%s) IS NOT NULL", [name])
+    return cursor.fetchone()[0]
 
 
-def _months_in(cursor: CursorWrapper, one: Monthly, table: str) -> set[date]:
-    """The months that its rows lie in."""
-    cursor.execute(f"SELECT DISTINCT date_trunc('month', {one.moment} AT TIME ZONE 'UTC')::date FROM {table}")  # noqa: S608
-    return {month for (month,) in cursor.fetchall()}
+def _month_of(name: str) -> date | None:
+    """The month of a month's table; of another, none."""
+    found = re.search(r"_(\d{4})_(\d\d)$", name)
+    return date(int(found[1]), int(found[2]), 1) if found else None
 
 
-def _settle(cursor: CursorWrapper, one: Monthly, made: list[str]) -> None:
+def _span(cursor: CursorWrapper, one: Monthly, table: str) -> tuple[date, date] | None:
+    """The months of the first and of the last of a table's rows; nothing where there is none."""
+    month = "date_trunc('month', {}({}) AT TIME ZONE 'UTC')::date"
+    first, last = (month.format(which, one.moment) for which in ("min", "max"))
+    cursor.execute(f"SELECT {first}, {last} FROM {table}")  # noqa: S608 - names of ours
+    found = cursor.fetchone()
+    return found if found[0] else None
+
+
+def _settle(cursor: CursorWrapper, one: Monthly) -> None:
     """Guards the months. Others write through the table that everybody names; a month they may read, for a dump."""
-    for name in made:
+    for name in months_of(one.table):
         for statement in (*_revoked(cursor, name), *_rights(cursor, one.table, name, "SELECT")):
             cursor.execute(statement)
     one.guard()
+    cursor.execute(f"ANALYZE {one.table}")
 
 
 def _revoked(cursor: CursorWrapper, name: str) -> list[str]:
