@@ -80,10 +80,9 @@ def part(one: Monthly, ahead: int, today: date) -> list[str]:
     with transaction.atomic(), connection.cursor() as cursor:
         cursor.execute("SET CONSTRAINTS ALL IMMEDIATE")  # what is checked later would hold the table
         _let_nobody_write(cursor, one)
-        last = list(months_from(today, ahead))[-1]
-        return (
-            _add_months(cursor, one, last) if is_parted(one.table) else _part(cursor, one, today.replace(day=1), last)
-        )
+        months = list(months_from(today, ahead))
+        how = _add_months if is_parted(one.table) else _part
+        return how(cursor, one, months)
 
 
 def months_from(day: date, count: int) -> Iterator[date]:
@@ -138,7 +137,7 @@ class MonthlyCommand(BaseCommand):
 # Once ---------------------------------------------------------------------------------------
 
 
-def _part(cursor: CursorWrapper, one: Monthly, first: date, last: date) -> list[str]:
+def _part(cursor: CursorWrapper, one: Monthly, coming: list[date]) -> list[str]:
     """Builds the parted table with all rows, checks, keys, indexes and rights of the whole one, in its place."""
     defined = [*_definitions(cursor, one), *_rights(cursor, one.table, one.successor)]
     _make_room_for_names(cursor, one.table)
@@ -146,9 +145,9 @@ def _part(cursor: CursorWrapper, one: Monthly, first: date, last: date) -> list[
         f"CREATE TABLE {one.successor} (LIKE {one.table} INCLUDING DEFAULTS INCLUDING CONSTRAINTS INCLUDING IDENTITY) "
         f"PARTITION BY RANGE ({one.moment})"
     )
-    oldest, newest = _span(cursor, one, one.table) or (first, last)
-    earliest = first.replace(year=first.year - MOST_YEARS)
-    made = _lay_months(cursor, one, one.successor, max(min(first, oldest), earliest), max(last, newest))
+    months = [*coming, *(_span(cursor, one, one.table) or ())]
+    earliest = coming[0].replace(year=coming[0].year - MOST_YEARS)
+    made = _lay_months(cursor, one, one.successor, max(min(months), earliest), max(months))
     cursor.execute(f"INSERT INTO {one.successor} SELECT * FROM {one.table}")  # noqa: S608 - names of ours
     for statement in defined:
         cursor.execute(statement)
@@ -229,37 +228,37 @@ def _rights(cursor: CursorWrapper, name: str, other: str, most: str = "") -> lis
 # Each month ---------------------------------------------------------------------------------
 
 
-def _add_months(cursor: CursorWrapper, one: Monthly, last: date) -> list[str]:
-    """Takes out the rows that are of no month, and puts them in again where there are more."""
+def _add_months(cursor: CursorWrapper, one: Monthly, coming: list[date]) -> list[str]:
+    """Takes out the rows that come after the last month, and puts them in again where there are more months."""
     there = {name: _month_of(name) for name in months_of(one.table)}
-    ends, months = [name for name, month in there.items() if not month], sorted(filter(None, there.values()))
-    newest = [span[1] for name in ends if (span := _span(cursor, one, name))]
-    last = max(last, months[-1], *newest)
+    months = sorted(month for month in there.values() if month)
+    (after,) = (name for name in there if not there[name] and name != f"{one.table}_before")
+    span = _span(cursor, one, after) or ()
+    last = max(*span, months[-1], coming[-1])
     if months_between(months[0], last) == months:
         return []
     _let_nobody_read(cursor, one)
-    for name in ends:
-        cursor.execute(f"ALTER TABLE {one.table} DETACH PARTITION {name}")
-        cursor.execute(f"ALTER TABLE {name} RENAME TO {name}_taken_out")
+    taken_out = f"{one.table}_taken_out"
+    cursor.execute(f"ALTER TABLE {one.table} DETACH PARTITION {after}")
+    cursor.execute(f"ALTER TABLE {after} RENAME TO {taken_out}")
     made = _lay_months(cursor, one, one.table, months[0], last)
-    for name in ends:
-        cursor.execute(f"INSERT INTO {one.table} SELECT * FROM {name}_taken_out")  # noqa: S608
-        cursor.execute(f"DROP TABLE {name}_taken_out")
+    cursor.execute(f"INSERT INTO {one.table} SELECT * FROM {taken_out}")  # noqa: S608 - names of ours
+    cursor.execute(f"DROP TABLE {taken_out}")
     _settle(cursor, one)
     return made
 
 
 def _lay_months(cursor: CursorWrapper, one: Monthly, parted: str, first: date, last: date) -> list[str]:
-    """Makes a table for each month from the first to the last that has none, and those before and after them."""
-    months, after = months_between(first, last), list(months_from(last, 1))[1]
-    bounds = [f"'{month} 00:00Z'" for month in (*months, after)]
+    """Makes what is not there of the months' tables, from the first to the last, and of those before and after them."""
+    months, next_month = months_between(first, last), list(months_from(last, 1))[1]
     names = [f"{one.table}_{month:%Y_%m}" for month in months]
-    new = [name for name in names if not _is_there(cursor, name)]
     tables = [f"{one.table}_before", *names, f"{one.table}_after"]
+    bounds = [f"'{month} 00:00Z'" for month in (*months, next_month)]
+    new = [name for name in tables if not _is_there(cursor, name)]
     for name, start, end in zip(tables, ["MINVALUE", *bounds], [*bounds, "MAXVALUE"], strict=True):
-        if name in new or name not in names:
+        if name in new:
             cursor.execute(f"CREATE TABLE {name} PARTITION OF {parted} FOR VALUES FROM ({start}) TO ({end})")
-    return new
+    return [name for name in new if name in names]
 
 
 def _is_there(cursor: CursorWrapper, name: str) -> bool:
