@@ -4,6 +4,7 @@ import contextlib
 import random
 import threading
 from collections import Counter
+from collections.abc import Callable
 from datetime import timedelta
 from decimal import Decimal
 
@@ -12,9 +13,10 @@ from django.core.exceptions import PermissionDenied
 from django.db import IntegrityError, OperationalError, connection, transaction
 
 from tests.factories import book, make_account, make_user
-from tests.trades.conftest import at
+from tests.trades.conftest import SEED_BODY, at, post
 from tradeops.core.api import Conflict
 from tradeops.core.events.models import Event
+from trades.booking import acts
 from trades.booking.acts import Act, lock
 from trades.booking.group_commit import Line
 from trades.booking.orders import Group, Order, book_orders
@@ -275,29 +277,51 @@ def test_a_late_trade_is_left_to_be_folded_in(account):
     assert list(verification.differences()) == []
 
 
-@pytest.mark.services
-@pytest.mark.django_db(transaction=True)
-def test_who_books_into_an_account_that_another_holds_holds_up_no_other(alice, bob):
-    held, free = order(make_account(alice)), order(make_account(bob))
-    is_held, is_over = threading.Event(), threading.Event()
+@contextlib.contextmanager
+def while_another(does: Callable[[], object]):
+    """Inside, another connection is in a transaction in which it `does` something."""
+    is_done, is_over = threading.Event(), threading.Event()
 
     def hold() -> None:
         with contextlib.closing(connection), transaction.atomic():
-            lock(held.trade.account)
-            is_held.set()
+            does()
+            is_done.set()
             assert is_over.wait(60)
 
     holder = threading.Thread(target=hold)
     holder.start()
-    assert is_held.wait(60)
-    book_orders([held, free])
-    with pytest.raises(OperationalError):  # booked alone it waits, but not for ever
-        book_trade(held.trade, actor=alice)
-    is_over.set()
-    holder.join()
+    try:
+        assert is_done.wait(60)
+        yield
+    finally:
+        is_over.set()
+        holder.join()
+
+
+@pytest.mark.services
+@pytest.mark.django_db(transaction=True)
+def test_who_books_into_an_account_that_another_holds_holds_up_no_other(alice, bob):
+    held, free = order(make_account(alice)), order(make_account(bob))
+    with while_another(lambda: lock(held.trade.account)):
+        book_orders([held, free])
+        with pytest.raises(OperationalError):  # booked alone it waits, but not for ever
+            book_trade(held.trade, actor=alice)
     assert [(one.is_booked, one.refusal) for one in (held, free)] == [(False, None), (True, None)]
     book_trade(held.trade, actor=alice)
     assert list(verification.differences()) == []
+
+
+@pytest.mark.services
+@pytest.mark.django_db(transaction=True)
+def test_where_all_accounts_are_held_a_booking_is_told_to_come_again(alice, api, monkeypatch):
+    """As long as the trades are parted by month."""
+    monkeypatch.setattr(acts, "BOOKING_PATIENCE_SECONDS", 0.2)
+    make_account(alice)
+    client = api(alice)
+    with while_another(lambda: connection.cursor().execute("LOCK TABLE trades_account IN EXCLUSIVE MODE")):
+        away = post(client, SEED_BODY)
+    assert (away.status_code, away["Retry-After"], Trade.objects.count()) == (503, "5", 0)
+    assert post(client, SEED_BODY).status_code == 201
 
 
 @pytest.mark.django_db
