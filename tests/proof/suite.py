@@ -1,13 +1,14 @@
 """Tests of the suite that already try a promise at its size, run for the table."""
 
 import os
+import signal
 import subprocess
 import sys
 from pathlib import Path
 from xml.etree import ElementTree
 
 from tests.proof.ground import Ground
-from tests.worlds import environment_of
+from tests.worlds import environment_of, stop
 
 ROOT = Path(__file__).resolve().parents[2]
 BAD = ("failure", "error", "skipped")
@@ -30,8 +31,14 @@ def run_once(report: Path, nodes: tuple[str, ...], words: str, world: dict[str, 
     # Its own state folder, so that what runs beside it keeps its own.
     folder = report.with_suffix("")
     environment = os.environ | {"TRADEOPS_VAR": str(folder)} if world is None else environment_of(world, folder)
-    done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, check=False)
-    assert report.exists(), (done.stdout + done.stderr)[-500:]
+    said = report.with_suffix(".txt")
+    with said.open("w") as output:
+        process = subprocess.Popen(command, cwd=ROOT, env=environment, stdout=output, stderr=output)
+        try:
+            process.wait()
+        finally:  # stopped for its time, it must stop what its tests have started
+            stop(process, signal.SIGINT)
+    assert report.exists(), said.read_text()[-500:]
     cases = list(ElementTree.parse(report).getroot().iter("testcase"))
     bad = [case for case in cases if any(inner.tag in BAD for inner in case)]
     assert not bad, f"{bad[0].get('name')} does not pass"
