@@ -40,7 +40,6 @@ from .ticks import (
 LEASE = timedelta(seconds=7)
 # Numbers taken ahead with each save: published flushes are never numbered again, also after a kill.
 SEQS_AHEAD = 40
-SEQS_AHEAD_IN_REPLAY = 2_000  # which makes as many in a second as it can
 TICKS_KEPT_FOR = timedelta(days=1, minutes=5)
 MINUTE = timedelta(minutes=1)
 QUOTE_COLUMNS = [
@@ -147,8 +146,7 @@ def save(
 
     Raises LostTheFeed when another process has it; nothing is stored then.
     """
-    ahead = SEQS_AHEAD_IN_REPLAY if source == Source.REPLAY else SEQS_AHEAD
-    seq = (flushes[-1].seq if flushes else resumption.seq) + ahead
+    seq = (flushes[-1].seq if flushes else resumption.seq) + SEQS_AHEAD
     with transaction.atomic():
         _renew(holder, seq, flushes, waiting)
         if flushes:
