@@ -90,9 +90,13 @@ function onSnapshot(event) {
 /** A replay begins or ends: of what it plays nothing later may be seen yet; after it the bars are the present ones. */
 async function turn(ts) {
   isReplay = !isReplay;
-  if (isReplay) return candles.show(candles.bars.filter((bar) => bar[START] < ts - (ts % page.length)));
-  since = null;
-  await tryToBring({});
+  if (isReplay) {
+    candles.show(candles.bars.filter((bar) => bar[START] < ts - (ts % page.length)));
+  } else {
+    since = null;
+    await tryToBring({});
+  }
+  bringFills();
 }
 
 /** Where a fetch has to begin once `bars` are there. */
@@ -141,6 +145,11 @@ async function bringOlder() {
 
 // Own fills and alerts -------------------------------------------------------------------------------
 
+/** In a replay what is later than it has come to has not happened yet. */
+function isSeen({ at }) {
+  return !isReplay || at < candles.last[START] + page.length;
+}
+
 async function bringFills() {
   if (!candles.bars.length) return;
   const asked = { ticker: page.ticker, executed_after: new Date(candles.bars[0][START]).toISOString(), page_size: "200" };
@@ -150,9 +159,9 @@ async function bringFills() {
       at: Date.parse(trade.executed_at), kind: trade.trade_type.toLowerCase(),
       text: `${trade.trade_type === "BUY" ? "bought" : "sold"} ${trade.quantity} at ${figure(trade.price)}`,
     }));
-    candles.mark([...marks, ...fills]);
+    candles.mark([...marks, ...fills].filter(isSeen));
   } catch {
-    candles.mark(marks); // whoever may read no trades sees the rest
+    candles.mark(marks.filter(isSeen)); // whoever may read no trades sees the rest
   }
 }
 
