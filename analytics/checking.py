@@ -54,7 +54,8 @@ def check_files(day: dt.date) -> Iterator[Finding]:
     for file in LakeFile.objects.filter(day=day).order_by("key"):
         yield from check_standing(day, file)
         for revision in file.revisions.order_by("number"):
-            yield from check_bytes(day, revision.key, revision)
+            if not (revision.is_abandoned and lake.measure_kept(revision.key) is None):
+                yield from check_bytes(day, revision.key, revision)
 
 
 def check_standing(day: dt.date, file: LakeFile) -> Iterator[Finding]:

@@ -9,6 +9,7 @@ from importlib.metadata import version
 from pathlib import Path
 
 from django.conf import settings
+from django.db import transaction
 from django.utils import timezone
 
 from analytics import lake
@@ -61,6 +62,12 @@ def is_older(entries: Entries, known: Entries) -> bool:
     return any(entries.get(account, number) < number for account, number in known.items())
 
 
+def is_unread(last: Revision, file: LakeFile | None) -> bool:
+    """Whether a revision stands nowhere and never did: its maker ended before it was put."""
+    has_stood = file is not None and file.revision >= last.number
+    return not has_stood and not lake.stands(last.key, last.size)
+
+
 def have_stand(revision: Revision) -> LakeFile:
     """Copy `revision` to its file's key, and after it what another maker has kept meanwhile: the newest stands last."""
     while True:
@@ -84,16 +91,19 @@ def note(
         number = file.revision + (file.sha256 != found.sha256)
     if number > LAST_NUMBER:
         raise Tampered(f"{key} has a revision {number - 1}, after which there is none.")
-    return Revision.objects.create(
-        file_key=key,
-        number=number,
-        rows=rows,
-        size=found.size,
-        sha256=found.sha256,
-        known={str(account): entry for account, entry in sorted(entries.items())},
-        marks=marks,
-        made_with=versions_used(key),
-    )
+    abandoned = [last.pk] if last and is_unread(last, file) else []  # and then nobody need miss it
+    with transaction.atomic():
+        Revision.objects.filter(pk__in=abandoned).update(is_abandoned=True)
+        return Revision.objects.create(
+            file_key=key,
+            number=number,
+            rows=rows,
+            size=found.size,
+            sha256=found.sha256,
+            known={str(account): entry for account, entry in sorted(entries.items())},
+            marks=marks,
+            made_with=versions_used(key),
+        )
 
 
 def show(revision: Revision) -> LakeFile:

@@ -171,6 +171,20 @@ def test_a_maker_that_was_held_up_has_the_newest_stand_last(sent):
     assert list(check_lake([DAY])) == []
 
 
+def test_a_revision_whose_maker_was_killed_before_it_was_put_is_missed_by_nobody(sent, alice, monkeypatch):
+    put = files.put
+    monkeypatch.setattr(files, "put", lambda *args: (_ for _ in ()).throw(files.LakeError("killed")))
+    correct_version(latest(sent["corrected"]), {"price": Decimal("7.25")}, actor=alice)
+    with pytest.raises(files.LakeError):
+        services.make_day(DAY)
+    monkeypatch.setattr(files, "put", put)
+    correct_version(latest(sent["corrected"]), {"price": Decimal("7.75")}, actor=alice)
+    services.make_day(DAY)
+    abandoned = Revision.objects.filter(file_key=TRADES, is_abandoned=True).values_list("number", flat=True)
+    assert (list(abandoned), LakeFile.objects.get(key=TRADES).revision) == ([3], 4)
+    assert list(check_lake([DAY])) == []
+
+
 def test_what_was_read_before_a_later_revision_was_made_is_not_kept_after_it(sent, tmp_path):
     first = Revision.objects.get(file_key=TRADES, number=1)
     path = tmp_path / "held-up.csv"

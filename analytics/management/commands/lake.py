@@ -131,7 +131,7 @@ def find_revision(file: str, number: int | None) -> Revision:
     key = file
     if "/" not in file:
         key = services.object_key("trades", parse_day(file))
-    revisions = Revision.objects.filter(file_key=key)
+    revisions = Revision.objects.filter(file_key=key, is_abandoned=False)
     chosen = revisions.filter(number=number) if number else revisions.order_by("number")
     revision = chosen.first()
     if revision is None:
