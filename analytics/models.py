@@ -79,7 +79,9 @@ class Revision(models.Model):
     marks = models.JSONField(default=dict, blank=True, help_text="By account the prices that it was made with.")
     made_with = models.CharField(max_length=80, help_text="The versions that a file's bytes depend on.")
     written_at = models.DateTimeField(default=timezone.now)
-    is_abandoned = models.BooleanField(default=False, help_text="Its maker ended before it was put: nobody read it.")
+    is_abandoned = models.BooleanField(
+        default=False, db_default=False, help_text="Its maker ended before it was put: nobody read it."
+    )
 
     objects = RevisionQuerySet.as_manager()
 

@@ -9,7 +9,7 @@ class Migration(migrations.Migration):
             model_name="revision",
             name="is_abandoned",
             field=models.BooleanField(
-                default=False, help_text="Its maker ended before it was put: nobody read it."
+                default=False, db_default=False, help_text="Its maker ended before it was put: nobody read it."
             ),
         ),
     ]
