@@ -225,6 +225,7 @@ class Told:
         self.status, self.headers, self.body = status, dict(headers), json.loads(body)
 
 
+@pytest.mark.django_db  # an answer's end looks at the thread's connection, if a test before opened it
 def test_a_long_answer_for_which_there_is_no_room_is_503(monkeypatch):
     def full(pieces):
         raise OSError(errno.ENOSPC, "No space left on device")
