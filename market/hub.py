@@ -17,11 +17,10 @@ from .frames import encode, snapshot_frame
 from .latest import FlushMessage, Latest
 from .mailbox import QuotesFrame
 from .models import Instrument, Source
-from .streams import Streams, read_missed, read_positions
+from .streams import Streams, are_kept, read_missed, read_positions
 from .upkeep import HEARTBEAT_SECONDS, Upkeep, in_database
 
 PROTOCOL = 1
-RESUMED_AT_ONCE = 200
 Tickers = frozenset[str] | None  # that a client wants; None is all
 
 _hubs: weakref.WeakKeyDictionary[asyncio.AbstractEventLoop, "Hub"] = weakref.WeakKeyDictionary()
@@ -157,22 +156,30 @@ class Hub:
                 asked[stream] = (number, client.covered[stream])
         client.held = []
         try:
-            frames = await in_database(read_missed)(asked)
-            if frames is None:
+            if not await in_database(are_kept)(asked):
                 return self.post_reset(client)
-            await self.post_in_order(client, frames)
-            client.covered.update({stream: first for stream, (first, _) in asked.items()})
+            for stream, (first, last) in asked.items():
+                if not await self.post_missed(client, stream, first, last):
+                    return self.post_reset(client)
         finally:
             held, client.held = client.held, None
             for text in held:
                 client.post(text)
         return self.post_snapshot(client, resumed=True)
 
-    async def post_in_order(self, client: LiveClient, frames: list[dict]) -> None:
-        for start in range(0, len(frames), RESUMED_AT_ONCE):
-            for frame in frames[start : start + RESUMED_AT_ONCE]:
+    async def post_missed(self, client: LiveClient, stream: str, first: int, last: int) -> bool:
+        """Posts the events first < n <= last, as fast as the client reads; False where they turn out to be gone."""
+        number = first
+        while number < last:
+            frames = await in_database(read_missed)(stream, number, last)
+            if not frames:
+                return False
+            for frame in frames:
                 client.post(encode(client.shown(frame)))
             await client.until_drained()
+            number += len(frames)
+        client.covered[stream] = first
+        return True
 
     def post_reset(self, client: LiveClient) -> None:
         client.post('{"type":"reset"}')

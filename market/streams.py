@@ -10,7 +10,7 @@ from tradeops.core.events.models import Event
 from tradeops.core.events.services import latest_numbers
 
 READ_AT_ONCE = 500
-MAX_RESUMED = 5_000
+RESUMED_AT_ONCE = 200  # as many as one client's mailbox has room for
 
 # stream, number, frame
 Deliver = Callable[[str, int, dict], None]
@@ -67,18 +67,13 @@ def read_positions(streams: list[str]) -> dict[str, int]:
     return latest_numbers(streams)
 
 
-def read_missed(asked: dict[str, tuple[int, int]]) -> list[dict] | None:
-    """The frames of events first < n <= last of each stream, in order.
+def are_kept(asked: dict[str, tuple[int, int]]) -> bool:
+    """Whether the events first < n <= last of each stream are still there: the oldest go first."""
+    return all(Event.objects.filter(stream=stream, number=first + 1).exists() for stream, (first, _) in asked.items())
 
-    None when some of them are kept no longer, or they are too many to be told one by one.
-    """
-    frames = []
-    for stream, (first, last) in asked.items():
-        if first < 0 or last - first > MAX_RESUMED:
-            return None
-        events = list(Event.objects.after(stream, first).filter(number__lte=last))
-        # Numbers have no gaps, so fewer rows than numbers means that old ones are gone.
-        if len(events) < last - first:
-            return None
-        frames += [event.frame() for event in events]
-    return frames
+
+def read_missed(stream: str, first: int, last: int) -> list[dict]:
+    """The frames of some events after `first`, up to `last`, in order and without a gap."""
+    events = Event.objects.after(stream, first)[:RESUMED_AT_ONCE]
+    expected = range(first + 1, last + 1)
+    return [event.frame() for event, number in zip(events, expected, strict=False) if event.number == number]

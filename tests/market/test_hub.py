@@ -3,10 +3,20 @@
 import json
 import time
 
+import pytest
+
 from tests.market.reader import Reader, publish, record
 
 
-async def test_missed_events_come_in_order_and_once_then_a_marked_snapshot(quiet_server):
+@pytest.fixture
+def two_at_once(quiet_server):
+    """Missed events are read by pages: of two."""
+    quiet_server.run("import market.streams; market.streams.RESUMED_AT_ONCE = 2")
+    yield
+    quiet_server.run("market.streams.RESUMED_AT_ONCE = 200")
+
+
+async def test_missed_events_come_in_order_and_once_then_a_marked_snapshot(quiet_server, two_at_once):
     alice = quiet_server.user("alice")["id"]
     async with quiet_server.connect("alice") as socket:
         witness = Reader(socket)
