@@ -179,6 +179,12 @@ class LiveClient:
             self.dismiss(TOO_SLOW)
         self.fall_behind()
 
+    def post_snapshot(self, text: str) -> None:
+        """A snapshot of all that the client wants."""
+        if not self.write_at_once(text):
+            self.mailbox.put_snapshot(text)
+            self.fall_behind()
+
     def post_event(self, text: str) -> None:
         if self.held is None:
             self.post(text)

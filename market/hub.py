@@ -44,6 +44,7 @@ class Hub:
 
     def __init__(self):
         self.latest = Latest()
+        self.whole: dict[bool, str] = {}  # the snapshots of all as of the last flush, by whether they are resumed
         self.streams = Streams(self.deliver)
         self.known_tickers: set[str] = set()
         self.clients: set[LiveClient] = set()
@@ -133,13 +134,23 @@ class Hub:
 
     def post_snapshot(self, client: LiveClient, tickers: Iterable[str] | None = None, *, resumed: bool = False) -> None:
         """Posts the newest quotes of `tickers` (None: of all that the client wants)."""
-        wanted = client.choice.tickers if tickers is None else frozenset(tickers)
         waiting = client.mailbox.take_waiting_tickers()
-        if wanted is not None:
-            wanted = wanted | waiting
-        parts = self.latest.parts_of(wanted) if "quotes" in client.channels else []
-        is_replay = self.latest.source == Source.REPLAY
-        client.post(snapshot_frame(self.latest.seq, self.latest.ts, parts, resumed=resumed, is_replay=is_replay))
+        wanted = client.choice.tickers if tickers is None else waiting.union(tickers)
+        text = self.snapshot(wanted if "quotes" in client.channels else frozenset(), resumed)
+        if tickers is None:
+            client.post_snapshot(text)
+        else:
+            client.post(text)
+
+    def snapshot(self, wanted: Iterable[str] | None, resumed: bool) -> str:
+        """A snapshot of `wanted`; that of all is made once a flush, however many come at a time."""
+        if wanted is None and resumed in self.whole:
+            return self.whole[resumed]
+        parts, is_replay = self.latest.parts_of(wanted), self.latest.source == Source.REPLAY
+        text = snapshot_frame(self.latest.seq, self.latest.ts, parts, resumed=resumed, is_replay=is_replay)
+        if wanted is None:
+            self.whole[resumed] = text
+        return text
 
     def post_stale(self, client: LiveClient) -> None:
         for ticker in sorted(self.latest.stale):
@@ -230,6 +241,7 @@ class Hub:
             return
         is_anew = flush.epoch != self.latest.epoch and bool(self.latest.epoch)
         awake = self.latest.take(flush)
+        self.whole.clear()
         self.known_tickers.update(flush.tickers)
         if is_anew:
             for client in self.clients:

@@ -1,7 +1,8 @@
 """What waits to be sent to one client: bounded, and of prices only the newest.
 
 Frames keep their order. Of quotes at most one frame waits; a newer one joins it, ticker by
-ticker, so that a client that reads slowly loses only the values between.
+ticker, so that a client that reads slowly loses only the values between. A snapshot of all
+that a client wants is as long as the market is large: one may wait besides what is bounded.
 """
 
 from dataclasses import dataclass, field
@@ -43,7 +44,8 @@ class Mailbox:
 
     def __init__(self):
         self.frames: list[str] = []  # few, and mostly none: a deque would take ten times the room
-        self.waiting_bytes = 0
+        self.waiting_bytes = 0  # without the snapshot
+        self.snapshot: str | None = None
         self.quotes: QuotesFrame | None = None
         self.conflated = 0
 
@@ -57,6 +59,12 @@ class Mailbox:
         self.frames.append(text)
         self.waiting_bytes += len(text)
         return True
+
+    def put_snapshot(self, text: str) -> None:
+        """Takes a snapshot of all that the client wants, however long it is; one that still waits is out of date."""
+        self.frames = [frame for frame in self.frames if frame is not self.snapshot]
+        self.frames.append(text)
+        self.snapshot = text
 
     def put_droppable(self, text: str) -> None:
         """Takes a frame that a later one of its kind replaces, unless much is waiting."""
@@ -79,7 +87,10 @@ class Mailbox:
         """The next frame to send: what must arrive in order first, then the quotes."""
         if self.frames:
             text = self.frames.pop(0)
-            self.waiting_bytes -= len(text)
+            if text is self.snapshot:
+                self.snapshot = None
+            else:
+                self.waiting_bytes -= len(text)
             return text
         waiting, self.quotes = self.quotes, None
         return waiting.text if waiting else None

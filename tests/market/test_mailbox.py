@@ -72,6 +72,16 @@ def test_there_is_an_end_to_what_is_kept():
     assert mailbox.put("x" * 1_000)
 
 
+def test_a_snapshot_may_be_longer_than_all_that_may_wait_and_only_the_newest_waits():
+    mailbox = Mailbox()
+    mailbox.put("welcome")
+    for seq in (1, 2):
+        mailbox.put_snapshot(str(seq) * 2 * MAX_BYTES)
+        assert mailbox.put("event")
+    assert [mailbox.take()[:7] for _ in range(4)] == ["welcome", "event", "2222222", "event"]
+    assert (mailbox.waiting_bytes, mailbox.snapshot) == (0, None)
+
+
 def test_what_is_replaced_anyway_is_not_kept_for_one_who_is_behind():
     mailbox = Mailbox()
     for _ in range(MAX_WAITING_DROPPABLE * 2):
