@@ -51,7 +51,10 @@ function written(start) {
 
 function read(bar) {
   const shown = bar ?? candles.last;
-  if (!shown) return;
+  if (!shown) {
+    readout.textContent = "";
+    return;
+  }
   const [, open] = shown;
   const said = candles.marksOf(shown).map(({ text }) => text).slice(0, 3);
   const figures = `open ${figure(open)} high ${figure(shown[HIGH])} low ${figure(shown[LOW])} close ${figure(shown[CLOSE])}`;
@@ -64,8 +67,9 @@ function onQuotes({ detail }) {
   const quote = detail.quotes.find(({ ticker }) => ticker === page.ticker);
   if (!quote || quote.price === null || !detail.ts) return;
   // The day's volume begins anew at midnight UTC.
-  const traded = volume === null ? 0 : quote.volume >= volume ? quote.volume - volume : quote.volume;
-  volume = quote.volume;
+  // What was traded during a cut belongs to the bars of then.
+  const traded = volume === null || isCut ? 0 : quote.volume >= volume ? quote.volume - volume : quote.volume;
+  [volume, isCut] = [quote.volume, false];
   candles.grow(detail.ts - (detail.ts % page.length), quote.price, traded);
   if (!candles.pointed) read(null);
 }
@@ -81,7 +85,10 @@ function onStatus({ detail: { ticker, status, ts } }) {
 
 function onSnapshot(event) {
   const { source, ts, quotes } = event.detail;
-  if (ts && (source === "replay") !== isReplay) turn(ts);
+  if (ts && (source === "replay") !== isReplay) {
+    turn(ts);
+    sayWhose(quotes);
+  }
   // A snapshot has the last price of what stands still too, and no candle of now is due to that.
   const isStill = !isReplay && quotes.some((quote) => quote.ticker === page.ticker && quote.volume === volume);
   if (!isStill) onQuotes(event);
@@ -99,6 +106,14 @@ async function turn(ts) {
   bringFills();
 }
 
+/** Whose prices come now; of what only the replay had there is none any more. */
+function sayWhose(quotes) {
+  priceNote.dataset.priceNote = isReplay ? "replay" : "live";
+  if (isReplay) return;
+  document.querySelector("h1 + .badge")?.remove();
+  if (!quotes.some(({ ticker }) => ticker === page.ticker)) priceNote.textContent = "no price has come yet";
+}
+
 /** Where a fetch has to begin once `bars` are there. */
 function lateFrom(bars) {
   return (bars.at(-FETCHED_AGAIN) ?? bars[0])?.[START] ?? null;
@@ -110,10 +125,11 @@ async function bringStored(query) {
   // A replay stores no bars, and those of its time are there from the beginning.
   const { results } = isReplay ? { results: [] } : await get(barsAddress({ page_size: String(page.most), ...from, ...query }));
   const bars = results.reverse().map(barOf);
-  if (!bars.length || isReplay) return;
+  if (isReplay) return;
   if (since === null || bars.length === page.most) candles.show(bars);
   else candles.merge(bars);
-  since = lateFrom(bars);
+  if (bars.length) since = lateFrom(bars);
+  if (!candles.pointed) read(null);
 }
 
 /** As `bringStored`; what fails now the next minute brings. */
@@ -121,7 +137,6 @@ const tryToBring = (query) => bringStored(query).catch(() => {});
 
 function onOpen() {
   if (isCut) tryToBring({}); // the last one too: it began while nothing was heard
-  isCut = false;
 }
 
 async function refresh() {
