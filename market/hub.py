@@ -210,12 +210,13 @@ class Hub:
     def on_status(self, message: dict) -> None:
         """Sessions concern all who get quotes, a halt those who get the ticker's."""
         for frame in message["frames"]:
+            text = encode(frame)
             if "ticker" in frame:
-                self.tell_of(frame["ticker"], encode(frame))
+                self.tell_of(frame["ticker"], text)
                 continue
             for audience in self.audiences.values():
                 for client in audience:
-                    client.post(encode(frame))
+                    client.post(text)
 
     def on_quotes(self, message: dict) -> None:
         self.heard_at = asyncio.get_running_loop().time()

@@ -3,6 +3,7 @@
 import asyncio
 import json
 import time
+from collections.abc import Callable, Coroutine
 
 from websockets.asyncio.client import connect
 
@@ -87,15 +88,18 @@ def check_numbers(numbers: list[int], known: int, now: int, when: str) -> int:
 
 @tries("P21", "100 sockets reset at once and back at once")
 def a_storm_passes(ground: Ground) -> str:
+    return behind_a_proxy(ground, storm)
+
+
+def behind_a_proxy(ground: Ground, work: Callable[..., Coroutine]) -> str:
+    """What `work` sees of a server, given it, a proxy before it, the address by that, and alice's headers."""
     with LiveServer(ground.folder) as server:
-        server.user("alice")
+        headers = {"Authorization": f"Bearer {server.user('alice')['token']}"}
         proxy = ground.proxy(server.port)
-        return asyncio.run(storm(server, proxy))
+        return asyncio.run(work(server, proxy, f"ws://127.0.0.1:{proxy.port}/ws", headers))
 
 
-async def storm(server: LiveServer, proxy) -> str:
-    headers = {"Authorization": f"Bearer {server.user('alice')['token']}"}
-    address = f"ws://127.0.0.1:{proxy.port}/ws"
+async def storm(server: LiveServer, proxy, address: str, headers: dict) -> str:
     first = await asyncio.gather(*[connect(address, additional_headers=headers) for _ in range(STORM_CLIENTS)])
     await asyncio.gather(*[Reader(socket).frame("quotes") for socket in first])
     await asyncio.to_thread(proxy.reset)
@@ -118,15 +122,11 @@ async def come_back(address: str, headers: dict):
 
 @tries("P21", "100 sockets whose network falls silent without a word, and 100 that come in anew")
 def the_silent_leave_no_ghosts(ground: Ground) -> str:
-    with LiveServer(ground.folder) as server:
-        server.user("alice")
-        proxy = ground.proxy(server.port)
-        return asyncio.run(fall_silent(server, proxy))
+    return behind_a_proxy(ground, fall_silent)
 
 
-async def fall_silent(server: LiveServer, proxy) -> str:
-    headers = {"Authorization": f"Bearer {server.user('alice')['token']}"}
-    address, options = f"ws://127.0.0.1:{proxy.port}/ws", {"additional_headers": headers, "ping_interval": None}
+async def fall_silent(server: LiveServer, proxy, address: str, headers: dict) -> str:
+    options = {"additional_headers": headers, "ping_interval": None}
     silent = await asyncio.gather(*[connect(address, **options) for _ in range(STORM_CLIENTS)])
     await asyncio.gather(*[Reader(socket).frame("quotes") for socket in silent])
     proxy.hang()

@@ -6,7 +6,7 @@ from contextlib import contextmanager
 
 from django.conf import settings
 from django.core.management import CommandError, call_command
-from django.db import OperationalError, connection, transaction
+from django.db import connection, transaction
 from django.db.migrations.executor import MigrationExecutor
 
 # Who changes a table waits until nobody reads it, and behind him all others wait, who are told of an outage after 4 s.
@@ -74,7 +74,7 @@ def patient_for(seconds: float) -> Iterator[None]:
 
 @contextmanager
 def waiting_briefly() -> Iterator[None]:
-    """On PostgreSQL no statement inside waits for a lock longer than LOCK_SECONDS: see `is_of_lock`."""
+    """On PostgreSQL no statement inside waits for a lock longer than LOCK_SECONDS: see `is_held` in bulk.py."""
     if connection.vendor == "sqlite":
         yield
         return
@@ -85,8 +85,3 @@ def waiting_briefly() -> Iterator[None]:
     finally:
         with connection.cursor() as cursor:
             cursor.execute("RESET lock_timeout")
-
-
-def is_of_lock(error: OperationalError) -> bool:
-    """Whether it says that a lock was not to be had in time."""
-    return getattr(error.__cause__, "sqlstate", None) == "55P03"

@@ -20,7 +20,6 @@ handlers: dict[str, Handler] = {}
 # Told after the commit that something is owed; the runner (or Celery) sets it. Only a nudge.
 nudges: list[Callable[[], None]] = []
 OWED = ("kind", "key", "owner_id", "state", "due_at", "attempts", "progress", "reason", "request_id", "created_at")
-FORGOTTEN_AT_ONCE = 1000
 ADD = "INSERT INTO {table} ({columns}) VALUES ({places}) ON CONFLICT DO NOTHING RETURNING id"
 
 
@@ -85,7 +84,7 @@ def run_again(job: Job) -> Job | None:
 def forget_old_jobs() -> int:
     """Removes jobs that ended long ago, a part of them at a time, and returns how many."""
     removed, old = 0, Job.objects.kept_no_longer(timezone.now()).order_by()
-    while keys := list(old.values_list("pk", flat=True)[:FORGOTTEN_AT_ONCE]):
+    while keys := list(old.values_list("pk", flat=True)[:ROWS_AT_ONCE]):
         Job.objects.filter(pk__in=keys).delete()
         removed += len(keys)
     return removed

@@ -4,7 +4,8 @@ from django.core.management.base import CommandError
 from django.core.management.commands import migrate
 from django.db import OperationalError
 
-from tradeops.core.database import is_of_lock, waiting_briefly
+from tradeops.core.bulk import is_held
+from tradeops.core.database import waiting_briefly
 
 
 class Command(migrate.Command):
@@ -13,7 +14,7 @@ class Command(migrate.Command):
             with waiting_briefly():
                 super().handle(*arguments, **options)
         except OperationalError as error:
-            if not is_of_lock(error):
+            if not is_held(error):
                 raise
             raise CommandError(
                 "A table is being read for long (by a dump, an export), and everybody else would wait behind this. "
