@@ -10,6 +10,7 @@ import time
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 
+import psycopg
 import pytest
 import requests
 from django.http import StreamingHttpResponse
@@ -258,6 +259,28 @@ def wait_until_refused(port: int) -> None:
                 return
         time.sleep(0.05)
     pytest.fail("It still takes connections after 20 s.")
+
+
+@pytest.mark.services
+def test_one_request_learns_that_the_connections_are_broken_and_not_each_that_is_given_one(served):
+    def status(_=None) -> int:
+        return served.get("/accounts/", headers=signed(served)).status_code
+
+    with ThreadPoolExecutor(30) as pool:
+        assert set(pool.map(status, range(120))) == {200}  # the pool is as large as it gets
+    world = served.environment
+    address = f"host={world['DB_HOST']} port={world['DB_PORT']} user={world['DB_USER']} dbname={world['DB_NAME']}"
+    with psycopg.connect(address, password=world["DB_PASSWORD"], autocommit=True) as other:
+        ended = other.execute(
+            "SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity "
+            "WHERE datname = current_database() AND pid <> pg_backend_pid()"
+        ).fetchone()[0]
+    assert ended > 4
+    statuses = []
+    while statuses[-3:] != [200, 200, 200]:
+        statuses.append(status())
+        time.sleep(0.5)  # the others are looked at meanwhile
+    assert statuses.count(503) <= 2, statuses
 
 
 def test_a_stop_finishes_the_request_in_flight_and_takes_no_other(served):

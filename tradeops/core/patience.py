@@ -1,8 +1,11 @@
-"""Connections to PostgreSQL that do not wait forever for one that hangs.
+"""Connections to PostgreSQL that do not wait forever for one that hangs, and are not kept when it was restarted.
 
 The kernel tells of a machine that is gone, and a statement may take as long as it needs. What neither tells is a
 server, or whatever stands before it, that keeps connections open and says nothing. So a thread of the process looks
 after those who wait for long: where a new connection is not answered either, it ends theirs, and they meet an outage.
+
+What broke one connection of a pool has broken the others that lie in it, which nobody looks at: they are replaced
+before each of them costs somebody an answer.
 """
 
 import logging
@@ -26,9 +29,12 @@ class PatientConnection(Connection):
     """A connection that is ended when it waits for a server that answers nobody."""
 
     waiting_since: float | None = None
+    _pool = None  # the pool that lends it says so here
+    replaced_at = 0.0  # when those of this process were
 
     def __init__(self, *args, **kwargs):
         super().__init__(*args, **kwargs)
+        self.begun_at = time.monotonic()
         watch.look_after(self)
 
     def wait(self, *args, **kwargs):
@@ -37,6 +43,13 @@ class PatientConnection(Connection):
             return super().wait(*args, **kwargs)
         finally:
             self.waiting_since = None
+            if self.closed:
+                self.replace_others()
+
+    def replace_others(self) -> None:
+        if self._pool is not None and self.begun_at > PatientConnection.replaced_at:
+            PatientConnection.replaced_at = time.monotonic()
+            self._pool.drain()
 
 
 class Watch:
