@@ -2,29 +2,30 @@
 
 DuckDB has the tables `trades`, `analytics` and `accounts`, with the columns `year`, `month` and `day` of the files'
 folders, so that a query of some days opens their files alone. It sees nothing else: no other file, no network, no
-database. Memory and time are bounded, for the machine has other work.
+database. It runs in a process of its own (query_process.py), whose memory and time are bounded, for the machine has
+other work.
 """
 
-import threading
+import pickle
+import signal
+import subprocess
+import sys
+import tempfile
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from urllib.parse import urlsplit
+from typing import BinaryIO
 
-import pyarrow
-import pyarrow.dataset
-import pyarrow.fs
 from django.conf import settings
 
 from analytics import lake
 from analytics.layout import ACCOUNT_COLUMNS, ANALYSIS_COLUMNS, TRADE_COLUMNS
 from analytics.models import LakeFile
-from analytics.parquet import schema_of
+from analytics.query_process import TOO_MUCH_MEMORY, Question, Refused
 
 COLUMNS = {"trades": TRADE_COLUMNS, "analytics": ANALYSIS_COLUMNS, "accounts": ACCOUNT_COLUMNS}
-DATE_PARTS = pyarrow.schema([("year", pyarrow.int16()), ("month", pyarrow.int8()), ("day", pyarrow.int8())])
-ROWS_AT_ONCE = 1000
-MOST_MEMORY, MOST_SECONDS = "2GB", 600
+MOST_SECONDS = 600
 
 
 class QueryError(ValueError):
@@ -39,73 +40,53 @@ class Answer:
     rows: Iterator[tuple]
 
 
-def run_query(sql: str) -> Answer:
-    """What `sql` answers over the lake. Raises QueryError."""
-    import duckdb  # 70 MB of it: who asks nothing does not load it
-
-    config = {"enable_external_access": "false", "memory_limit": MOST_MEMORY}
-    connection = duckdb.connect(":memory:", config=config)
-    for kind in COLUMNS:
-        connection.register(kind, dataset_of(kind))
-    connection.execute("SET python_enable_replacements = false")
-    connection.execute("SET lock_configuration = true")
-    end = threading.Timer(MOST_SECONDS, connection.interrupt)
-    end.daemon = True
-    end.start()
-    try:
-        result = connection.execute(sql)
-        if result is None:
-            raise QueryError("There is no statement to answer.")
-        columns = [column[0] for column in result.description or []]
-        return Answer(columns, rows_of(result, duckdb, end))
-    except duckdb.Error as error:
-        end.cancel()
-        raise QueryError(words_of(error, duckdb)) from error
+@contextmanager
+def run_query(sql: str) -> Iterator[Answer]:
+    """What `sql` answers over the lake; its process has ended afterwards. Raises QueryError, also while rows come."""
+    command = [sys.executable, "-c", "from analytics.query_process import main; main()"]
+    pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "cwd": settings.BASE_DIR}
+    with tempfile.TemporaryFile() as said, subprocess.Popen(command, stderr=said, **pipes) as process:
+        try:
+            pickle.dump(question_of(sql), process.stdin)
+            process.stdin.close()
+            parts = parts_of(process, said)
+            yield Answer(next(parts, []), (row for part in parts for row in part))
+        finally:
+            process.kill()  # nothing to a process that has ended
 
 
-def rows_of(result, duckdb, end: threading.Timer) -> Iterator[tuple]:
-    try:
-        while rows := result.fetchmany(ROWS_AT_ONCE):
-            yield from rows
-    except duckdb.Error as error:
-        raise QueryError(words_of(error, duckdb)) from error
-    finally:
-        end.cancel()
+def parts_of(process: subprocess.Popen, said: BinaryIO) -> Iterator[list]:
+    """What the process sends, until it has ended well. Raises QueryError where it refuses or is ended."""
+    while True:
+        try:
+            part = pickle.load(process.stdout)  # noqa: S301 - from a process of ours
+        except (EOFError, pickle.UnpicklingError):  # at the end, and where it was ended while it wrote
+            if process.wait():
+                said.seek(0)
+                raise QueryError(words_of(process.returncode, said.read().decode(errors="replace"))) from None
+            return
+        if isinstance(part, Refused):
+            raise QueryError(str(part))
+        yield part
 
 
-def words_of(error: Exception, duckdb) -> str:
-    is_late = isinstance(error, duckdb.InterruptException)
-    return f"It took longer than the {MOST_SECONDS} s that a query may." if is_late else str(error)
+def words_of(status: int, said: str) -> str:
+    """Why a process ended that could not say it itself."""
+    if status == -signal.SIGALRM:
+        return f"It took longer than the {MOST_SECONDS} s that a query may."
+    if status in (-signal.SIGABRT, -signal.SIGKILL, -signal.SIGSEGV):  # where memory ends, C++ ends
+        return TOO_MUCH_MEMORY
+    return f"Its process ended with status {status}: {said.strip().rpartition('\n')[2] or 'it said nothing'}"
 
 
-def dataset_of(kind: str) -> pyarrow.dataset.Dataset:
-    """All days of a kind as one table."""
-    filesystem, root = place_of_lake()
-    keys = LakeFile.objects.filter(kind=kind, file_format="parquet").order_by("day").values_list("key", flat=True)
-    schema = schema_of(COLUMNS[kind])
-    if not keys:
-        return pyarrow.dataset.dataset(pyarrow.table([[]] * len(wide(schema)), schema=wide(schema)))
-    return pyarrow.dataset.dataset(
-        [f"{root}/{key}" for key in keys],
-        schema=wide(schema),
-        format="parquet",
-        filesystem=filesystem,
-        partitioning=pyarrow.dataset.partitioning(DATE_PARTS),
-        partition_base_dir=f"{root}/{kind}",
-    )
-
-
-def wide(schema: pyarrow.Schema) -> pyarrow.Schema:
-    return pyarrow.schema([*schema, *DATE_PARTS])
-
-
-def place_of_lake() -> tuple[pyarrow.fs.FileSystem, str]:
-    """The file system of the lake, and where in it the keys begin."""
+def question_of(sql: str) -> Question:
+    files = {kind: [] for kind in COLUMNS}
+    standing = LakeFile.objects.filter(kind__in=COLUMNS, file_format="parquet").order_by("day")
+    for kind, key in standing.values_list("kind", "key"):
+        files[kind].append(key)
     if not settings.S3_BUCKET_NAME:
-        return pyarrow.fs.LocalFileSystem(), str(Path(lake.lake().path("")).resolve())
+        return Question(sql, MOST_SECONDS, str(Path(lake.lake().path("")).resolve()), files, COLUMNS)
     options = settings.STORAGES["lake"]["OPTIONS"]
-    endpoint = urlsplit(options["endpoint_url"] or "")
-    given = {"endpoint_override": endpoint.netloc, "scheme": endpoint.scheme} if endpoint.netloc else {}
-    keys = {"access_key": options["access_key"], "secret_key": options["secret_key"]}
-    filesystem = pyarrow.fs.S3FileSystem(region=options["region_name"], **keys, **given)
-    return filesystem, settings.S3_BUCKET_NAME
+    s3 = {name: options[name] for name in ("access_key", "secret_key")} | {"region": options["region_name"]}
+    s3["endpoint_url"] = options["endpoint_url"] or ""
+    return Question(sql, MOST_SECONDS, settings.S3_BUCKET_NAME, files, COLUMNS, s3)

@@ -108,6 +108,7 @@ PURE = [
     "strategies/curves.py",
     "strategies/library/*.py",
     "analytics/layout.py",
+    "analytics/query_process.py",
     "analytics/reports.py",
     "analytics/report_columns.py",
     "analytics/differences.py",

@@ -255,43 +255,6 @@ def test_a_reconciliation_says_what_it_found_and_owes_what_is_behind(sent):
     assert set(Job.objects.filter(kind="export").values_list("key", flat=True)) == {"2025-01-12", "2025-01-13"}
 
 
-# --- asked in SQL
-
-
-def test_the_lake_is_asked_in_sql_where_it_stands(sent):
-    asked = (
-        "select ticker, sum(quantity) as quantity, max(day) as day from trades where year = 2025 group by 1 order by 1"
-    )
-    assert lake("query", asked, "--format", "csv") == "ticker,quantity,day\nAAPL,55,15\nMSFT,1,15\n"
-    assert lake("query", "select count(*) as files from analytics").split() == ["files", "2"]
-    assert json.loads(lake("query", "select vwap from analytics where ticker = 'MSFT'", "--format", "json")) == {
-        "vwap": "8"
-    }
-
-
-@pytest.mark.parametrize(
-    "sql",
-    [
-        "copy trades to '/tmp/stolen.csv'",
-        "select * from read_csv('/etc/passwd')",
-        "attach '/tmp/other.db'",
-        "set enable_external_access = true",
-        "select nothing from trades",
-        "selec",
-        " ;",
-    ],
-)
-def test_a_query_reads_the_lake_and_nothing_else(sql):
-    with pytest.raises(CommandError):
-        lake("query", sql)
-
-
-def test_a_query_without_end_is_ended(monkeypatch):
-    monkeypatch.setattr("analytics.query.MOST_SECONDS", 1)
-    with pytest.raises(CommandError, match="longer than the 1 s"):
-        lake("query", "with recursive n as (select 1 i union all select i + 1 from n) select count(*) from n")
-
-
 # --- shown
 
 

@@ -1,9 +1,12 @@
 """`manage.py lake`: make days, hold the lake against the book, ask it in SQL, make again what was once sent."""
 
+import argparse
 import csv
 import datetime as dt
 import json
 import math
+import os
+import sys
 import tempfile
 from itertools import islice
 from pathlib import Path
@@ -18,14 +21,21 @@ from analytics.lake import LakeError
 from analytics.layout import plain
 from analytics.models import Revision
 from analytics.query import QueryError, run_query
+from tradeops.core.csvfile import safe_text
 from tradeops.core.database import require_prepared
 
 DIFFERENCES_SHOWN = 100
-CELL_CHARACTERS = 40
+CELL_CHARACTERS, MOST_TABLE_ROWS = 40, 100_000
 
 
 def parse_day(text: str) -> dt.date:
     return dt.datetime.strptime(text, "%Y-%m-%d").replace(tzinfo=dt.UTC).date()
+
+
+def parse_rows(text: str) -> int:
+    if not (text.isascii() and text.isdigit() and 1 <= int(text) <= MOST_TABLE_ROWS):
+        raise argparse.ArgumentTypeError(f"{text!r} is not a number of rows from 1 to {MOST_TABLE_ROWS}")
+    return int(text)
 
 
 class Command(BaseCommand):
@@ -41,7 +51,7 @@ class Command(BaseCommand):
         query = verbs.add_parser("query", help="SQL over the tables trades, analytics and accounts, for reading")
         query.add_argument("sql", help='such as "select ticker, sum(quantity) from trades group by 1"')
         query.add_argument("--format", choices=("table", "csv", "json"), default="table")
-        query.add_argument("--rows", type=int, default=200, help="the most rows of a table (default 200)")
+        query.add_argument("--rows", type=parse_rows, default=200, help="the most rows of a table (default 200)")
         again = verbs.add_parser("reproduce", help="make a revision again, to the byte, and list what differs today")
         again.add_argument("file", help="a day (2025-01-15: its trades) or a file's key")
         again.add_argument("--revision", type=int, help="its number (default: the first)")
@@ -77,22 +87,28 @@ class Command(BaseCommand):
 
     def query_files(self, options) -> None:
         try:
-            answer = run_query(options["sql"])
-            getattr(self, f"write_{options['format']}")(answer, options["rows"])
+            with run_query(options["sql"]) as answer:
+                getattr(self, f"write_{options['format']}")(answer, options["rows"])
         except QueryError as error:
             raise CommandError(str(error)) from error
+        except KeyboardInterrupt:
+            raise CommandError("Stopped.", returncode=130) from None
+        except BrokenPipeError:  # who reads has enough; what is left in the buffer goes nowhere
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
     def write_csv(self, answer, _) -> None:
         writer = csv.writer(self.stdout, lineterminator="\n")
         writer.writerow(answer.columns)
-        writer.writerows([spelled(value) for value in row] for row in answer.rows)
+        writer.writerows([safe(value) for value in row] for row in answer.rows)
 
     def write_json(self, answer, _) -> None:
+        if len(set(answer.columns)) < len(answer.columns):
+            raise QueryError(f"Two columns have one name in {', '.join(answer.columns)}: name them apart for JSON.")
         for row in answer.rows:
             self.stdout.write(json.dumps(dict(zip(answer.columns, map(as_json, row), strict=True))))
 
     def write_table(self, answer, most: int) -> None:
-        rows = [[spelled(value)[:CELL_CHARACTERS] for value in row] for row in islice(answer.rows, most)]
+        rows = [[shown(value) for value in row] for row in islice(answer.rows, most)]
         widths = [max(map(len, column)) for column in zip(answer.columns, *rows, strict=True)]
         for row in [answer.columns, *rows]:
             cells = (cell.ljust(width) for cell, width in zip(row, widths, strict=True))
@@ -145,6 +161,16 @@ def spelled(value: object) -> str:
     if value is None:
         return ""
     return plain(value) if hasattr(value, "as_tuple") else str(value)
+
+
+def shown(value: object) -> str:
+    """A cell of a table: one line, and nothing that a terminal would obey."""
+    return "".join(sign if sign.isprintable() else " " for sign in spelled(value)[:CELL_CHARACTERS])
+
+
+def safe(value: object) -> str:
+    """A cell of a CSV file: text never begins what a spreadsheet would work out."""
+    return safe_text(value) if isinstance(value, str) else spelled(value)
 
 
 def as_json(value: object) -> object:
