@@ -27,6 +27,7 @@ from analytics.late import Late, late_days, late_statement_days
 from analytics.layout import FIRST_DAY, FORMATS, object_key
 from analytics.models import EXPORT, LATE_STATEMENTS, STATEMENTS, ExportJob, ExportRequest, LakeFile, Revision
 from analytics.revisions import Tampered, keep_all
+from tradeops.core.jobs.clock import now
 from tradeops.core.jobs.models import Job
 from tradeops.core.jobs.services import owe, require_room
 
@@ -54,7 +55,7 @@ def request_export(day: dt.date, user) -> ExportJob:
     require_room(user, EXPORT)
     with transaction.atomic():
         job = owe(EXPORT, day.isoformat(), owner=user)
-        ExportRequest.objects.update_or_create(job=job, user=user, defaults={"asked_at": timezone.now()})
+        ExportRequest.objects.update_or_create(job=job, user=user, defaults={"asked_at": now()})
         # Read before the commit: after it a runner may be quicker than the answer, which says "queued".
         return ExportJob.objects.get(pk=job.pk)
 

@@ -8,6 +8,7 @@ from django.utils import timezone
 from analytics import checking, services, statements
 from analytics.late import recorded_lately
 from analytics.models import EXPORT, LATE_STATEMENTS, NIGHT, RECONCILE, STATEMENTS
+from tradeops.core.jobs.clock import clock
 from tradeops.core.jobs.models import Job
 from tradeops.core.jobs.runner import report_progress
 from tradeops.core.jobs.services import owe, register
@@ -29,7 +30,7 @@ def export(job: Job) -> dict[str, object]:
     """The job of kind `export`: its key is the day. Whoever asks while it is made gets what is booked by then."""
     day = dt.date.fromisoformat(job.key)
     for _ in range(MADE_AT_MOST):
-        begun = timezone.now()
+        begun = clock.now()
         made = services.make_day(day, lambda percentage: report_progress(job, percentage))
         if not services.is_asked_since(job, begun):
             break

@@ -12,7 +12,7 @@ import time
 from collections.abc import Callable
 from concurrent.futures import Future, wait
 from contextlib import nullcontext
-from datetime import datetime
+from datetime import timedelta
 from pathlib import Path
 
 import redis
@@ -109,10 +109,10 @@ def check_bucket(storage) -> Check:
 
 def check_heartbeat(part: str) -> Check:
     """How long ago the part that runs apart last showed life."""
-    last = Heartbeat.objects.filter(part=part).first()
+    last = Heartbeat.objects.filter(part=part).with_age().first()
     if last is None:
         return down("it has never shown life")
-    return aged(last.at, LATE_SECONDS, SILENT_SECONDS, "last sign of life")
+    return aged(last.age, LATE_SECONDS, SILENT_SECONDS, "last sign of life")
 
 
 def check_worker() -> Check:
@@ -128,15 +128,15 @@ def check_feed() -> Check:
     state = FeedState.objects.current()
     if state.heard_at is None:
         return down("no price has come yet")
-    return aged(state.heard_at, FEED_LATE_SECONDS, LATE_SECONDS, "last prices")
+    return aged(timezone.now() - state.heard_at, FEED_LATE_SECONDS, LATE_SECONDS, "last prices")
 
 
-def aged(at: datetime, late_seconds: int, silent_seconds: int, words: str) -> Check:
-    """Well while `at` is younger than `late_seconds`, down from `silent_seconds` on; with its age either way."""
-    age = max(0, int((timezone.now() - at).total_seconds()))
-    if age < late_seconds:
-        return ok() | {"age_seconds": age}
-    return (degraded if age < silent_seconds else down)(f"{words} {age} s ago") | {"age_seconds": age}
+def aged(age: timedelta, late_seconds: int, silent_seconds: int, words: str) -> Check:
+    """Well while `age` is less than `late_seconds`, down from `silent_seconds` on; with its age either way."""
+    seconds = max(0, int(age.total_seconds()))
+    if seconds < late_seconds:
+        return ok() | {"age_seconds": seconds}
+    return (degraded if seconds < silent_seconds else down)(f"{words} {seconds} s ago") | {"age_seconds": seconds}
 
 
 # --- asking them all

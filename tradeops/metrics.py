@@ -24,6 +24,7 @@ from market.hub import hubs
 from market.models import Alert, FeedState
 from tradeops import health
 from tradeops.core.database import patient_for
+from tradeops.core.jobs import clock
 from tradeops.core.jobs.models import Heartbeat, Job, State
 from tradeops.core.statistics import nearest_rank
 from tradeops.core.users.roles import Action
@@ -125,17 +126,16 @@ def alert_metrics() -> Iterator[Metric]:
 
 
 def job_metrics() -> Iterator[Metric]:
-    now = timezone.now()
     family = GaugeMetricFamily("tradeops_jobs", "Jobs: unfinished, or ended in the last day.", labels=["kind", "state"])
-    jobs = Job.objects.to_be_told(now).order_by().values_list("kind", "state")
+    jobs = Job.objects.to_be_told().order_by().values_list("kind", "state")
     for kind, state, count in jobs.annotate(count=Count("id")):
         family.add_metric([kind, state], count)
     yield family
-    oldest = Job.objects.claimable(now).order_by().aggregate(due_at=Min("due_at"))["due_at"]
-    yield gauge("job_wait_seconds", "How long the longest waiting job is due.", seconds_since(oldest) if oldest else 0)
+    wait = Job.objects.claimable().order_by().aggregate(wait=clock.now() - Min("due_at"))["wait"] or timedelta()
+    yield gauge("job_wait_seconds", "How long the longest waiting job is due.", max(0.0, wait.total_seconds()))
     ages = GaugeMetricFamily("tradeops_heartbeat_age_seconds", "Since a part last showed life.", labels=["part"])
-    for part, at in Heartbeat.objects.values_list("part", "at"):
-        ages.add_metric([part], seconds_since(at))
+    for part, age in Heartbeat.objects.with_age().values_list("part", "age"):
+        ages.add_metric([part], max(0.0, age.total_seconds()))
     yield ages
 
 

@@ -141,7 +141,7 @@ def parts_of(user) -> list[dict]:
 
 
 def jobs_part(user) -> dict:
-    jobs = Job.objects.visible_to(user).to_be_told(timezone.now())
+    jobs = Job.objects.visible_to(user).to_be_told()
     counts = dict(jobs.order_by().values_list("state").annotate(count=Count("id")))
     words = ", ".join(f"{count} {State(state).label.lower()}" for state, count in sorted(counts.items()))
     tone = "failed" if counts.get(State.FAILED) else "ok"

@@ -124,7 +124,7 @@ def beat(celery):
     """A beat that sweeps every second. (The flush of the tests before has taken the schedule's rows.)"""
     interval, _ = IntervalSchedule.objects.get_or_create(every=1, period="seconds")
     PeriodicTask.objects.all().delete()
-    PeriodicTask.objects.create(name="Sweep", task="jobs.sweep", interval=interval, expire_seconds=30)
+    PeriodicTask.objects.create(name="Sweep", task="jobs.sweep", interval=interval)
     PeriodicTasks.update_changed()
     return celery("beat", "--pidfile", "")
 

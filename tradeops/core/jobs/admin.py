@@ -2,7 +2,6 @@
 
 from celery.schedules import ParseException
 from django.contrib import admin, messages
-from django.utils import timezone
 from django_celery_beat.admin import CrontabScheduleAdmin
 from django_celery_beat.models import CrontabSchedule
 
@@ -43,7 +42,10 @@ class HeartbeatAdmin(ReadOnlyAdmin):
 
     @admin.display(description="seconds ago")
     def age(self, heartbeat) -> int:
-        return int((timezone.now() - heartbeat.at).total_seconds())
+        return int(heartbeat.age.total_seconds())
+
+    def get_queryset(self, request):
+        return super().get_queryset(request).with_age()
 
 
 admin.site.unregister(CrontabSchedule)

@@ -14,7 +14,7 @@ from django_celery_beat.schedulers import DatabaseScheduler, ModelEntry
 
 from .nudging import NUDGES
 from .services import note_heartbeat
-from .slots import entry_of, take_due_slot
+from .slots import SlotEntry, entry_of, take_due_slot
 
 logger = logging.getLogger(__name__)
 HEARTBEAT_SECONDS = 10
@@ -26,11 +26,13 @@ class BeatScheduler(DatabaseScheduler):
     It is written by the tick, so a beat that hangs falls silent.
     """
 
+    Entry = SlotEntry
     heartbeat_due = 0.0
 
     def tick(self, *args, **kwargs) -> float:
         if time.monotonic() >= self.heartbeat_due:
             self.show_life()
+            self._heap = None  # the order of the slots is told anew: the clock may have been set
         return min(super().tick(*args, **kwargs), HEARTBEAT_SECONDS)
 
     def show_life(self) -> None:

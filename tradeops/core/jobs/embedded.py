@@ -10,10 +10,10 @@ import time
 from datetime import datetime
 
 from django.db import DatabaseError, close_old_connections, connection
-from django.utils import timezone
 from django_celery_beat.models import PeriodicTask
 
 from . import nudging, runner
+from .clock import clock
 from .services import note_heartbeat
 from .slots import take_due_slot
 
@@ -78,7 +78,7 @@ class Schedule(LoopThread):
     part = "beat"
 
     def step(self) -> None:
-        run_due_tasks(timezone.now())
+        run_due_tasks(clock.now())
 
     def rest(self) -> None:
         self.stop.wait(SCHEDULE_SECONDS)

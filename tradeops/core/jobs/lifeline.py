@@ -10,12 +10,11 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from datetime import datetime, timedelta
 
 from celery import current_app
 from django.db import DatabaseError, InterfaceError, connection
-from django.utils import timezone
 
+from .clock import now
 from .models import Job
 from .services import note_heartbeat
 
@@ -34,6 +33,7 @@ class Lifeline:
 
     @contextmanager
     def holding(self, job: Job) -> Iterator[None]:
+        job.held_since = time.monotonic()
         with self.lock:
             self.jobs.append(job)
             self.keep_speaking()
@@ -52,24 +52,24 @@ class Lifeline:
         while True:
             time.sleep(SAID_EVERY_SECONDS)
             with self.lock:
-                self.jobs = in_time(self.jobs, timezone.now())
+                self.jobs = in_time(self.jobs, time.monotonic())
                 if self.jobs:
                     say_alive(self.jobs)
 
 
-def in_time(jobs: list[Job], now: datetime) -> list[Job]:
+def in_time(jobs: list[Job], clock: float) -> list[Job]:
     """Those that have not yet taken longer than any may; the others are logged."""
-    begun_since = now - timedelta(seconds=current_app.conf.task_time_limit)
+    since = clock - current_app.conf.task_time_limit
     for job in jobs:
-        if job.started_at < begun_since:
+        if job.held_since < since:
             logger.error("Job %s (%s %s) takes too long: it may hang.", job.pk, job.kind, job.key)
-    return [job for job in jobs if job.started_at >= begun_since]
+    return [job for job in jobs if job.held_since >= since]
 
 
 def say_alive(jobs: list[Job]) -> None:
     try:
         for job in jobs:
-            say(Job.objects.held_by(job).update, alive_at=timezone.now(), progress=job.progress)
+            say(Job.objects.held_by(job).update, alive_at=now(), progress=job.progress)
         say(note_heartbeat, "worker")
     finally:
         connection.close()

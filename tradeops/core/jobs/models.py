@@ -4,8 +4,10 @@ from datetime import timedelta
 
 from django.conf import settings
 from django.db import models
-from django.db.models import Exists, OuterRef, Q
+from django.db.models import Exists, F, OuterRef, Q
 from django.utils import timezone
+
+from .clock import now
 
 
 class State(models.TextChoices):
@@ -37,21 +39,21 @@ class JobQuerySet(models.QuerySet):
         """`was_owed_again`: whether the same work was owed once more."""
         return self.annotate(was_owed_again=owed_again())
 
-    def to_be_told(self, now):
+    def to_be_told(self):
         """What is unfinished or ended in the last day, but for failures that were owed again: they are mended."""
-        recent = self.filter(Q(state__in=UNFINISHED) | Q(finished_at__gte=now - ONE_DAY))
+        recent = self.filter(Q(state__in=UNFINISHED) | Q(finished_at__gte=now() - ONE_DAY))
         return recent.exclude(Q(state=State.FAILED) & owed_again())
 
-    def claimable(self, now):
+    def claimable(self):
         """What a runner may take, oldest first: jobs that are due, and running ones whose runner is lost."""
-        due = Q(state__in=(State.QUEUED, State.RETRYING), due_at__lte=now)
-        lost = Q(state=State.RUNNING, alive_at__lt=now - LOST_AFTER)
+        due = Q(state__in=(State.QUEUED, State.RETRYING), due_at__lte=now())
+        lost = Q(state=State.RUNNING, alive_at__lt=now() - LOST_AFTER)
         return self.filter(due | lost).order_by("due_at", "id")
 
-    def kept_no_longer(self, now):
+    def kept_no_longer(self):
         """What ended so long ago that it is forgotten. What failed waits longer for a person."""
-        done = Q(state=State.SUCCEEDED, finished_at__lt=now - timedelta(days=settings.JOBS_KEPT_DAYS))
-        failed = Q(state=State.FAILED, finished_at__lt=now - timedelta(days=settings.FAILED_JOBS_KEPT_DAYS))
+        done = Q(state=State.SUCCEEDED, finished_at__lt=now() - timedelta(days=settings.JOBS_KEPT_DAYS))
+        failed = Q(state=State.FAILED, finished_at__lt=now() - timedelta(days=settings.FAILED_JOBS_KEPT_DAYS))
         return self.filter(done | failed)
 
     def held_by(self, job):
@@ -83,6 +85,7 @@ class Job(models.Model):
 
     objects = JobQuerySet.as_manager()
     others_wait = False  # of one that a runner has just taken: whether it could have taken another
+    held_since = 0.0  # of one that is being done here, by time.monotonic()
 
     class Meta:
         ordering = ["-id"]
@@ -109,11 +112,18 @@ class Job(models.Model):
         return self.state not in UNFINISHED
 
 
+class HeartbeatQuerySet(models.QuerySet):
+    def with_age(self):
+        return self.annotate(age=now() - F("at"))
+
+
 class Heartbeat(models.Model):
     """When a part that runs apart (worker, beat) last showed life."""
 
     part = models.CharField(max_length=16, primary_key=True)
     at = models.DateTimeField()
+
+    objects = HeartbeatQuerySet.as_manager()
 
     def __str__(self) -> str:
         return f"{self.part} {self.at:%Y-%m-%d %H:%M:%S}"

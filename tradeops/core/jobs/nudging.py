@@ -16,7 +16,6 @@ logger = logging.getLogger(__name__)
 
 RUN_OWED, SWEEP = "jobs.run_owed", "jobs.sweep"  # what Celery knows the tasks by; the schedule's rows too
 NUDGES = (RUN_OWED, SWEEP)  # they do what is owed, and are sent; every other task of the schedule owes, and is called
-EXPIRE_SECONDS = 60
 # Set: the runner thread of this process looks for work at once.
 wake = threading.Event()
 
@@ -63,7 +62,7 @@ def publish() -> None:
 def send_by(producer: Producer) -> None:
     """What `send_task(RUN_OWED)` does, without its search for options, route and queue, which takes as long."""
     app = current_app
-    message = app.amqp.create_task_message(uuid(), RUN_OWED, expires=EXPIRE_SECONDS, ignore_result=True)
+    message = app.amqp.create_task_message(uuid(), RUN_OWED, ignore_result=True)
     about = {"headers": message.headers, **message.properties}
     producer.publish(message.body, routing_key=app.conf.task_default_queue, serializer="json", **about)
 

@@ -8,12 +8,11 @@ is the fence. A job whose runner has been silent for LOST_AFTER is taken again, 
 import logging
 import random
 from collections.abc import Sequence
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from functools import cache
 
 from django.core.exceptions import ValidationError
 from django.db import connection, transaction
-from django.utils import timezone
 from django.utils.module_loading import autodiscover_modules
 
 from tradeops.core.bulk import as_python, ask, columns_of, table_of
@@ -21,6 +20,7 @@ from tradeops.core.events import relay
 from tradeops.core.events.services import record_event, user_stream
 from tradeops.core.request_id import working_for
 
+from .clock import now
 from .lifeline import lifeline
 from .models import Job, State
 from .services import handlers
@@ -31,7 +31,7 @@ MAX_ATTEMPTS = 6
 FIRST_DELAY_SECONDS, LONGEST_DELAY_SECONDS = 4, 600
 # What `claimable` finds, taken in one statement: asked for first and updated then, it is three journeys more.
 TAKE = """
-    UPDATE {table} SET state = 'running', started_at = %s, alive_at = %s, progress = 0, attempts = attempts + 1
+    UPDATE {table} SET state = 'running', started_at = {now}, alive_at = {now}, progress = 0, attempts = attempts + 1
     WHERE id = ({claimable} LIMIT 1 {locked}) RETURNING {columns}
 """
 # On PostgreSQL it also says whether more is claimable; and nobody waits there until the claim is on the disk: where a
@@ -58,7 +58,7 @@ def load_handlers() -> None:
 def run_owed(limit: int = 50) -> int:
     """Do up to `limit` due jobs, oldest first; returns how many were taken."""
     for taken in range(limit):
-        job = claim(timezone.now())
+        job = claim()
         if job is None:
             return taken
         run_claimed(job)
@@ -68,48 +68,45 @@ def run_owed(limit: int = 50) -> int:
 # --- taking a job
 
 
-def claim(now: datetime) -> Job | None:
+def claim() -> Job | None:
     """Take the oldest claimable job, or None. Two runners never take the same attempt of a job."""
-    while (job := take_oldest(now)) is not None:
+    while (job := take_oldest()) is not None:
         if is_worth_trying(job):
             return job
     return None
 
 
-def take_oldest(now: datetime) -> Job | None:
+def take_oldest() -> Job | None:
     """Turn the oldest claimable job into the next attempt at it; None where there is none."""
     if connection.vendor == "sqlite":
-        return take_alone(now)
+        return take_alone()
     statement, bounds = taking_skipping_locked()
-    asked = [now + bound if isinstance(bound, timedelta) else bound for bound in bounds]
-    rows = ask(statement, asked)()
+    rows = ask(statement, bounds)()
     return as_job(rows[0][:-2], others_wait=rows[0][-2]) if rows else None
 
 
-def take_alone(now: datetime) -> Job | None:
+def take_alone() -> Job | None:
     """On SQLite, where even an update that finds nothing takes the write lock, and most sweeps find nothing."""
-    claimable = Job.objects.claimable(now).values("id")
+    claimable = Job.objects.claimable().values("id")
     if not claimable.exists():
         return None
     found, bounds = claimable.query.sql_with_params()
-    begun = [connection.ops.adapt_datetimefield_value(now)] * 2
-    rows = as_python(Job, TAKEN, ask(taking(found), [*begun, *bounds])())
+    begun = [connection.ops.adapt_datetimefield_value(now())] * 2
+    rows = as_python(Job, TAKEN, ask(taking(found, "%s"), [*begun, *bounds])())
     return as_job(rows[0]) if rows else None
 
 
 @cache  # to have Django write it anew costs as much as PostgreSQL's work
 def taking_skipping_locked() -> tuple[str, list]:
-    """The statement, and its parameters, with how far from now in the place of each moment."""
-    some_time = datetime(2000, 1, 1, tzinfo=UTC)
-    found, bounds = Job.objects.claimable(some_time).values("id").query.sql_with_params()
-    statement = taking(found, "FOR UPDATE SKIP LOCKED") + AND_MORE.format(claimable=found)
-    asked = [some_time, some_time, *bounds, *bounds]
-    return statement, [one - some_time if isinstance(one, datetime) else one for one in asked]
+    """The statement and its parameters."""
+    found, bounds = Job.objects.claimable().values("id").query.sql_with_params()
+    statement = taking(found, "STATEMENT_TIMESTAMP()", "FOR UPDATE SKIP LOCKED") + AND_MORE.format(claimable=found)
+    return statement, [*bounds, *bounds]
 
 
-def taking(claimable: str, locked: str = "") -> str:
+def taking(claimable: str, now: str, locked: str = "") -> str:
     columns = ", ".join(columns_of(Job, TAKEN))
-    return TAKE.format(table=table_of(Job), claimable=claimable, locked=locked, columns=columns)
+    return TAKE.format(table=table_of(Job), now=now, claimable=claimable, locked=locked, columns=columns)
 
 
 def as_job(values: Sequence, others_wait: bool = False) -> Job:
@@ -163,7 +160,7 @@ def try_later(job: Job, reason: str) -> None:
         )
         end(job, State.FAILED, reason=f"{reason} Tried {job.attempts} times.")
         return
-    due_at = timezone.now() + timedelta(seconds=delay_seconds(job.attempts))
+    due_at = now() + timedelta(seconds=delay_seconds(job.attempts))
     if Job.objects.held_by(job).update(state=State.RETRYING, due_at=due_at, reason=reason):
         job.state, job.reason = State.RETRYING, reason
         tell_progress(job)
@@ -177,7 +174,7 @@ def delay_seconds(attempt: int) -> float:
 def end(job: Job, state: State, **changes) -> bool:
     """Write the end of a job with the event that tells its owner; False when another runner holds it by now."""
     with transaction.atomic():
-        if not Job.objects.held_by(job).update(state=state, finished_at=timezone.now(), **changes):
+        if not Job.objects.held_by(job).update(state=state, finished_at=now(), **changes):
             logger.warning("Job %s was taken over; this attempt's end is dropped.", job.pk)
             return False
         logger.info("Job %s (%s %s) %s at attempt %s.", job.pk, job.kind, job.key, state, job.attempts)
@@ -202,7 +199,7 @@ def words_of(error: Exception) -> str:
 def report_progress(job: Job, percentage: int) -> None:
     """Say how far a running job is, to the row and to its owner's open pages."""
     percentage = max(0, min(100, percentage))
-    if percentage != job.progress and Job.objects.held_by(job).update(progress=percentage, alive_at=timezone.now()):
+    if percentage != job.progress and Job.objects.held_by(job).update(progress=percentage, alive_at=now()):
         job.progress = percentage
         tell_progress(job)
 

@@ -12,6 +12,7 @@ from rest_framework.exceptions import APIException
 from tradeops.core.bulk import ask, columns_of, table_of, written_row
 from tradeops.core.request_id import current_request_id
 
+from .clock import now
 from .models import Heartbeat, Job, State
 
 Handler = Callable[[Job], dict]
@@ -19,8 +20,8 @@ ROWS_AT_ONCE = 1_000
 handlers: dict[str, Handler] = {}
 # Told after the commit that something is owed; the runner (or Celery) sets it. Only a nudge.
 nudges: list[Callable[[], None]] = []
-OWED = ("kind", "key", "owner_id", "state", "due_at", "attempts", "progress", "reason", "request_id", "created_at")
-ADD = "INSERT INTO {table} ({columns}) VALUES ({places}) ON CONFLICT DO NOTHING RETURNING id"
+OWED = ("kind", "key", "owner_id", "state", "attempts", "progress", "reason", "request_id", "created_at", "due_at")
+ADD = "INSERT INTO {table} ({columns}) VALUES ({places}, {due_at}) ON CONFLICT DO NOTHING RETURNING id"
 
 
 def register(kind: str) -> Callable[[Handler], Handler]:
@@ -35,10 +36,9 @@ def register(kind: str) -> Callable[[Handler], Handler]:
 
 def owe(kind: str, key: str, *, owner=None, due_at=None) -> Job:
     """The unfinished job for (kind, key): a new row, or the one already owed."""
-    due = due_at or timezone.now()
-    job = add_job(kind, key, owner, due)
+    job = add_job(kind, key, owner, due_at)
     while job is None:  # one is owed already, or was until just now
-        job = Job.objects.unfinished().filter(kind=kind, key=key).first() or add_job(kind, key, owner, due)
+        job = Job.objects.unfinished().filter(kind=kind, key=key).first() or add_job(kind, key, owner, due_at)
     transaction.on_commit(nudge, robust=True)
     return job
 
@@ -56,7 +56,7 @@ def owe_each(owed: Sequence[Owed]) -> None:
     if not owed:
         return
     request_id = current_request_id.get().removeprefix("-")
-    jobs = [Job(**one._asdict(), request_id=request_id) for one in owed]
+    jobs = [Job(**one._asdict(), due_at=now(), request_id=request_id) for one in owed]
     Job.objects.bulk_create(jobs, ignore_conflicts=True, batch_size=ROWS_AT_ONCE)
     transaction.on_commit(nudge, robust=True)
 
@@ -64,7 +64,7 @@ def owe_each(owed: Sequence[Owed]) -> None:
 def hurry(job: Job) -> bool:
     """Has a job that waits for its next attempt be tried now; False where it waits for none."""
     waiting = Job.objects.filter(pk=job.pk, state=State.RETRYING)
-    if is_hurried := bool(waiting.update(due_at=timezone.now())):
+    if is_hurried := bool(waiting.update(due_at=now())):
         transaction.on_commit(nudge, robust=True)
     return is_hurried
 
@@ -83,7 +83,7 @@ def run_again(job: Job) -> Job | None:
 
 def forget_old_jobs() -> int:
     """Removes jobs that ended long ago, a part of them at a time, and returns how many."""
-    removed, old = 0, Job.objects.kept_no_longer(timezone.now()).order_by()
+    removed, old = 0, Job.objects.kept_no_longer().order_by()
     while keys := list(old.values_list("pk", flat=True)[:ROWS_AT_ONCE]):
         Job.objects.filter(pk__in=keys).delete()
         removed += len(keys)
@@ -114,11 +114,14 @@ def require_room(owner, kind: str, more: int = 1) -> None:
 
 def add_job(kind: str, key: str, owner, due_at) -> Job | None:
     """A new row, in one statement; None where one is unfinished for (kind, key)."""
-    job = Job(kind=kind, key=key, owner=owner, due_at=due_at)
+    job = Job(kind=kind, key=key, owner=owner, due_at=due_at or timezone.now())
     job.request_id = current_request_id.get().removeprefix("-")
     written = written_row(Job, OWED, attrgetter(*OWED)(job))
-    columns, places = ", ".join(columns_of(Job, OWED)), ", ".join(["%s"] * len(OWED))
-    added = ask(ADD.format(table=table_of(Job), columns=columns, places=places), written)()
+    columns, places, due = ", ".join(columns_of(Job, OWED)), ", ".join(["%s"] * (len(OWED) - 1)), "%s"
+    if due_at is None and connection.vendor != "sqlite":
+        due = "STATEMENT_TIMESTAMP()"
+        del written[-1]
+    added = ask(ADD.format(table=table_of(Job), columns=columns, places=places, due_at=due), written)()
     if not added:
         return None
     job.pk = added[0][0]
@@ -132,4 +135,4 @@ def nudge() -> None:
 
 
 def note_heartbeat(part: str) -> None:
-    Heartbeat.objects.update_or_create(part=part, defaults={"at": timezone.now()})
+    Heartbeat.objects.update_or_create(part=part, defaults={"at": now()})

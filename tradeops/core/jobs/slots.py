@@ -8,20 +8,44 @@ where it could not be. So two beats make one run, and of slots that were missed 
 import json
 import logging
 from collections.abc import Callable
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
 
 from celery import current_app
 from django.db import InterfaceError, OperationalError, transaction
 from django_celery_beat.models import PeriodicTask
 from django_celery_beat.schedulers import ModelEntry
 
+from .clock import clock
+
 logger = logging.getLogger(__name__)
+A_MINUTE, A_DAY, LONG_AGO = timedelta(minutes=1), timedelta(days=1), datetime(2000, 1, 1, tzinfo=UTC)
+
+
+class SlotEntry(ModelEntry):
+    """celery-beat's own, by the clock that all who keep the schedule share."""
+
+    def __init__(self, model: PeriodicTask, app=None):
+        super().__init__(model, app=app)
+        self.schedule.nowfun = clock.now
+
+    def _default_now(self) -> datetime:
+        return clock.now()
+
+    def is_due(self):
+        """A run that is noted later than now was noted before the clock was set back, and holds up no interval.
+
+        A slot of the calendar it holds up for a day at most: an hour that comes twice is run once.
+        """
+        ahead = self.last_run_at - clock.now()
+        if ahead > (A_MINUTE if self.model.interval_id else A_DAY):
+            self.last_run_at = LONG_AGO
+        return super().is_due()
 
 
 def entry_of(row: PeriodicTask) -> ModelEntry | None:
     """The row as an entry of the schedule; None, which is logged, where it names slots that cannot be told."""
     try:
-        return ModelEntry(row, app=current_app)
+        return SlotEntry(row, app=current_app)
     except Exception as error:  # what a person may write in the admin fails in as many ways as there are schedules
         logger.error("The schedule of %s cannot be kept: %s", row.name, type(error).__name__)
         return None

@@ -5,7 +5,6 @@ import time
 from celery import shared_task
 from celery.signals import task_postrun, task_prerun
 from django.db import connection
-from django.utils import timezone
 
 from . import nudging, runner, services
 from .models import Job
@@ -41,7 +40,7 @@ def note_use(**_) -> None:
 def run_owed() -> None:
     """Do what is due for a while, one job after the other, and call a colleague while more than one waits."""
     until = time.monotonic() + SECONDS_A_MESSAGE
-    while time.monotonic() < until and (job := runner.claim(timezone.now())) is not None:
+    while time.monotonic() < until and (job := runner.claim()) is not None:
         if job.others_wait:
             nudging.pass_on()
         runner.run_claimed(job)

@@ -1,0 +1,67 @@
+"""Machines whose clocks differ: what is due, held or late is judged by the clock they share."""
+
+from datetime import timedelta
+
+import pytest
+from django.utils import timezone
+from django_celery_beat.models import CrontabSchedule, PeriodicTask
+
+from tradeops.core.jobs import embedded, runner, slots
+from tradeops.core.jobs.clock import clock
+from tradeops.core.jobs.models import Heartbeat, Job
+from tradeops.core.jobs.services import Owed, note_heartbeat, owe, owe_each
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture
+def set_clock(monkeypatch):
+    """`set_clock(ahead)`: this machine's clock is that far ahead of the true time."""
+    true = timezone.now
+
+    def set_ahead(ahead: timedelta) -> None:
+        monkeypatch.setattr(timezone, "now", lambda: true() + ahead)
+
+    return set_ahead
+
+
+@pytest.mark.services
+@pytest.mark.parametrize("ahead", [timedelta(hours=1), timedelta(hours=-1)], ids=["ahead", "behind"])
+def test_a_machine_whose_clock_is_wrong_owes_takes_and_keeps_jobs_like_any_other(kind, set_clock, ahead):
+    name = kind(lambda job: {})
+    set_clock(ahead)
+    owe(name, "a")
+    owe_each([Owed(name, "b")])
+    note_heartbeat("worker")
+    held = runner.claim()
+    set_clock(timedelta())
+    assert runner.claim().key == "b"
+    assert Heartbeat.objects.with_age().get().age < timedelta(minutes=1)
+    for there in (ahead, -ahead):
+        set_clock(there)
+        assert runner.claim() is None
+    assert Job.objects.held_by(held).exists()
+    runner.try_later(held, "It is away.")
+    wait = Job.objects.get(key="a").due_at - clock.now()
+    assert timedelta() < wait < timedelta(minutes=1)
+
+
+@pytest.mark.parametrize(
+    ("days", "kept_back", "is_interval"), [(1 / 24, False, True), (1 / 24, True, False), (400, False, False)]
+)
+def test_a_clock_that_was_set_back_stops_no_interval_and_repeats_no_hour(every_minute, days, kept_back, is_interval):
+    row = every_minute(-timedelta(days=days))
+    if not is_interval:
+        PeriodicTask.objects.filter(pk=row.pk).update(interval=None, crontab=CrontabSchedule.objects.create())
+    assert embedded.run_due_tasks(clock.now()) == ([] if kept_back else ["Test"])
+    row.refresh_from_db()
+    assert kept_back or abs(row.last_run_at - clock.now()) < timedelta(minutes=1)
+
+
+def test_slots_are_told_by_the_clock_that_beats_share(every_minute, monkeypatch):
+    there = timezone.now() + timedelta(days=400)
+    row = every_minute(timedelta(seconds=30))
+    monkeypatch.setattr(clock, "now", lambda: there)
+    entry = slots.entry_of(PeriodicTask.objects.get(pk=row.pk))
+    assert entry.is_due().is_due and next(entry).last_run_at == there
+    assert not next(entry).is_due().is_due

@@ -1,0 +1,47 @@
+"""The one clock that all machines share: the database's.
+
+The clocks of machines differ, and are set back and forth. What several of them judge (whether a job is due, whether
+its runner still lives, whether a slot of the schedule has come) is therefore judged by the database's, in the statement
+itself. SQLite is a file of this machine, and its clock is this machine's.
+"""
+
+import time
+from datetime import datetime, timedelta
+
+from django.db import DatabaseError, connection
+from django.db.models.functions import Now
+from django.utils import timezone
+
+READ_EVERY_SECONDS = 10
+
+
+def now() -> Now | datetime:
+    """This moment, to be written or compared in a statement."""
+    return timezone.now() if connection.vendor == "sqlite" else Now()
+
+
+class Clock:
+    """Tells this moment to what must know it outside of a statement, from a reading of some seconds ago."""
+
+    read_at, moment = float("-inf"), None
+
+    def now(self) -> datetime:
+        if connection.vendor == "sqlite":
+            return timezone.now()
+        if time.monotonic() - self.read_at > READ_EVERY_SECONDS:
+            self.read()
+        return self.moment + timedelta(seconds=time.monotonic() - self.read_at)
+
+    def read(self) -> None:
+        try:
+            with connection.cursor() as cursor:
+                cursor.execute("SELECT clock_timestamp()")
+                moment = cursor.fetchone()[0]
+        except DatabaseError:
+            if self.moment is None:
+                raise
+            return  # the reading before goes on
+        self.read_at, self.moment = time.monotonic(), moment
+
+
+clock = Clock()
