@@ -74,7 +74,10 @@ def test_a_row_is_kept_where_all_its_parts_are(results, result):
 
 
 def test_the_summary_names_what_is_not_kept():
-    assert summary([row(PASS), Row("P02", "One", [])]) == "1 of 2 promises kept; not kept: P02"
+    long = Outcome(PASS, "5 kills", "saw this", seconds=85)
+    rows = [replace(row(PASS), outcomes=[long, long]), Row("P02", "One", [])]
+    assert summary(rows) == "1 of 2 promises kept; what was tried took 3 minutes; not kept: P02"
+    assert "| 170 s | pass |" in str(rows[0])
 
 
 @pytest.mark.parametrize(("source", "seen"), [("raise AssertionError('two trades')", "two trades"), ("1 / 0", "Zero")])
@@ -131,6 +134,22 @@ def test_a_single_part_is_tried_by_its_number(monkeypatch, parts, capsys):
     assert tried == [("many keys", 3)]
     assert proof.main(["P02.3"]) == 2
     assert "no part P02.3" in capsys.readouterr().out
+
+
+def test_of_all_first_parts_are_tried_before_the_second_of_any(monkeypatch, parts):
+    other = replace(parts[0], promise="P05")
+    register = {promise: [] for promise in PROMISES} | {"P02": parts, "P05": [other]}
+    monkeypatch.setattr(proof, "read_register", lambda: register)
+    assert proof.every_part(register) == [(parts[0], 0), (other, 0), (parts[1], 1)]
+
+
+def test_a_share_is_tried_and_told_by_itself_and_all_shares_are_everything(monkeypatch, parts, capsys):
+    tried = answers(monkeypatch, PASS, PASS)
+    assert proof.main(["2/2"]) == 0
+    assert tried == [("many keys", 3)] and "one key" not in capsys.readouterr().out
+    assert proof.main(["1/2"]) == 0
+    assert [words for words, _ in tried] == ["many keys", "one key"]
+    assert proof.main(["3/2"]) == 2
 
 
 def test_a_run_that_is_stopped_tells_and_keeps_what_it_saw(monkeypatch, parts, capsys, kept):

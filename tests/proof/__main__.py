@@ -1,9 +1,11 @@
-"""`python -m tests.proof [P01 P05.2 … | rest]`: tries the promises, prints a row each; status 1 if one is not kept.
+"""`python -m tests.proof [P01 P05.2 … | rest | 3/12]`: tries the promises and prints a row each; 1 if one is not kept.
 
-The parts are tried one after the other, each in the time it is given, and what each came to is kept as it comes. A run
-is never longer than it was given: a part that no longer fits is not begun, and stands in the table as not tried. A part
-that failed is tried once more at the end, in twice the time, for a machine that was busy breaks no promise; the row
-says so. `rest` tries what has not passed so far, and prints the whole table.
+The parts are tried one after the other, each in the time it is given, and what each came to is kept as it comes. First
+comes the first part of each promise, then the second of each that has one: a run that ends early has tried something of
+all. A run is never longer than it was given: a part that no longer fits is not begun, and stands in the table as not
+tried. A part that failed is tried once more at the end, in twice the time, for a machine that was busy breaks no
+promise; the row says so. `rest` tries what has not passed so far, and prints the whole table. `3/12` tries the third of
+twelve like shares, for a machine that tests each day and has a quarter of an hour: after twelve days all are tried.
 """
 
 import argparse
@@ -35,9 +37,12 @@ def main(arguments: list[str]) -> int:
     signal.signal(signal.SIGTERM, lambda *_: sys.exit("stopped"))  # with the part that is being tried
     parser = argparse.ArgumentParser(prog="python -m tests.proof", description=__doc__.splitlines()[0])
     parser.add_argument("--minutes", type=float, default=MINUTES, help="no part is begun that may take longer")
-    parser.add_argument("chosen", nargs="*", help="P01: a promise; P01.2: one part of it; rest: what has not passed")
+    parser.add_argument(
+        "chosen", nargs="*", help="P01: a promise; P01.2: one part of it; rest: what has not passed; 3/12: a share"
+    )
     given = parser.parse_args(arguments)
-    unknown = [name for name in given.chosen if name != REST and name.partition(".")[0] not in PROMISES]
+    names = [name for name in given.chosen if name != REST and not is_share(name)]
+    unknown = [name for name in names if name.partition(".")[0] not in PROMISES]
     if unknown:
         print(f"There is no promise {', '.join(unknown)}: they are {min(PROMISES)} to {max(PROMISES)}.")
         return 2
@@ -55,33 +60,51 @@ def missing_servers() -> list[str]:
 def print_table(chosen: list[str], minutes: float) -> int:
     """Tries what is chosen, all without a choice, and prints a row for each promise of which something was."""
     register, kept = read_register(), Kept(KEPT)
-    wanted = chosen_parts(register, kept, chosen)
-    if strange := {*chosen} - {REST, *PROMISES, *(name_of(*one) for one in every_part(register))}:
+    every = every_part(register)
+    if strange := {*chosen} - {REST, *PROMISES, *(name_of(*one) for one in every), *filter(is_share, chosen)}:
         print(f"There is no part {', '.join(sorted(strange))}.")
         return 2
+    wanted = chosen_parts(every, kept, chosen)
     if REST not in chosen:
         kept.forget([part for part, _ in wanted])
     try:
         try_all(wanted, kept, time.monotonic() + minutes * 60)
     finally:  # stopped or not: what was seen is told
-        told = {part.promise for part, _ in wanted} if chosen and REST not in chosen else PROMISES
-        rows = [row_of(name, register[name], kept) for name in PROMISES if name in told]
+        rows = told_rows(every, wanted, kept, chosen)
         print("\n".join([HEAD, *map(str, rows)]) + f"\n\n{summary(rows)}.", flush=True)
     return 0 if all(row.is_kept for row in rows) else 1
 
 
-def row_of(promise: str, parts: list[Part], kept: Kept) -> Row:
-    return Row(promise, PROMISES[promise], [kept.of(part) for part in parts])
+def told_rows(every: list[Numbered], wanted: list[Numbered], kept: Kept, chosen: list[str]) -> list[Row]:
+    """Of a share what is in it, of promises and parts of them all there is of each, else all."""
+    told = wanted if any(map(is_share, chosen)) else every
+    named = {part.promise for part, _ in wanted} if chosen and REST not in chosen else PROMISES
+    outcomes = {name: [kept.of(part) for part, _ in told if part.promise == name] for name in PROMISES}
+    return [Row(name, title, outcomes[name]) for name, title in PROMISES.items() if name in named]
 
 
-def chosen_parts(register: dict[str, list[Part]], kept: Kept, chosen: list[str]) -> list[Numbered]:
+def chosen_parts(every: list[Numbered], kept: Kept, chosen: list[str]) -> list[Numbered]:
     if REST in chosen:
-        return [one for one in every_part(register) if not kept.is_passed(one[0])]
-    return [one for one in every_part(register) if not chosen or {one[0].promise, name_of(*one)} & {*chosen}]
+        return [one for one in every if not kept.is_passed(one[0])]
+    shares = [one for name in chosen if is_share(name) for one in share_of(every, name)]
+    return [one for one in every if not chosen or {one[0].promise, name_of(*one)} & {*chosen} or one in shares]
 
 
 def every_part(register: dict[str, list[Part]]) -> list[Numbered]:
-    return [(part, number) for parts in register.values() for number, part in enumerate(parts)]
+    """All parts, in the order in which they are tried: of each promise the first, then of each the second."""
+    parts = [(part, number) for parts in register.values() for number, part in enumerate(parts)]
+    return sorted(parts, key=lambda one: one[1])
+
+
+def is_share(name: str) -> bool:
+    """Whether it is called as a share is: the third of twelve is 3/12."""
+    number, _, count = name.partition("/")
+    return number.isdecimal() and count.isdecimal() and 1 <= int(number) <= int(count)
+
+
+def share_of(every: list[Numbered], name: str) -> list[Numbered]:
+    number, _, count = name.partition("/")
+    return every[int(number) - 1 :: int(count)]
 
 
 def name_of(part: Part, number: int) -> str:
@@ -105,11 +128,13 @@ def try_one(part: Part, number: int, kept: Kept, deadline: float, first: Outcome
     if part.minutes * 60 > deadline - time.monotonic():
         return
     begun = time.monotonic()
-    outcome = replace(outcome_of(part, number), day=today())
-    told = f"{name_of(part, number)}: {outcome.result} after {time.monotonic() - begun:.0f} s"
+    outcome = outcome_of(part, number)
+    outcome = replace(outcome, day=today(), seconds=round(time.monotonic() - begun))
+    told = f"{name_of(part, number)}: {outcome.result} after {outcome.seconds} s"
     print(f"{told}{': ' + outcome.seen if outcome.result != PASS else ''}", file=sys.stderr, flush=True)
     if first:
-        outcome = replace(outcome, seen=f"{outcome.seen} (tried twice; the first time: {first.seen})")
+        seen = f"{outcome.seen} (tried twice; the first time: {first.seen})"
+        outcome = replace(outcome, seen=seen, seconds=first.seconds + outcome.seconds)
     kept.keep(part, outcome)
 
 

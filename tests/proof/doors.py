@@ -12,6 +12,7 @@ from analytics import demo as analytics_demo
 from strategies import demo as strategies_demo
 from tests.factories import bearer, make_user
 from tests.proof.ground import Ground
+from tests.proof.history import BOOKED
 from tests.proof.register import tries
 from tests.proof.rows import address_of, complete_book, parameters_of, routes_with_ids, unknown_of
 from tests.proof.suite import passed_tests
@@ -19,7 +20,6 @@ from tests.proof.table import spelled
 from tests.test_settings import REFUSED as WRONG_SETTINGS
 from tradeops.core.users.models import Role, Scope, User
 from trades import demo as trades_demo
-from trades.chain import triggers
 
 START_UP_CASES = 8
 METHODS = ("get", "post", "put", "patch", "delete")
@@ -52,7 +52,7 @@ def make_people() -> dict[str, User]:
 
 
 def kept_rows() -> list:
-    kept = [list(model.objects.order_by("pk").values_list()) for model in triggers.KEPT]
+    kept = [list(model.objects.order_by("pk").values_list()) for model in BOOKED]
     return [*kept, list(User.objects.order_by("pk").values_list("username", "role", "password"))]
 
 

@@ -4,6 +4,8 @@ import http.client
 import re
 import time
 from collections import Counter
+from collections.abc import Iterable
+from pathlib import Path
 from urllib.parse import urlencode
 
 from django.db import connection
@@ -24,7 +26,7 @@ def guessing_is_slowed(ground: Ground) -> str:
     servers = [ground.serve(), ground.serve_http()]
     guessed = guess(servers)
     limit, seen = ask_too_often(alice, servers)
-    keep_no_secret(servers, PASSWORD)
+    keep_no_secret([server.log for server in servers], PASSWORD)
     return (
         f"{guessed[422]} guesses were tried, {guessed[429]} refused with Retry-After, and the owner signed in from "
         f"elsewhere; of one token's requests {seen[200]:,} were answered ({limit} a minute), {seen[429]} were 429; "
@@ -35,6 +37,13 @@ def guessing_is_slowed(ground: Ground) -> str:
 # Passwords ---------------------------------------------------------------------------------
 
 
+def connection_to(server: Desk, **options) -> http.client.HTTPConnection:
+    """By TLS where the server's own certificate is known."""
+    if context := getattr(server, "tls", None):
+        return http.client.HTTPSConnection("127.0.0.1", server.port, timeout=60, context=context, **options)
+    return http.client.HTTPConnection("127.0.0.1", server.port, timeout=60, **options)
+
+
 class Visitor:
     """A browser at an address of this machine."""
 
@@ -42,8 +51,9 @@ class Visitor:
         self.address, self.cookies = address, {}
 
     def ask(self, server: Desk, method: str, path: str, body: str | None = None, **headers):
-        asked = http.client.HTTPConnection("127.0.0.1", server.port, timeout=60, source_address=(self.address, 0))
+        asked = connection_to(server, source_address=(self.address, 0))
         headers |= {"Cookie": "; ".join(f"{name}={value}" for name, value in self.cookies.items())}
+        headers |= {"Referer": server.url + path}
         asked.request(method, path, body, headers)
         answer = asked.getresponse()
         answer.text = answer.read().decode()
@@ -100,7 +110,7 @@ def ask_too_often(user, servers: list[Desk]) -> tuple[int, Counter]:
 
 class Asker:
     def __init__(self, server: Desk, token: str):
-        self.connection = http.client.HTTPConnection("127.0.0.1", server.port, timeout=60)
+        self.connection = connection_to(server)
         self.headers = {"Authorization": token}
 
     def ask(self, times: int) -> Counter:
@@ -125,7 +135,7 @@ def begin_of_window(window_seconds: int, needed_seconds: int) -> None:
 # Secrets -------------------------------------------------------------------------------------------
 
 
-def keep_no_secret(servers: list[Desk], *secrets: str) -> None:
+def keep_no_secret(logs: Iterable[Path], *secrets: str) -> None:
     """No password and no token's text stands in any row or log."""
     shape = re.compile(r"tops_[\w-]{40,}|" + "|".join(map(re.escape, secrets)))
     with connection.cursor() as cursor:
@@ -133,5 +143,5 @@ def keep_no_secret(servers: list[Desk], *secrets: str) -> None:
             cursor.execute(f'SELECT "{table}"::text FROM "{table}"')
             found = [row for row in cursor.fetchall() if shape.search(str(row))]
             assert not found, f"a secret stands in {table}"
-    for server in servers:
-        assert not shape.search(server.log.read_text()), "a secret stands in a log"
+    for log in logs:
+        assert not shape.search(log.read_text()), f"a secret stands in {log.name}"

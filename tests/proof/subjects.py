@@ -7,6 +7,7 @@ from tests.proof import (
     dumps,
     feed,
     files,
+    front,
     guessing,
     history,
     hostile,
@@ -29,7 +30,7 @@ from tests.proof import (
 from tests.proof.register import REGISTER
 
 SUBJECTS = (
-    audit, cuts, doors, dumps, feed, files, guessing, history, hostile, imports, keys, kills, numbers, old_rows,
+    audit, cuts, doors, dumps, feed, files, front, guessing, history, hostile, imports, keys, kills, numbers, old_rows,
     outages, races, replay, secrets, sockets, stores, tape, together, upstreams, work
 )  # fmt: skip
 __all__ = ["REGISTER", "SUBJECTS"]

@@ -5,17 +5,18 @@ from dataclasses import dataclass
 
 PASS, FAIL, NOT_YET, NOT_REACHABLE, NOT_TRIED = "pass", "FAIL", "not yet", "not reachable", "not tried"
 WORST_FIRST = (FAIL, NOT_TRIED, NOT_YET, NOT_REACHABLE)
-HEAD = "| id | promise | tried | seen | day | result |\n| --- | --- | --- | --- | --- | --- |"
+HEAD = "| id | promise | tried | seen | day | took | result |\n| --- | --- | --- | --- | --- | --- | --- |"
 
 
 @dataclass(frozen=True)
 class Outcome:
-    """What came of one part, and the day it was tried."""
+    """What came of one part, the day it was tried, and how long that took."""
 
     result: str
     tried: str
     seen: str
     day: str = ""
+    seconds: int = 0
 
 
 @dataclass(frozen=True)
@@ -41,10 +42,14 @@ class Row:
         """The day on which the part that was tried longest ago was tried."""
         return min((outcome.day for outcome in self.outcomes if outcome.day), default="")
 
+    @property
+    def seconds(self) -> int:
+        return sum(outcome.seconds for outcome in self.outcomes)
+
     def __str__(self) -> str:
         tried = "; ".join(outcome.tried for outcome in self.outcomes) or "nothing"
         seen = "; ".join(outcome.seen for outcome in self.outcomes) or "no check is written"
-        cells = (self.promise, self.title, tried, seen, self.day, self.result)
+        cells = (self.promise, self.title, tried, seen, self.day, f"{self.seconds} s", self.result)
         return "| " + " | ".join(cell_text(cell) for cell in cells) + " |"
 
 
@@ -55,7 +60,8 @@ def cell_text(text: str) -> str:
 def summary(rows: list[Row]) -> str:
     broken = [row.promise for row in rows if not row.is_kept]
     kept = f"{len(rows) - len(broken)} of {len(rows)} promises kept"
-    return f"{kept}; not kept: {', '.join(broken)}" if broken else kept
+    took = f"what was tried took {round(sum(row.seconds for row in rows) / 60)} minutes"
+    return f"{kept}; {took}" + (f"; not kept: {', '.join(broken)}" if broken else "")
 
 
 def spelled(seen: Counter) -> str:
