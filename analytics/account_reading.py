@@ -11,7 +11,7 @@ from decimal import Decimal
 from itertools import repeat
 
 from analytics.account_day import AccountDay, Line
-from analytics.day_trades import KnownTrades, day_bounds
+from analytics.day_trades import LAST_ENTRY, KnownTrades, day_bounds
 from analytics.reports import Fill, TickerDay
 from market.history import PricePoint
 from tradeops.core.database import snapshot
@@ -50,8 +50,8 @@ def read_accounts(day: dt.date) -> Iterator[tuple[AccountDay, Noted]]:
     """The day of each account that has one worth telling, as the books stand, and the prices it was read at."""
     for account in Account.objects.select_related("owner").order_by("pk"):
         with snapshot():
-            account.refresh_from_db(fields=["last_number"])
-            told = read_account(account, account.last_number, day)
+            number = Account.objects.filter(pk=account.pk).values_list(LAST_ENTRY, flat=True).get()
+            told = read_account(account, number, day)
         if told[0].is_worth_telling:
             yield told
 

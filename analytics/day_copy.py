@@ -14,12 +14,12 @@ from typing import BinaryIO
 
 from django.db import connection
 
-from analytics.day_trades import CurrentTrades, day_bounds, executed_on
+from analytics.day_trades import CurrentTrades, day_bounds, executed_on, last_entries
 from analytics.layout import TRADE_COLUMNS
 from analytics.parquet import ParquetFile
 from tradeops.core.database import snapshot
 from trades.export import added_up, instant, number, safe
-from trades.models import Account, LedgerEntry
+from trades.models import LedgerEntry
 
 PIECE_BYTES = 1 << 18
 READ = (
@@ -41,7 +41,7 @@ def copy_tables(paths: dict[str, Path], trades: CurrentTrades) -> int:
     """
     csv_path, parquet_path = paths.values()
     with snapshot():
-        heads = dict(Account.objects.values_list("pk", "last_number"))
+        heads = last_entries()
         with csv_path.open("wb") as file, ParquetFile(parquet_path, TRADE_COLUMNS).following() as twin:
             file.write((",".join(TRADE_COLUMNS) + "\n").encode())
             with written_to(file, twin) as both:

@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from decimal import Decimal
 
 from django.db.models import OuterRef, QuerySet, Subquery
+from django.db.models.functions import Coalesce
 
 from analytics.parquet import Row
 from analytics.revisions import Entries
@@ -18,7 +19,7 @@ from tradeops.core.database import snapshot
 from tradeops.core.fields import ExactDecimal, ExactSum
 from trades.folding.reading import View, book_of, family_of
 from trades.ledger import EXACT, ZERO
-from trades.models import Account, Realization, Trade
+from trades.models import Account, LedgerEntry, Realization, Trade
 
 # What each trade realized, gross, by its account's own method.
 REALIZED = Subquery(
@@ -29,7 +30,16 @@ REALIZED = Subquery(
     .values("total"),
     output_field=ExactDecimal(max_digits=60, decimal_places=24),
 )
+# By the entries themselves: a head put in by hand, once noted, would have every later file of the day refused as older.
+LAST_ENTRY = Coalesce(
+    Subquery(LedgerEntry.objects.filter(account=OuterRef("pk")).order_by("-number").values("number")[:1]), 0
+)
 ROWS_AT_ONCE = 2000
+
+
+def last_entries() -> Entries:
+    """What every account has booked."""
+    return dict(Account.objects.order_by().annotate(last=LAST_ENTRY).values_list("pk", "last"))
 
 
 def day_bounds(day: dt.date) -> tuple[dt.datetime, dt.datetime]:
@@ -55,7 +65,7 @@ class CurrentTrades:
 
     def rows(self) -> Iterator[Row]:
         with snapshot():
-            heads = dict(Account.objects.values_list("pk", "last_number"))
+            heads = last_entries()
             trades = executed_on(self.day).current().annotate(realized_pnl=REALIZED).select_related("entry").in_order()
             for trade in trades.iterator(chunk_size=ROWS_AT_ONCE):
                 self.entries[trade.account_id] = heads[trade.account_id]

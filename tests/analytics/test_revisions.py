@@ -23,7 +23,7 @@ from tradeops.core.jobs import runner
 from tradeops.core.jobs.models import Job
 from tradeops.core.jobs.services import owe
 from trades.chain.triggers import lifted
-from trades.models import LedgerEntry, Trade
+from trades.models import Account, LedgerEntry, Trade
 from trades.services import correct_version, void_version
 
 pytestmark = pytest.mark.django_db
@@ -192,6 +192,15 @@ def test_what_was_read_before_a_later_revision_was_made_is_not_kept_after_it(sen
     with pytest.raises(files.LakeError, match="from later entries"):
         revisions.keep(TRADES, path, first.rows, first.entries)
     assert LakeFile.objects.get(key=TRADES).revision == 2
+
+
+@pytest.mark.parametrize("head", [0, 2**31 - 1])
+def test_a_head_that_was_put_in_by_hand_keeps_no_day_from_being_made(sent, head):
+    entries = Revision.objects.get(file_key=TRADES, number=2).entries
+    Account.objects.update(last_number=head)
+    services.make_day(DAY)
+    last = Revision.objects.filter(file_key=TRADES).first()
+    assert (last.number, last.entries) == (2, entries)
 
 
 def test_entries_that_were_rewritten_are_given_away_by_the_anchors(sent, monkeypatch):

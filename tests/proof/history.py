@@ -89,7 +89,7 @@ def keep_an_adjustment(owner: User) -> None:
 
 def forbidden() -> list[str]:
     """Statements with the table left open, by column; on an append-only table even an empty change is refused."""
-    return ["DELETE FROM {table}", 'UPDATE {table} SET "{column}" = NULL']
+    return ["DELETE FROM {table}", 'UPDATE {table} SET "{column}" = NULL', 'UPDATE {table} SET "{column}" = "{column}"']
 
 
 def all_refused(statements: list[str]) -> int:
