@@ -6,12 +6,15 @@ import threading
 from datetime import timedelta
 
 import pytest
+import redis
+from botocore import exceptions as aws
 from django.core.files.storage import storages
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
 from market.models import FeedState
+from tests.worlds import free_port
 from tradeops import health
 from tradeops.core.jobs.models import Heartbeat
 
@@ -112,7 +115,43 @@ def test_a_service_that_fails_degrades_and_its_words_stay_here(client, alive, re
     replace("broker", fail)
     code, answer = ask(client)
     assert (code, answer["status"]) == (200, "degraded")
-    assert answer["checks"]["broker"] == {"status": "down", "detail": "it fails: ConnectionError"}
+    assert answer["checks"]["broker"] == {"status": "down", "detail": "nothing answers at its address"}
+
+
+@pytest.mark.parametrize(
+    ("error", "words"),
+    [
+        (redis.AuthenticationError("WRONGPASS hunter2"), "it refuses the password"),
+        (redis.TimeoutError("hunter2"), "it does not answer in time"),
+        (aws.EndpointConnectionError(endpoint_url="http://hunter2"), "nothing answers at its address"),
+        (ValueError("hunter2"), "it fails: ValueError"),
+    ],
+)
+def test_what_is_wrong_is_told_in_words_of_our_own(error, words):
+    assert health.told_by(error) == words
+
+
+@pytest.mark.services
+def test_a_new_connection_meets_what_the_pool_would_not_tell(monkeypatch):
+    right = connection.get_connection_params()
+    for change, words in (
+        ({"port": free_port()}, "nothing listens at its address"),
+        ({"dbname": "nobody_made_it"}, "it knows no database or no user of that name"),
+    ):
+        monkeypatch.setattr(connection, "get_connection_params", lambda change=change: right | change)
+        assert health.check_door() == health.down(words)
+
+
+def test_a_database_whose_clock_is_another_degrades():
+    late = timezone.now() - timedelta(seconds=60)
+    assert health.compared(late) == health.degraded("its clock is 60 s behind this machine's")
+
+
+@pytest.mark.embedded
+def test_a_disk_that_is_nearly_full_degrades(client, alive, monkeypatch):
+    monkeypatch.setattr(health, "LEAST_FREE_BYTES", 2**62)
+    _, answer = ask(client)
+    assert answer["checks"]["storage"]["detail"].startswith("the disk of the local folder is full")
 
 
 def test_a_demo_desk_tells_that_its_database_is_away_and_asks_it_nothing(client, settings, replace):
@@ -146,7 +185,7 @@ def test_a_redis_that_hangs_is_told_in_time(client, alive, settings):
         settings.REDIS_URL = f"redis://:hunter2@127.0.0.1:{silent.getsockname()[1]}/0"
         code, answer = ask(client)
     assert (code, answer["status"]) == (200, "degraded")
-    assert answer["checks"]["broker"]["detail"] in ("it fails: TimeoutError", "no answer within 2 s")
+    assert answer["checks"]["broker"]["detail"] in ("it does not answer in time", "no answer within 2 s")
     assert "hunter2" not in json.dumps(answer)
 
 

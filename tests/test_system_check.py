@@ -4,6 +4,7 @@ import io
 import json
 import socket
 import threading
+from email.utils import formatdate
 
 import pytest
 import websockets.sync.server
@@ -11,7 +12,7 @@ from django.core.management import CommandError, call_command
 
 from tradeops import system_check
 from tradeops.socket_probe import SocketProbe
-from tradeops.system_check import CheckFailed, System, walk
+from tradeops.system_check import CheckFailed, System, advice, walk
 
 pytestmark = pytest.mark.pure
 
@@ -20,6 +21,7 @@ QUOTES = {"type": "quotes", "seq": 7, "quotes": [{"ticker": "AAPL"}]}
 JOB = {"status": "succeeded", "date": "2025-01-15", "keys": ["a", "b", "c", "d"]}
 WELL = {
     "GET /": {"name": "TradeOps", "version": "1", "endpoints": {}},
+    "GET /health/live": {"status": "ok"},
     "GET /health": {"status": "ok", "checks": {"database": {"status": "ok"}, "broker": {"status": "off"}}},
     "GET /docs": "Swagger UI",
     "GET /schema": {"openapi": "3.1.0", "paths": dict.fromkeys(system_check.ADDRESSES)},
@@ -39,7 +41,7 @@ WELL = {
 
 class Answer:
     def __init__(self, status, content):
-        self.status_code = status
+        self.status_code, self.headers = status, {"Date": formatdate()}
         self.text = content if isinstance(content, str) else json.dumps(content)
 
     def json(self):
@@ -65,7 +67,8 @@ class Session:
 @pytest.fixture
 def system(monkeypatch):
     """`system(change)` is a well system with some answers changed, its socket left aside."""
-    monkeypatch.setattr(system_check, "JOB_SECONDS", 0.01)
+    monkeypatch.setattr(system_check, "JOB_SECONDS", 0.02)
+    monkeypatch.setattr(system_check, "ILL_JOB_SECONDS", 0.01)
     monkeypatch.setitem(system_check.STEPS, "live socket", lambda system: "left aside")
 
     def make(change=None, **options):
@@ -122,14 +125,63 @@ def test_a_void_that_leaves_the_position_changed_is_found(system, monkeypatch):
     assert marks(system(may_book=True))["booking"] == "FAIL"
 
 
-def test_a_system_that_is_not_there_fails_every_step_with_exit_status_1():
+def test_a_system_that_is_not_there_is_told_once_with_exit_status_1():
     with socket.create_server(("127.0.0.1", 0)) as listener:
         url = f"http://127.0.0.1:{listener.getsockname()[1]}"
     output = io.StringIO()
-    with pytest.raises(CommandError, match="10 of the parts failed") as caught:
+    with pytest.raises(CommandError, match="1 of the parts failed") as caught:
         call_command("check_system", base_url=url, stdout=output)
     assert caught.value.returncode == 1
-    assert output.getvalue().count("FAIL") == 10
+    assert (output.getvalue().count("FAIL"), output.getvalue().count("not tried")) == (1, 10)
+    assert f"{url}: nothing listens there: start nginx" in output.getvalue()
+
+
+def ill_health(**parts) -> dict:
+    checks = {name: {"status": "down", "detail": detail} for name, detail in parts.items()}
+    return {"GET /health": {"status": "degraded", "checks": checks}}
+
+
+def test_a_step_that_needs_an_ill_part_says_so_and_each_cause_is_advised_on_once(system):
+    hangs = ill_health(broker="it does not answer in time", channel_layer="it does not answer in time")
+    made = system(hangs | {"GET /analytics/jobs/3": JOB | {"status": "queued"}})
+    made_walk = {result.name: result.seen for result in walk(made)}
+    assert made_walk["jobs and lake"].endswith("it waits (no wonder: broker, see health)")
+    (line,) = advice(made)
+    assert line.startswith("broker: it does not answer in time. To do: start Redis")
+
+
+def test_two_causes_have_a_line_each_and_what_is_unknown_none(system):
+    unknown = "unknown while the database is down"
+    made = system(ill_health(database="nothing listens at its address", storage="no answer", worker=unknown))
+    list(walk(made))
+    assert [line.partition(":")[0] for line in advice(made)] == ["database", "storage"]
+
+
+def test_nginx_without_the_desk_behind_it_is_no_wrong_shape(system):
+    away = (503, {"detail": "The desk is not answering."})
+    made = system({"GET /health": away})
+    assert {result.name: result.seen for result in walk(made)}["health"] == "/health answered 503: " + away[1]["detail"]
+    assert "start the web processes" in next(advice(made))
+
+
+def test_a_token_that_is_refused_is_not_asked_for_again(system):
+    made = system({"GET /trades/": (401, {})}, token="old")
+    assert "expired or was revoked" in {result.name: result.seen for result in walk(made)}["book"]
+
+
+def test_clocks_that_are_apart_are_told(system, monkeypatch):
+    monkeypatch.setattr(system_check.time, "time", lambda: 0)
+    with pytest.raises(CheckFailed, match="s ahead of this machine's: see timedatectl"):
+        system_check.check_clock(system())
+
+
+def test_what_does_not_answer_at_all_is_waited_for_less_and_less(monkeypatch):
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        monkeypatch.setattr(system_check, "SHORT_SECONDS", 0.02)
+        made = System(f"http://127.0.0.1:{silent.getsockname()[1]}", timeout=0.05)
+        with pytest.raises(CheckFailed, match="something hangs"):
+            made.get("/")
+        assert made.timeout == 0.02
 
 
 @pytest.mark.parametrize("address", ["", "localhost:8000", "ftp://host", "http://"])

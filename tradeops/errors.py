@@ -19,6 +19,7 @@ AWAY = {
 }
 OUTAGE_SECONDS = 5  # after which it is worth another try
 FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+FULL_DATABASE = ("database or disk is full", "No space left on device")  # SQLite's words, PostgreSQL's
 
 
 def wants_page(request: HttpRequest) -> bool:
@@ -46,9 +47,16 @@ def page_not_found(request, exception=None):
     return problem_or_page(request, 404, "There is nothing at this address.")
 
 
+def is_full(error: BaseException | None) -> bool:
+    """Whether the error tells of a disk without room: ours, or the database's."""
+    if isinstance(error, OSError):
+        return error.errno in FULL
+    return isinstance(error, OperationalError) and any(words in str(error) for words in FULL_DATABASE)
+
+
 def what_is_away(error: BaseException | None) -> str | None:
     """What is away, where that is what the error tells of."""
-    if isinstance(error, OSError) and error.errno in FULL:
+    if is_full(error):
         return "The disk is full"
     return next((words for words, kinds in AWAY.items() if isinstance(error, kinds)), None)
 

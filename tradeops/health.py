@@ -2,21 +2,25 @@
 
 Degraded is not down: only a database that is away stops the desk, for everything else is done later or shown as late.
 Every check that leaves the process runs in a thread of its own under a deadline, and a row is waited for no longer than
-a moment, so that what hangs costs the caller that long and no longer. Answers name parts and ages, never addresses or
-errors' own words.
+a moment, so that what hangs costs the caller that long and no longer. Answers name parts, ages and what is wrong in
+words of our own, never addresses or errors' own words.
 """
 
 import os
+import re
+import shutil
 import threading
 import time
 from collections.abc import Callable
 from concurrent.futures import Future, wait
 from contextlib import nullcontext
-from datetime import timedelta
+from datetime import datetime, timedelta
+from functools import cache
 from pathlib import Path
 
 import redis
 from asgiref.sync import async_to_sync
+from botocore import exceptions as aws
 from channels.layers import InMemoryChannelLayer, get_channel_layer
 from django.conf import settings
 from django.core.files.storage import storages
@@ -32,11 +36,13 @@ from tradeops.core.jobs.models import Heartbeat
 
 Check = dict[str, str | int]
 
-DEADLINE_SECONDS, ROW_SECONDS = 2.0, 1.0
+DEADLINE_SECONDS, ROW_SECONDS, DOOR_SECONDS = 2.0, 1.0, 1.0
 KEPT_SECONDS = 1.0
 FEED_LATE_SECONDS = 10
 OF_BUCKETS = {403: "S3 refuses the keys, or what they may do", 404: "the bucket is not there"}
 LATE_SECONDS, SILENT_SECONDS = 45, 120
+CLOCK_SECONDS = 5  # by which clocks may be apart
+LEAST_FREE_BYTES = 64 * 2**20
 
 
 def ok(detail: str = "") -> Check:
@@ -57,14 +63,65 @@ def down(detail: str) -> Check:
 
 # --- what leaves the process
 
+# What each error tells of a service, the first that fits; all of Redis' own are ConnectionErrors of its library.
+TOLD = (
+    (redis.AuthenticationError, "it refuses the password"),
+    (redis.BusyLoadingError, "it is still reading its data"),
+    ((redis.TimeoutError, aws.ConnectTimeoutError, aws.ReadTimeoutError, TimeoutError), "it does not answer in time"),
+    ((redis.ConnectionError, aws.EndpointConnectionError, ConnectionError), "nothing answers at its address"),
+    (aws.NoCredentialsError, "no keys are set for it"),
+)
+# Of PostgreSQL's refusals only the sentence tells them apart. One in another language is told as any other.
+TOLD_BY_POSTGRES = {
+    "password authentication failed|no password supplied": "it refuses the user or the password",
+    "no pg_hba.conf entry": "its pg_hba.conf lets this machine or user not in",
+    "(database|role) .* does not exist": "it knows no database or no user of that name",
+    "starting up|shutting down|recovery mode": "it is starting or stopping",
+    "too many (clients|connections)|remaining connection slots": "it has no room for one more connection",
+    "refused|No such file": "nothing listens at its address",
+    "timeout|timed out": "it does not answer in time",
+    "translate host name|resolve host": "no machine has the name that DB_HOST gives",
+}
+
+
+def told_by(error: Exception) -> str:
+    """What is wrong with a service, by the error that it met us with."""
+    return next((words for kind, words in TOLD if isinstance(error, kind)), f"it fails: {type(error).__name__}")
+
 
 def check_database() -> Check:
     try:
         with connection.cursor() as cursor:
-            cursor.execute("SELECT 1")
-        return ok()
+            if connection.vendor == "sqlite":
+                cursor.execute("SELECT 1")
+                return ok()
+            cursor.execute("SELECT clock_timestamp()")
+            return compared(cursor.fetchone()[0])
     finally:
         connection.close()
+
+
+def compared(theirs: datetime) -> Check:
+    """Well where the database's clock goes as this machine's does: who is late is worked out by both."""
+    ahead = round((theirs - timezone.now()).total_seconds())
+    if abs(ahead) < CLOCK_SECONDS:
+        return ok()
+    return degraded(f"its clock is {abs(ahead)} s {'ahead of' if ahead > 0 else 'behind'} this machine's")
+
+
+def check_door() -> Check:
+    """What a new connection meets: the pool that lends connections would only say that there is none."""
+    if connection.vendor == "sqlite":
+        return ok()
+    wanted = connection.get_connection_params() | {"connect_timeout": 2}
+    for name in ("pool", "connection_class", "cursor_factory", "context"):
+        wanted.pop(name, None)
+    try:
+        connection.Database.connect(**wanted).close()
+    except connection.Database.OperationalError as error:
+        told = (words for said, words in TOLD_BY_POSTGRES.items() if re.search(said, str(error)))
+        return down(next(told, "it takes no connection"))
+    return ok()
 
 
 def check_channel_layer() -> Check:
@@ -90,12 +147,21 @@ def check_storage() -> Check:
     folder = Path(storage.location)
     while not folder.exists():  # it is made with the first file
         folder = folder.parent
-    is_writable = folder.is_dir() and os.access(folder, os.W_OK)
-    return ok("local folder") if is_writable else down("the local folder cannot be written")
+    if not (folder.is_dir() and os.access(folder, os.W_OK)):
+        return down("the local folder cannot be written")
+    if (free := shutil.disk_usage(folder).free) < LEAST_FREE_BYTES:
+        return degraded(f"the disk of the local folder is full: {free // 2**20} MB are left")
+    return ok("local folder")
+
+
+@cache
+def client_of(storage):
+    """Made once: the storage itself would make one for each thread, which takes longer than a busy process has."""
+    return storage.connection.meta.client
 
 
 def check_bucket(storage) -> Check:
-    client = storage.connection.meta.client
+    client = client_of(storage)
     try:
         client.head_bucket(Bucket=storage.bucket_name)
     except client.exceptions.ClientError as refusal:
@@ -161,7 +227,7 @@ class Probe:
         try:
             outcome.set_result(self.check())
         except Exception as error:  # each service has its own errors; any of them means it is not well
-            outcome.set_result(down(f"it fails: {type(error).__name__}"))
+            outcome.set_result(down(told_by(error)))
 
 
 OUTSIDE = {
@@ -170,6 +236,7 @@ OUTSIDE = {
     "broker": Probe(check_broker),
     "storage": Probe(check_storage),
 }
+DOOR = Probe(check_door)
 INSIDE = {"feed": check_feed, "worker": check_worker, "beat": check_beat}
 
 
@@ -178,7 +245,17 @@ def ask_outside(*names: str) -> dict[str, Check]:
     tries = {name: OUTSIDE[name].begin() for name in names or OUTSIDE}
     wait(tries.values(), timeout=DEADLINE_SECONDS)
     late = down(f"no answer within {DEADLINE_SECONDS:.0f} s")
-    return {name: outcome.result() if outcome.done() else late for name, outcome in tries.items()}
+    checks = {name: outcome.result() if outcome.done() else late for name, outcome in tries.items()}
+    if checks.get("database", ok())["status"] == "down":
+        checks["database"] = ask_door(checks["database"])
+    return checks
+
+
+def ask_door(otherwise: Check) -> Check:
+    """Why no connection to the database can be had, or what was said of it `otherwise`."""
+    outcome = DOOR.begin()
+    wait([outcome], timeout=DOOR_SECONDS)
+    return outcome.result() if outcome.done() and outcome.result()["status"] == "down" else otherwise
 
 
 def ask_inside(check: Callable[[], Check], seconds: float | None = None) -> Check:
@@ -194,7 +271,7 @@ def ask_all() -> dict[str, Check]:
     """Every check's answer by name."""
     checks = ask_outside()
     for name, check in INSIDE.items():
-        is_known = checks["database"]["status"] == "ok"
+        is_known = checks["database"]["status"] != "down"
         checks[name] = ask_inside(check, ROW_SECONDS) if is_known else down("unknown while the database is down")
     return checks
 

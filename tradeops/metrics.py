@@ -57,7 +57,7 @@ class DeskCollector:
 
 
 def is_answering() -> bool:
-    return health.ask_outside("database")["database"]["status"] == "ok"
+    return health.ask_outside("database")["database"]["status"] != "down"
 
 
 def figures_of(read: Callable[[], Iterator[Metric]]) -> list[Metric] | None:

@@ -4,6 +4,7 @@ import base64
 import hashlib
 import json
 import os
+import re
 import socket
 import ssl
 from urllib.parse import urlsplit
@@ -11,6 +12,14 @@ from urllib.parse import urlsplit
 HANDSHAKE_GUID = "258EAFA5-E914-47DA-95CA-C5AB0DC85B11"
 MAX_FRAME_BYTES = 1 << 20
 TEXT, CLOSE, PING, PONG = 1, 8, 9, 10
+
+
+class SocketRefused(ValueError):
+    """The socket was not opened, or was closed; `code` is the status of the one or the code of the other."""
+
+    def __init__(self, words: str, code: int):
+        super().__init__(words)
+        self.code = code
 
 
 class SocketProbe:
@@ -41,7 +50,8 @@ class SocketProbe:
             if kind == PING:
                 self._send(PONG, payload)
             if kind == CLOSE:
-                raise ValueError(f"the server closed the socket with code {int.from_bytes(payload[:2])}")
+                code = int.from_bytes(payload[:2])
+                raise SocketRefused(f"the server closed the socket with code {code}", code)
 
     def _shake_hands(self, parts, token: str | None) -> None:
         key = base64.b64encode(os.urandom(16)).decode()
@@ -58,7 +68,8 @@ class SocketProbe:
         self.socket.sendall("\r\n".join([*lines, "", ""]).encode())
         status, answered = self._read_head()
         if " 101 " not in f"{status} ":
-            raise ValueError(f"the handshake was answered with {status!r}")
+            told = re.match(r"HTTP/\S+ (\d{3})", status)
+            raise SocketRefused(f"the handshake was answered with {status!r}", int(told[1]) if told else 0)
         expected = base64.b64encode(hashlib.sha1((key + HANDSHAKE_GUID).encode(), usedforsecurity=False).digest())
         if answered.get("sec-websocket-accept") != expected.decode():
             raise ValueError("the handshake was not accepted with our key")

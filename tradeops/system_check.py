@@ -2,8 +2,11 @@
 
 Each step is a function that returns what it saw, in words, or raises CheckFailed. A step changes nothing, but for the
 export of a day, which may be made again at any time, and the trade that is booked and voided where that was allowed.
+What `/health` finds ill is remembered: a later step that needs it waits less, and says so.
 """
 
+import email.utils
+import socket
 import ssl
 import time
 from collections.abc import Callable, Iterator
@@ -12,19 +15,36 @@ from decimal import Decimal, InvalidOperation
 
 import requests
 
-from tradeops.socket_probe import SocketProbe
+from tradeops.socket_probe import SocketProbe, SocketRefused
 
 ADDRESSES = (
     "/health /trades/ /trades/stats /positions/ /algorithm/run /algorithm/sample /algorithm/help "
     "/analytics/process /tickers/ /tickers/{ticker}/average /moneyai"
 ).split()
 TICKER = "AAPL"
-JOB_SECONDS = 90
+JOB_SECONDS, ILL_JOB_SECONDS = 90, 10
 SILENT_SECONDS = 15
+SHORT_SECONDS = 10  # for each answer, once one did not come at all
+CLOCK_SECONDS = 30
+NO_SOCKETS = "no socket process answers behind nginx: start one (systemctl status 'tradeops-sockets@*')"
+SOCKET_CODES = {
+    403: "it takes this address for another site's: does ALLOWED_HOSTS name this host?",
+    404: "what is in front does not pass /ws on to the socket processes",
+    502: NO_SOCKETS,
+    503: NO_SOCKETS,
+    504: NO_SOCKETS,
+    1001: "the socket process is being stopped or restarted",
+    1013: "nobody can be signed in now, for its database does not answer",
+    4401: "not signed in: give a --token that is good",
+}
 
 
 class CheckFailed(Exception):
     """A part of the system is not as it should be; the text says what was seen."""
+
+
+class Unreachable(CheckFailed):
+    """There is nobody to ask anything else."""
 
 
 class Skipped(Exception):
@@ -57,19 +77,40 @@ class System:
         if token:
             self.session.headers["Authorization"] = f"Bearer {token}"
         self.exported_day: str | None = None
+        self.ill: dict[str, str] = {}  # what /health said of the parts that are not well
+
+    def ask(self, method: str, path: str, **options) -> requests.Response:
+        """Whatever the system answers."""
+        url = path if path.startswith(self.base_url) else self.base_url + path
+        try:
+            return self.session.request(method, url, timeout=self.timeout, allow_redirects=False, **options)
+        except requests.Timeout as late:
+            waited, self.timeout = self.timeout, min(self.timeout, SHORT_SECONDS)
+            raise CheckFailed(f"{method} {path} was not answered within {waited:.0f} s: something hangs") from late
 
     def call(self, method: str, path: str, expect: int = 200, **options) -> requests.Response:
         """The answer, if its status is the expected one."""
-        url = path if path.startswith(self.base_url) else self.base_url + path
-        response = self.session.request(method, url, timeout=self.timeout, allow_redirects=False, **options)
-        if response.status_code == 401:
-            raise CheckFailed(f"{method} {path} wants a sign-in: give --token, or run the demo")
+        response = self.ask(method, path, **options)
         if response.status_code != expect:
-            raise CheckFailed(f"{method} {path} answered {response.status_code}, not {expect}: {words_of(response)}")
+            raise CheckFailed(
+                f"{method} {path} answered {response.status_code}, not {expect}: {self.told_by(response)}"
+            )
         return response
 
     def get(self, path: str, **options):
         return self.call("GET", path, **options).json()
+
+    def told_by(self, response: requests.Response) -> str:
+        """Why an answer is another than was expected, in words for who runs the system."""
+        status = response.status_code
+        if status == 401 and self.token:
+            return "the token is not known, has expired or was revoked: make one under Settings"
+        if status == 401:
+            return "it wants a sign-in: give --token, or run the demo"
+        if status in (301, 302, 307, 308):
+            return f"it leads to {response.headers.get('Location', '')[:200]}: is that the address to give?"
+        words = words_of(response)
+        return f"{words} Does ALLOWED_HOSTS name this host?" if status == 400 and "understood" in words else words
 
 
 def words_of(response: requests.Response) -> str:
@@ -81,20 +122,63 @@ def words_of(response: requests.Response) -> str:
 
 
 def walk(system: System) -> Iterator[Result]:
-    """Every step in turn; one that fails stops none of the others."""
+    """Every step in turn; one that fails stops none of the others, but where there is nobody to ask."""
+    is_there = True
     for name, step in STEPS.items():
+        if not is_there:
+            yield Result(name, "skip", "not tried: nobody is there to be asked")
+            continue
         try:
             yield Result(name, "ok", step(system))
         except Skipped as reason:
             yield Result(name, "skip", str(reason))
-        except CheckFailed as failure:
+        except Unreachable as failure:
+            is_there = False
             yield Result(name, "FAIL", str(failure))
-        except (requests.exceptions.SSLError, ssl.SSLError):
-            yield Result(name, "FAIL", "its certificate is not trusted: name your own authority's file with --ca")
+        except CheckFailed as failure:
+            yield Result(name, "FAIL", str(failure) + because(system, name))
         except (requests.RequestException, OSError) as error:
-            yield Result(name, "FAIL", f"no answer: {type(error).__name__}")
+            yield Result(name, "FAIL", words_for(error) + because(system, name))
         except (KeyError, IndexError, TypeError, ValueError, InvalidOperation) as error:
             yield Result(name, "FAIL", f"the answer is not of the shape that was promised: {error!r}"[:200])
+
+
+def because(system: System, name: str) -> str:
+    """What of /health explains that the step fails."""
+    causes = [part.replace("_", " ") for part in NEEDS.get(name, ()) if part in system.ill]
+    return f" (no wonder: {' and '.join(causes)}, see health)" if causes else ""
+
+
+# What each failure of a connection is called, by its own kind: requests wraps them two or three times.
+CERTIFICATE = {
+    9: "its certificate is not valid yet: compare the clocks of both machines (timedatectl)",
+    10: "its certificate has expired: renew it, then nginx -s reload (or this machine's clock is wrong)",
+    18: "its certificate is self-signed: give its file with --ca, or have an authority sign it",
+    62: "its certificate is for another name: give the address that stands in it as --base-url",
+}
+UNTRUSTED = "its certificate is not trusted: name your own authority's file with --ca"
+UNREACHED = {
+    ssl.SSLCertVerificationError: UNTRUSTED,
+    ssl.SSLError: "no TLS is spoken there: is it http:// in the place of https://?",
+    socket.gaierror: "no machine is known by that name: look at --base-url and at the DNS",
+    ConnectionRefusedError: "nothing listens there: start nginx, or the desk, or mend --base-url",
+    TimeoutError: "no answer: the machine is away, a firewall is between, or something hangs",
+    ConnectionError: "the connection was cut before an answer came: something is restarting, or fails; see its log",
+}
+
+
+def words_for(error: BaseException) -> str:
+    """What a failed connection means, by the innermost of its causes that is known."""
+    causes = [error]
+    while following := causes[-1].__cause__ or causes[-1].__context__:
+        causes.append(following)
+    for cause in reversed(causes):
+        if isinstance(cause, ssl.SSLCertVerificationError):
+            return CERTIFICATE.get(cause.verify_code, UNTRUSTED)
+        for kind, words in UNREACHED.items():
+            if isinstance(cause, kind):
+                return words
+    return f"no answer: {type(error).__name__}"
 
 
 def demand(is_so: bool, otherwise: str) -> None:
@@ -106,21 +190,62 @@ def demand(is_so: bool, otherwise: str) -> None:
 
 
 def check_overview(system: System) -> str:
-    answer = system.get("/")
+    try:
+        answer = system.get("/")
+    except requests.RequestException as error:
+        raise Unreachable(f"{system.base_url}: {words_for(error)}") from error
     demand(answer["name"] == "TradeOps", f"this is {answer['name']!r} and not TradeOps")
     return f"TradeOps {answer['version']}, {len(answer['endpoints'])} endpoints"
 
 
+def check_clock(system: System) -> str:
+    told = email.utils.parsedate_to_datetime(system.call("GET", "/health/live").headers["Date"])
+    ahead = round(told.timestamp() - time.time())
+    if abs(ahead) <= CLOCK_SECONDS:
+        return "as this machine's"
+    way = "ahead of" if ahead > 0 else "behind"
+    raise CheckFailed(f"its clock is {abs(ahead)} s {way} this machine's: see timedatectl on both")
+
+
 def check_health(system: System) -> str:
-    response = system.session.get(f"{system.base_url}/health", timeout=system.timeout)
+    response = system.ask("GET", "/health")
+    if response.status_code not in (200, 503) or "checks" not in response.text:
+        system.ill["web"] = f"what is in front answers {response.status_code}, and no web process behind it"
+        raise CheckFailed(f"/health answered {response.status_code}: {words_of(response)}")
     answer = response.json()
-    ill = [f"{name}: {part.get('detail', part['status'])}" for name, part in answer["checks"].items() if is_ill(part)]
-    demand(answer["status"] == "ok", f"{answer['status']}: {'; '.join(ill)}")
-    return f"ok: {', '.join(answer['checks'])}"
+    for name, part in answer["checks"].items():
+        if part["status"] not in ("ok", "off"):
+            system.ill[name] = part.get("detail", part["status"])
+    ill = "; ".join(f"{name.replace('_', ' ')}: {detail}" for name, detail in system.ill.items())
+    demand(answer["status"] == "ok", f"{answer['status']}: {ill}")
+    return f"ok: {', '.join(name.replace('_', ' ') for name in answer['checks'])}"
 
 
-def is_ill(part: dict) -> bool:
-    return part["status"] not in ("ok", "off")
+# What to do about a part of /health that is ill.
+REDIS = "start Redis, or mend REDIS_URL; meanwhile trades are taken, and jobs and prices are late"
+REMEDIES = {
+    "web": "start the web processes (systemctl status 'tradeops-web@*'), or mend nginx's upstreams.conf",
+    "database": "start PostgreSQL, or mend DB_HOST, DB_PORT, DB_NAME, DB_USER, DB_PASSWORD; nothing works without it",
+    "broker": REDIS,
+    "channel_layer": REDIS,
+    "storage": "look at the store, S3_BUCKET_NAME, the AWS_ settings, or at the disk; exports are done when it is back",
+    "feed": "start a feed (systemctl status tradeops-feed, or manage.py feed), and read its log for the source's words",
+    "worker": "start a worker (systemctl status 'tradeops-worker@*'); what is owed waits for it",
+    "beat": "start the schedule (systemctl status tradeops-beat); what it missed runs once then",
+}
+UNKNOWN = "unknown"  # so begins what /health says of a part that it could not ask
+CLOCKS = "set the clocks of all machines (timedatectl)"
+
+
+def advice(system: System) -> Iterator[str]:
+    """What to do, a line for each cause. What is not known for the database's sake has none of its own."""
+    told = set()
+    for name in REMEDIES:
+        detail = system.ill.get(name, UNKNOWN)
+        remedy = CLOCKS if "clock" in detail else REMEDIES[name]
+        if remedy not in told and not detail.startswith(UNKNOWN):
+            told.add(remedy)
+            yield f"{name.replace('_', ' ')}: {detail}. To do: {remedy}."
 
 
 def check_documentation(system: System) -> str:
@@ -160,7 +285,7 @@ def trade_body() -> dict[str, str]:
 
 
 def quantity_held(system: System) -> Decimal:
-    response = system.session.get(f"{system.base_url}/positions/{TICKER}", timeout=system.timeout)
+    response = system.ask("GET", f"/positions/{TICKER}")
     return Decimal(response.json()["quantity"]) if response.status_code == 200 else Decimal(0)
 
 
@@ -171,6 +296,13 @@ def check_prices(system: System) -> str:
 
 
 def check_live(system: System) -> str:
+    try:
+        return listen(system)
+    except SocketRefused as refusal:
+        raise CheckFailed(SOCKET_CODES.get(refusal.code, str(refusal))) from refusal
+
+
+def listen(system: System) -> str:
     with SocketProbe(system.base_url, system.token, timeout=SILENT_SECONDS, ca=system.ca) as probe:
         welcome = probe.receive()
         demand(welcome["type"] == "welcome", f"the first frame is {welcome['type']!r}, not a welcome")
@@ -191,7 +323,8 @@ def check_strategy(system: System) -> str:
 
 def check_lake(system: System) -> str:
     asked = system.call("POST", "/analytics/process", expect=202, json={}).json()
-    deadline = time.monotonic() + JOB_SECONDS
+    patience = ILL_JOB_SECONDS if because(system, "jobs and lake") else JOB_SECONDS
+    deadline = time.monotonic() + patience
     while time.monotonic() < deadline:
         job = system.get(f"/analytics/jobs/{asked['job_id']}")
         if job["status"] == "succeeded":
@@ -199,8 +332,8 @@ def check_lake(system: System) -> str:
             return f"{job['date']} exported: {len(job['keys'])} files"
         demand(job["status"] != "failed", f"job {asked['job_id']} failed: {job.get('reason')}")
         time.sleep(0.5)
-    why = job.get("reason") or "does a worker run?"
-    raise CheckFailed(f"job {asked['job_id']} is still {job['status']} after {JOB_SECONDS} s: {why}")
+    why = job.get("reason") or ("it waits" if patience < JOB_SECONDS else "does a worker run?")
+    raise CheckFailed(f"job {asked['job_id']} is still {job['status']} after {patience} s: {why}")
 
 
 def check_lambda(system: System) -> str:
@@ -212,6 +345,7 @@ def check_lambda(system: System) -> str:
 
 STEPS: dict[str, Callable[[System], str]] = {
     "overview": check_overview,
+    "clock": check_clock,
     "health": check_health,
     "documentation": check_documentation,
     "book": check_book,
@@ -221,4 +355,15 @@ STEPS: dict[str, Callable[[System], str]] = {
     "strategy": check_strategy,
     "jobs and lake": check_lake,
     "lambda": check_lambda,
+}
+# Which parts of /health a step cannot do without.
+NEEDS = {
+    "documentation": ("web", "database"),
+    "book": ("web", "database"),
+    "booking": ("web", "database"),
+    "prices": ("web", "database", "feed"),
+    "live socket": ("database", "feed", "channel_layer"),
+    "strategy": ("web", "database"),
+    "jobs and lake": ("web", "database", "broker", "worker", "storage"),
+    "lambda": ("web", "database", "storage"),
 }

@@ -6,7 +6,7 @@ from urllib.parse import urlsplit
 from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError
 
-from tradeops.system_check import System, walk
+from tradeops.system_check import System, advice, walk
 
 
 class Command(BaseCommand):
@@ -26,11 +26,13 @@ class Command(BaseCommand):
         if ca and not Path(ca).is_file():
             raise CommandError(f"--ca names no file: {ca!r}.")
         # Without a token it is the demo, whose book is there to be played with.
-        failed = 0
-        for result in walk(System(base_url, token, may_book=book or not token, ca=ca)):
+        failed, system = 0, System(base_url, token, may_book=book or not token, ca=ca)
+        for result in walk(system):
             failed += result.mark == "FAIL"
             style = {"ok": self.style.SUCCESS, "FAIL": self.style.ERROR}.get(result.mark, self.style.WARNING)
             self.stdout.write(f"{style(f'{result.mark:<4}')}  {result.name:<14} {result.seen}")
+        for line in advice(system):
+            self.stdout.write(line)
         if failed:
             raise CommandError(f"{failed} of the parts failed.", returncode=1)
         self.stdout.write("Everything that was tried works.")
