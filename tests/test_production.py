@@ -4,6 +4,7 @@ PostgreSQL by a role that owns nothing, Redis and an S3 API. All but Docker and 
 
 import asyncio
 import contextlib
+import json
 import os
 import shutil
 import ssl
@@ -358,10 +359,15 @@ def test_what_nginx_says_itself_is_a_problem_too(production):
     """The last one: it leaves no web process."""
     large = production.call("POST", "/trades/", headers={"Content-Length": "999999999999"})
     assert (large.status_code, large.json()["status"]) == (413, 413)
+    refused = production.call("TRACE", "/trades/")
+    assert (refused.status_code, refused.json()["request_id"]) == (405, refused.headers["X-Request-ID"])
+    endless = production.call("GET", "/", headers={"X-Endless": "x" * 40_000})
+    assert (endless.status_code, endless.json()["request_id"]) == (400, endless.headers["X-Request-ID"])
     for desk in production.web:
         desk.stop()
     away = production.call("GET", "/trades/")
     assert (away.status_code, away.headers["Retry-After"]) == (503, "5")
     assert away.headers["Content-Type"] == "application/problem+json"
     assert (away.json()["status"], away.json()["request_id"]) == (503, away.headers["X-Request-ID"])
-    assert away.headers["X-Request-ID"] in (production.folder / "access.log").read_text()
+    lines = [json.loads(line) for line in (production.folder / "access.log").read_text().splitlines()]
+    assert {away.headers["X-Request-ID"], refused.headers["X-Request-ID"]} <= {line["request_id"] for line in lines}
