@@ -5,30 +5,30 @@ and size are bounded, and only JSON is handed on. Whoever sees only some books s
 answers of those alone.
 """
 
+import base64
 import json
 import logging
 import tempfile
 import threading
-import time
 from collections.abc import Callable, Iterable
 from concurrent.futures import Future
 from dataclasses import dataclass
+from http.client import HTTPException, HTTPResponse, IncompleteRead
 from pathlib import Path
+from urllib.parse import unquote, urlsplit
 
-import requests
 from django.conf import settings
 from django.core.files.base import File
 from django.db import connection
-from urllib3.exceptions import ReadTimeoutError
 
 from analytics import lake, services
 from analytics.lambda_function import ACCOUNTS_HEADER, StoreError, handler
 from analytics.layout import object_key, parse_key
 from analytics.revisions import keep
+from tradeops.core.outgoing import posted
 
 logger = logging.getLogger(__name__)
 
-CONNECT_SECONDS = 3
 READ_SECONDS = 15
 # API Gateway itself gives up after 29 s.
 WHOLE_SECONDS = 30
@@ -79,7 +79,7 @@ def invoke(body: str, accounts: Iterable[int] | None = None) -> Answer:
     outcome: Future[Answer] = Future()
     threading.Thread(target=settle, args=(outcome, calls, work, body, only), name="lambda-call", daemon=True).start()
     try:
-        # A thread beside it, because an upstream that sends a byte now and then never trips a socket's own time-out.
+        # A thread beside it, because neither the look-up of a name nor a store in process has a time-out of its own.
         return outcome.result(WHOLE_SECONDS)
     except TimeoutError:
         raise LambdaError(504, "timeout", f"The Lambda function did not answer within {WHOLE_SECONDS} s.") from None
@@ -172,42 +172,35 @@ def call(body: str, only: dict[str, str]) -> Answer:
 
 
 def fetch(url: str, body: str, only: dict[str, str]) -> Answer:
-    deadline = time.monotonic() + WHOLE_SECONDS
+    seconds = {"read_seconds": READ_SECONDS, "whole_seconds": WHOLE_SECONDS}
     try:
-        with requests.Session() as session:
-            session.trust_env = False  # no proxy and no .netrc: one place is called, with nothing of ours but these
-            response = session.post(
-                url,
-                data=body.encode(),
-                headers=HEADERS | only,
-                timeout=(CONNECT_SECONDS, READ_SECONDS),
-                allow_redirects=False,
-                stream=True,
-            )
-            content = read_bounded(response, deadline)
-    except (requests.RequestException, OSError) as error:
-        raise told_apart(error) from None  # the error's own text holds the address
-    return checked(response.status_code, content)
+        with posted(url, body.encode(), HEADERS | credentials_in(url) | only, **seconds) as answer:
+            content = read_bounded(answer)
+    except TimeoutError:
+        raise LambdaError(504, "timeout", "The Lambda function did not answer in time.") from None
+    except (HTTPException, OSError, ValueError) as error:
+        # The error's own text holds the address.
+        message = f"The Lambda function was not reached: {type(error).__name__}."
+        raise LambdaError(502, "unreachable", message) from None
+    return checked(answer.status, content)
 
 
-def told_apart(error: Exception) -> LambdaError:
-    # requests wraps a time-out in the middle of a body as a connection error.
-    inner = error.args[0] if error.args else None
-    if isinstance(error, requests.Timeout) or isinstance(inner, ReadTimeoutError):
-        return LambdaError(504, "timeout", "The Lambda function did not answer in time.")
-    return LambdaError(502, "unreachable", f"The Lambda function was not reached: {type(error).__name__}.")
+def credentials_in(url: str) -> dict[str, str]:
+    """Says who calls, where the address holds a name and a password."""
+    parts = urlsplit(url)
+    if parts.username is None:
+        return {}
+    named = f"{unquote(parts.username)}:{unquote(parts.password or '')}"
+    return {"Authorization": "Basic " + base64.b64encode(named.encode()).decode()}
 
 
-def read_bounded(response: requests.Response, deadline: float) -> bytes:
-    parts, size = [], 0
-    for part in response.iter_content(64 * 1024):
-        size += len(part)
-        if size > MAX_ANSWER_BYTES:
-            raise LambdaError(502, "too_large", f"The Lambda function answered more than {MAX_ANSWER_BYTES} bytes.")
-        if time.monotonic() > deadline:
-            raise LambdaError(504, "timeout", f"The Lambda function was not done within {WHOLE_SECONDS} s.")
-        parts.append(part)
-    return b"".join(parts)
+def read_bounded(answer: HTTPResponse) -> bytes:
+    content = answer.read(MAX_ANSWER_BYTES + 1)
+    if len(content) > MAX_ANSWER_BYTES:
+        raise LambdaError(502, "too_large", f"The Lambda function answered more than {MAX_ANSWER_BYTES} bytes.")
+    if answer.length:  # is still to come: the connection ended before the answer did
+        raise IncompleteRead(content, answer.length)
+    return content
 
 
 def checked(status: int, content: bytes) -> Answer:

@@ -8,21 +8,15 @@ import hashlib
 import hmac
 import ipaddress
 import socket
-import ssl
-import threading
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
-from http.client import HTTPConnection
-from urllib.parse import quote, urlsplit
+from urllib.parse import urlsplit
 
 from django.conf import settings
-from requests.certs import where
 
+from tradeops.core.outgoing import port_of, posted
 from tradeops.core.refusals import refused
 
 MOST_CHARACTERS = 500
-CONNECT_SECONDS, READ_SECONDS, WHOLE_SECONDS = 3, 10, 30
-AS_WRITTEN = "!#$%&'()*+,/:;=?@[]~"
+READ_SECONDS, WHOLE_SECONDS = 10, 30
 
 
 def check_address(url: str) -> None:
@@ -56,7 +50,7 @@ def address_of(url: str) -> tuple[str, int]:
     another then. Raises OSError where it has none, and ValueError where any of them may not be called.
     """
     parts = urlsplit(url)
-    port = parts.port or (443 if parts.scheme == "https" else 80)
+    port = port_of(parts)
     found = socket.getaddrinfo(parts.hostname, port, type=socket.SOCK_STREAM)
     addresses = [address[0] for *_, address in found]
     if not all(may_call(address) for address in addresses):
@@ -65,48 +59,14 @@ def address_of(url: str) -> tuple[str, int]:
 
 
 def post(url: str, body: bytes, headers: dict[str, str]) -> int:
-    """The status that came back; the answer itself is not read, no redirect followed and no proxy asked.
+    """The status that came back; the answer itself is not read.
 
-    The host's name is looked up once, and the address that was found fit to be called is the one that is called; the
-    certificate must be the name's. Raises OSError and HTTPException for what may pass.
+    The host's name is looked up once, and the address that was found fit to be called is the one that is called.
+    Raises OSError and HTTPException for what may pass.
     """
-    parts = urlsplit(url)
-    target = quote((parts.path or "/") + (f"?{parts.query}" if parts.query else ""), AS_WRITTEN)
-    with socket.create_connection(address_of(url), CONNECT_SECONDS) as reached, cut_after(WHOLE_SECONDS, reached):
-        reached.settimeout(READ_SECONDS)
-        call = HTTPConnection(parts.hostname)
-        call.sock = secured(reached, parts.hostname) if parts.scheme == "https" else reached
-        with call.sock:
-            call.request("POST", target, body, headers | {"Host": parts.netloc})
-            return call.getresponse().status
-
-
-def secured(reached: socket.socket, host: str) -> ssl.SSLSocket:
-    return ssl.create_default_context(cafile=where()).wrap_socket(reached, server_hostname=host)
-
-
-@contextmanager
-def cut_after(seconds: float, connection: socket.socket) -> Iterator[None]:
-    """Ends the connection when that time is over. Its own time-out is of each read alone: a peer that sends a byte now
-    and then never trips it. Raises TimeoutError then.
-    """
-    same, is_over = connection.dup(), threading.Event()
-
-    def cut() -> None:
-        is_over.set()
-        with suppress(OSError):  # it has ended by itself
-            same.shutdown(socket.SHUT_RDWR)
-
-    timer = threading.Timer(seconds, cut)
-    timer.daemon = True
-    timer.start()
-    try:
-        yield
-    finally:
-        timer.cancel()
-        same.close()
-        if is_over.is_set():  # what was read until then may look like an answer
-            raise TimeoutError(f"It took more than {seconds} s.")
+    address, seconds = address_of(url), {"read_seconds": READ_SECONDS, "whole_seconds": WHOLE_SECONDS}
+    with posted(url, body, headers, address=address, **seconds) as answer:
+        return answer.status
 
 
 def signature(secret: str, moment: int, body: bytes) -> str:

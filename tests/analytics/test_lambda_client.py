@@ -5,6 +5,7 @@ import json
 import re
 import socket
 import threading
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 from django.db import connection
@@ -160,19 +161,31 @@ def test_an_upstream_that_falls_silent_is_a_504(upstream, parts):
 
 
 @pytest.mark.pure
-def test_one_that_sends_a_byte_now_and_then_is_a_504(upstream, monkeypatch):
+@pytest.mark.parametrize(
+    "beginning", [b"HTTP/1.1 200 OK\r\nX-Slow: ", b"HTTP/1.1 200 OK\r\n\r\n"], ids=["head", "body"]
+)
+def test_those_that_send_a_byte_now_and_then_are_504_and_leave_their_places_free(upstream, monkeypatch, beginning):
     monkeypatch.setattr(lambda_client, "WHOLE_SECONDS", 0.5)
-    upstream(drip())
-    with pytest.raises(lambda_client.LambdaError) as caught:
-        lambda_client.invoke("{}")
-    assert caught.value.status == 504
+    monkeypatch.setattr(lambda_client, "calls", threading.BoundedSemaphore(2))
+    upstream(Drip(beginning))
+    with ThreadPoolExecutor(2) as pool:
+        refused = [call.exception() for call in [pool.submit(lambda_client.invoke, "{}") for _ in range(2)]]
+    assert [error.status for error in refused] == [504, 504]
+    for _ in range(2):
+        assert lambda_client.calls.acquire(timeout=60)
 
 
-def drip():
-    yield b"HTTP/1.1 200 OK\r\nX-Slow: "
-    for _ in range(100):
-        threading.Event().wait(0.05)
-        yield b"x"
+class Drip:
+    """A beginning, and then a byte now and then for as long as anybody listens."""
+
+    def __init__(self, beginning: bytes):
+        self.beginning = beginning
+
+    def __iter__(self):
+        yield self.beginning
+        while True:
+            threading.Event().wait(0.05)
+            yield b" "
 
 
 @pytest.mark.pure

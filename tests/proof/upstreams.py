@@ -13,6 +13,7 @@ from tests.proof.memory import resident_bytes, web_process
 from tests.proof.register import tries
 
 LONGEST_SECONDS, GROWTH_BYTES = 40, 60_000_000
+PLACES, LEFT_SECONDS = 8, 4  # calls at once, and how much longer than its answer one may take
 MARKUP = {"note": "<script>alert(1)</script>"}
 # What a caller may bring to name another place: a query, headers, more of a body.
 STEERING = (
@@ -80,6 +81,16 @@ class Upstream:
     def say(self, answer: bytes) -> Callable:
         return lambda connection: connection.sendall(answer)
 
+    def together(self) -> Callable:
+        """Answers when as many as there are places have come."""
+        barrier = threading.Barrier(PLACES)
+
+        def answer(connection: socket.socket) -> None:
+            barrier.wait(LONGEST_SECONDS)
+            connection.sendall(with_json("200 OK", MARKUP))
+
+        return answer
+
     def serve(self) -> None:
         while True:
             connection, _ = self.listener.accept()
@@ -107,6 +118,8 @@ def the_proxy_calls_one_place(ground: Ground) -> str:
     assert desk.post("/moneyai", json={"case": "markup in JSON"}).json() == MARKUP
     before = resident_bytes(web_process(desk))
     slowest = max(at_once([lambda case=case: call(desk, upstream, case) for case in upstream.cases], 6))
+    count = len(upstream.cases)
+    all_places_are_free(desk, upstream)
     growth = resident_bytes(web_process(desk)) - before
     for steering in STEERING:
         steer(desk, upstream, *steering)
@@ -114,8 +127,8 @@ def the_proxy_calls_one_place(ground: Ground) -> str:
     assert growth < GROWTH_BYTES, f"the web process grew by {growth / 1e6:.0f} MB"
     assert desk.get("/health/live").status_code == 200
     return (
-        f"{len(upstream.cases)} answered as promised, the slowest after {slowest:.0f} s; all {len(upstream.heads)} "
-        "calls came to the one place, with nothing of the caller's but the body"
+        f"{count} answered as promised, the slowest after {slowest:.0f} s, and left no place taken; all "
+        f"{len(upstream.heads)} calls came to the one place, with nothing of the caller's but the body"
     )
 
 
@@ -133,6 +146,13 @@ def call(desk, upstream: Upstream, case: str) -> float:
     if answer.status_code >= 500:
         assert answer.json()["reason"] and "<script>" not in answer.text, f"{case}: {answer.text[:200]}"
     return took
+
+
+def all_places_are_free(desk, upstream: Upstream) -> None:
+    """As many calls as there are places are under way at one time: what came before them has left."""
+    time.sleep(LEFT_SECONDS)
+    upstream.cases["together"] = (upstream.together(), {200})
+    at_once([lambda: call(desk, upstream, "together")] * PLACES, PLACES)
 
 
 def steer(desk, upstream: Upstream, query: str, headers: dict, more: dict) -> None:
