@@ -8,7 +8,7 @@ BIN := $(VENV)/bin
 help:
 	@echo "make run           install, migrate, load the demo and serve the desk on http://127.0.0.1:$${PORT:-8000}"
 	@echo "make test          the whole test suite, its services included"
-	@echo "make proof         the promises, each tried and a row of a table; P=\"P01 P05.2\" for some, P=rest to go on"
+	@echo "make proof         the promises, each tried and a row of a table; P=\"P01 P05.2\" for some, P=rest to go on, P=3/12 a share"
 	@echo "make bench         the figures, each beside its peers; B=\"lists booking\" for some, SIZE=ci for a quick look"
 	@echo "make lint          ruff, check and format"
 	@echo "make requirements  lock requirements*.in again, with hashes (needs uv)"
