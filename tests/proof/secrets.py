@@ -28,6 +28,7 @@ from tests.proof.register import tries
 from tests.proof.suite import ROOT
 from tests.worlds import free_port
 from tradeops.core.jobs.models import Job
+from tradeops.core.jobs.nudging import RUN_OWED
 from tradeops.core.jobs.services import owe
 from tradeops.core.users.models import Role, Scope, User
 from tradeops.core.users.tokens import make_token
@@ -78,6 +79,7 @@ def no_secret_is_told(ground: Ground) -> str:
     connection.close()
     connection.close_pool()
     desk.stop()
+    assert any(RUN_OWED in words for words in heard), f"of {len(heard)} commands none was a task"
     for words in heard:
         watch.look("commands to Redis", words)
     look_at_what_is_kept(watch, desk)
@@ -123,7 +125,8 @@ def ask_for_redis_password(watch: Watch) -> None:
 def overhear_redis(watch: Watch) -> tuple[list[str], threading.Thread]:
     """Every command, tasks with their arguments among them, from now until Redis is killed."""
     heard: list[str] = []
-    monitor = redis.Redis.from_url(redis_url(watch)).monitor().__enter__()
+    # It hears on however long nobody says anything: by redis-py's own time-out it went deaf while the desk started.
+    monitor = redis.Redis.from_url(redis_url(watch), socket_timeout=None).monitor().__enter__()
 
     def listen() -> None:
         with contextlib.suppress(redis.ConnectionError):

@@ -34,7 +34,7 @@ FAULTS = {"hangs": 6.0, "is cut": 1.5, "resets": 0.2, "loses answers": 1.5}  # a
 
 @tries("P27", "20 exports with 30 % of the S3 calls refused, reset, hung or lost", minutes=8)
 def one_whole_object_at_the_end(ground: Ground) -> str:
-    count = passed_tests(ground, LAKE_FAULTS)
+    count = passed_tests(ground, LAKE_FAULTS, least=1)
     return f"{count} tests of the suite pass: every object whole, its checksum the one noted"
 
 

@@ -14,18 +14,13 @@ ROOT = Path(__file__).resolve().parents[2]
 BAD = ("failure", "error", "skipped")
 
 
-def passed_tests(
-    ground: Ground, *nodes: str, words: str = "", times: int = 1, world: dict[str, str] | None = None
-) -> int:
-    """How many tests passed of those named (and holding one of `words`), run so often in this part's world.
+def passed_tests(ground: Ground, *nodes: str, least: int, words: str = "", world: dict[str, str] | None = None) -> int:
+    """How many tests passed of those named (and holding one of `words`), run in this part's world.
 
-    Raises AssertionError with the first that does not pass, or where none was found. `world` is another than this
-    part's: {} is the embedded one.
+    Raises AssertionError with the first that does not pass, or where fewer than `least` were found: one that is called
+    otherwise by now would be missed by nobody. `world` is another than this part's: {} is the embedded one.
     """
-    return sum(run_once(ground.folder / f"report-{turn}.xml", nodes, words, world) for turn in range(times))
-
-
-def run_once(report: Path, nodes: tuple[str, ...], words: str, world: dict[str, str] | None) -> int:
+    report = ground.folder / f"report-{next(ground.numbers)}.xml"
     command = [sys.executable, "-m", "pytest", "-q", "--create-db", f"--junitxml={report}", *nodes]
     command += ["-k", words] if words else []
     # Its own state folder, so that what runs beside it keeps its own.
@@ -42,5 +37,5 @@ def run_once(report: Path, nodes: tuple[str, ...], words: str, world: dict[str, 
     cases = list(ElementTree.parse(report).getroot().iter("testcase"))
     bad = [case for case in cases if any(inner.tag in BAD for inner in case)]
     assert not bad, f"{bad[0].get('name')} does not pass"
-    assert cases, "no test was found"
+    assert len(cases) >= least, f"{len(cases)} tests were found of at least {least}"
     return len(cases)
