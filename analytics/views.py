@@ -23,7 +23,7 @@ from tradeops.core.jobs.services import TooMuchOwed
 from tradeops.core.users.roles import Action, require
 
 FILES_SHOWN = 120
-JOBS_SHOWN, STATEMENTS_SHOWN = 20, 40
+JOBS_SHOWN, STATEMENTS_SHOWN = 10, 40
 DIFFERENCES_SHOWN, COMPARED_ROWS = 200, 20_000
 
 
