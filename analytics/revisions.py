@@ -17,6 +17,8 @@ from analytics.layout import account_of, parse_key
 from analytics.models import LakeFile, Revision
 
 LIBRARIES = {"parquet": "pyarrow", "pdf": "matplotlib"}  # that write files of a format
+# Raised with how a statement looks: one that was sent before is made again with other bytes, and this says why.
+LOOKS = {"html": "look 2", "pdf": "look 2"}
 LAST_NUMBER = 2**31 - 1  # that the column holds
 Entries = dict[int, int]  # by account the number of the last entry that was known
 
@@ -118,5 +120,7 @@ def show(revision: Revision) -> LakeFile:
 
 def versions_used(key: str) -> str:
     """What the bytes of a file depend on besides the book."""
-    library = LIBRARIES.get(key.rpartition(".")[2])
-    return f"TradeOps {settings.VERSION}" + (f", {library} {version(library)}" if library else "")
+    file_format = key.rpartition(".")[2]
+    library = LIBRARIES.get(file_format)
+    used = [f"TradeOps {settings.VERSION}", LOOKS.get(file_format), library and f"{library} {version(library)}"]
+    return ", ".join(filter(None, used))

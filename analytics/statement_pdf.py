@@ -1,25 +1,38 @@
 """A daily statement as PDF bytes: the same day gives the same bytes.
 
-Drawn with matplotlib's Figure, page by page: a head of figures, then tables whose columns have fixed places.
+Drawn with matplotlib's Figure, page by page: a head, then tables. A table is written in type of one width, a row a line
+of text: its columns are as wide as what is in them, never run into each other, and the type shrinks until they fit.
 """
 
 import io
-from collections.abc import Sequence
+import textwrap
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from matplotlib.backends.backend_pdf import PdfPages
+from matplotlib.collections import LineCollection
 from matplotlib.figure import Figure
-from matplotlib.lines import Line2D
+from matplotlib.font_manager import FontProperties
+from matplotlib.textpath import text_to_path
 
-from analytics.account_day import AccountDay, Line
-from analytics.statement_words import HELD_HEAD, TRADED_HEAD, figures_of, held_row, mover_words, traded_row
+from analytics.account_day import AccountDay
+from analytics.statement_words import figures_of, notes_of, tables_of
 from tradeops.core.drawing import DRAWING
 
-WIDTH, HEIGHT = 8.27, 11.69  # A4, inches
-LEFT, RIGHT, TOP, BOTTOM = 0.07, 0.93, 0.94, 0.06
-LINE = 0.0185
-ROWS_A_PAGE = 40
+WIDTH, HEIGHT = 11.69, 8.27  # A4 on its side, inches
+POINTS = 72
+LEFT, RIGHT, TOP, BOTTOM = 0.05, 0.95, 0.94, 0.06
+ACROSS = (RIGHT - LEFT) * WIDTH * POINTS
+LINE = 0.021  # the height of a line, of the page's
+FIGURES_A_ROW = 6
+ROW_SIZE, MONO_EM = 7.5, 0.6021  # points; DejaVu Sans Mono's letters are that wide
+LEAST_GAP = 2  # letters between two columns
+NOTE_LETTERS = 170
+TABLE_HEAD, LEAST_LINES = 3.5, 7  # lines: what a table has above its rows, and what it begins a page's rest for
 INK, FAINT, RULE = "#1c2227", "#66707a", "#c9ced3"
+
+Rows = Sequence[Sequence[str]]
+Table = tuple[str, Sequence[str], Rows]
 
 
 @dataclass
@@ -29,13 +42,13 @@ class Sheet:
     figure: Figure
     y: float = TOP
 
+    @property
+    def lines_left(self) -> int:
+        return int((self.y - BOTTOM) / LINE)
+
     def text(self, x: float, words: str, **style) -> None:
         style = {"fontsize": 8, "color": INK, "va": "top", "parse_math": False} | style
         self.figure.text(x, self.y, words, **style)
-
-    def rule(self) -> None:
-        place = {"transform": self.figure.transFigure, "color": RULE, "linewidth": 0.6}
-        self.figure.add_artist(Line2D([LEFT, RIGHT], [self.y + 0.003] * 2, **place))
 
     def next(self, lines: float = 1) -> None:
         self.y -= lines * LINE
@@ -45,59 +58,90 @@ def draw_statement(told: AccountDay) -> bytes:
     """The statement, on as many pages as it takes."""
     out = io.BytesIO()
     metadata = {"Title": f"Statement {told.day} {told.name}", "Creator": "TradeOps", "CreationDate": None}
-    with DRAWING, PdfPages(out, metadata=metadata) as pages:
-        for number, (title, head, rows) in enumerate(parts_of(told), 1):
-            sheet = Sheet(Figure(figsize=(WIDTH, HEIGHT)))
-            write_head(sheet, told, number)
-            if number == 1:
-                write_figures(sheet, told)
-            write_table(sheet, title, head, rows)
-            pages.savefig(sheet.figure)
+    with DRAWING:
+        sheets = list(sheets_of(told))
+        with PdfPages(out, metadata=metadata) as pages:
+            for number, sheet in enumerate(sheets, 1):
+                write_foot(sheet, told, f"page {number} of {len(sheets)}")
+                pages.savefig(sheet.figure)
     return out.getvalue()
 
 
-def parts_of(told: AccountDay) -> list[tuple[str, Sequence[str], list[Sequence[str]]]]:
-    """(title, head, rows) of each page; the first has the figures as well."""
-    held = cut("Held at the day's end", HELD_HEAD, told.held, lambda line: held_row(told, line))
-    traded = cut("Traded", TRADED_HEAD, told.traded, lambda line: traded_row(told, line))
-    return [*(held or [("Nothing is held at the day's end.", (), [])]), *traded]
+def sheets_of(told: AccountDay) -> Iterator[Sheet]:
+    sheet = new_sheet(told)
+    write_figures(sheet, told)
+    for title, head, rows in tables_of(told):
+        while rows:
+            if sheet.lines_left < LEAST_LINES:
+                yield sheet
+                sheet = new_sheet(told)
+            count = int(sheet.lines_left - TABLE_HEAD)
+            write_table(sheet, title, lined_up(head, rows)[: count + 1])
+            title, rows = title.removesuffix(", continued") + ", continued", rows[count:]
+    yield sheet
 
 
-def cut(title: str, head: Sequence[str], lines: list[Line], row) -> list[tuple]:
-    pieces = [lines[at : at + ROWS_A_PAGE] for at in range(0, len(lines), ROWS_A_PAGE)]
-    return [(title, head, [row(line) for line in piece]) for piece in pieces]
-
-
-def write_head(sheet: Sheet, told: AccountDay, page: int) -> None:
-    sheet.text(LEFT, told.name, fontsize=15, fontweight="bold")
+def new_sheet(told: AccountDay) -> Sheet:
+    sheet = Sheet(Figure(figsize=(WIDTH, HEIGHT)))
     sheet.text(RIGHT, f"{told.day}, UTC", fontsize=11, ha="right")
+    sheet.text(LEFT, told.name, fontweight="bold", fontsize=fitting([told.name], 15, ACROSS * 0.82, "bold"))
     sheet.next(1.6)
-    sheet.text(LEFT, f"{told.owner}, account {told.account}, {told.currency}", color=FAINT)
-    sheet.text(RIGHT, f"ledger entry {told.entry}, page {page}", color=FAINT, ha="right")
-    sheet.next(1.6)
+    owner = f"{told.owner}, account {told.account}, money in {told.currency}, as known after ledger entry {told.entry}"
+    sheet.text(LEFT, owner, color=FAINT, fontsize=fitting([owner], 8, ACROSS))
+    sheet.next(2)
+    return sheet
+
+
+def write_foot(sheet: Sheet, told: AccountDay, page: str) -> None:
+    sheet.y = BOTTOM - LINE / 2
+    sheet.text(LEFT, "Money is rounded half-even to the minor unit.", color=FAINT, fontsize=7)
+    sheet.text(RIGHT, page, color=FAINT, fontsize=7, ha="right")
 
 
 def write_figures(sheet: Sheet, told: AccountDay) -> None:
-    for place, (name, value) in enumerate(figures_of(told)):
-        x = LEFT + (place % 4) * (RIGHT - LEFT) / 4
+    figures = figures_of(told)
+    size = fitting([value for _, value in figures], 11, ACROSS / FIGURES_A_ROW - 8)
+    for place, (name, value) in enumerate(figures):
+        x = LEFT + (place % FIGURES_A_ROW) * (RIGHT - LEFT) / FIGURES_A_ROW
         sheet.text(x, name, color=FAINT, fontsize=7)
-        sheet.figure.text(x, sheet.y - 0.012, value, fontsize=11, color=INK, va="top", parse_math=False)
-        if place % 4 == 3:
-            sheet.next(2.4)
+        sheet.figure.text(x, sheet.y - 0.017, value, fontsize=size, color=INK, va="top", parse_math=False)
+        if place % FIGURES_A_ROW == FIGURES_A_ROW - 1:
+            sheet.next(2.6)
+    for note in notes_of(told):
+        for words in textwrap.wrap(note, NOTE_LETTERS):
+            sheet.text(LEFT, words)
+            sheet.next(0.8)
     sheet.next(0.8)
-    if words := mover_words(told):
-        sheet.text(LEFT, words, fontsize=8)
-        sheet.next(1.6)
 
 
-def write_table(sheet: Sheet, title: str, head: Sequence[str], rows: list[Sequence[str]]) -> None:
+def write_table(sheet: Sheet, title: str, lines: list[str]) -> None:
+    """`lines` are the head and the rows, each as long as the others."""
     sheet.text(LEFT, title, fontweight="bold", fontsize=9)
-    sheet.next(1.3)
-    for row in [head, *rows] if head else []:
-        is_head = row is head
-        for place, cell in enumerate(row):
-            x = LEFT if place == 0 else LEFT + (RIGHT - LEFT) * (place + 1) / len(row)
-            style = {"color": FAINT, "fontsize": 7} if is_head else {}
-            sheet.text(x, cell, ha="left" if place == 0 else "right", **style)
+    sheet.next(1.2)
+    size = min(ROW_SIZE, ACROSS / (MONO_EM * len(lines[0])))
+    for number, line in enumerate(lines):
+        sheet.text(LEFT, line, family="monospace", fontsize=size, color=INK if number else FAINT)
         sheet.next()
-        sheet.rule()
+    rules = [[(LEFT, y), (RIGHT, y)] for y in (sheet.y + 0.005 + LINE * place for place in range(len(lines)))]
+    style = {"transform": sheet.figure.transFigure, "color": RULE, "linewidth": 0.5}
+    sheet.figure.add_artist(LineCollection(rules, **style))
+    sheet.next(1.2)
+
+
+def lined_up(head: Sequence[str], rows: Rows) -> list[str]:
+    """Each row as a line across the page: the first column from the left, the others from the right."""
+    widths = [max(map(len, column)) for column in zip(head, *rows, strict=True)]
+    free = int(ACROSS / (MONO_EM * ROW_SIZE)) - sum(widths)
+    gap = " " * max(LEAST_GAP, free // max(1, len(widths) - 1))
+    return [gap.join(padded(row, widths)) for row in (head, *rows)]
+
+
+def padded(row: Sequence[str], widths: Sequence[int]) -> list[str]:
+    return [row[0].ljust(widths[0]), *(cell.rjust(width) for cell, width in zip(row[1:], widths[1:], strict=True))]
+
+
+def fitting(texts: Sequence[str], size: float, room: float, weight: str = "normal") -> float:
+    """The size, `size` at most, in points, at which each of the texts is at most `room` points wide."""
+    properties = FontProperties(size=size, weight=weight)
+    widest = max(text_to_path.get_text_width_height_descent(text, properties, False)[0] for text in texts)
+    return size * min(1, room / widest) if widest else size

@@ -57,6 +57,25 @@ def traded_row(told: AccountDay, line: Line) -> tuple[str, ...]:
     )
 
 
+def tables_of(told: AccountDay) -> list[tuple[str, tuple[str, ...], list[tuple[str, ...]]]]:
+    """(title, head, rows) of each table."""
+    return [
+        ("Held at the day's end", HELD_HEAD, [held_row(told, line) for line in told.held]),
+        ("Traded", TRADED_HEAD, [traded_row(told, line) for line in told.traded]),
+    ]
+
+
+def notes_of(told: AccountDay) -> list[str]:
+    """What is said in sentences under the figures."""
+    notes = [
+        mover_words(told),
+        f"No price is known of {', '.join(told.unmarked)}: what depends on it is left out." if told.unmarked else "",
+        "" if told.held else "Nothing is held at the day's end.",
+        "" if told.traded else "Nothing was traded.",
+    ]
+    return [note for note in notes if note]
+
+
 def mover_words(told: AccountDay) -> str:
     """The top movers in a line; nothing where no mark moved."""
     moved = ", ".join(f"{line.ticker} {percent(line.change)} %" for line in told.movers)
@@ -65,7 +84,7 @@ def mover_words(told: AccountDay) -> str:
 
 def units(quantity: Decimal) -> str:
     whole, point, rest = plain(quantity.copy_abs()).partition(".")
-    return f"{'−' if quantity < 0 else ''}{int(whole):,}{point}{rest[:6]}"
+    return f"{'−' if quantity < 0 else ''}{int(whole):,}{point}{rest}"
 
 
 def price(value: Decimal | None) -> str:

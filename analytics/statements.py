@@ -16,7 +16,7 @@ from analytics.layout import ACCOUNT_COLUMNS, object_key
 from analytics.models import LakeFile, Revision
 from analytics.parquet import Row
 from analytics.revisions import keep_all
-from analytics.statement_words import HELD_HEAD, TRADED_HEAD, figures_of, held_row, mover_words, traded_row
+from analytics.statement_words import figures_of, notes_of, tables_of
 from trades.models import Account
 
 Told = tuple[AccountDay, Noted]
@@ -93,11 +93,7 @@ def make_statement(folder: Path, told: AccountDay, noted: Noted) -> Made:
 
 def written_page(told: AccountDay) -> str:
     """The statement as a page that stands alone."""
-    tables = [
-        ("Held at the day's end", HELD_HEAD, [held_row(told, line) for line in told.held]),
-        ("Traded", TRADED_HEAD, [traded_row(told, line) for line in told.traded]),
-    ]
-    context = {"told": told, "figures": figures_of(told), "tables": tables, "movers": mover_words(told)}
+    context = {"told": told, "figures": figures_of(told), "tables": tables_of(told), "notes": notes_of(told)}
     return render_to_string("analytics/statement.html", context)
 
 

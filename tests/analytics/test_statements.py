@@ -3,11 +3,14 @@
 import csv
 import datetime as dt
 import io
+from dataclasses import replace
 from decimal import Decimal
+from itertools import combinations
 
 import pytest
 from django.core.files.storage import storages
 from django.utils import timezone
+from matplotlib.backends.backend_agg import RendererAgg
 
 from analytics import reading, services, statements
 from analytics.account_day import AccountDay, Line
@@ -16,7 +19,7 @@ from analytics.late import late_statement_days, recorded_lately, statements_move
 from analytics.layout import object_key, parse_key
 from analytics.models import LakeFile, Revision
 from analytics.reports import TickerDay
-from analytics.statement_words import percent, units
+from analytics.statement_words import notes_of, percent, units
 from market.models import Instrument, Mark
 from tests.analytics.conftest import DAY
 from tests.factories import act, book, make_account, make_user
@@ -208,13 +211,55 @@ def test_the_key_of_a_statement_names_its_account():
         parse_key(key.replace("-7", "-07"))
 
 
+def book_of(count: int, quantity: str = "1") -> AccountDay:
+    """A day on which `count` tickers are held."""
+    lines = [
+        Line(TickerDay(f"T{n:03}"), TickerDay(f"T{n:03}"), Decimal(quantity), mark=Decimal(1)) for n in range(count)
+    ]
+    zero = Decimal(0)
+    return AccountDay(DAY, 1, "A $name$ of Łódź", "alice", "USD", 9, zero, zero, zero, zero, zero, zero, lines=lines)
+
+
 @pytest.mark.pure
 def test_a_long_book_takes_pages_and_the_same_bytes_each_time():
     from analytics.statement_pdf import draw_statement
 
-    lines = [Line(TickerDay(f"T{n:03}"), TickerDay(f"T{n:03}"), Decimal(n), mark=Decimal(1)) for n in range(1, 91)]
-    zero = Decimal(0)
-    told = AccountDay(DAY, 1, "A $name$ of Łódź", "alice", "USD", 9, zero, zero, zero, zero, zero, zero, lines=lines)
-    pdf = draw_statement(told)
-    assert pdf == draw_statement(told)
+    pdf = draw_statement(book_of(90))
+    assert pdf == draw_statement(book_of(90))
     assert pdf.count(b"/Type /Page ") + pdf.count(b"/Type /Page\n") == 3
+
+
+@pytest.mark.pure
+@pytest.mark.parametrize("count", [0, 1, 26, 27, 28, 90])
+def test_every_row_stands_on_a_page_and_none_below_its_foot(count):
+    from analytics.statement_pdf import BOTTOM, sheets_of
+
+    sheets = list(sheets_of(book_of(count, "9999999999999999.000000000001")))
+    texts = [text for sheet in sheets for text in sheet.figure.texts]
+    assert min(text.get_position()[1] for text in texts) > BOTTOM
+    rows = [text for text in texts if text.get_family() == ["monospace"] and not text.get_text().startswith("Ticker")]
+    assert [text.get_text()[:4] for text in rows] == [f"T{n:03}" for n in range(count)]
+    assert all("  9,999,999,999,999,999.000000000001  " in text.get_text() for text in rows)
+
+
+@pytest.mark.pure
+def test_nothing_of_a_statement_runs_into_its_neighbor_or_off_the_page():
+    from analytics.statement_pdf import RIGHT, WIDTH, sheets_of
+
+    told = replace(book_of(2, "9" * 16), name="W" * 80, owner="W" * 150, cash=Decimal("-9999999999999999999999.99"))
+    (sheet,) = sheets_of(told)
+    renderer = RendererAgg(100, 100, dpi := 1000)  # fine enough for letters not to be moved to whole dots
+    boxes = [text.get_window_extent(renderer, dpi=dpi) for text in sheet.figure.texts if text.get_text()]
+    assert max(box.x1 for box in boxes) <= RIGHT * WIDTH * dpi * 1.005
+    pairs = [(a, b) for a, b in combinations(boxes, 2) if a.y0 < (b.y0 + b.y1) / 2 < a.y1]
+    assert [pair for pair in pairs if pair[0].x0 < pair[1].x1 and pair[1].x0 < pair[0].x1] == []
+
+
+@pytest.mark.pure
+def test_a_statement_says_whose_price_nobody_knows_and_what_there_is_not():
+    told = replace(book_of(0), unmarked=("ABC", "X.Y"))
+    assert notes_of(told) == [
+        "No price is known of ABC, X.Y: what depends on it is left out.",
+        "Nothing is held at the day's end.",
+        "Nothing was traded.",
+    ]
