@@ -339,7 +339,7 @@ def test_the_desks_role_cannot_lift_what_keeps_the_book_append_only(production):
                 connection.execute(statement)
 
 
-def test_a_backup_is_afterored_and_verified(production):
+def test_a_backup_is_restored_and_verified(production):
     production.call("POST", "/trades/", json=TRADE)
     environment = production.environment | {"PATH": with_postgres_tools()}
     dump = run(DEPLOY / "backup", production.folder / "backups", env=environment).stdout.strip()

@@ -16,12 +16,14 @@ pytestmark = [pytest.mark.pure]
 ROOT = Path(__file__).resolve().parent.parent
 LOADED = "import sys, tradeops.wsgi; print(sorted({'sentry_sdk', 'opentelemetry'} & set(sys.modules)))"
 FAIL = """
-import logging
+import logging, requests, sys
 import tradeops.wsgi
 from django.test import Client
 from tradeops.core.request_id import working_for
 
 def book(password):
+    requests.get(sys.argv[1] + "/".join(["canary", "in", "address"]))
+    logging.getLogger("trades").warning("A line before the fault.")
     raise RuntimeError("a fault nobody foresaw")
 
 headers = {"host": "127.0.0.1", "user-agent": "-".join(["canary", "in", "header"])}
@@ -50,6 +52,11 @@ def receiver():
             self.send_response(200)
             self.end_headers()
 
+        def do_GET(self):  # noqa: N802 - the library's name
+            heard[self.path] = str(self.headers).lower().encode()
+            self.send_response(204)
+            self.end_headers()
+
         def log_message(self, *words):
             pass
 
@@ -64,9 +71,9 @@ def unpacked(body: bytes, encoding: str | None) -> bytes:
     return gzip.decompress(body) if encoding == "gzip" else body
 
 
-def run(program: str, folder: Path, **settings: str) -> str:
+def run(program: str, folder: Path, *arguments: str, **settings: str) -> str:
     done = subprocess.run(
-        [sys.executable, "-c", program],
+        [sys.executable, "-c", program, *arguments],
         env=environment_of(settings, folder),
         capture_output=True,
         text=True,
@@ -84,10 +91,14 @@ def test_with_neither_named_neither_is_loaded(tmp_path):
 
 def test_errors_and_traces_go_where_they_are_told_without_anybodys_secrets(tmp_path, receiver):
     place = f"127.0.0.1:{receiver.server_port}"
-    run(FAIL, tmp_path, SENTRY_DSN=f"http://key@{place}/7", OTEL_EXPORTER_OTLP_ENDPOINT=f"http://{place}/")
+    receivers = {"SENTRY_DSN": f"http://key@{place}/7", "OTEL_EXPORTER_OTLP_ENDPOINT": f"http://{place}/"}
+    run(FAIL, tmp_path, f"http://{place}/", **receivers)
+    called = receiver.heard.pop("/canary/in/address")
     assert set(receiver.heard) == {"/api/7/envelope/", "/v1/traces"}
     error, trace = receiver.heard["/api/7/envelope/"], receiver.heard["/v1/traces"]
     assert b"a fault nobody foresaw" in error and b'"request_id":"request-1234"' in error
     assert b"health/live" in trace and b"tradeops" in trace
+    assert b"A line before the fault." in error and b"canary/in/address" not in error + trace
+    assert b"sentry-trace" not in called and b"baggage" not in called
     assert b"canary-in-variable" not in error and b"canary-in-query" not in error + trace
     assert b"request_id" in trace and b"canary-in-header" not in trace

@@ -1,7 +1,7 @@
 """Errors to Sentry and traces to OpenTelemetry: each where its setting names a receiver, and else not even loaded.
 
 What leaves is what is needed to find a fault: no bodies, queries or headers, no variables of the stack, nobody's name
-or address. Each error and trace bears the id of the request it belongs to, as log lines and answers do.
+or address, and not whom the desk itself called, for the address of a webhook is a secret. Each error and trace bears the id of the request it belongs to, as log lines and answers do.
 """
 
 from django.conf import settings
@@ -27,6 +27,8 @@ def tell_errors() -> None:
         include_local_variables=False,
         max_request_body_size="never",
         before_send=pared,
+        before_breadcrumb=log_lines_alone,
+        trace_propagation_targets=[],  # who receives a webhook is told nothing of us
     )
 
 
@@ -36,6 +38,11 @@ def pared(event: dict, hint: dict) -> dict:
     request = event.get("request", {})
     event["request"] = {name: request[name] for name in ("method", "url") if name in request}
     return event
+
+
+def log_lines_alone(crumb: dict, hint: dict) -> dict | None:
+    """Of what led to an error, the log's lines: a call to somewhere else would be told with its whole address."""
+    return crumb if crumb.get("type") == "log" else None
 
 
 def tell_traces() -> None:
