@@ -1,7 +1,8 @@
 """Errors to Sentry and traces to OpenTelemetry: each where its setting names a receiver, and else not even loaded.
 
 What leaves is what is needed to find a fault: no bodies, queries or headers, no variables of the stack, nobody's name
-or address, and not whom the desk itself called, for the address of a webhook is a secret. Each error and trace bears the id of the request it belongs to, as log lines and answers do.
+or address, and not whom the desk itself called, for the address of a webhook is a secret. Each error and trace bears
+the id of the request it belongs to, as log lines and answers do.
 """
 
 from django.conf import settings
