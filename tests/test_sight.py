@@ -1,6 +1,7 @@
 """Errors and traces to receivers elsewhere: what leaves where they are named, and that nothing is loaded where not."""
 
 import gzip
+import json
 import subprocess
 import sys
 import threading
@@ -102,3 +103,19 @@ def test_errors_and_traces_go_where_they_are_told_without_anybodys_secrets(tmp_p
     assert b"sentry-trace" not in called and b"baggage" not in called
     assert b"canary-in-variable" not in error and b"canary-in-query" not in error + trace
     assert b"request_id" in trace and b"canary-in-header" not in trace
+
+
+def test_what_ends_a_process_or_a_thread_is_a_line_of_json_too(tmp_path):
+    program = """
+import threading, tradeops.wsgi
+def fail(): raise ValueError("of a thread")
+thread = threading.Thread(target=fail); thread.start(); thread.join()
+raise ValueError("of the process")
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", program], env=environment_of({"LOG_FORMAT": "json"}, tmp_path), capture_output=True,
+        text=True, cwd=ROOT, check=False, timeout=60,
+    )  # fmt: skip
+    told = [json.loads(line) for line in done.stderr.splitlines()]
+    assert ["of a thread" in told[0]["exception"], "of the process" in told[1]["exception"]] == [True, True]
+    assert (done.returncode, len(told)) == (1, 2)

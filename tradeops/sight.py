@@ -5,17 +5,33 @@ or address, and not whom the desk itself called, for the address of a webhook is
 the id of the request it belongs to, as log lines and answers do.
 """
 
+import logging
+import sys
+import threading
+from types import TracebackType
+
 from django.conf import settings
 
 from tradeops.core.request_id import current_request_id
 
+logger = logging.getLogger(__name__)
+
 
 def begin() -> None:
     """Called once in every process, when Django is set up and before it serves."""
+    if settings.LOG_FORMAT == "json":
+        sys.excepthook = tell_uncaught
+        threading.excepthook = lambda end: tell_uncaught(end.exc_type, end.exc_value, end.exc_traceback)
     if settings.SENTRY_DSN:
         tell_errors()
     if settings.OTEL_EXPORTER_OTLP_ENDPOINT:
         tell_traces()
+
+
+def tell_uncaught(kind: type[BaseException], error: BaseException | None, trace: TracebackType | None) -> None:
+    """What ends a process or a thread is a line of the log as well, where Python would print lines of its own."""
+    if issubclass(kind, Exception):
+        logger.critical("Ended by an error that nobody caught.", exc_info=(kind, error, trace))
 
 
 def tell_errors() -> None:

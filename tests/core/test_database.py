@@ -6,7 +6,7 @@ import psycopg
 import pytest
 from django.core.management import CommandError, call_command
 from django.core.management.commands import migrate
-from django.db import connection, transaction
+from django.db import ProgrammingError, connection, transaction
 
 from tradeops.core import database
 from tradeops.core.database import alone
@@ -59,3 +59,14 @@ def test_a_migration_gives_up_where_a_table_is_read_for_long_and_leaves_nobody_w
     with connection.cursor() as cursor:
         cursor.execute("SHOW lock_timeout")
         assert cursor.fetchone() == ("0",)
+
+
+@pytest.mark.pure
+def test_a_role_that_may_not_migrate_is_told_who_may(monkeypatch):
+    def refuse(*words, **options):
+        raise ProgrammingError("must be owner") from psycopg.errors.InsufficientPrivilege("must be owner")
+
+    monkeypatch.setattr(database, "is_prepared", lambda: False)
+    monkeypatch.setattr(database, "call_command", refuse)
+    with pytest.raises(CommandError, match="run: deploy/as-owner"):
+        database.prepare_database(print)

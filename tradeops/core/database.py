@@ -6,11 +6,16 @@ from contextlib import contextmanager
 
 from django.conf import settings
 from django.core.management import CommandError, call_command
-from django.db import connection, transaction
+from django.db import ProgrammingError, connection, transaction
 from django.db.migrations.executor import MigrationExecutor
 
 # Who changes a table waits until nobody reads it, and behind him all others wait, who are told of an outage after 4 s.
 LOCK_SECONDS = 3
+NO_RIGHT = "42501"
+AS_OWNER = (
+    "The database is not as this version needs it, and the desk's own role may not change tables; "
+    "run: deploy/as-owner .venv/bin/python manage.py migrate"
+)
 
 
 def is_prepared() -> bool:
@@ -36,7 +41,12 @@ def prepare_database(say: Callable[[str], object]) -> None:
     """Migrates where something is left to migrate, and tells `say` before it begins."""
     if not is_prepared():
         say("Preparing the database ...")
-        call_command("migrate", verbosity=0, interactive=False)
+        try:
+            call_command("migrate", verbosity=0, interactive=False)
+        except ProgrammingError as refusal:
+            if getattr(refusal.__cause__, "sqlstate", None) != NO_RIGHT:
+                raise
+            raise CommandError(AS_OWNER) from refusal
 
 
 @contextmanager
