@@ -14,7 +14,8 @@ PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
 TEXTS = {page: page.read_text() for page in PAGES}
 FOLDERS = {path.name for path in ROOT.iterdir() if path.is_dir()} - {"var"}
 IN_LAKE = (".csv", ".parquet")
-ELSEWHERE = ("/ws", "/etc/", "/srv/")  # the socket, which no view of Django's answers, and folders of a machine
+# The socket, which no view of Django's answers, and folders of a machine.
+ELSEWHERE = ("/ws", "/etc/", "/srv/", "/opt/", "/var/lib/")
 pytestmark = pytest.mark.pure
 
 

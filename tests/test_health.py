@@ -4,7 +4,9 @@ import json
 import socket
 import threading
 from datetime import timedelta
+from types import SimpleNamespace
 
+import psycopg
 import pytest
 import redis
 from botocore import exceptions as aws
@@ -138,7 +140,8 @@ def test_a_new_connection_meets_what_the_pool_would_not_tell(monkeypatch):
         ({"port": free_port()}, "nothing listens at its address"),
         ({"dbname": "nobody_made_it"}, "it knows no database or no user of that name"),
     ):
-        monkeypatch.setattr(connection, "get_connection_params", lambda change=change: right | change)
+        asked = SimpleNamespace(vendor="postgresql", Database=psycopg, get_connection_params=lambda c=change: right | c)
+        monkeypatch.setattr(health, "connection", asked)
         assert health.check_door() == health.down(words)
 
 
