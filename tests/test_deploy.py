@@ -96,6 +96,17 @@ def test_nginx_passes_a_book_on_as_it_comes_however_the_address_is_spelled(setti
     assert not re.search(streamed, "/trades/imports") and not re.search(streamed, "/desk/trades/import/7")
 
 
+def test_what_is_secret_in_compose_is_kept_out_of_git():
+    kept_out = (ROOT / ".gitignore").read_text().splitlines()
+    secret = {name for service in COMPOSE["services"].values() for name in service.get("env_file", [])}
+    assert secret == {".env", "owner.env"} and secret | {"deploy/tls/"} <= set(kept_out)
+
+
+def test_every_word_about_compose_names_its_file():
+    said = re.findall(r"docker compose (?!ps`)(\S+ \S+)", (ROOT / "docs/running.md").read_text())
+    assert said and set(said) <= {"-f deploy/compose.yaml", '-f deploy/compose.yaml"'}, said
+
+
 def test_the_example_of_settings_names_settings():
     known = set(re.findall(r"^([A-Z0-9_]+)=", (ROOT / ".env.example").read_text(), re.MULTILINE))
     named = set(re.findall(r"^([A-Z0-9_]+)=", (DEPLOY / "production.env.example").read_text(), re.MULTILINE))
