@@ -48,6 +48,7 @@ class Hub:
         self.streams = Streams(self.deliver)
         self.known_tickers: set[str] = set()
         self.clients: set[LiveClient] = set()
+        self.conflated_before = 0  # flushes of those who have left
         # Who gets quotes, and who gets averages, by the tickers wanted.
         self.audiences: dict[Tickers, Audience] = {}
         self.averaged: dict[Tickers, set[LiveClient]] = {}
@@ -78,10 +79,16 @@ class Hub:
         self.post_snapshot(client)
         self.post_stale(client)
 
+    def conflated(self) -> int:
+        """How many flushes clients read too slowly to get apart, since this process began."""
+        return self.conflated_before + sum(client.mailbox.conflated for client in list(self.clients))
+
     def leave(self, client: LiveClient) -> None:
         self.ungroup(client)
         client.outlet.user = None
-        self.clients.discard(client)
+        if client in self.clients:
+            self.clients.remove(client)
+            self.conflated_before += client.mailbox.conflated
         others = self.users.get(client.user_id, set())
         others.discard(client)
         if not others:

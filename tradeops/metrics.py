@@ -74,10 +74,9 @@ class HubCollector:
     """The open sockets of this process."""
 
     def collect(self) -> Iterator[Metric]:
-        clients = [client for hub in hubs() for client in list(hub.clients)]
-        yield gauge("socket_clients", "Open live sockets of this process.", len(clients))
-        conflated = sum(client.mailbox.conflated for client in clients)
-        yield gauge("socket_conflated_frames", "Frames that clients open now read too slowly to get apart.", conflated)
+        yield gauge("socket_clients", "Open live sockets of this process.", sum(len(hub.clients) for hub in hubs()))
+        conflated, told = sum(hub.conflated() for hub in hubs()), "Frames that clients read too slowly to get apart."
+        yield CounterMetricFamily("tradeops_socket_conflated_frames", told, value=conflated)
 
 
 # What the rows say -----------------------------------------------------------------------

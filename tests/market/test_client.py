@@ -9,6 +9,7 @@ from websockets.streams import StreamReader
 
 from market.client import HIGH_WATER, Audience, Credential, LiveClient
 from market.frames import wire_of
+from market.hub import Hub
 from market.mailbox import QuotesFrame
 
 pytestmark = pytest.mark.pure
@@ -94,6 +95,18 @@ async def test_one_who_is_behind_gets_all_that_must_arrive_in_order_and_the_newe
     assert [text for _, text in socket.said[:2]] == ["alert", "later alert"]
     assert [json.loads(text)["quotes"][0]["price"] for _, text in socket.said[2:]] == [6]
     assert socket.client.mailbox.conflated == 1
+
+
+async def test_what_a_client_was_not_sent_apart_is_counted_on_when_it_has_left():
+    hub, socket = Hub(), Socket()
+    socket.unsent = HIGH_WATER + 1
+    hub.clients.add(socket.client)
+    for number in (1, 2, 3):
+        socket.client.post_quotes(quotes(number, 5))
+    assert hub.conflated() == 2
+    for _ in range(2):  # a socket may be told to close from both its ends
+        hub.leave(socket.client)
+    assert hub.conflated() == 2
 
 
 class ClearSocket(Socket):
