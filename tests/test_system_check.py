@@ -7,6 +7,7 @@ import threading
 from email.utils import formatdate
 
 import pytest
+import requests
 import websockets.sync.server
 from django.core.management import CommandError, call_command
 
@@ -39,13 +40,11 @@ WELL = {
 }
 
 
-class Answer:
-    def __init__(self, status, content):
-        self.status_code, self.headers = status, {"Date": formatdate()}
-        self.text = content if isinstance(content, str) else json.dumps(content)
-
-    def json(self):
-        return json.loads(self.text)
+def answered(status: int, content) -> requests.Response:
+    answer = requests.Response()
+    answer.status_code, answer.headers["Date"] = status, formatdate()
+    answer._content = (content if isinstance(content, str) else json.dumps(content)).encode()
+    return answer
 
 
 class Session:
@@ -58,7 +57,7 @@ class Session:
         path = url.removeprefix("http://desk.test")
         self.asked.append((f"{method} {path}", options.get("json")))
         found = self.table[f"{method} {path}"]
-        return Answer(*found) if isinstance(found, tuple) else Answer(200, found)
+        return answered(*found) if isinstance(found, tuple) else answered(200, found)
 
     def get(self, url, **options):
         return self.request("GET", url, **options)
@@ -117,6 +116,12 @@ def test_nothing_is_booked_unless_it_was_allowed(system):
 def test_an_ill_part_fails_its_step_and_no_other(system, step, change):
     found = marks(system(change, may_book=True))
     assert [name for name, mark in found.items() if mark == "FAIL"] == [step]
+
+
+def test_an_answer_that_is_no_json_is_told_by_its_first_words(system):
+    foreign = system({"GET /trades/stats": "<title>Welcome to nginx!</title>"})
+    results = {result.name: result for result in walk(foreign)}
+    assert "speaks no JSON, it says: <title>Welcome to nginx!" in results["book"].seen
 
 
 def test_a_void_that_leaves_the_position_changed_is_found(system, monkeypatch):

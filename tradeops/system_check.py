@@ -81,9 +81,10 @@ class System:
 
     def ask(self, method: str, path: str, **options) -> requests.Response:
         """Whatever the system answers."""
-        url = path if path.startswith(self.base_url) else self.base_url + path
         try:
-            return self.session.request(method, url, timeout=self.timeout, allow_redirects=False, **options)
+            return self.session.request(
+                method, self.base_url + path, timeout=self.timeout, allow_redirects=False, **options
+            )
         except requests.Timeout as late:
             waited, self.timeout = self.timeout, min(self.timeout, SHORT_SECONDS)
             raise CheckFailed(f"{method} {path} was not answered within {waited:.0f} s: something hangs") from late
@@ -98,7 +99,7 @@ class System:
         return response
 
     def get(self, path: str, **options):
-        return self.call("GET", path, **options).json()
+        return told_in(self.call("GET", path, **options))
 
     def told_by(self, response: requests.Response) -> str:
         """Why an answer is another than was expected, in words for who runs the system."""
@@ -111,6 +112,14 @@ class System:
             return f"it leads to {response.headers.get('Location', '')[:200]}: is that the address to give?"
         words = words_of(response)
         return f"{words} Does ALLOWED_HOSTS name this host?" if status == 400 and "understood" in words else words
+
+
+def told_in(response: requests.Response):
+    """The JSON of an answer."""
+    try:
+        return response.json()
+    except ValueError as error:  # the page of a proxy, or of somebody else's system
+        raise CheckFailed(f"what answered speaks no JSON, it says: {response.text.strip()[:100]}") from error
 
 
 def words_of(response: requests.Response) -> str:
@@ -212,7 +221,7 @@ def check_health(system: System) -> str:
     if response.status_code not in (200, 503) or "checks" not in response.text:
         system.ill["web"] = f"what is in front answers {response.status_code}, and no web process behind it"
         raise CheckFailed(f"/health answered {response.status_code}: {words_of(response)}")
-    answer = response.json()
+    answer = told_in(response)
     for name, part in answer["checks"].items():
         if part["status"] not in ("ok", "off"):
             system.ill[name] = part.get("detail", part["status"])
@@ -252,7 +261,7 @@ def check_documentation(system: System) -> str:
     demand(
         "swagger" in system.call("GET", "/docs", headers={"Accept": "text/html"}).text.lower(), "/docs is no Swagger UI"
     )
-    schema = system.call("GET", "/schema", headers={"Accept": "application/vnd.oai.openapi+json"}).json()
+    schema = told_in(system.call("GET", "/schema", headers={"Accept": "application/vnd.oai.openapi+json"}))
     demand(schema["openapi"].startswith("3.1"), f"the schema is OpenAPI {schema['openapi']}, not 3.1")
     known = {path.rstrip("/") for path in schema["paths"]}
     missing = [path for path in ADDRESSES if path != "/health" and path.rstrip("/") not in known]
@@ -271,7 +280,7 @@ def check_booking(system: System) -> str:
     if not system.may_book:
         raise Skipped("books and voids a trade: allow it with --book")
     before = quantity_held(system)
-    trade = system.call("POST", "/trades/", expect=201, json=trade_body()).json()
+    trade = told_in(system.call("POST", "/trades/", expect=201, json=trade_body()))
     path = f"/trades/{trade['id']}"
     demand(Decimal(trade["notional"]) == Decimal("0.15025"), f"its notional is {trade['notional']}, not 0.15025")
     system.call("DELETE", path, expect=204, params={"reason": "system check"})
@@ -286,7 +295,7 @@ def trade_body() -> dict[str, str]:
 
 def quantity_held(system: System) -> Decimal:
     response = system.ask("GET", f"/positions/{TICKER}")
-    return Decimal(response.json()["quantity"]) if response.status_code == 200 else Decimal(0)
+    return Decimal(told_in(response)["quantity"]) if response.status_code == 200 else Decimal(0)
 
 
 def check_prices(system: System) -> str:
@@ -322,7 +331,7 @@ def check_strategy(system: System) -> str:
 
 
 def check_lake(system: System) -> str:
-    asked = system.call("POST", "/analytics/process", expect=202, json={}).json()
+    asked = told_in(system.call("POST", "/analytics/process", expect=202, json={}))
     patience = ILL_JOB_SECONDS if because(system, "jobs and lake") else JOB_SECONDS
     deadline = time.monotonic() + patience
     while time.monotonic() < deadline:
@@ -338,7 +347,7 @@ def check_lake(system: System) -> str:
 
 def check_lambda(system: System) -> str:
     body = {"date": system.exported_day} if system.exported_day else {}
-    answer = system.call("POST", "/moneyai", json=body).json()
+    answer = told_in(system.call("POST", "/moneyai", json=body))
     demand(isinstance(answer, dict), "the function answered no JSON object")
     return f"answered for {answer.get('date', 'its day')}: {answer.get('trades', '?')} trades"
 
