@@ -14,6 +14,7 @@ from tests.test_documents import is_there
 from tests.test_today import YESTERDAY, book, open_demo_account, quote
 from tradeops.core.events.services import ALERTS, record_event
 from tradeops.core.jobs.models import Job, State
+from tradeops.errors import what_is_away
 from tradeops.finder import PAGES
 from tradeops.views import ENDPOINTS
 
@@ -168,3 +169,9 @@ async def test_an_outage_that_a_middleware_meets_is_503_without_a_stack(kind, mo
         assert (answer.status_code, answer["Retry-After"], answer["Content-Type"]) == (503, "5", words)
         assert b"The database is not answering" in answer.content
     assert not any(record.exc_info for record in caplog.records)
+
+
+@pytest.mark.parametrize("words", ["database or disk is full", "could not extend file: No space left on device"])
+def test_a_database_without_room_is_told_as_a_full_disk(words):
+    assert what_is_away(OperationalError(words)) == "The disk is full"
+    assert what_is_away(OperationalError("gone away")) == "The database is not answering"
