@@ -24,6 +24,7 @@ from trades.performance.standings import Day, Place, walk
 
 ONE_DAY = dt.timedelta(days=1)
 Noted = dict[str, list[str] | None]
+NAMED = "named"  # among what is noted: the account's name and its owner's; what asks for a price has a space
 
 
 class NotedMarks:
@@ -57,7 +58,11 @@ def read_accounts(day: dt.date) -> Iterator[tuple[AccountDay, Noted]]:
 
 
 def read_account(account: Account, number: int, day: dt.date, noted: Noted | None = None) -> tuple[AccountDay, Noted]:
-    """The account's day as known after its entry `number`; at the prices of today's knowledge, or those `noted`."""
+    """The account's day as known after its entry `number`; at the prices of today's knowledge, or those `noted`.
+
+    So are the names: an account that is called otherwise today was not then. Those of before names were noted get
+    today's.
+    """
     start, end = day_bounds(day)
     view = View(end - dt.timedelta(microseconds=1), number, ANY_METHOD.method)
     walked = walk(
@@ -66,11 +71,12 @@ def read_account(account: Account, number: int, day: dt.date, noted: Noted | Non
     source = BookMarks(Books([account]), walked, end) if noted is None else None
     equity = Equity(walked, marks := NotedMarks(source, noted))
     (value,) = equity.days
+    name, owner = marks.noted.setdefault(NAMED, [account.name, account.owner.username])
     told = AccountDay(
         day=day,
         account=account.pk,
-        name=account.name,
-        owner=account.owner.username,
+        name=name,
+        owner=owner,
         currency=account.currency,
         entry=number,
         opening_equity=equity.opening_equity,

@@ -1,6 +1,7 @@
 """The lake's files in the back office. Jobs and the schedule have their own pages there."""
 
 from django.contrib import admin
+from django.urls import reverse
 from django.utils.html import format_html
 
 from analytics.models import ExportRequest, LakeFile, Revision
@@ -16,7 +17,7 @@ class LakeFileAdmin(ReadOnlyAdmin):
 
     @admin.display(description="file")
     def download(self, file) -> str:
-        return format_html('<a href="/desk/reports/files/{}/">Download</a>', file.pk)
+        return format_html('<a href="{}">Download</a>', reverse("analytics:file-download", args=[file.pk]))
 
 
 @admin.register(Revision)

@@ -14,7 +14,7 @@ from typing import BinaryIO
 
 from django.db import connection
 
-from analytics.day_trades import CurrentTrades, day_bounds, executed_on, last_entries
+from analytics.day_trades import CurrentTrades, day_bounds, executed_on, last_entries, told_before
 from analytics.layout import TRADE_COLUMNS
 from analytics.parquet import ParquetFile
 from tradeops.core.database import snapshot
@@ -47,7 +47,8 @@ def copy_tables(paths: dict[str, Path], trades: CurrentTrades) -> int:
             with written_to(file, twin) as both:
                 count = copy_rows(both, trades.day)
         accounts = executed_on(trades.day).current().order_by().values_list("account", flat=True).distinct()
-        trades.entries = {account: heads[account] for account in accounts}
+        known = told_before(trades.day) & heads.keys() | set(accounts)
+        trades.entries = {account: heads[account] for account in known}
     return count
 
 

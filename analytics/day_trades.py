@@ -13,6 +13,8 @@ from decimal import Decimal
 from django.db.models import OuterRef, QuerySet, Subquery
 from django.db.models.functions import Coalesce
 
+from analytics.layout import object_key
+from analytics.models import Revision
 from analytics.parquet import Row
 from analytics.revisions import Entries
 from tradeops.core.database import snapshot
@@ -57,7 +59,9 @@ def executed_on(day: dt.date) -> QuerySet:
 
 
 class CurrentTrades:
-    """A day's trades at one moment. Once the rows have passed, `entries` says what their accounts had booked then."""
+    """A day's trades at one moment. Once the rows have passed, `entries` says what their accounts had booked then, and
+    those that the file told of before: one whose last trade was voided knows that.
+    """
 
     def __init__(self, day: dt.date):
         self.day = day
@@ -66,10 +70,17 @@ class CurrentTrades:
     def rows(self) -> Iterator[Row]:
         with snapshot():
             heads = last_entries()
+            self.entries = {account: heads[account] for account in told_before(self.day) & heads.keys()}
             trades = executed_on(self.day).current().annotate(realized_pnl=REALIZED).select_related("entry").in_order()
             for trade in trades.iterator(chunk_size=ROWS_AT_ONCE):
                 self.entries[trade.account_id] = heads[trade.account_id]
                 yield trade_row(trade)
+
+
+def told_before(day: dt.date) -> set[int]:
+    """The accounts that the newest revision of the day's trades knows."""
+    last = Revision.objects.filter(file_key=object_key("trades", day)).first()
+    return set(last.entries) if last else set()
 
 
 # As it was known

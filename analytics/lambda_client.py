@@ -6,6 +6,7 @@ answers of those alone.
 """
 
 import base64
+import hashlib
 import json
 import logging
 import tempfile
@@ -23,8 +24,7 @@ from django.db import connection
 
 from analytics import lake, services
 from analytics.lambda_function import ACCOUNTS_HEADER, StoreError, handler
-from analytics.layout import object_key, parse_key
-from analytics.revisions import keep
+from analytics.revisions import Entries, Tampered, keep
 from tradeops.core.outgoing import posted
 
 logger = logging.getLogger(__name__)
@@ -113,7 +113,10 @@ def settle(
 
 
 class LakeStore:
-    """The desk's own lake, as the handler wants its files."""
+    """The desk's own lake, as the handler wants its files: what it writes knows the entries of what it has read."""
+
+    def __init__(self):
+        self.entries: Entries = {}
 
     def read(self, key: str) -> bytes | None:
         try:
@@ -121,7 +124,9 @@ class LakeStore:
             if file is None:
                 return None
             with file:
-                return whole(file)
+                content = whole(file)
+            self.entries = services.entries_known_by(key, hashlib.sha256(content).hexdigest())
+            return content
         except lake.LakeError as error:
             raise StoreError(str(error)) from error
 
@@ -130,8 +135,8 @@ class LakeStore:
             path = Path(folder) / "part"
             path.write_bytes(content)
             try:
-                keep(key, path, content.count(b"\n") - 1, services.entries_known_by(source_of(key)))
-            except lake.LakeError as error:
+                keep(key, path, content.count(b"\n") - 1, self.entries)
+            except (lake.LakeError, Tampered) as error:
                 raise StoreError(str(error)) from error
 
 
@@ -141,11 +146,6 @@ def whole(file: File) -> bytes:
         message = f"The day has more than {MAX_DAY_BYTES} bytes of trades. POST /analytics/process analyzes it."
         raise LambdaError(502, "day_too_large", message)
     return content
-
-
-def source_of(key: str) -> str:
-    """The trades file that the analysis at `key` was made of."""
-    return object_key("trades", parse_key(key)[1])
 
 
 def call_in_process(body: str, only: dict[str, str]) -> Answer:

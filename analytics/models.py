@@ -76,7 +76,7 @@ class Revision(models.Model):
     size = models.PositiveBigIntegerField(help_text="Bytes.")
     sha256 = models.CharField(max_length=64)
     known = models.JSONField(default=dict, help_text="By account the number of the last ledger entry it knew.")
-    marks = models.JSONField(default=dict, blank=True, help_text="By account the prices that it was made with.")
+    marks = models.JSONField(default=dict, blank=True, help_text="By account the prices and names it was made with.")
     made_with = models.CharField(max_length=80, help_text="The versions that a file's bytes depend on.")
     written_at = models.DateTimeField(default=timezone.now)
     is_abandoned = models.BooleanField(

@@ -9,7 +9,7 @@ from importlib.metadata import version
 from pathlib import Path
 
 from django.conf import settings
-from django.db import transaction
+from django.db import IntegrityError, transaction
 from django.utils import timezone
 
 from analytics import lake
@@ -86,7 +86,7 @@ def note(
 ) -> Revision:  # fmt: skip
     """The next revision of the file at `key`. Two makers at once: the slower one fails, and tries again.
 
-    Raises Tampered where no number follows.
+    Raises lake.LakeError then, and Tampered where no number follows.
     """
     number = last.number + 1 if last else 1
     if last is None and file:  # one of before revisions were kept
@@ -94,18 +94,23 @@ def note(
     if number > LAST_NUMBER:
         raise Tampered(f"{key} has a revision {number - 1}, after which there is none.")
     abandoned = [last.pk] if last and is_unread(last, file) else []  # and then nobody need miss it
-    with transaction.atomic():
-        Revision.objects.filter(pk__in=abandoned).update(is_abandoned=True)
-        return Revision.objects.create(
-            file_key=key,
-            number=number,
-            rows=rows,
-            size=found.size,
-            sha256=found.sha256,
-            known={str(account): entry for account, entry in sorted(entries.items())},
-            marks=marks,
-            made_with=versions_used(key),
-        )
+    revision = Revision(
+        file_key=key,
+        number=number,
+        rows=rows,
+        size=found.size,
+        sha256=found.sha256,
+        known={str(account): entry for account, entry in sorted(entries.items())},
+        marks=marks,
+        made_with=versions_used(key),
+    )
+    try:
+        with transaction.atomic():
+            Revision.objects.filter(pk__in=abandoned).update(is_abandoned=True)
+            revision.save()
+    except IntegrityError as error:
+        raise lake.LakeError(f"Revision {number} of {key} was noted by another meanwhile.") from error
+    return revision
 
 
 def show(revision: Revision) -> LakeFile:

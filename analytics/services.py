@@ -26,7 +26,7 @@ from analytics.day_trades import CurrentTrades
 from analytics.late import Late, late_days, late_statement_days
 from analytics.layout import FIRST_DAY, FORMATS, object_key
 from analytics.models import EXPORT, LATE_STATEMENTS, STATEMENTS, ExportJob, ExportRequest, LakeFile, Revision
-from analytics.revisions import Tampered, keep_all
+from analytics.revisions import Entries, Tampered, keep_all
 from tradeops.core.jobs.clock import now
 from tradeops.core.jobs.models import Job
 from tradeops.core.jobs.services import owe, require_room
@@ -149,7 +149,7 @@ def link_day(day: dt.date) -> None:
                 lake.put(key, path, found)
 
 
-def entries_known_by(key: str) -> dict[int, int]:
-    """What the book had when the file at `key` was made."""
-    revision = Revision.objects.filter(file_key=key).first()
+def entries_known_by(key: str, sha256: str) -> Entries:
+    """What the book had when the file with these bytes was made for `key`."""
+    revision = Revision.objects.filter(file_key=key, sha256=sha256).first()
     return revision.entries if revision else {}

@@ -12,7 +12,9 @@ from django.views.decorators.http import require_GET, require_POST
 
 from analytics import lake
 from analytics.archive import differences_today
+from analytics.day_trades import executed_on
 from analytics.forms import DayForm
+from analytics.layout import parse_key
 from analytics.models import ExportJob, LakeFile, Revision
 from analytics.reading import read_day
 from analytics.services import request_export
@@ -97,13 +99,20 @@ def number_of(text: str) -> int:
 
 def compare(revision: Revision) -> dict:
     """What differs today, for the page; of more rows than it can wait for the command does it."""
-    if not revision.is_comparable or revision.rows > COMPARED_ROWS:
-        return {"compared": revision, "problem": f"Run manage.py lake reproduce {revision.file_key} for it."}
+    command = f"manage.py lake reproduce {revision.file_key} --revision {revision.number}"
     try:
+        if not revision.is_comparable or is_large(revision):
+            return {"compared": revision, "problem": f"Run {command} for it."}
         found = differences_today(revision)
     except (lake.LakeError, ValueError) as error:
         return {"compared": revision, "problem": str(error)}
     return {"compared": revision, "differences": found[:DIFFERENCES_SHOWN], "difference_count": len(found)}
+
+
+def is_large(revision: Revision) -> bool:
+    """Whether its day, as it was then or as the book has it today, has more trades than a page can wait for."""
+    today = executed_on(parse_key(revision.file_key)[1]).current().order_by()
+    return revision.rows > COMPARED_ROWS or today[: COMPARED_ROWS + 1].count() > COMPARED_ROWS
 
 
 @login_required

@@ -11,6 +11,8 @@ import pytest
 from django.db import connection
 
 from analytics import lambda_client, services
+from analytics.layout import object_key
+from analytics.models import Revision
 from tests.analytics.conftest import DAY, export_trades
 from tests.factories import make_user
 from trades.models import Account
@@ -264,6 +266,29 @@ def test_in_process_a_large_day_is_refused_and_a_second_caller_waits(api, carol,
         assert told() == (504, "timeout")
     threading.Timer(0.2, lambda_client.turn.release).start()
     assert told() == (200, None)
+
+
+@pytest.mark.django_db
+def test_what_is_written_knows_the_entries_of_what_was_read_and_not_later_ones(day_of_trades, book):
+    export_trades(DAY)
+    trades, analysis = (object_key(kind, DAY) for kind in ("trades", "analytics"))
+    then, store = Revision.objects.get(file_key=trades), lambda_client.LakeStore()
+    store.read(trades)
+    book("AAPL", "BUY", "7", "150", dt.datetime(2025, 1, 15, 12, tzinfo=dt.UTC))
+    export_trades(DAY)
+    store.write(analysis, b"an analysis of what was read\n")
+    assert Revision.objects.get(file_key=analysis).entries == then.entries
+    assert Revision.objects.get(file_key=trades, number=2).entries != then.entries
+
+
+@pytest.mark.django_db(transaction=True)
+def test_in_process_what_no_revision_can_follow_is_a_502(api, carol, day_of_trades, settings):
+    settings.LAMBDA_API_URL = ""
+    export_trades(DAY)
+    noted = {"rows": 1, "size": 1, "sha256": "0" * 64, "made_with": "nobody knows"}
+    Revision.objects.create(file_key=object_key("analytics", DAY), number=2**31 - 1, **noted)
+    answer = api(carol).post("/moneyai", {"date": "2025-01-15"}, format="json")
+    assert (answer.status_code, json.loads(answer.content)["error"]) == (502, "storage_failed")
 
 
 @pytest.mark.django_db

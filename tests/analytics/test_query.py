@@ -10,6 +10,7 @@ from analytics import services
 from analytics.query import COLUMNS
 from analytics.query_process import Question, Refused, answer
 from tests.analytics.conftest import DAY
+from tests.desk import Desk
 
 
 def lake_query(*words: str) -> str:
@@ -34,6 +35,12 @@ def test_the_lake_is_asked_in_sql_where_it_stands(day_of_trades):
     told = lake_query("select vwap, 1.5 as x, e'a\\n\\x1b[2J' as y from analytics where ticker = 'AAPL'")
     assert told == "vwap              x    y\n150.481818181818  1.5  a  [2J\n"
     assert json.loads(lake_query("select count(*) as n from accounts", "--format", "json")) == {"n": 0}
+
+
+@pytest.mark.django_db
+def test_the_command_answers_and_ends_with_0(tmp_path):
+    done = Desk(tmp_path).manage("lake", "query", "select count(*) as n from trades", "--format", "csv")
+    assert (done.returncode, done.stdout, done.stderr) == (0, "n\n0\n", "")
 
 
 @pytest.mark.pure

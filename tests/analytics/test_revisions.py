@@ -121,6 +121,20 @@ def test_the_manifest_lists_the_days_files_with_their_checksums(sent):
     assert told["files"][0]["entries"] == {str(sent["mine"].pk): 7, str(sent["other"].pk): 4}
 
 
+@pytest.mark.parametrize(
+    ("words", "told"),
+    [
+        (("make", "2999-01-01"), "2999-01-01 has not come yet"),
+        (("reproduce", "zz"), "'zz' is not a day such as 2025-01-15"),
+        (("check", "--since", "15.1.2025"), "'15.1.2025' is not a day such as 2025-01-15"),
+        (("query", "select 1", "--rows", "-5"), "'-5' is not a number of rows"),
+    ],
+)
+def test_the_command_says_in_words_what_it_cannot_do(db, words, told):
+    with pytest.raises(CommandError, match=told):
+        lake(*words)
+
+
 # --- held against the book
 
 
@@ -192,6 +206,26 @@ def test_what_was_read_before_a_later_revision_was_made_is_not_kept_after_it(sen
     with pytest.raises(files.LakeError, match="from later entries"):
         revisions.keep(TRADES, path, first.rows, first.entries)
     assert LakeFile.objects.get(key=TRADES).revision == 2
+
+
+def test_a_trade_whose_void_emptied_the_day_is_not_put_back_by_a_maker_that_was_held_up(alice, tmp_path):
+    voided = book(make_account(alice), "BUY", "1", "8", executed_at=at(12))
+    services.make_day(DAY)
+    first, path = Revision.objects.get(file_key=TRADES), tmp_path / "held-up.csv"
+    path.write_bytes(content_of(TRADES))
+    void_version(latest(voided), actor=alice, reason="not ours")
+    services.make_day(DAY)
+    with pytest.raises(files.LakeError, match="from later entries"):
+        revisions.keep(TRADES, path, first.rows, first.entries)
+    last = Revision.objects.filter(file_key=TRADES).first()
+    assert (last.number, last.rows, last.entries) == (2, 0, {voided.account_id: 2})
+    assert list(check_lake([DAY])) == [] and reproduce(last, tmp_path).is_same
+
+
+def test_of_two_makers_that_note_one_number_the_slower_tries_again(sent, tmp_path):
+    first, found = Revision.objects.get(file_key=TRADES, number=1), files.Measure(1, "0" * 64)
+    with pytest.raises(files.LakeError, match="noted by another meanwhile"):
+        revisions.note(TRADES, None, first, 1, found, first.entries, {})
 
 
 @pytest.mark.parametrize("head", [0, 2**31 - 1])
@@ -280,6 +314,15 @@ def test_the_back_office_sees_a_days_revisions_and_what_differs(sent, api, clien
     assert "4 trades differ" in page and "price 7 → 7.5" in page
     sent_then = client.get(f"/desk/reports/revisions/{first.pk}/")
     assert b"".join(sent_then.streaming_content) == sent["first"][TRADES]
+
+
+def test_a_day_that_has_grown_larger_than_a_page_can_wait_for_is_left_to_the_command(sent, client, carol, monkeypatch):
+    first = Revision.objects.get(file_key=TRADES, number=1)
+    monkeypatch.setattr("analytics.views.COMPARED_ROWS", first.rows)
+    book(sent["other"], "BUY", "1", "8", executed_at=at(8))
+    client.force_login(carol, backend="tradeops.core.users.backend.RoleBackend")
+    page = client.get("/desk/reports/days/2025-01-15/", {"compare": first.pk}).content.decode()
+    assert f"lake reproduce {TRADES}" in page and "trades differ" not in page
 
 
 def test_for_others_there_is_no_such_day(sent, api, client, alice, carol):

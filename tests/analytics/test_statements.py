@@ -25,6 +25,7 @@ from tests.analytics.conftest import DAY
 from tests.factories import act, book, make_account, make_user
 from tradeops.core.jobs import runner
 from tradeops.core.jobs.models import Job
+from tradeops.core.users.models import User
 from trades.models import Account, Trade
 from trades.services import correct_version
 
@@ -98,6 +99,8 @@ def test_a_statement_is_made_again_to_the_byte_whatever_was_learned_since(accoun
     correct_version(sold, {"price": Decimal(14)}, actor=alice)
     price("AAPL", "12.5", at(21), alice)
     statements.make_statements(DAY)
+    Account.objects.update(name="Renamed")
+    User.objects.filter(pk=alice.pk).update(username="renamed")
     revisions = Revision.objects.filter(number=1)
     assert revisions.count() == 4 and Revision.objects.filter(number=2).count() == 4
     for revision in Revision.objects.all():

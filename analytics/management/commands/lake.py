@@ -11,6 +11,7 @@ import tempfile
 from itertools import islice
 from pathlib import Path
 
+from django.core.exceptions import ValidationError
 from django.core.management.base import BaseCommand, CommandError
 from django.utils import timezone
 
@@ -29,7 +30,10 @@ CELL_CHARACTERS, MOST_TABLE_ROWS = 40, 100_000
 
 
 def parse_day(text: str) -> dt.date:
-    return dt.datetime.strptime(text, "%Y-%m-%d").replace(tzinfo=dt.UTC).date()
+    try:
+        return dt.datetime.strptime(text, "%Y-%m-%d").replace(tzinfo=dt.UTC).date()
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a day such as 2025-01-15") from None
 
 
 def parse_rows(text: str) -> int:
@@ -61,7 +65,9 @@ class Command(BaseCommand):
         require_prepared()
         try:
             getattr(self, f"{verb}_files")(options)
-        except (LakeError, ValueError) as error:
+        except ValidationError as error:
+            raise CommandError(" ".join(error.messages)) from error
+        except (LakeError, ValueError, argparse.ArgumentTypeError) as error:
             raise CommandError(str(error)) from error
 
     def make_files(self, options) -> None:
