@@ -106,6 +106,15 @@ def test_a_list_or_a_number_is_json_too(upstream):
     assert lambda_client.invoke("{}").body == "[1, 2]"
 
 
+@pytest.mark.pure
+def test_a_name_and_a_password_in_the_address_are_told_as_such(upstream, settings):
+    server = upstream(http(b"200 OK", b"{}"))
+    settings.LAMBDA_API_URL = server.url.replace("http://", "http://desk:p%40ss@")
+    assert lambda_client.invoke("{}").status == 200
+    (heard,) = server.heard
+    assert b"Authorization: Basic ZGVzazpwQHNz\r\n" in heard and b"\r\nHost: 127.0.0.1:" in heard
+
+
 CHUNK = [b"10000\r\n", b"x" * 65536, b"\r\n"]
 GZIP = bytes.fromhex("1f8b08000000000002ff")
 SILENT = [[], [b"HTTP/1.1 200 OK\r\nContent-Le"], http(b"200 OK", b"{", b"Content-Length: 99\r\n")]
