@@ -7,7 +7,7 @@ import datetime as dt
 
 from analytics.models import EXPORT, LakeFile
 from analytics.services import request_export
-from tradeops.core.jobs.clock import now
+from tradeops.core.jobs.clock import clock
 from tradeops.core.jobs.services import owe
 from trades.models import Trade
 
@@ -24,6 +24,6 @@ def load_demo(trader) -> None:
     for day in reversed(days[:DAYS]):
         if day not in there:
             request_export(day, trader)
-    begin = now() + OLDER_AFTER
+    begin = clock.now() + OLDER_AFTER
     for place, day in enumerate(day for day in days[DAYS:] if day not in there):
         owe(EXPORT, day.isoformat(), due_at=begin + place * EVERY)
