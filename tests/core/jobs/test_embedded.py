@@ -33,8 +33,8 @@ def test_a_thread_of_the_desk_outlives_a_step_that_stumbles(monkeypatch, caplog)
 
         def step(self):
             self.steps += 1
-            if self.steps == 1:
-                raise RuntimeError("a step that nobody foresaw")
+            if self.steps < 3:
+                raise (RuntimeError("a step that nobody foresaw"), SystemExit())[self.steps - 1]
             self.stop.set()
 
         def rest(self):
@@ -44,5 +44,5 @@ def test_a_thread_of_the_desk_outlives_a_step_that_stumbles(monkeypatch, caplog)
     monkeypatch.setattr("tradeops.core.jobs.embedded.connection", Mock())
     clumsy = Clumsy(threading.Event())
     clumsy.run()
-    assert clumsy.steps == 2
+    assert clumsy.steps == 3
     assert "stumbled" in caplog.text

@@ -120,11 +120,62 @@ def test_waits_double_with_jitter_up_to_a_bound():
         assert len(set(waits)) > 100
 
 
-def test_a_kind_that_nobody_does_fails_with_words():
+def test_a_kind_that_is_not_known_here_waits_for_one_who_knows_it():
     job = owe("unheard-of", "a")
     runner.run_owed()
     job.refresh_from_db()
-    assert (job.state, job.reason) == ("failed", "Nothing here does jobs of kind unheard-of.")
+    assert (job.state, job.reason) == ("retrying", "Nothing here does jobs of kind unheard-of.")
+
+
+@pytest.mark.parametrize("result", [{"a": {1}}, {"a": float("nan")}, {"a": "\0"}, {"a": "\ud800"}, {"a": "x" * 2**20}])
+def test_what_is_done_is_done_though_its_result_cannot_be_kept(kind, result):
+    job = owe(kind(lambda job: result), "a")
+    runner.run_owed()
+    job.refresh_from_db()
+    assert (job.state, job.result) == ("succeeded", {"result": "It could not be kept; the log says more."})
+
+
+def test_a_reason_repeats_no_text_that_the_database_cannot_keep(kind):
+    job = owe(kind(raising(ValueError("row 1: \0\ud800AAPL is none"))), "a")
+    runner.run_owed()
+    job.refresh_from_db()
+    assert (job.state, job.reason) == ("failed", "row 1: ?AAPL is none")
+
+
+def test_a_runner_that_is_ended_leaves_its_job_to_the_next_at_once(kind):
+    job = owe(kind(raising(SystemExit())), "a")
+    with pytest.raises(SystemExit):
+        runner.run_owed()
+    job.refresh_from_db()
+    assert (job.state, job.reason) == ("retrying", "Its runner was ended.")
+
+
+@pytest.mark.django_db(transaction=True)
+def test_of_several_who_run_a_dead_job_again_all_are_given_one_and_none_runs_it_twice(kind, monkeypatch):
+    failing = [ValueError("no such day")]
+    job = owe(kind(lambda job: raising(failing.pop())(job) if failing else {}), "a")
+    runner.run_owed()
+    job.refresh_from_db()
+    barrier, given, owe_slowly = threading.Barrier(2), [], services.owe
+
+    def owe_and_run(*args, **kwargs):
+        owed = owe_slowly(*args, **kwargs)
+        runner.run_owed()  # as quick as a runner can be
+        return owed
+
+    def ask():
+        barrier.wait()
+        given.append(services.run_again(job))
+        connection.close()
+
+    monkeypatch.setattr(services, "owe", owe_and_run)
+    threads = [threading.Thread(target=ask) for _ in range(2)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert given[0] == given[1] != job
+    assert list(Job.objects.values_list("state", flat=True)) == ["succeeded", "failed"]
 
 
 def test_a_job_whose_runner_died_is_taken_again(kind):

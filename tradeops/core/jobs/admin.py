@@ -27,7 +27,8 @@ class JobAdmin(ReadOnlyAdmin):
         owed = 0
         try:
             for job in chosen:
-                owed += services.run_again(job) is not None
+                again = services.run_again(job)
+                owed += again is not None and not again.is_finished
         except services.TooMuchOwed as error:
             self.message_user(request, str(error.detail), messages.ERROR)
         self.message_user(request, f"{owed} owed again or tried now. What has not failed was left as it is.")

@@ -45,7 +45,7 @@ class LoopThread(threading.Thread):
             except DatabaseError as error:
                 logger.warning("The %s waits for the database: %s", self.part, type(error).__name__)
                 close_old_connections()
-            except Exception:  # nobody would start this thread again: whatever it meets, it goes on
+            except (Exception, SystemExit):  # nobody would start this thread again: whatever it meets, it goes on
                 logger.exception("The %s stumbled and goes on.", self.part)
             self.rest()
         connection.close()

@@ -5,12 +5,14 @@ conditional update, shows life on it while it works, and ends it only if it is s
 is the fence. A job whose runner has been silent for LOST_AFTER is taken again, so handlers must be safe to run twice.
 """
 
+import json
 import logging
 import random
 from collections.abc import Sequence
 from datetime import timedelta
 from functools import cache
 
+from celery.exceptions import SoftTimeLimitExceeded
 from django.core.exceptions import ValidationError
 from django.db import connection, transaction
 from django.utils.module_loading import autodiscover_modules
@@ -29,6 +31,7 @@ logger = logging.getLogger(__name__)
 
 MAX_ATTEMPTS = 6
 FIRST_DELAY_SECONDS, LONGEST_DELAY_SECONDS = 4, 600
+RESULT_BYTES = 1 << 20
 # What `claimable` finds, taken in one statement: asked for first and updated then, it is three journeys more.
 TAKE = """
     UPDATE {table} SET state = 'running', started_at = {now}, alive_at = {now}, progress = 0, attempts = attempts + 1
@@ -133,10 +136,7 @@ def run_claimed(job: Job) -> None:
 
 def run_handler(job: Job) -> None:
     tell_progress(job)
-    handler = handlers.get(job.kind)
-    if handler is None:
-        end(job, State.FAILED, reason=f"Nothing here does jobs of kind {job.kind}.")
-        return
+    handler = handlers.get(job.kind, refuse)
     try:
         with lifeline.holding(job):
             result = handler(job)
@@ -149,8 +149,28 @@ def run_handler(job: Job) -> None:
     except Exception as error:  # the boundary between a job and its runner: whatever else a handler meets may pass
         logger.exception("Job %s failed at attempt %s.", job.pk, job.attempts)
         try_later(job, words_of(error))
+    except SystemExit:  # the process is asked to end: another need not wait until the job counts as lost
+        try_later(job, "Its runner was ended.")
+        raise
     else:
-        end(job, State.SUCCEEDED, result=result, progress=100, reason="")
+        end(job, State.SUCCEEDED, result=kept(result), progress=100, reason="")
+
+
+def refuse(job: Job) -> dict:
+    """Does jobs of kinds not known here: after an upgrade others may know them."""
+    raise TryAgain(f"Nothing here does jobs of kind {job.kind}.")
+
+
+def kept(result: dict) -> dict:
+    """`result`, or what tells that the database cannot keep it: the work is done all the same."""
+    try:
+        text = json.dumps(result, allow_nan=False, ensure_ascii=False)
+        if len(text.encode()) <= RESULT_BYTES and "\\u0000" not in text:
+            return result
+        logger.error("A result of %s characters is too long or holds NUL.", len(text))
+    except (TypeError, ValueError):
+        logger.exception("A result is no JSON.")
+    return {"result": "It could not be kept; the log says more."}
 
 
 def try_later(job: Job, reason: str) -> None:
@@ -186,11 +206,18 @@ def end(job: Job, state: State, **changes) -> bool:
 
 def words_of(error: Exception) -> str:
     """What a person may read: our own sentences; of anything else only its type, the rest is in the log."""
+    if isinstance(error, SoftTimeLimitExceeded):
+        return "It took longer than any job may."
     if isinstance(error, ValidationError):
-        return " ".join(error.messages)[:500]
+        return as_kept(" ".join(error.messages))
     if isinstance(error, (TryAgain, ValueError)) and str(error):
-        return str(error)[:500]
+        return as_kept(str(error))
     return f"{type(error).__name__}; the log says more."
+
+
+def as_kept(text: str) -> str:
+    """`text` without what PostgreSQL cannot keep: it may repeat what a file held."""
+    return text[:500].replace("\0", "").encode(errors="replace").decode()
 
 
 # --- showing life

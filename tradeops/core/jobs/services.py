@@ -72,10 +72,18 @@ def hurry(job: Job) -> bool:
 def run_again(job: Job) -> Job | None:
     """Owe a job that failed once more, with its attempts counted anew, or have one that waits be tried now.
 
-    None where it is neither. Raises TooMuchOwed; what the desk owes by itself is never refused.
+    None where it is neither. Once more is once: of several who ask, all are given the job that followed, done or not.
+    Raises TooMuchOwed; what the desk owes by itself is never refused.
     """
     if job.state != State.FAILED:
         return job if hurry(job) else None
+    with transaction.atomic():
+        Job.objects.select_for_update().filter(pk=job.pk).first()  # one after the other
+        following = Job.objects.filter(kind=job.kind, key=job.key, pk__gt=job.pk).first()
+        return following or owe_once_more(job)
+
+
+def owe_once_more(job: Job) -> Job:
     if job.owner is not None:
         require_room(job.owner, job.kind)
     return owe(job.kind, job.key, owner=job.owner)

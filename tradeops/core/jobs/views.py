@@ -48,6 +48,10 @@ def run_again(request: HttpRequest, id: int) -> HttpResponse:
         messages.info(request, f"Job {job.pk} is {job.get_state_display().lower()}: only one that failed is run again.")
     elif again == job:
         messages.success(request, f"{job.kind} {job.key} is tried again now.")
+    elif again.is_finished:
+        messages.info(
+            request, f"It was owed again since, as job {again.pk}, which {again.get_state_display().lower()}."
+        )
     else:
         messages.success(request, f"{again.kind} {again.key} is owed again, as job {again.pk}.")
     return redirect("jobs:jobs")
