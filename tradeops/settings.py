@@ -231,11 +231,12 @@ def in_bucket(folder: str) -> dict:
             # What is read is brought whole first: what is longer than this to a file, and not into memory.
             "max_memory_size": 2_621_440,
             # Path addressing is what S3-compatible servers on one host understand; and boto3 alone would
-            # wait a minute for a store that hangs, five times over.
+            # wait a minute for a store that hangs, five times over. Its "standard" way of trying again stops doing so
+            # where a third of the requests fail for some minutes, and then a job of many requests never ends.
             "client_config": Config(
                 connect_timeout=3,
                 read_timeout=20,
-                retries={"max_attempts": 3, "mode": "standard"},
+                retries={"max_attempts": 3, "mode": "legacy"},
                 s3={"addressing_style": "path" if AWS_S3_ENDPOINT_URL else "auto"},
             ),
         },

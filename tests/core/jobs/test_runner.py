@@ -207,7 +207,7 @@ def test_a_job_that_keeps_killing_its_runner_is_given_up(kind):
         Job.objects.update(alive_at=timezone.now() - timedelta(hours=1))
     assert runner.claim() is None
     job.refresh_from_db()
-    assert (job.state, job.reason) == ("failed", "Its runner died or fell silent 6 times.")
+    assert (job.state, job.reason) == ("failed", "Its runner died or fell silent 10 times.")
 
 
 @pytest.mark.django_db(transaction=True)

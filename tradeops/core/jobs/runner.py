@@ -29,7 +29,8 @@ from .services import handlers
 
 logger = logging.getLogger(__name__)
 
-MAX_ATTEMPTS = 6
+# Together some half an hour: a service that is away so long needs no person afterwards.
+MAX_ATTEMPTS = 10
 FIRST_DELAY_SECONDS, LONGEST_DELAY_SECONDS = 4, 600
 RESULT_BYTES = 1 << 20
 # What `claimable` finds, taken in one statement: asked for first and updated then, it is three journeys more.
