@@ -19,7 +19,7 @@ LOADED = "import sys, tradeops.wsgi; print(sorted({'sentry_sdk', 'opentelemetry'
 FAIL = """
 import logging, requests, sys
 import tradeops.wsgi
-from django.test import Client
+from django.test import Client, RequestFactory
 from tradeops.core.request_id import working_for
 
 def book(password):
@@ -29,6 +29,8 @@ def book(password):
 
 headers = {"host": "127.0.0.1", "user-agent": "-".join(["canary", "in", "header"])}
 Client(headers=headers).get("/health/live?secret=" + "-".join(["canary", "in", "query"]))
+asked = RequestFactory(headers=headers).get("/health/live").environ
+assert tradeops.wsgi.application(asked, lambda *said: None) == [b'{"status": "ok"}']  # as the web processes answer
 with working_for("request-1234"):
     try:
         book("-".join(["canary", "in", "variable"]))  # the lines themselves are told

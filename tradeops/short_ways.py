@@ -31,6 +31,7 @@ from .core.bulk import together
 from .core.turns import turn
 from .middleware import give_id, refusal_of_body, tell_id
 from .request_metrics import count
+from .wire import ANSWER
 
 logger = logging.getLogger(__name__)
 BOOKINGS = {"/trades/", "/trades"}
@@ -49,7 +50,9 @@ class ShortWayHandler(WSGIHandler):
 
     def get_response(self, request: HttpRequest) -> HttpResponse:
         answer = short_answer(request)
-        return answer.as_response() if answer else super().get_response(request)
+        response = answer.as_response() if answer else super().get_response(request)
+        request.META[ANSWER] = response
+        return response
 
 
 def short_answer(request: HttpRequest) -> ShortAnswer | None:

@@ -15,6 +15,7 @@ from django.conf import settings
 from tradeops.core.request_id import current_request_id
 
 logger = logging.getLogger(__name__)
+SELDOM_SECONDS = 600
 
 
 def begin() -> None:
@@ -47,6 +48,7 @@ def tell_errors() -> None:
         before_breadcrumb=log_lines_alone,
         trace_propagation_targets=[],  # who receives a webhook is told nothing of us
     )
+    tell_seldom("urllib3.connectionpool")  # by which Sentry's errors go
 
 
 def pared(event: dict, hint: dict) -> dict:
@@ -60,6 +62,22 @@ def pared(event: dict, hint: dict) -> dict:
 def log_lines_alone(crumb: dict, hint: dict) -> dict | None:
     """Of what led to an error, the log's lines: a call to somewhere else would be told with its whole address."""
     return crumb if crumb.get("type") == "log" else None
+
+
+class Seldom(logging.Filter):
+    """Lets a line through once in ten minutes: a receiver that is away is not told of with every batch."""
+
+    next_at = 0.0
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        if record.created < self.next_at:
+            return False
+        self.next_at = record.created + SELDOM_SECONDS
+        return True
+
+
+def tell_seldom(name: str) -> None:
+    logging.getLogger(name).addFilter(Seldom())
 
 
 def tell_traces() -> None:
@@ -76,6 +94,7 @@ def tell_traces() -> None:
     )
     endpoint = f"{settings.OTEL_EXPORTER_OTLP_ENDPOINT.rstrip('/')}/v1/traces"
     provider.add_span_processor(BatchSpanProcessor(OTLPSpanExporter(endpoint=endpoint)))
+    tell_seldom("opentelemetry.exporter.otlp.proto.http.trace_exporter")
     trace.set_tracer_provider(provider)
     DjangoInstrumentor().instrument(request_hook=pare, response_hook=name_request)
     CeleryInstrumentor().instrument()

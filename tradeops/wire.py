@@ -15,6 +15,7 @@ from tradeops.middleware import body_limit
 
 Application = Callable[[dict, Callable], Iterable[bytes]]
 READ_AT_ONCE = 65_536
+ANSWER = "tradeops.answer"  # where our handler leaves what it answers
 PROXY_SAYS = wrap_wsgi_with_proxy_headers(lambda environ, start_response: environ, settings.TRUSTED_PROXIES)
 
 
@@ -59,7 +60,8 @@ def with_whole_answers(application: Application) -> Application:
     """An answer that is all there is handed over as a list, which a server sends in one piece."""
 
     def run(environ: dict, start_response: Callable) -> Iterable[bytes]:
-        response = application(environ, start_response)
+        application(environ, start_response)
+        response = environ.pop(ANSWER)  # and not what came back, which Sentry's has wrapped
         if response.streaming:
             return response
         response.close()
