@@ -3,6 +3,8 @@
 import json
 import socket
 import threading
+import time
+from concurrent.futures import Future
 from datetime import timedelta
 from types import SimpleNamespace
 
@@ -30,8 +32,16 @@ def fresh(monkeypatch):
     """No answer kept from before, and probes of our own: one that hangs in a test does not hang in the next."""
     health.Kept.forget()
     monkeypatch.setattr(health, "OUTSIDE", {name: health.Probe(probe.check) for name, probe in health.OUTSIDE.items()})
+    monkeypatch.setattr(health, "ROWS", SimpleNamespace(begin=rows_of_this_test))
     yield
     health.Kept.forget()
+
+
+def rows_of_this_test() -> Future:
+    """Asked here and now, for a thread of its own would not see what the test has not committed."""
+    answer = Future()
+    answer.set_result(health.check_rows())
+    return answer
 
 
 @pytest.fixture
@@ -180,6 +190,38 @@ def test_a_service_that_hangs_costs_the_deadline_and_one_thread(client, alive, r
         code, answer = ask(client)
         assert (code, answer["checks"]["storage"]["status"]) == (200, "down")
     assert len(tries) == 1
+    release.set()
+
+
+def test_rows_that_do_not_come_are_told_of_and_waited_for_a_moment(client, alive, monkeypatch):
+    """As where every connection that could read them is in use."""
+    release = threading.Event()
+    monkeypatch.setattr(health, "ROWS_SECONDS", 0.2)
+    monkeypatch.setattr(health, "ROWS", health.Probe(lambda: release.wait(60)))
+    code, answer = ask(client)
+    release.set()
+    assert (code, answer["status"]) == (200, "degraded")
+    for part in health.INSIDE:
+        assert answer["checks"][part]["detail"].startswith("the database does not tell within")
+
+
+def test_all_connections_in_use_are_told_from_a_database_that_is_away():
+    lent = {"pool_max": 12, "pool_size": 12, "pool_available": 0}
+    assert [health.is_lent(lent | change) for change in ({}, {"pool_available": 1}, {"pool_size": 3})] == [
+        True,
+        False,
+        False,
+    ]
+
+
+def test_a_glance_waits_for_nothing_that_hangs_and_remembers(replace, monkeypatch):
+    release = threading.Event()
+    replace("storage", lambda: health.ok("S3"))
+    assert health.ask_outside("storage") == {"storage": health.ok("S3")}
+    monkeypatch.setattr(health.OUTSIDE["storage"], "check", lambda: release.wait(60) and health.ok())
+    assert health.glance_outside("storage") == {"storage": health.ok("S3")}
+    monkeypatch.setattr(health.OUTSIDE["storage"], "begun_at", time.monotonic() - health.DEADLINE_SECONDS)
+    assert health.glance_outside("storage") == {"storage": health.LATE}
     release.set()
 
 

@@ -12,11 +12,12 @@ from django.utils import timezone
 from market.models import Instrument
 from tests.test_documents import is_there
 from tests.test_today import YESTERDAY, book, open_demo_account, quote
+from tradeops import health
 from tradeops.core.events.services import ALERTS, record_event
 from tradeops.core.jobs.models import Job, State
 from tradeops.errors import what_is_away
 from tradeops.finder import PAGES
-from tradeops.views import ENDPOINTS
+from tradeops.views import ENDPOINTS, OF_THE_OFFICE
 
 pytestmark = pytest.mark.django_db
 BROWSER = "text/html,application/xhtml+xml,*/*;q=0.8"
@@ -96,6 +97,13 @@ def test_a_part_comes_without_the_page_around_it(alice):
     assert 'hx-swap-oob="true"' in parts["book"]
     assert 'id="state"' in parts["state"]
     assert not any("<html" in text for text in parts.values())
+
+
+def test_the_office_sees_the_queue_and_the_lake_and_a_trader_does_not(alice, carol):
+    health.ask_outside(*OF_THE_OFFICE)
+    office, trader = (signed_in(user).get("/desk/?part=state").content.decode() for user in (carol, alice))
+    assert [name in office for name in OF_THE_OFFICE.values()] == [True] * 3
+    assert not any(name in trader for name in OF_THE_OFFICE.values())
 
 
 def test_a_failed_job_of_the_day_is_named(alice):

@@ -1,8 +1,8 @@
 """`/health`: is each part well, and if not, which.
 
 Degraded is not down: only a database that is away stops the desk, for everything else is done later or shown as late.
-Every check that leaves the process runs in a thread of its own under a deadline, and a row is waited for no longer than
-a moment, so that what hangs costs the caller that long and no longer. Answers name parts, ages and what is wrong in
+Every check runs in a thread of its own under a deadline, those of rows too, for even a connection to read them by may
+be long in coming: what hangs costs the caller that long and no longer. Answers name parts, ages and what is wrong in
 words of our own, never addresses or errors' own words.
 """
 
@@ -36,7 +36,9 @@ from tradeops.core.jobs.models import Heartbeat
 
 Check = dict[str, str | int]
 
-DEADLINE_SECONDS, ROW_SECONDS, DOOR_SECONDS = 2.0, 1.0, 1.0
+# The whole answer takes the first and one of the next two.
+DEADLINE_SECONDS, ROWS_SECONDS, DOOR_SECONDS = 2.0, 1.0, 1.0
+ROW_SECONDS, GLANCE_SECONDS = 0.6, 0.1
 KEPT_SECONDS = 1.0
 FEED_LATE_SECONDS = 10
 OF_BUCKETS = {403: "S3 refuses the keys, or what they may do", 404: "the bucket is not there"}
@@ -82,6 +84,7 @@ TOLD_BY_POSTGRES = {
     "timeout|timed out": "it does not answer in time",
     "translate host name|resolve host": "no machine has the name that DB_HOST gives",
 }
+ALL_LENT = "all connections of this process are in use"
 
 
 def told_by(error: Exception) -> str:
@@ -90,15 +93,12 @@ def told_by(error: Exception) -> str:
 
 
 def check_database() -> Check:
-    try:
-        with connection.cursor() as cursor:
-            if connection.vendor == "sqlite":
-                cursor.execute("SELECT 1")
-                return ok()
-            cursor.execute("SELECT clock_timestamp()")
-            return compared(cursor.fetchone()[0])
-    finally:
-        connection.close()
+    with connection.cursor() as cursor:
+        if connection.vendor == "sqlite":
+            cursor.execute("SELECT 1")
+            return ok()
+        cursor.execute("SELECT clock_timestamp()")
+        return compared(cursor.fetchone()[0])
 
 
 def compared(theirs: datetime) -> Check:
@@ -113,6 +113,8 @@ def check_door() -> Check:
     """What a new connection meets: the pool that lends connections would only say that there is none."""
     if connection.vendor == "sqlite":
         return ok()
+    if connection.pool and is_lent(connection.pool.get_stats()):
+        return down(ALL_LENT)
     wanted = connection.get_connection_params() | {"connect_timeout": 2}
     for name in ("pool", "connection_class", "cursor_factory", "context"):
         wanted.pop(name, None)
@@ -122,6 +124,11 @@ def check_door() -> Check:
         told = (words for said, words in TOLD_BY_POSTGRES.items() if re.search(said, str(error)))
         return down(next(told, "it takes no connection"))
     return ok()
+
+
+def is_lent(pool: dict[str, int]) -> bool:
+    """Whether every connection that a pool may have is in use, by what it says of itself."""
+    return pool["pool_size"] == pool["pool_max"] and not pool["pool_available"]
 
 
 def check_channel_layer() -> Check:
@@ -205,50 +212,82 @@ def aged(age: timedelta, late_seconds: int, silent_seconds: int, words: str) -> 
     return (degraded if seconds < silent_seconds else down)(f"{words} {seconds} s ago") | {"age_seconds": seconds}
 
 
+INSIDE = {"feed": check_feed, "worker": check_worker, "beat": check_beat}
+
+
+def check_rows() -> dict[str, Check]:
+    return {name: ask_inside(check, ROW_SECONDS) for name, check in INSIDE.items()}
+
+
+def ask_inside(check: Callable[[], Check], seconds: float | None = None) -> Check:
+    """What the check says of its row, which may be bounded in how long it is waited for: its table may be locked."""
+    try:
+        with patient_for(seconds) if seconds else nullcontext():
+            return check()
+    except DatabaseError as error:
+        return down(f"the database fails: {type(error).__name__}")
+
+
 # --- asking them all
 
 
 class Probe:
-    """One outside check, tried in a thread. While a try still hangs no other is begun."""
+    """One check, tried in a thread. While a try still hangs no other is begun."""
 
-    def __init__(self, check: Callable[[], Check]):
+    def __init__(self, check: Callable[[], Check | dict[str, Check]]):
         self.check = check
         self.trying: Future | None = None
+        self.begun_at = 0.0
+        self.last: Check | None = None
         self.lock = threading.Lock()
 
     def begin(self) -> Future:
         with self.lock:
             if self.trying is None or self.trying.done():
-                self.trying = Future()
+                self.trying, self.begun_at = Future(), time.monotonic()
                 threading.Thread(target=self._try, args=(self.trying,), daemon=True).start()
             return self.trying
 
     def _try(self, outcome: Future) -> None:
         try:
-            outcome.set_result(self.check())
+            self.last = self.check()
         except Exception as error:  # each service has its own errors; any of them means it is not well
-            outcome.set_result(down(told_by(error)))
+            self.last = down(told_by(error))
+        finally:
+            connection.close()  # this thread's, if it has one
+        outcome.set_result(self.last)
+
+    def known(self) -> Check:
+        """What is known of a try that was begun, done or not."""
+        if not self.trying.done() and time.monotonic() - self.begun_at >= DEADLINE_SECONDS:
+            return LATE
+        return self.last or off("being asked")
 
 
+LATE = down(f"no answer within {DEADLINE_SECONDS:.0f} s")
 OUTSIDE = {
     "database": Probe(check_database),
     "channel_layer": Probe(check_channel_layer),
     "broker": Probe(check_broker),
     "storage": Probe(check_storage),
 }
-DOOR = Probe(check_door)
-INSIDE = {"feed": check_feed, "worker": check_worker, "beat": check_beat}
+DOOR, ROWS = Probe(check_door), Probe(check_rows)
 
 
 def ask_outside(*names: str) -> dict[str, Check]:
     """What the checks of these names say, or all."""
     tries = {name: OUTSIDE[name].begin() for name in names or OUTSIDE}
     wait(tries.values(), timeout=DEADLINE_SECONDS)
-    late = down(f"no answer within {DEADLINE_SECONDS:.0f} s")
-    checks = {name: outcome.result() if outcome.done() else late for name, outcome in tries.items()}
+    checks = {name: outcome.result() if outcome.done() else LATE for name, outcome in tries.items()}
     if checks.get("database", ok())["status"] == "down":
         checks["database"] = ask_door(checks["database"])
     return checks
+
+
+def glance_outside(*names: str) -> dict[str, Check]:
+    """What is known of these at once, for a page that must not wait for them: what hangs is as it was last."""
+    wait([OUTSIDE[name].begin() for name in names], timeout=GLANCE_SECONDS)
+    return {name: OUTSIDE[name].known() for name in names}
 
 
 def ask_door(otherwise: Check) -> Check:
@@ -258,22 +297,21 @@ def ask_door(otherwise: Check) -> Check:
     return outcome.result() if outcome.done() and outcome.result()["status"] == "down" else otherwise
 
 
-def ask_inside(check: Callable[[], Check], seconds: float | None = None) -> Check:
-    """What the check says of its row, which may be bounded in how long it is waited for."""
-    try:
-        with patient_for(seconds) if seconds else nullcontext():
-            return check()
-    except DatabaseError as error:
-        return down(f"the database fails: {type(error).__name__}")
+def ask_rows() -> dict[str, Check]:
+    """What the database knows of the parts that run apart."""
+    outcome = ROWS.begin()
+    wait([outcome], timeout=ROWS_SECONDS)
+    if not outcome.done():
+        return dict.fromkeys(INSIDE, down(f"the database does not tell within {ROWS_SECONDS:.0f} s"))
+    return outcome.result()
 
 
 def ask_all() -> dict[str, Check]:
     """Every check's answer by name."""
     checks = ask_outside()
-    for name, check in INSIDE.items():
-        is_known = checks["database"]["status"] != "down"
-        checks[name] = ask_inside(check, ROW_SECONDS) if is_known else down("unknown while the database is down")
-    return checks
+    if checks["database"]["status"] == "down":
+        return checks | dict.fromkeys(INSIDE, down("unknown while the database is down"))
+    return checks | ask_rows()
 
 
 def overall(checks: dict[str, Check]) -> str:

@@ -18,9 +18,10 @@ from market.views import pretended_source
 from tradeops.core.events.models import Event
 from tradeops.core.events.services import ALERTS
 from tradeops.core.jobs.models import Job, State
+from tradeops.core.users.roles import Action
 from tradeops.errors import wants_page
 from tradeops.finder import LONGEST_WORDS, find_hits, only_hit
-from tradeops.health import INSIDE, ask_inside
+from tradeops.health import INSIDE, Check, ask_inside, glance_outside
 from tradeops.today import book_of, recent_prices
 from trades.models import Trade
 
@@ -130,14 +131,22 @@ def latest_alerts() -> list[dict]:
 TONES = {"ok": "ok", "off": "off", "degraded": "warning", "down": "failed"}
 
 
+# What the office sees besides, in these words: what to do about it is not a trader's to do.
+OF_THE_OFFICE = {"broker": "Redis, for jobs", "channel_layer": "Redis, for live pages", "storage": "Lake"}
+
+
 def parts_of(user) -> list[dict]:
-    """The feed, the worker, the schedule, and the jobs that wait or failed in the last day."""
-    parts = []
-    for name, check in INSIDE.items():
-        answer = ask_inside(check)
-        words = answer.get("detail") or {"ok": "running"}.get(answer["status"], answer["status"])
-        parts.append({"name": name.capitalize(), "tone": TONES[answer["status"]], "words": words})
+    """The feed, the worker, the schedule, the jobs of the last day; for the office Redis and the lake too."""
+    parts = [part(name.capitalize(), ask_inside(check)) for name, check in INSIDE.items()]
+    if user.may(Action.SEE_OFFICE):
+        known = glance_outside(*OF_THE_OFFICE)
+        parts += [part(name, known[check]) for check, name in OF_THE_OFFICE.items()]
     return [*parts, jobs_part(user)]
+
+
+def part(name: str, check: Check) -> dict:
+    words = check.get("detail") or {"ok": "running"}.get(check["status"], check["status"])
+    return {"name": name, "tone": TONES[check["status"]], "words": words}
 
 
 def jobs_part(user) -> dict:
