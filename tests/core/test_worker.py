@@ -231,8 +231,11 @@ def test_a_redis_that_hangs_takes_owed_work_and_it_is_done_after(celery, beat, b
     worker(celery)
     wait_until(lambda: Heartbeat.objects.filter(part="worker").exists(), "the worker works")
     (folder / "go").touch()
+    publish, sent = nudging.publish, threading.Event()
+    monkeypatch.setattr(nudging, "publish", lambda: (publish(), sent.set()))
     broker.process.send_signal(signal.SIGSTOP)
     job = owe("slow", str(folder))
+    assert not sent.is_set()  # the nudge waits for Redis; who owes does not
     broker.process.send_signal(signal.SIGCONT)
     wait_until(lambda: is_done(job), "the job")
     assert (job.state, job.attempts) == ("succeeded", 1)
