@@ -115,6 +115,19 @@ def test_a_price_file_that_is_none_is_refused_in_words(visit):
 # d. The night export -------------------------------------------------------------------------------
 
 
+# As the page does by itself while a job works.
+FETCH_ANEW = """() => new Promise((done) => {
+  const jobs = document.getElementById("jobs");
+  const asked = {
+    get: location.pathname, trigger: "again", select: "#jobs", "select-oob": "#files", swap: "outerHTML",
+  };
+  for (const [name, value] of Object.entries(asked)) jobs.setAttribute(`hx-${name}`, value);
+  htmx.process(jobs);
+  document.addEventListener("htmx:oobAfterSwap", done, { once: true });
+  htmx.trigger(jobs, "again");
+})"""
+
+
 def test_a_day_run_from_the_reports_page_lands_in_the_lake(visit):
     page = visit("/desk/reports/", sign_in=BACK_OFFICE)
     day = (datetime.now(UTC) - timedelta(days=1)).date().isoformat()
@@ -132,6 +145,10 @@ def test_a_day_run_from_the_reports_page_lands_in_the_lake(visit):
     with page.expect_download() as download:
         file.get_by_role("link", name=re.compile("Download")).click()
     assert download.value.suggested_filename == f"trades_{day}.csv"
+    newest = page.locator("#files details").first
+    newest.locator("summary").click()
+    page.evaluate(FETCH_ANEW)
+    expect(newest).not_to_have_attribute("open", "")  # what was closed stays so
 
 
 # e. The Lambda proxy ----------------------------------------------------------------------------------
