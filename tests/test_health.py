@@ -150,7 +150,8 @@ def test_a_new_connection_meets_what_the_pool_would_not_tell(monkeypatch):
         ({"port": free_port()}, "nothing listens at its address"),
         ({"dbname": "nobody_made_it"}, "it knows no database or no user of that name"),
     ):
-        asked = SimpleNamespace(vendor="postgresql", Database=psycopg, get_connection_params=lambda c=change: right | c)
+        asked = SimpleNamespace(vendor="postgresql", pool=None, Database=psycopg)
+        asked.get_connection_params = lambda change=change: right | change
         monkeypatch.setattr(health, "connection", asked)
         assert health.check_door() == health.down(words)
 
