@@ -48,7 +48,8 @@ class JobQuerySet(models.QuerySet):
         """What a runner may take, oldest first: jobs that are due, and running ones whose runner is lost."""
         due = Q(state__in=(State.QUEUED, State.RETRYING), due_at__lte=now())
         lost = Q(state=State.RUNNING, alive_at__lt=now() - LOST_AFTER)
-        return self.filter(due | lost).order_by("due_at", "id")
+        # None has ended, which is said for the index `job_owed`: of many that are due it has the first few read.
+        return self.filter(due | lost, finished_at__isnull=True).order_by("due_at", "id")
 
     def kept_no_longer(self):
         """What ended so long ago that it is forgotten. What failed waits longer for a person."""
@@ -98,6 +99,7 @@ class Job(models.Model):
         ]
         indexes = [
             models.Index(fields=["state", "due_at"], name="job_due"),
+            models.Index(fields=["due_at", "id"], condition=Q(finished_at__isnull=True), name="job_owed"),
             # How the last job for something went, long finished or not.
             models.Index(fields=["kind", "key"], name="job_kind_key"),
             # What ended in the last day, and long ago.

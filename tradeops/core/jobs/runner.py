@@ -41,7 +41,7 @@ TAKE = """
 # On PostgreSQL it also says whether more is claimable; and nobody waits there until the claim is on the disk: where a
 # crash of the database loses one, the job is owed still, and when it was taken tells its second attempt from the
 # first (`held_by`).
-AND_MORE = ", EXISTS ({claimable} OFFSET 1), set_config('synchronous_commit', 'off', true)"
+AND_MORE = ", EXISTS ({claimable} LIMIT 1 OFFSET 1), set_config('synchronous_commit', 'off', true)"
 TAKEN = (
     "id", "kind", "key", "owner_id", "state", "due_at", "attempts", "progress", "reason", "request_id", "created_at",
     "started_at", "alive_at",
