@@ -167,7 +167,6 @@ CERTIFICATE = {
 }
 UNTRUSTED = "its certificate is not trusted: name your own authority's file with --ca"
 UNREACHED = {
-    ssl.SSLCertVerificationError: UNTRUSTED,
     ssl.SSLError: "no TLS is spoken there: is it http:// in the place of https://?",
     socket.gaierror: "no machine is known by that name: look at --base-url and at the DNS",
     ConnectionRefusedError: "nothing listens there: start nginx, or the desk, or mend --base-url",

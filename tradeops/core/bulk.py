@@ -95,9 +95,14 @@ def patience(seconds: float) -> Iterator[None]:
     _write(SET_PATIENCE, ["0"])  # where the block failed, so has the transaction
 
 
+def state_of(error: DatabaseError) -> str | None:
+    """What PostgreSQL calls the failure (SQLSTATE); None where it did not say."""
+    return getattr(error.__cause__, "sqlstate", None)
+
+
 def is_held(error: DatabaseError) -> bool:
     """Whether it says that another holds a lock for longer than was waited for."""
-    return getattr(error.__cause__, "sqlstate", "") == LOCK_NOT_AVAILABLE
+    return state_of(error) == LOCK_NOT_AVAILABLE
 
 
 @contextmanager

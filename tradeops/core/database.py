@@ -9,6 +9,8 @@ from django.core.management import CommandError, call_command
 from django.db import ProgrammingError, connection, transaction
 from django.db.migrations.executor import MigrationExecutor
 
+from .bulk import state_of
+
 # Who changes a table waits until nobody reads it, and behind him all others wait, who are told of an outage after 4 s.
 LOCK_SECONDS = 3
 NO_RIGHT = "42501"
@@ -44,7 +46,7 @@ def prepare_database(say: Callable[[str], object]) -> None:
         try:
             call_command("migrate", verbosity=0, interactive=False)
         except ProgrammingError as refusal:
-            if getattr(refusal.__cause__, "sqlstate", None) != NO_RIGHT:
+            if state_of(refusal) != NO_RIGHT:
                 raise
             raise CommandError(AS_OWNER) from refusal
 
