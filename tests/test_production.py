@@ -369,5 +369,10 @@ def test_what_nginx_says_itself_is_a_problem_too(production):
     assert (away.status_code, away.headers["Retry-After"]) == (503, "5")
     assert away.headers["Content-Type"] == "application/problem+json"
     assert (away.json()["status"], away.json()["request_id"]) == (503, away.headers["X-Request-ID"])
-    lines = [json.loads(line) for line in (production.folder / "access.log").read_text().splitlines()]
-    assert {away.headers["X-Request-ID"], refused.headers["X-Request-ID"]} <= {line["request_id"] for line in lines}
+    asked = {away.headers["X-Request-ID"], refused.headers["X-Request-ID"]}
+    wait_until(lambda: asked <= logged(production.folder / "access.log"), "nginx has logged both: it answers first")
+
+
+def logged(log: Path) -> set[str]:
+    """The ids of the requests in nginx's log; of the last line, which may still be half written, none."""
+    return {json.loads(line)["request_id"] for line in log.read_text().splitlines(True) if line.endswith("\n")}
