@@ -17,10 +17,11 @@ from uuid import uuid4
 
 import numpy as np
 from django.conf import settings
-from django.db import DatabaseError, InterfaceError
+from django.db import DatabaseError
 from django.utils import timezone
 
 from tradeops.core.events import relay
+from tradeops.core.outages import OUTAGES
 
 from . import feed_store
 from .board import Board, Flush
@@ -296,7 +297,7 @@ class Feed:
                 is_last = self.closing
                 try:
                     await self.save_pending()
-                except (DatabaseError, InterfaceError) as error:
+                except (DatabaseError, *OUTAGES) as error:
                     logger.warning("The feed could not save and will try again: %s", type(error).__name__)
                 if is_last:
                     return

@@ -10,8 +10,9 @@ import logging
 from typing import TYPE_CHECKING
 
 from channels.layers import get_channel_layer
-from django.db import DatabaseError, InterfaceError
+from django.db import DatabaseError
 
+from tradeops.core import outages
 from tradeops.core.events.relay import GROUP
 
 from .client import CREDENTIAL_ENDED
@@ -34,7 +35,7 @@ JOIN_LAYER_EVERY = 15
 SILENT_SECONDS = 3.0
 LISTEN_SECONDS = 2.0
 PAUSE_SECONDS = 1.0
-OUTAGES = (DatabaseError, InterfaceError)
+OUTAGES = (DatabaseError, *outages.OUTAGES)  # a statement that is wrong ends no task either
 
 in_database = database_threads("live", 4)
 

@@ -6,15 +6,16 @@ import sys
 
 from botocore.exceptions import BotoCoreError, ClientError
 from django.core.exceptions import BadRequest
-from django.db import InterfaceError, OperationalError
+from django.db import OperationalError
 from django.http import HttpRequest, HttpResponse
 
 from tradeops.core.api import problem
 from tradeops.core.error_pages import error_page
+from tradeops.core.outages import OUTAGES
 
 logger = logging.getLogger(__name__)
 AWAY = {
-    "The database is not answering": (OperationalError, InterfaceError),  # and not a statement of ours that is wrong
+    "The database is not answering": OUTAGES,
     "The file store is not answering": (BotoCoreError, ClientError),
 }
 OUTAGE_SECONDS = 5  # after which it is worth another try

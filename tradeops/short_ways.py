@@ -18,7 +18,6 @@ from django.http import HttpRequest, HttpResponse
 from django.http.request import split_domain_port, validate_host
 from django.utils import timezone
 
-from trades.booking.group_commit import OUTAGES
 from trades.booking.orders import Order, book_orders
 from trades.folding.moving_on import KeptStandings
 from trades.quick.booking import book_quickly, booked, order_of
@@ -28,6 +27,7 @@ from trades.quick.statistics import ask_statistics
 from trades.services import Booking
 
 from .core.bulk import together
+from .core.outages import OUTAGES
 from .core.turns import turn
 from .middleware import give_id, refusal_of_body, tell_id
 from .request_metrics import count

@@ -7,7 +7,6 @@ from http import HTTPStatus
 
 from django.core.exceptions import NON_FIELD_ERRORS, PermissionDenied, RequestDataTooBig
 from django.core.exceptions import ValidationError as DjangoValidationError
-from django.db import InterfaceError, OperationalError
 from django.http import Http404, HttpResponse, QueryDict
 from rest_framework import exceptions, serializers
 from rest_framework.renderers import JSONRenderer
@@ -15,6 +14,7 @@ from rest_framework.response import Response
 from rest_framework.views import exception_handler as drf_exception_handler
 
 from .decimals import plain
+from .outages import OUTAGES
 
 PLAIN_WHOLE = re.compile(r"[+-]?[0-9]+")
 PLAIN_DECIMAL = re.compile(r"[+-]?(?:[0-9]+(?:\.[0-9]*)?|\.[0-9]+)(?:[eE][+-]?[0-9]{1,3})?")
@@ -111,7 +111,7 @@ def as_api_exception(error: Exception) -> Exception:
         return from_django(error)
     if isinstance(error, PermissionDenied):
         return exceptions.PermissionDenied(*error.args)
-    if isinstance(error, OperationalError | InterfaceError):
+    if isinstance(error, OUTAGES):
         return DatabaseAway()
     if isinstance(error, RequestDataTooBig):
         return BodyTooLarge()

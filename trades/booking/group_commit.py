@@ -14,15 +14,15 @@ Who waits holds no database connection, so that there is always one for the writ
 import threading
 from collections.abc import Callable
 
-from django.db import InterfaceError, OperationalError, connection
+from django.db import connection
 
+from tradeops.core.outages import OUTAGES
 from tradeops.core.turns import step_aside
 
 from .orders import Order, book_orders
 
 MOST_AT_ONCE = 200
 LINES = 2  # one writes while the other waits for the disk
-OUTAGES = (OperationalError, InterfaceError)
 
 
 class Waiting:

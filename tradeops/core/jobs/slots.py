@@ -11,9 +11,11 @@ from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 
 from celery import current_app
-from django.db import InterfaceError, OperationalError, transaction
+from django.db import transaction
 from django_celery_beat.models import PeriodicTask
 from django_celery_beat.schedulers import ModelEntry
+
+from tradeops.core.outages import OUTAGES
 
 from .clock import clock
 
@@ -68,7 +70,7 @@ def call_task(row: PeriodicTask) -> None:
     try:
         with transaction.atomic():
             task(*json.loads(row.args or "[]"), **json.loads(row.kwargs or "{}"))
-    except (InterfaceError, OperationalError):
+    except OUTAGES:
         raise
     except Exception as error:  # arguments that a person typed in the admin: the slot is spent, and holds up no other
         logger.error("The scheduled task %s could not be called: %s", row.name, error)
