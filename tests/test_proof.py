@@ -15,6 +15,7 @@ from tests.proof.table import FAIL, NOT_REACHABLE, NOT_TRIED, NOT_YET, PASS, Out
 def kept(monkeypatch, tmp_path) -> Kept:
     """What a run keeps, in a file of the test's own."""
     monkeypatch.setattr(proof, "KEPT", tmp_path / "var" / "proof.json")
+    monkeypatch.setattr(proof, "LOGS", tmp_path / "var" / "proof-logs")
     return Kept(proof.KEPT)
 
 
@@ -88,11 +89,15 @@ def test_a_check_that_fails_shows_as_failing(monkeypatch, parts, capfd, source, 
     assert proof.main(["P02", "--minutes", "4"]) == 1  # no time for a second try
     out = capfd.readouterr().out
     assert seen in out and "| FAIL |" in out and "not kept: P02" in out
+    assert (proof.LOGS / "P02.1" / "desk-1" / "desk.log").read_text() == "a 500"
 
 
 def failing_command(source: str, folder: str) -> list[str]:
     script = f"""
+from pathlib import Path
 from tests.proof import part
+(desk := Path({folder!r}) / 'desk-1').mkdir()
+(desk / 'desk.log').write_text('a 500')
 def run(*_): {source}
 part.run = run
 part.main('P02', '0', 'embedded', {folder!r})"""

@@ -11,6 +11,7 @@ twelve like shares, for a machine that tests each day and has a quarter of an ho
 import argparse
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -28,6 +29,7 @@ from tests.worlds import environment_of, install, install_command, missing_progr
 
 ROOT = Path(__file__).resolve().parents[2]
 KEPT = ROOT / "var" / "proof.json"
+LOGS = ROOT / "var" / "proof-logs"  # of parts that failed: what the servers said
 SECONDS_TO_STOP = 150  # a desk is given 60 to stop, and a part may have several
 REST, MINUTES = "rest", 360
 Numbered = tuple[Part, int]  # a part and its place among those of its promise
@@ -166,7 +168,17 @@ def outcome_of(part: Part, number: int) -> Outcome:
         outcome = read_outcome(part, folder, late)
         if outcome.result == FAIL:
             print((folder / "output.txt").read_text()[-6000:], file=sys.stderr, flush=True)
+            keep_logs(folder, LOGS / name_of(part, number))
         return outcome
+
+
+def keep_logs(folder: Path, place: Path) -> None:
+    """In the place of those of the time before."""
+    shutil.rmtree(place, ignore_errors=True)
+    for log in folder.rglob("*.log"):
+        kept = place / log.relative_to(folder)
+        kept.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(log, kept)
 
 
 def part_command(part: Part, number: int, folder: str) -> list[str]:

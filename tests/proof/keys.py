@@ -54,8 +54,8 @@ def send_shuffled(servers, books, keys, times: int) -> list[tuple[int, bool]]:
     # Each connection is one thread's own, so that 32 are open and none is shared.
     lanes = [range(lane, len(sends), SENDERS) for lane in range(SENDERS)]
     done = at_once([lambda lane=lane: [send(place) for place in lane] for lane in lanes], SENDERS)
-    torn = [key for key, answers in identities.items() if len(answers) != 1]
-    assert not torn, f"answers of one key differ: {torn[:3]}"
+    torn = [f"{key}: {sorted(map(str, answers))}" for key, answers in identities.items() if len(answers) != 1]
+    assert not torn, f"answers of one key differ: {torn[:1]}"[:600]
     return [answer for lane in done for answer in lane]
 
 
