@@ -263,4 +263,4 @@ def test_a_place_that_speaks_no_websocket_is_told():
 
         threading.Thread(target=refuse, daemon=True).start()
         with pytest.raises(ValueError, match="403 Forbidden"):
-            SocketProbe(f"http://127.0.0.1:{listener.getsockname()[1]}", None, timeout=5)
+            SocketProbe(f"http://127.0.0.1:{listener.getsockname()[1]}", None, timeout=60)

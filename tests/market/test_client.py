@@ -59,7 +59,7 @@ class Socket:
 
     async def write_all(self) -> None:
         writer = asyncio.create_task(self.client.write())
-        await asyncio.wait_for(self.client.until_drained(), 5)
+        await asyncio.wait_for(self.client.until_drained(), 60)
         writer.cancel()
 
 

@@ -44,7 +44,7 @@ async def flushes(count: int, **options) -> list:
         if len(seen) >= count:
             stop.set()
 
-    await asyncio.wait_for(run_feed(stop, on_flush=take, **options), 30)
+    await asyncio.wait_for(run_feed(stop, on_flush=take, **options), 60)
     return seen
 
 
@@ -101,7 +101,7 @@ async def test_each_flush_is_one_message_to_every_server_process():
     channel = await layer.new_channel()
     await layer.group_add(GROUP, channel)
     seen = await flushes(10)
-    messages = [await asyncio.wait_for(layer.receive(channel), 5) for _ in range(10)]
+    messages = [await asyncio.wait_for(layer.receive(channel), 60) for _ in range(10)]
     assert [message["seq"] for message in messages] == [flush.seq for flush in seen]
     assert messages[0]["tickers"] == [quote.ticker for quote in seen[0].quotes]
     assert messages[0]["parts"][0].startswith('{"ticker":"')
@@ -127,7 +127,7 @@ async def test_of_two_feeds_one_runs_and_the_other_takes_over_when_it_stops():
     while not order:
         await asyncio.sleep(0.01)
     second = asyncio.ensure_future(run_feed(second_stop, on_flush=note("second", second_stop, 20)))
-    await asyncio.wait_for(asyncio.gather(first, second), 30)
+    await asyncio.wait_for(asyncio.gather(first, second), 60)
     assert [name for name, _ in order] == ["first"] * 20 + ["second"] * 20
     assert [seq for _, seq in order] == list(range(1, 41))
 
@@ -142,10 +142,10 @@ async def test_a_feed_whose_lock_was_taken_stands_by():
     while not seen:
         await asyncio.sleep(0.01)
     await FeedState.objects.aupdate(holder="another", beat_at=timezone.now())
-    await asyncio.wait_for(waited.wait(), 10)
+    await asyncio.wait_for(waited.wait(), 60)
     published = len(seen)
     stop.set()
-    await asyncio.wait_for(running, 10)
+    await asyncio.wait_for(running, 60)
     assert len(seen) == published
     assert (await in_database(FeedState.objects.current)()).holder == "another"
 
@@ -247,7 +247,7 @@ async def test_an_unforeseen_fault_is_logged_and_the_feed_goes_on(monkeypatch, c
         if len(seen) == 20:
             stop.set()
 
-    await asyncio.wait_for(run_feed(stop, on_flush=take), 30)
+    await asyncio.wait_for(run_feed(stop, on_flush=take), 60)
     assert "The feed stumbled" in caplog.text
     seqs = [flush.seq for flush in seen]
     assert seqs == sorted(set(seqs))

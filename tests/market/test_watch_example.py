@@ -73,4 +73,4 @@ async def test_a_cut_is_made_good_by_what_was_missed(example, quiet_server):
 async def test_a_token_that_is_not_good_ends_it(example, quiet_server):
     watch = example.Watch(quiet_server.url, ["AAPL"], "wrong", lambda frame: None)
     with pytest.raises(example.SignedOut):
-        await asyncio.wait_for(watch.run(), 20)
+        await asyncio.wait_for(watch.run(), 60)
