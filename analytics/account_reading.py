@@ -43,8 +43,26 @@ class NotedMarks:
         if question not in self.noted:
             point = ask(self.source) if self.source else None
             self.noted[question] = [plain(point.price), point.at.isoformat(), point.source] if point else None
-        told = self.noted[question]
-        return PricePoint(Decimal(told[0]), dt.datetime.fromisoformat(told[1]), told[2]) if told else None
+        return price_of(self.noted[question])
+
+
+def price_of(told: list[str] | None) -> PricePoint | None:
+    """A price as it was noted. Raises ValueError for what nobody noted."""
+    if told is None:
+        return None
+    try:
+        price, at, source = told
+        return PricePoint(Decimal(price), dt.datetime.fromisoformat(at), source)
+    except (ArithmeticError, TypeError, ValueError):
+        raise ValueError(f"a price that it was made at is noted as {str(told)[:40]}") from None
+
+
+def names_of(account: Account, noted: Noted) -> list[str]:
+    """What the account and its owner were called. Raises ValueError for what nobody noted."""
+    names = noted.setdefault(NAMED, [account.name, account.owner.username])
+    if not (isinstance(names, list) and len(names) == 2 and all(isinstance(name, str) for name in names)):
+        raise ValueError(f"the names that it was made with are noted as {str(names)[:40]}")
+    return names
 
 
 def read_accounts(day: dt.date) -> Iterator[tuple[AccountDay, Noted]]:
@@ -71,7 +89,7 @@ def read_account(account: Account, number: int, day: dt.date, noted: Noted | Non
     source = BookMarks(Books([account]), walked, end) if noted is None else None
     equity = Equity(walked, marks := NotedMarks(source, noted))
     (value,) = equity.days
-    name, owner = marks.noted.setdefault(NAMED, [account.name, account.owner.username])
+    name, owner = names_of(account, marks.noted)
     told = AccountDay(
         day=day,
         account=account.pk,

@@ -16,6 +16,8 @@ from analytics.parquet import Row
 from analytics.revisions import Entries
 from trades.models import Account, LedgerEntry
 
+MOST_DIGITS = 18  # that a database's number is sure to hold
+
 
 def heads_at_end_of(day: dt.date) -> Entries:
     """By account the last entry that was recorded by the end of a UTC day."""
@@ -44,12 +46,16 @@ def broken_anchors(content: bytes) -> Iterator[str]:
     Raises ValueError where the file cannot be read.
     """
     for line, row in read_csv(io.StringIO(content.decode(), newline=""), ANCHOR_COLUMNS):
-        try:
-            account, number = int(row["account"]), int(row["entry"])
-        except ValueError:
-            raise ValueError(f"line {line}: account and entry must be numbers") from None
+        account, number = (whole_number(line, row, name) for name in ("account", "entry"))
         digest = entry_of(account, number).values_list("digest", flat=True).first()
         if digest is None:
             yield f"entry {number} of account {account} was anchored and is no longer there"
         elif digest != row["digest"]:
             yield f"entry {number} of account {account} is not the one that was anchored: its digest is another"
+
+
+def whole_number(line: int, row: dict[str, str], column: str) -> int:
+    text = row[column]
+    if not (text.isascii() and text.isdigit() and len(text) <= MOST_DIGITS):
+        raise ValueError(f"line {line}: {column} must be a number, not {text[:40]!r}")
+    return int(text)

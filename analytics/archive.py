@@ -10,8 +10,9 @@ from analytics import lake
 from analytics.day_files import make_analysis_of, make_anchors, make_trades, safe_for_sheets
 from analytics.day_trades import CurrentTrades, KnownTrades
 from analytics.differences import Difference, find_differences
-from analytics.layout import TRADE_COLUMNS, cells_of, parse_key, read_csv
+from analytics.layout import OF_ONE_ACCOUNT, TRADE_COLUMNS, account_of, cells_of, parse_key, read_csv
 from analytics.models import Revision
+from analytics.parquet import have_same_rows
 from analytics.revisions import Made, versions_used
 from analytics.statements import make_accounts, make_statement, tell_again
 
@@ -41,16 +42,18 @@ class Reproduction:
 def reproduce(revision: Revision, folder: Path) -> Reproduction:
     """Make the bytes of `revision` again, in `folder`, from the book as it was known then.
 
-    Raises ValueError for a file that is not made from the book alone.
+    Raises ValueError for a file that is not made from the book alone, or where what it knew is no longer there.
     """
     kind, day, _ = parse_key(revision.file_key)
+    if kind in OF_ONE_ACCOUNT and account_of(revision.file_key) not in revision.entries:
+        raise ValueError("which entry of its account it knew is no longer noted")
     path = make_again(kind, day, revision, folder).paths[revision.file_key]
     return Reproduction(revision, path, lake.measure(path).sha256)
 
 
 def make_again(kind: str, day: dt.date, revision: Revision, folder: Path) -> Made:
     if kind == "manifests":
-        raise ValueError("A manifest lists other files: reproduce those.")
+        raise ValueError("a manifest lists other files, reproduce those")
     if kind == "anchors":
         return make_anchors(folder, day, revision.entries)
     if kind == "accounts":
@@ -61,6 +64,24 @@ def make_again(kind: str, day: dt.date, revision: Revision, folder: Path) -> Mad
     return trades if kind == "trades" else make_analysis_of(folder, day, trades)
 
 
+def is_as_sent(revision: Revision, path: Path) -> bool:
+    """Whether the file at `path` says what `revision` does: the same bytes, or the same rows where its Parquet was
+    written by another version, whose name it bears."""
+    if lake.measure(path).sha256 == revision.sha256:
+        return True
+    is_of_another = revision.made_with != versions_used(revision.file_key)
+    return is_of_another and path.suffix == ".parquet" and has_rows_of(path, revision.key)
+
+
+def has_rows_of(path: Path, key: str) -> bool:
+    """Whether the table at `path` has the columns and rows of the one that is kept at `key`."""
+    source = lake.read(key)
+    if source is None:
+        return False
+    with source, path.open("rb") as file:
+        return have_same_rows(file, source)
+
+
 def differences_today(revision: Revision) -> list[Difference]:
     """What the book says today otherwise than a revision of a day's trades (its CSV) did.
 
@@ -68,10 +89,12 @@ def differences_today(revision: Revision) -> list[Difference]:
     """
     if not revision.is_comparable:
         raise ValueError("Only revisions of a day's trades as CSV are compared.")
-    source = lake.read(revision.key)
-    if source is None:
+    found = lake.measure_kept(revision.key)
+    if found is None:
         raise ValueError(f"{revision.key} is no longer in the lake.")
-    with source:
+    if found.sha256 != revision.sha256:
+        raise ValueError(f"{revision.key} no longer has the bytes that were sent.")
+    with lake.read(revision.key) as source:
         then = read_csv(io.TextIOWrapper(source, encoding="utf-8", newline=""), TRADE_COLUMNS)
         day = parse_key(revision.file_key)[1]
         return find_differences((row for _, row in then), rows_today(day))

@@ -86,6 +86,15 @@ def told_before(day: dt.date) -> set[int]:
 # As it was known
 
 
+def accounts_of(entries: Entries) -> dict[int, Account]:
+    """The accounts of which `entries` tell, by key. Raises ValueError where one is not in the book."""
+    accounts = Account.objects.select_related("owner").filter(pk__in=entries).in_bulk()
+    for key in entries:
+        if key not in accounts:
+            raise ValueError(f"account {key}, of which it tells, is not in the book")
+    return accounts
+
+
 class KnownTrades:
     """A day's trades as the accounts knew them after their `entries`; others had none."""
 
@@ -93,7 +102,7 @@ class KnownTrades:
         self.day, self.entries = day, entries
 
     def rows(self) -> Iterator[Row]:
-        accounts = Account.objects.in_bulk(self.entries)
+        accounts = accounts_of(self.entries)
         parts = [self.rows_of(accounts[key], number) for key, number in self.entries.items()]
         yield from heapq.merge(*parts, key=lambda row: (row["executed_at"], row["id"]))
 

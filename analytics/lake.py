@@ -11,9 +11,11 @@ import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from http import HTTPStatus
 from pathlib import Path
 
 from botocore.exceptions import BotoCoreError, ClientError
+from django.core.exceptions import SuspiciousOperation
 from django.core.files.base import File
 from django.core.files.storage import Storage, storages
 from s3transfer.exceptions import RetriesExceededError
@@ -29,10 +31,15 @@ CONTENT_TYPES = {
     "txt": "text/plain; charset=utf-8",
 }
 READ_BYTES = 1 << 20
+STATUSES = {str(status.value) for status in HTTPStatus}
 
 
 class LakeError(TryAgain):
     """The store did not answer, or refused. Names the key and the kind of failure, nothing else."""
+
+
+class Unreadable(LakeError):
+    """What stands at one key cannot be had, and trying again will not help; of others that says nothing."""
 
 
 @dataclass(frozen=True)
@@ -109,11 +116,22 @@ def stands(key: str, size: int) -> bool:
 
 def keys_in(folder: str) -> list[str]:
     """The keys of the files that stand in `folder` itself. Raises LakeError."""
+    return _listed(folder)[1]
+
+
+def folders_in(folder: str) -> list[str]:
+    """The folders that stand in `folder` itself. Raises LakeError."""
+    return _listed(folder)[0]
+
+
+def _listed(folder: str) -> tuple[list[str], list[str]]:
     with told_apart("show", folder):
         try:
-            return [f"{folder}/{name}" for name in sorted(lake().listdir(folder)[1])]
+            found = lake().listdir(folder)
         except FileNotFoundError:
-            return []
+            return [], []
+        folders, files = ([f"{folder}/{name}".lstrip("/") for name in sorted(names)] for names in found)
+        return folders, files
 
 
 @contextmanager
@@ -122,10 +140,25 @@ def told_apart(verb: str, key: str) -> Iterator[None]:
     try:
         yield
     except ClientError as error:
-        code = error.response.get("Error", {}).get("Code", "unknown")
-        raise LakeError(f"The lake did not {verb} {key}: {code}.") from error
+        raise LakeError(f"The lake did not {verb} {key}: {code_of(error)}.") from error
+    except (IsADirectoryError, PermissionError, FileNotFoundError) as error:
+        raise Unreadable(f"The lake did not {verb} {key}: {words_of(error)}.") from error
+    except SuspiciousOperation as error:
+        raise Unreadable(f"The lake did not {verb} {key}: it leads out of the lake.") from error
     except (BotoCoreError, RetriesExceededError, OSError) as error:
-        raise LakeError(f"The lake did not {verb} {key}: {type(error).__name__}.") from error
+        raise LakeError(f"The lake did not {verb} {key}: {words_of(error)}.") from error
+
+
+def code_of(error: ClientError) -> str:
+    """What the store said; to a question without a body it has only a number."""
+    code = str(error.response.get("Error", {}).get("Code", "unknown"))
+    return f"{code} {HTTPStatus(int(code)).phrase}" if code in STATUSES else code
+
+
+def words_of(error: Exception) -> str:
+    """The system's words for its own failures ("No space left on device"), never with a path."""
+    number = getattr(error, "errno", None)
+    return os.strerror(number) if number else type(error).__name__
 
 
 def _size_in_bucket(storage: Storage, key: str) -> int | None:

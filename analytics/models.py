@@ -113,7 +113,14 @@ class Revision(models.Model):
     def entries(self) -> dict[int, int]:
         """By account the number of the last entry it knew."""
         known = self.known if isinstance(self.known, dict) else {}  # SQL may have put anything there
-        return {int(key): n for key, n in known.items() if key.isdecimal() and isinstance(n, int)}
+        return {int(key): n for key, n in known.items() if key.isdecimal() and len(key) < 19 and isinstance(n, int)}
+
+    def marks_of(self, account: int) -> dict:
+        """The prices and names that it was made with for an account. Raises ValueError where none are noted."""
+        marks = self.marks.get(str(account)) if isinstance(self.marks, dict) else None
+        if not isinstance(marks, dict):
+            raise ValueError(f"the prices that account {account} was told at are no longer noted")
+        return marks
 
 
 class ExportJobQuerySet(JobQuerySet):

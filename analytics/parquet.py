@@ -4,7 +4,7 @@ import os
 from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from itertools import batched
+from itertools import batched, zip_longest
 from pathlib import Path
 from typing import BinaryIO
 
@@ -85,6 +85,21 @@ class ParquetFile:
             )
             for table in in_groups(self.arrow, reader):
                 self.writer.write_table(as_typed(table).cast(self.schema), row_group_size=ROWS_A_GROUP)
+
+
+def have_same_rows(one: BinaryIO, other: BinaryIO) -> bool:
+    """Whether two Parquet files have the same columns and rows, whoever wrote them."""
+    import pyarrow
+    import pyarrow.parquet
+
+    try:
+        files = [pyarrow.parquet.ParquetFile(file) for file in (one, other)]
+        batches = [file.iter_batches(ROWS_A_GROUP) for file in files]
+        return files[0].schema_arrow.equals(files[1].schema_arrow) and all(
+            left is not None and left.equals(right) for left, right in zip_longest(*batches)
+        )
+    except (pyarrow.ArrowException, OSError):
+        return False
 
 
 def in_groups(pyarrow, batches: Iterable) -> Iterator:

@@ -82,14 +82,16 @@ def answer(question: Question) -> Iterator[list]:
     """The names of the columns, and the rows, some at a time. Raises Refused."""
     import duckdb
 
-    connection = open_tables(question)
     try:
+        connection = open_tables(question)
         result = connection.execute(question.sql)
         if result is None:
             raise Refused("There is no statement to answer.")
         yield [column[0] for column in result.description or []]
         while rows := result.fetchmany(ROWS_AT_ONCE):
             yield rows
+    except FileNotFoundError as error:
+        raise Refused(f"{error}: it is no longer in the lake, see `manage.py lake check`.") from error
     except duckdb.Error as error:
         raise Refused(words_of(error)) from error
 

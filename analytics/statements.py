@@ -11,6 +11,7 @@ from django.utils import timezone
 from analytics.account_day import AccountDay
 from analytics.account_reading import Noted, read_account, read_accounts
 from analytics.day_files import Made, working_folder, write_tables
+from analytics.day_trades import accounts_of
 from analytics.late import late_statement_days
 from analytics.layout import ACCOUNT_COLUMNS, object_key
 from analytics.models import LakeFile, Revision
@@ -101,10 +102,10 @@ def written_page(told: AccountDay) -> str:
 
 
 def tell_again(revision: Revision, day: dt.date) -> Iterator[Told]:
-    """What a revision of accounts told, from the entries and prices that it knew."""
-    accounts = Account.objects.select_related("owner").in_bulk(revision.entries)
+    """What a revision of accounts told, from the entries and prices that it knew. Raises ValueError without them."""
+    accounts = accounts_of(revision.entries)
     for key, number in revision.entries.items():
-        yield read_account(accounts[key], number, day, revision.marks[str(key)])
+        yield read_account(accounts[key], number, day, revision.marks_of(key))
 
 
 def statements_of(user, most: int) -> list[LakeFile]:

@@ -10,6 +10,7 @@ from pathlib import Path
 import pyarrow.parquet
 import pytest
 from botocore.exceptions import ClientError, EndpointConnectionError
+from django.core.exceptions import SuspiciousFileOperation
 from django.core.files.storage import storages
 from django.db import connection
 from s3transfer.exceptions import RetriesExceededError
@@ -162,7 +163,7 @@ def test_a_write_that_fails_half_way_leaves_what_was_there(day_of_trades, book, 
     before = content_of(KEYS[0])
     book("MSFT", "BUY", "1", "400", dt.datetime(2025, 1, 15, 12, tzinfo=dt.UTC), trade_id=99)
     monkeypatch.setattr(lake.os, "fsync", raising(OSError(28, "No space left on device")))
-    with pytest.raises(lake.LakeError, match="did not take revisions/trades/.*r0002.csv: OSError"):
+    with pytest.raises(lake.LakeError, match="did not take revisions/trades/.*r0002.csv: No space left on device"):
         services.make_day(DAY)
     assert content_of(KEYS[0]) == before
     assert names_in(storages["lake"], "trades/2025/01/15") == [Path(key).name for key in KEYS[:2]]
@@ -180,7 +181,9 @@ def raising(error):
     [
         (ClientError({"Error": {"Code": "SlowDown"}}, "PutObject"), "SlowDown"),
         (EndpointConnectionError(endpoint_url="http://key:hunter2@s3"), "EndpointConnectionError"),
-        (PermissionError(13, "secret path"), "PermissionError"),
+        (PermissionError(13, "secret path"), "Permission denied"),
+        (ClientError({"Error": {"Code": "403"}}, "HeadObject"), "403 Forbidden"),
+        (SuspiciousFileOperation("secret path"), "it leads out of the lake"),
         (RetriesExceededError(OSError("secret path")), "RetriesExceededError"),
     ],
 )

@@ -139,7 +139,7 @@ def test_the_command_says_in_words_what_it_cannot_do(db, words, told):
 
 
 def test_a_lake_as_it_was_written_says_what_the_book_says(sent):
-    assert "1 days" in lake("check", "--since", "2025-01-15")
+    assert "1 day." in lake("check", "--since", "2025-01-15")
 
 
 def test_a_byte_a_lost_file_and_a_day_behind_are_each_found(sent, alice):
