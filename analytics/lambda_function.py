@@ -25,6 +25,9 @@ HEADERS = {"Content-Type": "application/json", "Cache-Control": "no-store"}
 ACCOUNTS_HEADER = "X-TradeOps-Accounts"
 DAY = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
 MAX_BODY_BYTES = 64 * 1024
+MAX_ANSWER_BYTES = 6 * 1024 * 1024  # Lambda takes no more, and would answer with words of its own
+# Some 1,500,000 trades: as many as can be read, and for a trader read twice, in the time that the template gives.
+MAX_DAY_BYTES = 160 * 1024 * 1024
 
 
 class Store(Protocol):
@@ -68,12 +71,20 @@ def handler(event: object, context: object, store: Store | None = None) -> dict[
         logger.error("the lake failed: %s", error)
         return respond(502, {"error": "storage_failed", "message": str(error)})
     logger.info("analyzed %s: %s trades", answer["date"], answer["trades"])
-    return respond(200, answer)
+    return bounded(respond(200, answer), str(answer["output_key"]))
 
 
 def respond(status: int, body: dict[str, object]) -> dict[str, object]:
     """The shape API Gateway wants."""
     return {"statusCode": status, "headers": dict(HEADERS), "body": json.dumps(body)}
+
+
+def bounded(answer: dict[str, object], key: str) -> dict[str, object]:
+    """The answer, or where it is larger than an answer can be, where to read it."""
+    if len(json.dumps(answer)) <= MAX_ANSWER_BYTES:  # its body is text, and so quoted once more on its way
+        return answer
+    message = f"The analysis is written, and has too many tickers for an answer: read {key} in the lake."
+    return respond(502, {"error": "answer_too_large", "message": message})
 
 
 # --- what was asked
@@ -105,7 +116,7 @@ def requested_day(request: dict[str, object], today: dt.date) -> dt.date:
     """The UTC day asked for, yesterday by default; refuses unknown keys, what is no date, and days to come."""
     for name in request:
         if name != "date":
-            raise Refusal(400, "unknown_field", f"Unknown field: {name[:60]}. Known: date.")
+            raise Refusal(400, "unknown_field", f"Unknown field: {name[:60]!a}. Known: date.")
     text = request.get("date")
     if text is None:
         return today - dt.timedelta(days=1)
@@ -198,8 +209,13 @@ class BucketStore:
 
         self.bucket, self.client_error = bucket, ClientError
         self.failures = (BotoCoreError, ClientError)
-        config = Config(connect_timeout=3, read_timeout=20, retries={"max_attempts": 3, "mode": "standard"})
-        self.client = boto3.client("s3", endpoint_url=endpoint_url or None, config=config)
+        # A store that hangs is given up, and told of, within the time that the template gives.
+        retries = {"total_max_attempts": 3, "mode": "standard"}
+        config = Config(connect_timeout=2, read_timeout=5, retries=retries)
+        try:
+            self.client = boto3.client("s3", endpoint_url=endpoint_url or None, config=config)
+        except (ValueError, BotoCoreError) as error:
+            raise StoreError(f"S3 cannot be asked, look at the settings: {type(error).__name__}.") from error
 
     @classmethod
     def from_environment(cls) -> "BucketStore":
@@ -210,7 +226,11 @@ class BucketStore:
 
     def read(self, key: str) -> bytes | None:
         try:
-            return self.client.get_object(Bucket=self.bucket, Key=key)["Body"].read()
+            found = self.client.get_object(Bucket=self.bucket, Key=key)
+            if found.get("ContentLength", 0) > MAX_DAY_BYTES:
+                message = f"{key} has more than {MAX_DAY_BYTES} bytes. POST /analytics/process of the desk analyzes it."
+                raise Refusal(502, "day_too_large", message)
+            return found["Body"].read()
         except self.failures as error:
             if self._code(error) == "NoSuchKey":
                 return None

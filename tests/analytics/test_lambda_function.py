@@ -3,6 +3,7 @@
 import base64
 import datetime as dt
 import json
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -11,6 +12,7 @@ import boto3
 import pytest
 from moto.server import ThreadedMotoServer
 
+from analytics import lambda_function
 from analytics.lambda_function import BucketStore, StoreError, handler
 
 pytestmark = pytest.mark.pure
@@ -151,6 +153,20 @@ def test_what_cannot_be_done_is_a_400_with_a_code(event, code, store):
     assert TARGET not in store
 
 
+def test_what_is_logged_of_a_request_is_one_line_of_ascii(store, caplog):
+    """AWS's own log takes no lone surrogate, and would end the call with an error of the runtime."""
+    handler(payload_2(json.dumps({"\ud800\nERROR forged": 1})), None, store=store)
+    assert caplog.messages == ["refused: 400 Unknown field: '\\ud800\\nERROR forged'. Known: date."]
+
+
+def test_a_day_with_too_many_tickers_for_an_answer_is_written_and_says_where(store, monkeypatch):
+    monkeypatch.setattr(lambda_function, "MAX_ANSWER_BYTES", 400)
+    answer = handler({"date": DAY}, None, store=store)
+    body = json.loads(answer["body"])
+    assert (answer["statusCode"], body["error"], TARGET in body["message"]) == (502, "answer_too_large", True)
+    assert b"AAPL,2,1,1,140" in store[TARGET]
+
+
 def test_a_day_without_a_file_is_a_404():
     answer = handler({"date": DAY}, None, store=MemoryStore())
     assert (answer["statusCode"], json.loads(answer["body"])["error"]) == (404, "no_trades_file")
@@ -207,6 +223,28 @@ def test_it_reads_from_and_writes_to_the_bucket_of_its_environment(bucket):
     bucket.put_object(Key=SOURCE, Body=TRADES)
     assert handler(payload_2(asked(date=DAY)), None)["statusCode"] == 200
     assert b"AAPL,2,1,1,140" in bucket.Object(TARGET).get()["Body"].read()
+
+
+def test_a_day_that_is_larger_than_can_be_read_in_time_is_not_begun(bucket, monkeypatch):
+    bucket.put_object(Key=SOURCE, Body=TRADES)
+    monkeypatch.setattr(lambda_function, "MAX_DAY_BYTES", 100)
+    answer = handler({"date": DAY}, None)
+    assert (answer["statusCode"], json.loads(answer["body"])["error"]) == (502, "day_too_large")
+
+
+@pytest.mark.parametrize("bad", ["foo", "127.0.0.1:9000", "http://[::1"])
+def test_an_endpoint_that_is_no_address_is_a_502(bucket, monkeypatch, bad):
+    monkeypatch.setenv("AWS_S3_ENDPOINT_URL", bad)
+    answer = handler({"date": DAY}, None)
+    assert (answer["statusCode"], "look at the settings" in answer["body"]) == (502, True)
+
+
+def test_a_store_that_hangs_is_given_up_within_the_functions_time(bucket):
+    template = (Path(__file__).resolve().parents[2] / "deploy/lambda/template.yaml").read_text()
+    (seconds,) = re.findall(r"^ +Timeout: (\d+)$", template, re.MULTILINE)
+    config = BucketStore.from_environment().client.meta.config
+    tries = config.retries["total_max_attempts"]
+    assert tries * max(config.connect_timeout, config.read_timeout) + 2 ** (tries - 1) < int(seconds) - 8
 
 
 def test_an_object_that_is_not_there_is_a_404(bucket):
