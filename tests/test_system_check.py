@@ -1,6 +1,7 @@
 """The walk of check_system: a system that is well, parts that are ill, and one that is not there at all."""
 
 import io
+import itertools
 import json
 import socket
 import threading
@@ -137,7 +138,7 @@ def test_a_system_that_is_not_there_is_told_once_with_exit_status_1():
     with pytest.raises(CommandError, match="1 of the parts failed") as caught:
         call_command("check_system", base_url=url, stdout=output)
     assert caught.value.returncode == 1
-    assert (output.getvalue().count("FAIL"), output.getvalue().count("not tried")) == (1, 10)
+    assert (output.getvalue().count("FAIL"), output.getvalue().count("not tried")) == (1, 11)
     assert f"{url}: nothing listens there: start nginx" in output.getvalue()
 
 
@@ -150,7 +151,7 @@ def test_a_step_that_needs_an_ill_part_says_so_and_each_cause_is_advised_on_once
     hangs = ill_health(broker="it does not answer in time", channel_layer="it does not answer in time")
     made = system(hangs | {"GET /analytics/jobs/3": JOB | {"status": "queued"}})
     made_walk = {result.name: result.seen for result in walk(made)}
-    assert made_walk["jobs and lake"].endswith("it waits (no wonder: broker, see health)")
+    assert made_walk["jobs and lake"].endswith("it waits (no wonder: broker, see above)")
     (line,) = advice(made)
     assert line.startswith("broker: it does not answer in time. To do: start Redis")
 
@@ -167,6 +168,23 @@ def test_nginx_without_the_desk_behind_it_is_no_wrong_shape(system):
     made = system({"GET /health": away})
     assert {result.name: result.seen for result in walk(made)}["health"] == "/health answered 503: " + away[1]["detail"]
     assert "start the web processes" in next(advice(made))
+
+
+def test_one_of_several_web_processes_that_hangs_is_told_and_what_to_do(system):
+    made, asked = system(), itertools.count()
+    answer = made.session.request
+
+    def hang_now_and_then(method, url, **options):
+        if url.endswith("/health/live") and next(asked) % 2:
+            raise requests.ReadTimeout
+        return answer(method, url, **options)
+
+    made.session.request = hang_now_and_then
+    results = {result.name: result for result in walk(made)}
+    assert results["web processes"].seen.startswith("4 of 8 requests were not answered within 5 s")
+    assert (results["overview"].mark, made.timeout) == ("ok", system_check.SHORT_SECONDS)
+    (line,) = advice(made)
+    assert "To do: ask each web process itself" in line
 
 
 def test_a_token_that_is_refused_is_not_asked_for_again(system):
@@ -238,10 +256,20 @@ def test_a_socket_that_falls_silent_after_its_welcome_points_at_the_feed(live, m
         raise TimeoutError
 
     address = live(WELCOME)
-    welcomed = [WELCOME]
+    welcomed = [WELCOME] * system_check.SOCKETS
     monkeypatch.setattr(SocketProbe, "receive", lambda probe: welcomed.pop() if welcomed else fall_silent(probe))
     with pytest.raises(CheckFailed, match="nothing came within 15 s of the welcome: does the feed run"):
         system_check.check_live(System(address))
+
+
+@pytest.mark.parametrize(("ill", "words"), [({}, "restart the one"), ({"database": "hangs"}, "nobody can sign in")])
+def test_a_socket_that_is_not_even_opened_points_at_its_process_or_at_the_database(monkeypatch, ill, words):
+    monkeypatch.setattr(system_check, "SILENT_SECONDS", 0.05)
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        made = System(f"http://127.0.0.1:{silent.getsockname()[1]}")
+        made.ill |= ill
+        with pytest.raises(CheckFailed, match=words):
+            system_check.check_live(made)
 
 
 def test_a_socket_that_closes_says_with_which_code(live):

@@ -2,7 +2,8 @@
 
 Each step is a function that returns what it saw, in words, or raises CheckFailed. A step changes nothing, but for the
 export of a day, which may be made again at any time, and the trade that is booked and voided where that was allowed.
-What `/health` finds ill is remembered: a later step that needs it waits less, and says so.
+What is found ill is remembered: a later step that needs it waits less, and says so. Of several processes behind one
+address a single one may hang, so some requests are made at the same time, and some sockets are open together.
 """
 
 import email.utils
@@ -10,6 +11,8 @@ import socket
 import ssl
 import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
 from dataclasses import dataclass
 from decimal import Decimal, InvalidOperation
 
@@ -25,8 +28,14 @@ TICKER = "AAPL"
 JOB_SECONDS, ILL_JOB_SECONDS = 90, 10
 SILENT_SECONDS = 15
 SHORT_SECONDS = 10  # for each answer, once one did not come at all
+KNOCKS, KNOCK_SECONDS, SOCKETS = 8, 5, 4
 CLOCK_SECONDS = 30
 NO_SOCKETS = "no socket process answers behind nginx: start one (systemctl status 'tradeops-sockets@*')"
+NOBODY_IN = "nobody can sign in now, for its database does not answer"
+SILENT_SOCKET = (
+    "a socket process does not answer: of those behind nginx restart the one that its own port shows to be silent "
+    "(curl -m 5 http://127.0.0.1:8101/health/live, systemctl restart tradeops-sockets@8101)"
+)
 SOCKET_CODES = {
     403: "it takes this address for another site's: does ALLOWED_HOSTS name this host?",
     404: "what is in front does not pass /ws on to the socket processes",
@@ -34,7 +43,7 @@ SOCKET_CODES = {
     503: NO_SOCKETS,
     504: NO_SOCKETS,
     1001: "the socket process is being stopped or restarted",
-    1013: "nobody can be signed in now, for its database does not answer",
+    1013: NOBODY_IN,
     4401: "not signed in: give a --token that is good",
 }
 
@@ -77,7 +86,7 @@ class System:
         if token:
             self.session.headers["Authorization"] = f"Bearer {token}"
         self.exported_day: str | None = None
-        self.ill: dict[str, str] = {}  # what /health said of the parts that are not well
+        self.ill: dict[str, str] = {}  # the parts that are not well, and what was seen of them
 
     def ask(self, method: str, path: str, **options) -> requests.Response:
         """Whatever the system answers."""
@@ -153,9 +162,9 @@ def walk(system: System) -> Iterator[Result]:
 
 
 def because(system: System, name: str) -> str:
-    """What of /health explains that the step fails."""
+    """What was found ill before and explains that the step fails."""
     causes = [part.replace("_", " ") for part in NEEDS.get(name, ()) if part in system.ill]
-    return f" (no wonder: {' and '.join(causes)}, see health)" if causes else ""
+    return f" (no wonder: {' and '.join(causes)}, see above)" if causes else ""
 
 
 # What each failure of a connection is called, by its own kind: requests wraps them two or three times.
@@ -197,11 +206,30 @@ def demand(is_so: bool, otherwise: str) -> None:
 # --- the steps
 
 
-def check_overview(system: System) -> str:
+def check_web(system: System) -> str:
+    """Several at the same time: nginx hands them to each of its processes, and one of those may hang."""
+    with ThreadPoolExecutor(KNOCKS) as pool:
+        silent = [seen for seen in pool.map(knock, [system] * KNOCKS) if seen]
+    if len(silent) == KNOCKS:
+        raise Unreachable(f"{system.base_url}: {silent[0]}")
+    if silent:
+        system.timeout = SHORT_SECONDS
+        system.ill["web"] = f"{len(silent)} of {KNOCKS} requests were not answered within {KNOCK_SECONDS} s: {A_HANG}"
+        raise CheckFailed(system.ill["web"])
+    return f"{KNOCKS} requests at the same time are answered"
+
+
+def knock(system: System) -> str | None:
+    """Why a web process does not answer, if none does."""
     try:
-        answer = system.get("/")
+        system.session.request("GET", f"{system.base_url}/health/live", timeout=KNOCK_SECONDS, allow_redirects=False)
     except requests.RequestException as error:
-        raise Unreachable(f"{system.base_url}: {words_for(error)}") from error
+        return words_for(error)
+    return None
+
+
+def check_overview(system: System) -> str:
+    answer = system.get("/")
     demand(answer["name"] == "TradeOps", f"this is {answer['name']!r} and not TradeOps")
     return f"TradeOps {answer['version']}, {len(answer['endpoints'])} endpoints"
 
@@ -231,6 +259,7 @@ def check_health(system: System) -> str:
 
 # What to do about a part of /health that is ill.
 REDIS = "start Redis, or mend REDIS_URL; meanwhile trades are taken, and jobs and prices are late"
+A_HANG = "one of several web processes hangs"
 REMEDIES = {
     "web": "start the web processes (systemctl status 'tradeops-web@*'), or mend nginx's upstreams.conf",
     "database": "start PostgreSQL, or mend DB_HOST, DB_PORT, DB_NAME, DB_USER, DB_PASSWORD; nothing works without it",
@@ -243,6 +272,10 @@ REMEDIES = {
 }
 UNKNOWN = "unknown"  # so begins what /health says of a part that it could not ask
 CLOCKS = "set the clocks of all machines (timedatectl)"
+RESTART = (
+    "ask each web process itself (curl -m 5 http://127.0.0.1:8001/health/live), and restart the one that is silent "
+    "(systemctl restart tradeops-web@8001)"
+)
 
 
 def advice(system: System) -> Iterator[str]:
@@ -250,7 +283,7 @@ def advice(system: System) -> Iterator[str]:
     told = set()
     for name in REMEDIES:
         detail = system.ill.get(name, UNKNOWN)
-        remedy = CLOCKS if "clock" in detail else REMEDIES[name]
+        remedy = CLOCKS if "clock" in detail else RESTART if A_HANG in detail else REMEDIES[name]
         if remedy not in told and not detail.startswith(UNKNOWN):
             told.add(remedy)
             yield f"{name.replace('_', ' ')}: {detail}. To do: {remedy}."
@@ -307,13 +340,13 @@ def check_live(system: System) -> str:
     try:
         return listen(system)
     except SocketRefused as refusal:
-        raise CheckFailed(SOCKET_CODES.get(refusal.code, str(refusal))) from refusal
+        words = NOBODY_IN if "database" in system.ill else SOCKET_CODES.get(refusal.code, str(refusal))
+        raise CheckFailed(words) from refusal
 
 
 def listen(system: System) -> str:
-    with SocketProbe(system.base_url, system.token, timeout=SILENT_SECONDS, ca=system.ca) as probe:
-        welcome = probe.receive()
-        demand(welcome["type"] == "welcome", f"the first frame is {welcome['type']!r}, not a welcome")
+    with ExitStack() as together:
+        (probe, welcome), *_ = [welcomed(system, together) for _ in range(SOCKETS)]
         try:
             quotes = next(frame for frame in (probe.receive() for _ in range(50)) if frame["type"] == "quotes")
         except TimeoutError as silence:
@@ -321,6 +354,17 @@ def listen(system: System) -> str:
         except StopIteration as others:
             raise CheckFailed("50 frames and no quotes among them: does the feed run?") from others
     return f"{len(welcome['tickers'])} tickers, flush {quotes['seq']} with {len(quotes['quotes'])} quotes"
+
+
+def welcomed(system: System, together: ExitStack) -> tuple[SocketProbe, dict]:
+    """A socket that stays open beside the others, so that nginx opens the next one at another process."""
+    try:
+        probe = SocketProbe(system.base_url, system.token, timeout=SILENT_SECONDS, ca=system.ca)
+        welcome = together.enter_context(probe).receive()
+    except TimeoutError as silence:
+        raise CheckFailed(NOBODY_IN if "database" in system.ill else SILENT_SOCKET) from silence
+    demand(welcome["type"] == "welcome", f"the first frame is {welcome['type']!r}, not a welcome")
+    return probe, welcome
 
 
 def check_strategy(system: System) -> str:
@@ -352,6 +396,7 @@ def check_lambda(system: System) -> str:
 
 
 STEPS: dict[str, Callable[[System], str]] = {
+    "web processes": check_web,
     "overview": check_overview,
     "clock": check_clock,
     "health": check_health,

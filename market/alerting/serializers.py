@@ -7,7 +7,7 @@ from tradeops.core.moments import InstantField, MomentField
 
 from ..models import Alert, AlertKind, AlertRule, Direction, validate_ticker
 from ..serializers import PercentNumber, PriceNumber
-from .webhooks import MOST_CHARACTERS
+from .webhooks import CHOSEN, MOST_CHARACTERS
 from .writing import words_of
 
 BIGGEST_ID, BIGGEST_SECONDS = 2**63 - 1, 2**31 - 1
@@ -34,6 +34,10 @@ class AlertRuleRequestSerializer(StrictSerializer):
     paused = serializers.BooleanField(required=False, source="is_paused")
     by_email = serializers.BooleanField(required=False)
     webhook_url = serializers.CharField(required=False, allow_blank=True, max_length=MOST_CHARACTERS)
+    webhook_secret = serializers.RegexField(
+        CHOSEN, required=False, allow_blank=True, help_text="Left out: as it is. Empty: a new one is made.",
+        error_messages={"invalid": "It must be 32 to 64 characters of ASCII without spaces, or empty."},
+    )  # fmt: skip
     everybody = serializers.BooleanField(required=False, help_text="A rule of everybody's; the back office alone.")
 
     def values(self) -> dict:
@@ -41,11 +45,9 @@ class AlertRuleRequestSerializer(StrictSerializer):
         return {name: value for name, value in self.validated_data.items() if name != "everybody"}
 
     def defaults(self) -> dict:
-        """What they are in a new rule."""
-        fresh = AlertRule()
-        return {
-            field.source: getattr(fresh, field.source) for name, field in self.fields.items() if name != "everybody"
-        }
+        """What they are in a new rule; a secret that is not spoken of stays."""
+        fresh, kept = AlertRule(), ("everybody", "webhook_secret")
+        return {field.source: getattr(fresh, field.source) for name, field in self.fields.items() if name not in kept}
 
 
 class AlertRuleSerializer(serializers.ModelSerializer):

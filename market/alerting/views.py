@@ -130,12 +130,17 @@ def snooze_an_hour(rule: AlertRule, actor) -> str:
     return "quiet for an hour"
 
 
+def renew_secret(rule: AlertRule, actor) -> str:
+    change_rule(rule, {"webhook_secret": ""}, actor=actor)
+    return "its webhook is signed with a new secret from now on"
+
+
 def delete(rule: AlertRule, actor) -> str:
     delete_rule(rule, actor=actor)
     return "deleted; what it made fire stays"
 
 
-ACTIONS = {"pause": pause, "resume": resume, "snooze": snooze_an_hour, "delete": delete}
+ACTIONS = {"pause": pause, "resume": resume, "snooze": snooze_an_hour, "renew": renew_secret, "delete": delete}
 
 
 @require_POST

@@ -16,6 +16,7 @@ from tradeops.core.outgoing import port_of, posted
 from tradeops.core.refusals import refused
 
 MOST_CHARACTERS = 500
+CHOSEN = r"\A[!-~]{32,64}\Z"  # one that somebody chose; ours are 64 characters
 READ_SECONDS, WHOLE_SECONDS = 10, 30
 
 

@@ -138,6 +138,26 @@ def test_what_cannot_be_watched_is_refused_by_field(api, alice, values, field):
     assert fields(api(alice).post("/alerts/", ABOVE | values, format="json"))[0] == field
 
 
+def test_the_secret_of_a_webhook_is_chosen_or_made_anew_and_stays_where_it_is_not_spoken_of(api, alice, client):
+    body = ABOVE | {"webhook_url": "https://example.com/hook"}
+    made = api(alice).post("/alerts/", body, format="json").json()
+
+    def secret_after(method, body):
+        return getattr(api(alice), method)(f"/alerts/{made['id']}", body, format="json").json().get("webhook_secret")
+
+    assert secret_after("put", body) == made["webhook_secret"]
+    assert secret_after("patch", {"webhook_secret": "chosen" * 8}) == "chosen" * 8
+    assert secret_after("patch", {"paused": True}) == "chosen" * 8
+    fresh = secret_after("patch", {"webhook_secret": ""})
+    assert len(fresh) == 64 and fresh != made["webhook_secret"]
+    for bad in ("short", "x" * 65, "with a space in it" * 2, "é" * 32):
+        answer = api(alice).patch(f"/alerts/{made['id']}", {"webhook_secret": bad}, format="json")
+        assert (answer.status_code, answer.json()["errors"][0]["field"]) == (400, "webhook_secret")
+    client.force_login(alice)
+    client.post(f"/desk/alerts/rules/{made['id']}/", {"action": "renew"})
+    assert api(alice).get(f"/alerts/{made['id']}").json()["webhook_secret"] not in (fresh, "")
+
+
 def test_a_webhook_has_a_secret_that_only_its_keeper_reads(api, alice, carol):
     made = make(api(carol), everybody=True, webhook_url="https://example.com/hook")
     assert len(made["webhook_secret"]) == 64
