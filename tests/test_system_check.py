@@ -258,7 +258,7 @@ def test_a_socket_that_falls_silent_after_its_welcome_points_at_the_feed(live, m
     address = live(WELCOME)
     welcomed = [WELCOME] * system_check.SOCKETS
     monkeypatch.setattr(SocketProbe, "receive", lambda probe: welcomed.pop() if welcomed else fall_silent(probe))
-    with pytest.raises(CheckFailed, match="nothing came within 15 s of the welcome: does the feed run"):
+    with pytest.raises(CheckFailed, match="no prices came within 15 s of the welcome: does the feed run"):
         system_check.check_live(System(address))
 
 
