@@ -170,6 +170,12 @@ def test_nginx_without_the_desk_behind_it_is_no_wrong_shape(system):
     assert "start the web processes" in next(advice(made))
 
 
+def test_nginx_with_no_web_process_at_all_is_told_once(system):
+    made = system({"GET /health/live": (503, {"detail": "The desk is not answering."})})
+    assert list(marks(made).values()).count("FAIL") == 1
+    assert "start the web processes" in next(advice(made))
+
+
 def test_one_of_several_web_processes_that_hangs_is_told_and_what_to_do(system):
     made, asked = system(), itertools.count()
     answer = made.session.request

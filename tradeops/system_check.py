@@ -217,6 +217,7 @@ def check_web(system: System) -> str:
     with ThreadPoolExecutor(KNOCKS) as pool:
         silent = [seen for seen in pool.map(knock, [system] * KNOCKS) if seen]
     if len(silent) == KNOCKS:
+        system.ill |= {"web": NO_WEB} if NO_WEB in silent else {}
         raise Unreachable(f"{system.base_url}: {silent[0]}")
     if silent:
         system.timeout = SHORT_SECONDS
@@ -227,13 +228,13 @@ def check_web(system: System) -> str:
 
 def knock(system: System) -> str | None:
     """Why a web process does not answer, if none does."""
+    address, options = f"{system.base_url}/health/live", {"timeout": KNOCK_SECONDS, "allow_redirects": False}
     try:
-        system.session.request("GET", f"{system.base_url}/health/live", timeout=KNOCK_SECONDS, allow_redirects=False)
+        return NO_WEB if system.session.request("GET", address, **options).status_code in AWAY else None
     except requests.ReadTimeout:
         return f"it listens, and answers nothing within {KNOCK_SECONDS} s: nginx hangs, or each web process behind it"
     except requests.RequestException as error:
         return words_for(error)
-    return None
 
 
 def check_overview(system: System) -> str:
@@ -254,7 +255,7 @@ def check_clock(system: System) -> str:
 def check_health(system: System) -> str:
     response = system.ask("GET", "/health")
     if response.status_code not in (200, 503) or "checks" not in response.text:
-        system.ill["web"] = f"what is in front answers {response.status_code}, and no web process behind it"
+        system.ill["web"] = NO_WEB
         raise CheckFailed(f"/health answered {response.status_code}: {words_of(response)}")
     answer = told_in(response)
     for name, part in answer["checks"].items():
@@ -268,6 +269,7 @@ def check_health(system: System) -> str:
 # What to do about a part of /health that is ill.
 REDIS = "start Redis, or mend REDIS_URL; meanwhile trades are taken, and jobs and prices are late"
 A_HANG = "one of several web processes hangs"
+NO_WEB, AWAY = "what is in front answers, and no web process behind it", (502, 503, 504)
 REMEDIES = {
     "web": "start the web processes (systemctl status 'tradeops-web@*'), or mend nginx's upstreams.conf",
     "database": "start PostgreSQL, or mend DB_HOST, DB_PORT, DB_NAME, DB_USER, DB_PASSWORD; nothing works without it",
