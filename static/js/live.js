@@ -9,6 +9,7 @@ import { Tabs } from "./tabs.js";
 import "./connection.js";
 
 const user = document.body.dataset.user;
+const LAST_USER = "tradeops-user"; // kept by the browser: who its sockets are signed in as
 let events = null; // the last numbers seen, by stream
 let newest = null; // the numbers as they stand, by what this connection told
 let epoch = null; // of the prices shown
@@ -204,9 +205,14 @@ function markAllLive() {
 if (user) {
   const join = () => (tabs ? tabs.join() : begin());
   const leave = () => (tabs ? tabs.leave() : cease());
+  // Once somebody else has signed in with this browser, a socket would bring this page what is theirs.
+  const isOthers = () => localStorage.getItem(LAST_USER) !== user;
+  const end = () => { leave(); tell("closed", { signedOut: true }); };
+  localStorage.setItem(LAST_USER, user);
   join();
+  window.addEventListener("storage", ({ key }) => { if (key === LAST_USER && isOthers()) end(); });
   window.addEventListener("online", () => { if (!tabs || tabs.isLeading) socket.open(); });
   // A page kept in the back-forward cache must not hold a socket.
   window.addEventListener("pagehide", leave);
-  window.addEventListener("pageshow", (event) => { if (event.persisted) join(); });
+  window.addEventListener("pageshow", (event) => { if (event.persisted) (isOthers() ? end : join)(); });
 }

@@ -15,6 +15,7 @@ export class LiveSocket {
   #retry = null;
   #wanted = null; // the tickers asked for; null is all
   #asked = null; // the tickers that the server knows of; null is all
+  #wasLetIn = false; // this connection had its welcome
   #owed = []; // the numbers of those who asked to resume while there was no connection
 
   /** `hear` gets each frame as text and read, `lose` what to say of a cut, `seen` tells the last numbers, or null. */
@@ -29,6 +30,7 @@ export class LiveSocket {
     const socket = new WebSocket(`${scheme}//${location.host}/ws`);
     this.#socket = socket;
     this.#asked = null;
+    this.#wasLetIn = false;
     this.#expect();
     socket.addEventListener("message", ({ data }) => { if (socket === this.#socket) this.#onMessage(data); });
     socket.addEventListener("close", ({ code }) => { if (socket === this.#socket) this.#onClose(code); });
@@ -72,6 +74,7 @@ export class LiveSocket {
   }
 
   #onWelcome(frame, seen) {
+    this.#wasLetIn = true;
     this.#heartbeatSeconds = frame.heartbeat_seconds;
     this.#waitSeconds = FIRST_WAIT_SECONDS;
     this.#subscribe();
@@ -112,6 +115,7 @@ export class LiveSocket {
   #onClose(code) {
     clearTimeout(this.#silence);
     this.#socket = null;
+    if (code === CREDENTIAL_ENDED && this.#wasLetIn) return this.open(); // a new password gives the session a new key
     if (code === CREDENTIAL_ENDED) return this.lose({ signedOut: true });
     const seconds = this.#waitSeconds * (0.75 + Math.random() / 2);
     this.#waitSeconds = Math.min(this.#waitSeconds * 2, LONGEST_WAIT_SECONDS);
