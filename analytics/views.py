@@ -133,7 +133,8 @@ def send(request: HttpRequest, file: LakeFile | Revision) -> HttpResponse:
     try:
         content = lake.read(file.key)
     except lake.LakeError as error:
-        return error_page(request, 502, str(error))
+        detail = f"Nothing was lost; try again shortly. {error}"
+        return error_page(request, 502, detail, title="The lake did not give the file")
     if content is None:
         return error_page(request, 404, f"{file.key} is no longer in the lake. Run the day again to have it back.")
     content_type = lake.CONTENT_TYPES[file.key.rpartition(".")[2]]

@@ -3,9 +3,12 @@ PostgreSQL by a role that owns nothing, Redis and an S3 API. All but Docker and 
 """
 
 import asyncio
+import base64
 import contextlib
+import hashlib
 import json
 import os
+import re
 import shutil
 import ssl
 import subprocess
@@ -36,6 +39,7 @@ pytestmark = [
 DEPLOY = ROOT / "deploy"
 DESK, OWNER = "production_desk", "production_owner"
 TRADE = {"ticker": "AAPL", "quantity": 1, "price": "150.25", "trade_type": "BUY"}
+BROWSER = {"Accept": "text/html,application/xhtml+xml"}
 MAKE_TOKEN = """
 from tradeops.core.users.models import Role, User
 from tradeops.core.users.tokens import make_token
@@ -355,12 +359,13 @@ def test_a_backup_is_restored_and_verified(production):
             connection.execute("delete from trades_trade_after")
 
 
-def test_what_nginx_says_itself_is_a_problem_too(production):
+def test_what_nginx_says_itself_is_a_problem_to_a_program_and_a_page_to_a_person(production):
     """The last one: it leaves no web process."""
     large = production.call("POST", "/trades/", headers={"Content-Length": "999999999999"})
     assert (large.status_code, large.json()["status"]) == (413, 413)
     refused = production.call("TRACE", "/trades/")
     assert (refused.status_code, refused.json()["request_id"]) == (405, refused.headers["X-Request-ID"])
+    check_page(production.call("POST", "/desk/", headers={"Content-Length": "999999999999"} | BROWSER), 413, None)
     endless = production.call("GET", "/", headers={"X-Endless": "x" * 40_000})
     assert (endless.status_code, endless.json()["request_id"]) == (400, endless.headers["X-Request-ID"])
     for desk in production.web:
@@ -369,8 +374,20 @@ def test_what_nginx_says_itself_is_a_problem_too(production):
     assert (away.status_code, away.headers["Retry-After"]) == (503, "5")
     assert away.headers["Content-Type"] == "application/problem+json"
     assert (away.json()["status"], away.json()["request_id"]) == (503, away.headers["X-Request-ID"])
+    check_page(production.call("GET", "/desk/", headers=BROWSER), 503, "5")
+    check_page(production.call("POST", "/desk/trades/new/", data={"price": "1"}, headers=BROWSER), 503, None)
     asked = {away.headers["X-Request-ID"], refused.headers["X-Request-ID"]}
     wait_until(lambda: asked <= logged(production.folder / "access.log"), "nginx has logged both: it answers first")
+
+
+def check_page(answer: requests.Response, status: int, comes_again: str | None) -> None:
+    """What a person sees, in the one style that its policy allows; it asks anew where nothing was sent."""
+    assert (answer.status_code, answer.headers.get("Refresh")) == (status, comes_again)
+    assert answer.headers["Content-Type"] == "text/html; charset=utf-8"
+    assert answer.headers["X-Request-ID"] in answer.text
+    style = re.search("<style>(.*)</style>", answer.text)[1]
+    allowed = base64.b64encode(hashlib.sha256(style.encode()).digest()).decode()
+    assert f"style-src 'sha256-{allowed}'" in answer.headers["Content-Security-Policy"]
 
 
 def logged(log: Path) -> set[str]:

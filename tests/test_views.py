@@ -175,6 +175,7 @@ async def test_an_outage_that_a_middleware_meets_is_503_without_a_stack(kind, mo
     for accepted, words in (("*/*", "application/problem+json"), (BROWSER, "text/html; charset=utf-8")):
         answer = await ask("/desk/", headers={"Accept": accepted})
         assert (answer.status_code, answer["Retry-After"], answer["Content-Type"]) == (503, "5", words)
+        assert answer.headers.get("Refresh") == ("5" if accepted == BROWSER else None)
         assert b"The database is not answering" in answer.content
     assert not any(record.exc_info for record in caplog.records)
 

@@ -78,6 +78,8 @@ def outage_answer(request: HttpRequest, error: BaseException | None) -> HttpResp
         return None
     response = problem_or_page(request, 503, told)
     response["Retry-After"] = str(OUTAGE_SECONDS)
+    if request.method == "GET" and wants_page(request):
+        response["Refresh"] = str(OUTAGE_SECONDS)  # the page comes by itself; what was sent is for a person to repeat
     return response
 
 

@@ -125,7 +125,8 @@ def test_a_lake_that_fails_is_a_502(signed_in, carol, a_day, monkeypatch):
 
     monkeypatch.setattr(services.lake, "read", fail)
     file = LakeFile.objects.first()
-    assert signed_in(carol).get(f"/desk/reports/files/{file.pk}/").status_code == 502
+    answer = signed_in(carol).get(f"/desk/reports/files/{file.pk}/")
+    assert (answer.status_code, b"Nothing was lost; try again shortly." in answer.content) == (502, True)
 
 
 @pytest.mark.parametrize("before", ["2025-01-15", "x", "", "9999-99-99", "1899-01-01"])

@@ -12,6 +12,7 @@ from django.db import DatabaseError
 from django.utils import timezone
 from django.utils.html import format_html
 
+from tradeops.core.jobs.models import Heartbeat
 from tradeops.core.users.roles import Action
 from trades.models import Proposal
 
@@ -208,6 +209,12 @@ def waiting_approvals(context) -> int:
         return Proposal.objects.decidable_by(user).count()
     except DatabaseError:
         return 0
+
+
+@register.simple_tag
+def worker_is_silent() -> bool:
+    """Whether nobody does jobs at the moment: a page that waits for one says so."""
+    return not Heartbeat.objects.alive("worker").exists()
 
 
 @register.simple_tag(takes_context=True)

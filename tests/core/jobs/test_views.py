@@ -1,11 +1,12 @@
 """The page of jobs: who sees which, and a dead one owed again."""
 
 import pytest
+from django.utils import timezone
 
 from tests.factories import make_user
 from tradeops.core.jobs import runner
-from tradeops.core.jobs.models import Job
-from tradeops.core.jobs.services import owe
+from tradeops.core.jobs.models import SILENT_AFTER, Heartbeat, Job
+from tradeops.core.jobs.services import note_heartbeat, owe
 from tradeops.core.users.models import Role
 
 from .test_runner import raising
@@ -45,6 +46,19 @@ def test_a_job_that_waits_to_be_tried_again_is_tried_at_once_when_a_person_says_
     assert runner.run_owed() == 1
     job.refresh_from_db()
     assert (job.state, job.attempts, Job.objects.count()) == ("retrying", 2, 1)
+
+
+def test_a_page_that_waits_says_when_nobody_does_the_work(kind, client, alice):
+    owe(kind(print), "a", owner=alice)
+    client.force_login(alice, backend="tradeops.core.users.backend.RoleBackend")
+    words = "No worker runs at the moment"
+    assert words in client.get("/desk/jobs/").content.decode()
+    note_heartbeat("worker")
+    assert words not in client.get("/desk/jobs/").content.decode()
+    Heartbeat.objects.update(at=timezone.now() - SILENT_AFTER)
+    assert words in client.get("/desk/jobs/").content.decode()
+    Job.objects.update(state="succeeded")
+    assert words not in client.get("/desk/jobs/").content.decode()  # nobody waits
 
 
 def test_what_the_desk_owes_is_run_again_however_much_it_owes(kind, client, carol, settings):

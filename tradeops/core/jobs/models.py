@@ -20,6 +20,7 @@ class State(models.TextChoices):
 
 # Above SQLite's 20 s of waiting for the write lock, and low enough that a killed worker's job is done within 120 s.
 LOST_AFTER = timedelta(seconds=40)
+SILENT_AFTER = timedelta(seconds=60)  # four signs of life missed: worth a word to who waits
 ONE_DAY = timedelta(days=1)
 UNFINISHED = (State.QUEUED, State.RUNNING, State.RETRYING)
 
@@ -115,6 +116,9 @@ class Job(models.Model):
 
 
 class HeartbeatQuerySet(models.QuerySet):
+    def alive(self, part: str):
+        return self.filter(part=part, at__gt=now() - SILENT_AFTER)
+
     def with_age(self):
         return self.annotate(age=now() - F("at"))
 
