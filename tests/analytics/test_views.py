@@ -155,7 +155,7 @@ def test_the_page_takes_a_fixed_number_of_queries(signed_in, carol, a_day, djang
     for day in (1, 2, 3):
         services.request_export(dt.date(2025, 1, day), carol)
     client = signed_in(carol)
-    with django_assert_max_num_queries(7):  # session, user, files, statements, jobs with their owners, is there a worker
+    with django_assert_max_num_queries(7):  # session, user, files, statements, jobs, their owners, is there a worker
         client.get(PAGE)
 
 
