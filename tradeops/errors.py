@@ -19,6 +19,7 @@ AWAY = {
     "The file store is not answering": (BotoCoreError, ClientError),
 }
 OUTAGE_SECONDS = 5  # after which it is worth another try
+SOMETHING_WENT_WRONG = "Something went wrong here. It has been logged under the id of this request."
 FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 FULL_DATABASE = ("database or disk is full", "No space left on device")  # SQLite's words, PostgreSQL's
 
@@ -90,7 +91,7 @@ def server_error(request):
 
 
 def something_went_wrong(request):
-    return problem_or_page(request, 500, "Something went wrong here. It has been logged under the id of this request.")
+    return problem_or_page(request, 500, SOMETHING_WENT_WRONG)
 
 
 def csrf_failure(request, reason=""):

@@ -1,5 +1,7 @@
 """An HTTP request of daphne's whose body is bounded while it comes in, and read by Django alone, from the disk.
 
+And whose answer, where it fails on its way, never passes for whole.
+
 Twisted keeps whatever a client sends before the application sees a byte of it. And it reads forms
 itself: in memory, on the loop that serves the sockets, with a bare 400 for a broken one. Daphne then
 puts all of the body into the application's queue at once.
@@ -18,12 +20,14 @@ from twisted.internet import reactor
 from twisted.web import http
 
 from tradeops.core.api import problem_body
+from tradeops.errors import OUTAGE_SECONDS, SOMETHING_WENT_WRONG, outage_told
 from tradeops.middleware import NO_ROOM, NO_ROOM_SECONDS, body_limit, identity_of
 
 logger = logging.getLogger(__name__)
 # A client is heard out this long, without keeping what it says, so that it reads why it was refused.
 LINGER_SECONDS = 30
 READ_AT_ONCE = 262_144
+BREAK_OFF = "tradeops.break_off"  # beside the messages of ASGI: of an outage, which is no stack trace
 # Twisted calls the newer ones "Unknown Status", 422 among them.
 http.RESPONSES.update({status.value: status.phrase.encode() for status in HTTPStatus})
 
@@ -118,6 +122,26 @@ class DeskRequest(WebRequest):
             asyncio.get_running_loop().call_soon(self.let_go)
         return done
 
+    def handle_reply(self, message):
+        if message["type"] == BREAK_OFF:
+            self.break_off(503, message["told"], f"Retry-After: {OUTAGE_SECONDS}")
+        else:
+            super().handle_reply(message)
+
+    def handle_exception(self, exception):
+        self.break_off(500, SOMETHING_WENT_WRONG)
+
+    def break_off(self, status: int, detail: str, *lines: str) -> None:
+        """Ends an answer that failed: with what is said, or, where some of it is on its way, with the connection.
+
+        Daphne would begin another answer there, fail with it, look after no connection of the process any more, and
+        leave the client waiting.
+        """
+        if self._response_started:
+            self.transport.abortConnection()
+        else:
+            self.refuse(status, detail, *lines)
+
     def let_go(self) -> None:
         self.channel.requests.clear()
         self.channel = None
@@ -129,13 +153,39 @@ class DeskRequest(WebRequest):
 
 
 def with_bodies_in_pieces(application: Callable) -> Callable:
-    """`application`, which is handed the body of a request, a file in its scope, piece by piece as it asks for it."""
+    """`application`, which is handed the body of a request, a file in its scope, piece by piece as it asks for it, and
+    whose answer an outage breaks off."""
 
     async def run(scope: dict, receive: Callable, send: Callable) -> None:
+        if scope["type"] != "http":
+            await application(scope, receive, send)
+            return
         body = scope.pop("body", None)
-        await application(scope, receive if body is None else pieces_of(body, receive), send)
+        try:
+            await application(scope, receive if body is None else pieces_of(body, receive), with_its_body(send))
+        except Exception as failure:  # of a download, which is made as it is sent
+            if (told := outage_told(failure)) is None:
+                raise
+            await send({"type": BREAK_OFF, "told": told})
 
     return run
+
+
+def with_its_body(send: Callable) -> Callable:
+    """`send`, that holds the head of an answer back until the first of its body is there: it may come to a refusal."""
+    head = None
+
+    async def send_together(message: dict) -> None:
+        nonlocal head
+        if message["type"] == "http.response.start":
+            head = message
+            return
+        if head is not None:
+            await send(head)
+            head = None
+        await send(message)
+
+    return send_together
 
 
 def pieces_of(body: BinaryIO, receive: Callable) -> Callable[[], Awaitable[dict]]:

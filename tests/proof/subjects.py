@@ -18,6 +18,7 @@ from tests.proof import (
     old_rows,
     outages,
     races,
+    reading,
     replay,
     secrets,
     sockets,
@@ -31,6 +32,6 @@ from tests.proof.register import REGISTER
 
 SUBJECTS = (
     audit, cuts, doors, dumps, feed, files, front, guessing, history, hostile, imports, keys, kills, numbers, old_rows,
-    outages, races, replay, secrets, sockets, stores, tape, together, upstreams, work
+    outages, races, reading, replay, secrets, sockets, stores, tape, together, upstreams, work
 )  # fmt: skip
 __all__ = ["REGISTER", "SUBJECTS"]
