@@ -15,6 +15,7 @@ from analytics.manifests import check_manifests
 from analytics.models import EXPORT, LakeFile, Revision
 from analytics.revisions import Made
 from analytics.standing import check_elsewhere, check_files, check_folders, check_links
+from tradeops.core.jobs.clock import clock
 from tradeops.core.jobs.services import owe
 from trades.models import DayTotal
 
@@ -25,7 +26,7 @@ def days_to_check(first: dt.date | None = None, last: dt.date | None = None) -> 
     """The days that are in the lake or were traded on, oldest first; today's, which is not over, only if asked for."""
     there = set(LakeFile.objects.values_list("day", flat=True).distinct())
     traded = set(DayTotal.objects.order_by().values_list("day", flat=True).distinct())
-    days = there | {day for day in traded if last or day < dt.datetime.now(dt.UTC).date()}
+    days = there | {day for day in traded if last or day < clock.now().date()}
     return sorted(day for day in days if (first or dt.date.min) <= day <= (last or dt.date.max))
 
 

@@ -9,7 +9,6 @@ from collections.abc import Callable
 
 from django.core.exceptions import ValidationError
 from django.db import transaction
-from django.utils import timezone
 
 from analytics import lake
 from analytics.anchors import heads_at_end_of
@@ -27,7 +26,7 @@ from analytics.late import Late, late_days, late_statement_days
 from analytics.layout import FIRST_DAY, FORMATS, object_key
 from analytics.models import EXPORT, LATE_STATEMENTS, STATEMENTS, ExportJob, ExportRequest, LakeFile, Revision
 from analytics.revisions import Entries, Tampered, keep_all
-from tradeops.core.jobs.clock import now
+from tradeops.core.jobs.clock import clock, now
 from tradeops.core.jobs.models import Job
 from tradeops.core.jobs.services import owe, require_room
 
@@ -39,7 +38,7 @@ DAYS_LOOKED_BACK = 7
 
 def check_exportable(day: dt.date) -> None:
     """A day can have files from 1900 to today, UTC. Raises ValidationError for another."""
-    today = timezone.now().date()
+    today = clock.now().date()
     if day < FIRST_DAY:
         raise ValidationError(f"It must not be before {FIRST_DAY}.", code="min_value")
     if day > today:
@@ -123,7 +122,7 @@ def anchor_day(day: dt.date) -> list[LakeFile]:
     Raises Tampered where they were put down before and the chains are no longer the same.
     """
     noted = Revision.objects.filter(file_key=object_key("anchors", day)).first()
-    if noted is None and timezone.now().date() <= day:
+    if noted is None and clock.now().date() <= day:
         return []
     with working_folder() as folder:
         made = make_anchors(folder, day, noted.entries if noted else heads_at_end_of(day))

@@ -6,7 +6,6 @@ from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
 from django.template.loader import render_to_string
-from django.utils import timezone
 
 from analytics.account_day import AccountDay
 from analytics.account_reading import Noted, read_account, read_accounts
@@ -18,6 +17,7 @@ from analytics.models import LakeFile, Revision
 from analytics.parquet import Row
 from analytics.revisions import keep_all
 from analytics.statement_words import figures_of, notes_of, tables_of
+from tradeops.core.jobs.clock import clock
 from trades.models import Account
 
 Told = tuple[AccountDay, Noted]
@@ -29,7 +29,7 @@ def make_statements(day: dt.date, tell: Callable[[int], None] = lambda percentag
 
     Raises lake.LakeError, or ValueError for a day that is not over: its last prices are not yet known.
     """
-    if day >= timezone.now().date():
+    if day >= clock.now().date():
         raise ValueError(f"{day} is not over yet: its statements are made when it is, in UTC.")
     with working_folder() as folder:
         made = make_accounts(folder, day, with_statements(folder, day, tell))

@@ -3,7 +3,6 @@
 import datetime as dt
 
 from celery import shared_task
-from django.utils import timezone
 
 from analytics import checking, services, statements
 from analytics.late import recorded_lately
@@ -34,7 +33,7 @@ def export(job: Job) -> dict[str, object]:
         made = services.make_day(day, lambda percentage: report_progress(job, percentage))
         if not services.is_asked_since(job, begun):
             break
-    if day < timezone.now().date():
+    if day < clock.now().date():
         owe(STATEMENTS, job.key)
     return made
 
@@ -71,4 +70,4 @@ def owe_reconciliation() -> None:
 @shared_task(name="analytics.owe_night_exports", ignore_result=True)
 def owe_night_exports() -> None:
     """Called by the schedule soon after midnight, UTC. To find what is late takes too long for a slot of it."""
-    owe(NIGHT, timezone.now().date().isoformat())
+    owe(NIGHT, clock.now().date().isoformat())

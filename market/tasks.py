@@ -3,8 +3,8 @@
 from datetime import timedelta
 
 from celery import shared_task
-from django.utils import timezone
 
+from tradeops.core.jobs.clock import clock
 from tradeops.core.jobs.models import Job
 from tradeops.core.jobs.services import owe, register
 
@@ -35,13 +35,13 @@ def post_alert(job: Job) -> dict:
 @register(SESSIONS_JOB)
 def bring_sessions(job: Job) -> dict[str, int]:
     """The job of kind `sessions`; its key is the calendar."""
-    return {"sessions": store_sessions(job.key, timezone.now().date())}
+    return {"sessions": store_sessions(job.key, clock.now().date())}
 
 
 @register(AVERAGES)
 def average_prices(job: Job) -> dict[str, object]:
     """The job of kind `price_averages`: its result is every ticker's mean of the last five minutes."""
-    now = timezone.now()
+    now = clock.now()
     Job.objects.filter(kind=AVERAGES, finished_at__lt=now - AVERAGES_KEPT_FOR).delete()
     state = FeedState.objects.current()
     as_of = state.as_of(now)
@@ -63,7 +63,7 @@ def forget_bars(job: Job) -> dict[str, int]:
 
     Bars and ticks are forgotten by the feed too, each minute; this is for when none runs.
     """
-    now = timezone.now()
+    now = clock.now()
     forget_old_ticks(now)
     alerts = forget_old_alerts(now)
     return {"removed": sum(forget_old_bars(source, now) for source in SOURCES), "alerts": alerts}

@@ -103,6 +103,18 @@ def test_what_runs_apart_tells_its_age_while_it_is_well_too(client, alive):
     )
 
 
+def test_a_wrong_clock_and_what_a_part_finds_wrong_itself_are_seen(client, alive):
+    Heartbeat.objects.filter(part="worker").update(machine_at=timezone.now() - timedelta(days=1))
+    Heartbeat.objects.filter(part="beat").update(fault="no row of the schedule calls jobs.sweep")
+    FeedState.objects.update(flushed_at=timezone.now() + timedelta(days=400))
+    code, answer = ask(client)
+    assert (code, answer["status"]) == (200, "degraded")
+    told = {part: answer["checks"][part]["detail"] for part in ("worker", "beat", "feed")}
+    assert told["worker"] in [f"its clock is {seconds} s behind the database's" for seconds in range(86_400, 86_460)]
+    assert told["beat"] == "no row of the schedule calls jobs.sweep"
+    assert "s ahead of the database's" in told["feed"]
+
+
 def test_a_part_that_never_lived_is_down_and_the_desk_degraded(client):
     code, answer = ask(client)
     assert (code, answer["status"]) == (200, "degraded")

@@ -12,7 +12,7 @@ import requests
 import websockets.sync.server
 from django.core.management import CommandError, call_command
 
-from tradeops import system_check
+from tradeops import health, system_check
 from tradeops.socket_probe import SocketProbe
 from tradeops.system_check import CheckFailed, System, advice, walk
 
@@ -161,6 +161,21 @@ def test_two_causes_have_a_line_each_and_what_is_unknown_none(system):
     made = system(ill_health(database="nothing listens at its address", storage="no answer", worker=unknown))
     list(walk(made))
     assert [line.partition(":")[0] for line in advice(made)] == ["database", "storage"]
+
+
+@pytest.mark.parametrize(
+    ("part", "detail", "remedy"),
+    [
+        ("database", health.ALL_LENT, "find what holds them"),
+        ("worker", "its clock is 86400 s behind the database's", "set the clocks"),
+        ("beat", "no row of the schedule calls jobs.sweep", "mend the rows"),
+    ],
+)
+def test_what_is_to_be_done_follows_what_is_wrong(system, part, detail, remedy):
+    made = system(ill_health(**{part: detail}))
+    list(walk(made))
+    (line,) = advice(made)
+    assert f"To do: {remedy}" in line and "start" not in line.partition(remedy)[0]
 
 
 def test_nginx_without_the_desk_behind_it_is_no_wrong_shape(system):

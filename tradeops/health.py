@@ -32,6 +32,7 @@ from django.views.decorators.http import require_safe
 
 from market.models import FeedState
 from tradeops.core.database import patient_for
+from tradeops.core.jobs.clock import clock
 from tradeops.core.jobs.models import Heartbeat
 
 Check = dict[str, str | int]
@@ -103,10 +104,14 @@ def check_database() -> Check:
 
 def compared(theirs: datetime) -> Check:
     """Well where the database's clock goes as this machine's does: who is late is worked out by both."""
-    ahead = round((theirs - timezone.now()).total_seconds())
-    if abs(ahead) < CLOCK_SECONDS:
-        return ok()
-    return degraded(f"its clock is {abs(ahead)} s {'ahead of' if ahead > 0 else 'behind'} this machine's")
+    return wrong_clock(theirs - timezone.now(), "this machine's") or ok()
+
+
+def wrong_clock(ahead: timedelta, other: str) -> Check | None:
+    seconds = round(ahead.total_seconds())
+    if abs(seconds) < CLOCK_SECONDS:
+        return None
+    return degraded(f"its clock is {abs(seconds)} s {'ahead of' if seconds > 0 else 'behind'} {other}")
 
 
 def check_door() -> Check:
@@ -181,11 +186,14 @@ def check_bucket(storage) -> Check:
 
 
 def check_heartbeat(part: str) -> Check:
-    """How long ago the part that runs apart last showed life."""
+    """How long ago the part that runs apart last showed life, by which clock, and what it finds wrong."""
     last = Heartbeat.objects.filter(part=part).with_age().first()
     if last is None:
         return down("it has never shown life")
-    return aged(last.age, LATE_SECONDS, SILENT_SECONDS, "last sign of life")
+    seen = aged(last.age, LATE_SECONDS, SILENT_SECONDS, "last sign of life")
+    if seen["status"] != "ok":
+        return seen
+    return seen | (wrong_clock(last.ahead, "the database's") or (last.fault and degraded(last.fault)) or {})
 
 
 def check_worker() -> Check:
@@ -201,7 +209,10 @@ def check_feed() -> Check:
     state = FeedState.objects.current()
     if state.heard_at is None:
         return down("no price has come yet")
-    return aged(timezone.now() - state.heard_at, FEED_LATE_SECONDS, LATE_SECONDS, "last prices")
+    age = clock.now() - state.heard_at
+    if age < timedelta() and (wrong := wrong_clock(-age, "the database's")):
+        return wrong
+    return aged(age, FEED_LATE_SECONDS, LATE_SECONDS, "last prices")
 
 
 def aged(age: timedelta, late_seconds: int, silent_seconds: int, words: str) -> Check:

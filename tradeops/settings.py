@@ -147,7 +147,8 @@ if environment.text("DB_HOST"):
                 "keepalives_interval": 1,
                 "keepalives_count": 2,
                 "prepare_threshold": 1,
-                "options": "-c plan_cache_mode=force_generic_plan",
+                # What is stopped in mid-transaction holds an account's lock for these two minutes, and not for good.
+                "options": "-c plan_cache_mode=force_generic_plan -c idle_in_transaction_session_timeout=120s",
             },
         }
     }

@@ -280,12 +280,18 @@ REMEDIES = {
     "worker": "start a worker (systemctl status 'tradeops-worker@*'); what is owed waits for it",
     "beat": "start the schedule (systemctl status tradeops-beat); what it missed runs once then",
 }
+# The same where the words of /health tell more.
+REMEDIES_BY_WORDS = {
+    "clock is": "set the clocks of all machines (timedatectl)",
+    "of this process are in use": "find what holds them (pg_stat_activity, slow requests in the log), or start more "
+    "web processes; PostgreSQL itself may be well",
+    "no room for one more connection": "raise PostgreSQL's max_connections, or run fewer processes: each may take 12",
+    "starting or stopping": "wait; if it lasts, read PostgreSQL's log",
+    A_HANG: "ask each web process itself (curl -m 5 http://127.0.0.1:8001/health/live), and restart the one that is silent "
+    "(systemctl restart tradeops-web@8001)",
+    "of the schedule": "mend the rows under /admin/, Periodic tasks: docs/running.md lists those that must be there",
+}
 UNKNOWN = "unknown"  # so begins what /health says of a part that it could not ask
-CLOCKS = "set the clocks of all machines (timedatectl)"
-RESTART = (
-    "ask each web process itself (curl -m 5 http://127.0.0.1:8001/health/live), and restart the one that is silent "
-    "(systemctl restart tradeops-web@8001)"
-)
 
 
 def advice(system: System) -> Iterator[str]:
@@ -293,7 +299,7 @@ def advice(system: System) -> Iterator[str]:
     told = set()
     for name in REMEDIES:
         detail = system.ill.get(name, UNKNOWN)
-        remedy = CLOCKS if "clock" in detail else RESTART if A_HANG in detail else REMEDIES[name]
+        remedy = next((words for said, words in REMEDIES_BY_WORDS.items() if said in detail), REMEDIES[name])
         if remedy not in told and not detail.startswith(UNKNOWN):
             told.add(remedy)
             yield f"{name.replace('_', ' ')}: {detail}. To do: {remedy}."

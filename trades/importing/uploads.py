@@ -11,8 +11,8 @@ from django.core.exceptions import SuspiciousOperation
 from django.core.files.base import File
 from django.core.files.storage import default_storage
 from django.core.files.uploadedfile import UploadedFile
-from django.utils import timezone
 
+from tradeops.core.jobs.clock import clock
 from tradeops.core.jobs.models import Job
 from tradeops.core.jobs.runner import note_progress
 from tradeops.core.jobs.services import owe, require_room
@@ -57,7 +57,7 @@ def last_job(batch: ImportBatch) -> Job | None:
 
 def forget_old_uploads() -> int:
     """Removes what has waited for more than a day; returns how many files that were."""
-    old = ImportBatch.objects.filter(created_at__lt=timezone.now() - KEPT).exclude(stored_as="")
+    old = ImportBatch.objects.filter(created_at__lt=clock.now() - KEPT).exclude(stored_as="")
     forgotten = list(old)
     for batch in forgotten:
         forget(batch)

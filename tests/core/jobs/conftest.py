@@ -6,7 +6,7 @@ import pytest
 from django.utils import timezone
 from django_celery_beat.models import CrontabSchedule, IntervalSchedule, PeriodicTask
 
-from tradeops.core.jobs import runner, services
+from tradeops.core.jobs import runner, services, slots
 
 
 @pytest.fixture
@@ -44,6 +44,7 @@ def every_minute(settings):
 @pytest.fixture
 def untold():
     """Rows that a person may write in the admin, of whose slots none can be told."""
+    slots.say_once.cache_clear()
     never = CrontabSchedule.objects.create(minute="0", hour="0", day_of_month="31", month_of_year="2")
     too_long = IntervalSchedule.objects.create(every=2**31 - 1, period="days")
     # The names come first, whoever goes by them.

@@ -3,9 +3,13 @@
 from datetime import timedelta
 
 import pytest
+from celery import current_app
+from django.contrib.sessions.models import Session
 from django.utils import timezone
 from django_celery_beat.models import CrontabSchedule, PeriodicTask
 
+from tradeops.core.events.models import Event
+from tradeops.core.events.services import record_event, user_stream
 from tradeops.core.jobs import embedded, runner, slots
 from tradeops.core.jobs.clock import clock
 from tradeops.core.jobs.models import Heartbeat, Job
@@ -65,3 +69,19 @@ def test_slots_are_told_by_the_clock_that_beats_share(every_minute, monkeypatch)
     entry = slots.entry_of(PeriodicTask.objects.get(pk=row.pk))
     assert entry.is_due().is_due and next(entry).last_run_at == there
     assert not next(entry).is_due().is_due
+
+
+@pytest.mark.services
+def test_a_worker_whose_clock_is_ahead_forgets_nothing_and_owes_no_night_that_has_not_come(set_clock, alice):
+    today = timezone.now().date().isoformat()
+    record_event(user_stream(alice.pk), "job", {})
+    Session.objects.create(session_key="a", expire_date=timezone.now() + timedelta(days=7))
+    runner.load_handlers()
+    set_clock(timedelta(days=400))
+    for name in ("analytics.owe_night_exports", "events.owe_clean_up", "users.owe_clean_up"):
+        current_app.tasks[name]()
+    assert Job.objects.get(kind="night").key == today
+    Job.objects.filter(kind="night").delete()
+    runner.run_owed()
+    assert set(Job.objects.values_list("state", flat=True)) == {"succeeded"}
+    assert (Event.objects.count(), Session.objects.count()) == (1, 1)

@@ -40,7 +40,7 @@ def test_a_thread_of_the_desk_outlives_a_step_that_stumbles(monkeypatch, caplog)
         def rest(self):
             pass
 
-    monkeypatch.setattr("tradeops.core.jobs.embedded.note_heartbeat", lambda part: None)
+    monkeypatch.setattr("tradeops.core.jobs.embedded.note_heartbeat", lambda *told: None)
     monkeypatch.setattr("tradeops.core.jobs.embedded.connection", Mock())
     clumsy = Clumsy(threading.Event())
     clumsy.run()

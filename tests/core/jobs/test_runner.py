@@ -250,6 +250,21 @@ def test_a_long_handler_shows_life(kind, monkeypatch):
 
 
 @pytest.mark.pure
+def test_no_error_ends_the_thread_that_shows_life(monkeypatch, caplog):
+    spoke, own = threading.Event(), lifeline.Lifeline()
+
+    def stumble(jobs):
+        if caplog.records:
+            spoke.set()
+        raise MemoryError
+
+    monkeypatch.setattr(lifeline, "SAID_EVERY_SECONDS", 0.01)
+    monkeypatch.setattr(lifeline, "say_alive", stumble)
+    with own.holding(Job(pk=1)):
+        assert spoke.wait(60)
+
+
+@pytest.mark.pure
 def test_nothing_more_is_said_of_a_job_that_takes_longer_than_any_may(caplog):
     jobs = [Job(pk=minutes, kind="export", key="a") for minutes in (29, 31)]
     for job in jobs:

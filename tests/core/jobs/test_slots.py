@@ -69,3 +69,22 @@ def test_a_slot_whose_work_could_not_be_owed_is_given_back(every_minute, monkeyp
     assert PeriodicTask.objects.get(pk=row.pk).last_run_at == before
     assert embedded.run_due_tasks(timezone.now()) == ["Test"]
     assert Job.objects.get().kind == "verify_ledger"
+
+
+def test_what_the_schedule_lacks_or_cannot_keep_is_told_and_logged_once(untold, caplog):
+    assert slots.faults() == "2 of its rows cannot be kept: its log says which"
+    PeriodicTask.objects.filter(name__startswith=" ").delete()
+    assert slots.faults() == ""
+    PeriodicTask.objects.filter(task="market.owe_averages").update(enabled=False)  # a person's choice
+    PeriodicTask.objects.filter(task="jobs.sweep").update(enabled=False)  # what nobody may choose
+    PeriodicTask.objects.filter(task="trades.owe_night_verification").delete()
+    PeriodicTask.objects.filter(task="users.owe_clean_up").update(args="[1, 2]")
+    PeriodicTask.objects.filter(task="jobs.owe_clean_up").update(task="no.such.task")
+    lacking = ("jobs.owe_clean_up", "jobs.sweep", "trades.owe_night_verification")
+    told = "; ".join(f"no row of the schedule calls {name}" for name in lacking)
+    caplog.clear()
+    assert {slots.faults() for _ in range(3)} == {f"{told}; 2 of its rows cannot be kept: its log says which"}
+    assert sorted(record.message for record in caplog.records) == [
+        "The schedule of Clean-up of expired sessions cannot be kept: TypeError",
+        "The schedule of Clean-up of old jobs cannot be kept: NotRegistered",
+    ]

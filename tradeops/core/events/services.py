@@ -8,6 +8,7 @@ from django.db import connection, transaction
 from django.utils import timezone
 
 from tradeops.core.bulk import ask, insert_rows
+from tradeops.core.jobs.clock import clock
 
 from . import relay
 from .models import Event, EventStream, frame_of
@@ -82,5 +83,5 @@ def latest_numbers(streams: list[str]) -> dict[str, int]:
 
 def forget_old_events() -> int:
     """Removes events older than a day and returns how many; a client further behind is told to reset."""
-    removed, _ = Event.objects.filter(recorded_at__lt=timezone.now() - KEPT_FOR).delete()
+    removed, _ = Event.objects.filter(recorded_at__lt=clock.now() - KEPT_FOR).delete()
     return removed

@@ -1,8 +1,8 @@
 """Keeping the streams short: events older than a day are owed to be removed, once a day."""
 
 from celery import shared_task
-from django.utils import timezone
 
+from tradeops.core.jobs.clock import clock
 from tradeops.core.jobs.services import owe, register
 
 from .services import forget_old_events
@@ -17,4 +17,4 @@ def forget(job) -> dict[str, int]:
 
 @shared_task(name="events.owe_clean_up", ignore_result=True)
 def owe_clean_up() -> None:
-    owe(FORGET, timezone.now().date().isoformat())
+    owe(FORGET, clock.now().date().isoformat())

@@ -39,11 +39,15 @@ class JobAdmin(ReadOnlyAdmin):
 
 @admin.register(Heartbeat)
 class HeartbeatAdmin(ReadOnlyAdmin):
-    list_display = ["part", "at", "age"]
+    list_display = ["part", "at", "age", "ahead", "fault"]
 
     @admin.display(description="seconds ago")
     def age(self, heartbeat) -> int:
         return int(heartbeat.age.total_seconds())
+
+    @admin.display(description="clock ahead, seconds")
+    def ahead(self, heartbeat) -> int:
+        return round(heartbeat.ahead.total_seconds())
 
     def get_queryset(self, request):
         return super().get_queryset(request).with_age()

@@ -14,7 +14,7 @@ from django_celery_beat.schedulers import DatabaseScheduler, ModelEntry
 
 from .nudging import NUDGES
 from .services import note_heartbeat
-from .slots import SlotEntry, entry_of, take_due_slot
+from .slots import SlotEntry, entry_of, faults, take_due_slot
 
 logger = logging.getLogger(__name__)
 HEARTBEAT_SECONDS = 10
@@ -37,7 +37,7 @@ class BeatScheduler(DatabaseScheduler):
 
     def show_life(self) -> None:
         try:
-            note_heartbeat("beat")
+            note_heartbeat("beat", faults())
             self.heartbeat_due = time.monotonic() + HEARTBEAT_SECONDS
         except DatabaseError as error:
             logger.warning("The beat could not show life: %s", type(error).__name__)

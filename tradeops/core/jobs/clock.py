@@ -23,25 +23,24 @@ def now() -> Now | datetime:
 class Clock:
     """Tells this moment to what must know it outside of a statement, from a reading of some seconds ago."""
 
-    read_at, moment = float("-inf"), None
+    reading: tuple[float, datetime] | None = None  # when by time.monotonic(), and what; one value, for all threads
 
     def now(self) -> datetime:
         if connection.vendor == "sqlite":
             return timezone.now()
-        if time.monotonic() - self.read_at > READ_EVERY_SECONDS:
+        if self.reading is None or time.monotonic() - self.reading[0] > READ_EVERY_SECONDS:
             self.read()
-        return self.moment + timedelta(seconds=time.monotonic() - self.read_at)
+        read_at, moment = self.reading
+        return moment + timedelta(seconds=time.monotonic() - read_at)
 
     def read(self) -> None:
         try:
             with connection.cursor() as cursor:
                 cursor.execute("SELECT clock_timestamp()")
-                moment = cursor.fetchone()[0]
+                self.reading = time.monotonic(), cursor.fetchone()[0]
         except DatabaseError:
-            if self.moment is None:
+            if self.reading is None:
                 raise
-            return  # the reading before goes on
-        self.read_at, self.moment = time.monotonic(), moment
 
 
 clock = Clock()

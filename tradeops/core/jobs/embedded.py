@@ -15,7 +15,7 @@ from django_celery_beat.models import PeriodicTask
 from . import nudging, runner
 from .clock import clock
 from .services import note_heartbeat
-from .slots import take_due_slot
+from .slots import faults, take_due_slot
 
 logger = logging.getLogger(__name__)
 
@@ -39,7 +39,7 @@ class LoopThread(threading.Thread):
         while not self.stop.is_set():
             try:
                 if time.monotonic() >= heartbeat_due:
-                    note_heartbeat(self.part)
+                    note_heartbeat(self.part, self.fault())
                     heartbeat_due = time.monotonic() + HEARTBEAT_SECONDS
                 self.step()
             except DatabaseError as error:
@@ -49,6 +49,10 @@ class LoopThread(threading.Thread):
                 logger.exception("The %s stumbled and goes on.", self.part)
             self.rest()
         connection.close()
+
+    def fault(self) -> str:
+        """What is wrong with what it keeps."""
+        return ""
 
     def step(self) -> None:
         raise NotImplementedError
@@ -76,6 +80,9 @@ class Schedule(LoopThread):
     """Calls the tasks of the schedule when they are due."""
 
     part = "beat"
+
+    def fault(self) -> str:
+        return faults()
 
     def step(self) -> None:
         run_due_tasks(clock.now())

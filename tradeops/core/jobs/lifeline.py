@@ -35,8 +35,8 @@ class Lifeline:
     def holding(self, job: Job) -> Iterator[None]:
         job.held_since = time.monotonic()
         with self.lock:
-            self.jobs.append(job)
             self.keep_speaking()
+            self.jobs.append(job)
         try:
             yield
         finally:
@@ -51,10 +51,16 @@ class Lifeline:
     def speak(self) -> None:
         while True:
             time.sleep(SAID_EVERY_SECONDS)
-            with self.lock:
-                self.jobs = in_time(self.jobs, time.monotonic())
-                if self.jobs:
-                    say_alive(self.jobs)
+            try:
+                self.speak_once()
+            except Exception:  # no other thread speaks for a job that is under way: whatever it meets, it goes on
+                logger.exception("What says that jobs are alive stumbled and goes on.")
+
+    def speak_once(self) -> None:
+        with self.lock:
+            self.jobs = in_time(self.jobs, time.monotonic())
+            if self.jobs:
+                say_alive(self.jobs)
 
 
 def in_time(jobs: list[Job], clock: float) -> list[Job]:

@@ -128,8 +128,15 @@ class Heartbeat(models.Model):
 
     part = models.CharField(max_length=16, primary_key=True)
     at = models.DateTimeField()
+    machine_at = models.DateTimeField(null=True, help_text="The same moment by the clock of its own machine.")
+    fault = models.TextField(blank=True, db_default="", help_text="What is wrong, by its own words.")
 
     objects = HeartbeatQuerySet.as_manager()
 
     def __str__(self) -> str:
         return f"{self.part} {self.at:%Y-%m-%d %H:%M:%S}"
+
+    @property
+    def ahead(self) -> timedelta:
+        """By how much its machine's clock is ahead of the one that all share."""
+        return self.machine_at - self.at if self.machine_at else timedelta()

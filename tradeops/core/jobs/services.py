@@ -142,5 +142,6 @@ def nudge() -> None:
         tell()
 
 
-def note_heartbeat(part: str) -> None:
-    Heartbeat.objects.update_or_create(part=part, defaults={"at": now()})
+def note_heartbeat(part: str, fault: str = "") -> None:
+    told = {"at": now(), "machine_at": timezone.now(), "fault": fault}
+    Heartbeat.objects.update_or_create(part=part, defaults=told)

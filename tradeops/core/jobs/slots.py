@@ -9,6 +9,7 @@ import json
 import logging
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
+from functools import lru_cache
 
 from celery import current_app
 from django.db import transaction
@@ -18,6 +19,7 @@ from django_celery_beat.schedulers import ModelEntry
 from tradeops.core.outages import OUTAGES
 
 from .clock import clock
+from .nudging import RUN_OWED, SWEEP
 
 logger = logging.getLogger(__name__)
 A_MINUTE, A_DAY, LONG_AGO = timedelta(minutes=1), timedelta(days=1), datetime(2000, 1, 1, tzinfo=UTC)
@@ -49,15 +51,21 @@ def entry_of(row: PeriodicTask) -> ModelEntry | None:
     try:
         return SlotEntry(row, app=current_app)
     except Exception as error:  # what a person may write in the admin fails in as many ways as there are schedules
-        logger.error("The schedule of %s cannot be kept: %s", row.name, type(error).__name__)
+        say_once(f"The schedule of {row.name} cannot be kept: {type(error).__name__}")
         return None
+
+
+@lru_cache(maxsize=256)
+def say_once(words: str) -> None:
+    """What stays as it is until a person mends it is not logged at each look."""
+    logger.error("%s", words)
 
 
 def is_due(entry: ModelEntry) -> bool:
     try:
         return entry.is_due().is_due
     except Exception as error:  # such as a slot that never comes: 31 February
-        logger.error("No slot of %s can be told: %s", entry.name, type(error).__name__)
+        say_once(f"No slot of {entry.name} can be told: {type(error).__name__}")
         return False
 
 
@@ -93,3 +101,34 @@ def take_slot(row: PeriodicTask, last_run_at: datetime | None, now: datetime) ->
     """Note the run before it happens, so that no second process takes the same slot."""
     same = PeriodicTask.objects.filter(pk=row.pk, last_run_at=last_run_at)
     return bool(same.update(last_run_at=now, total_run_count=row.total_run_count + 1))
+
+
+# What is wrong with it -----------------------------------------------------------------
+
+
+def faults() -> str:
+    """What the schedule lacks and what of it cannot be kept, in words for /health; "" where all is well."""
+    rows = list(PeriodicTask.objects.select_related("interval", "crontab", "solar", "clocked"))
+    # To switch a task off is a person's choice; but without a sweep nothing that is owed is sure to be done.
+    called = {row.task for row in rows if row.enabled or row.task != SWEEP}
+    told = [f"no row of the schedule calls {name}" for name in sorted(tasks_of_ours() - called)]
+    odd = [row for row in rows if row.enabled and not can_be_kept(row)]
+    if odd:
+        told.append(f"{len(odd)} of its rows cannot be kept: its log says which")
+    return "; ".join(told)
+
+
+def tasks_of_ours() -> set[str]:
+    return {name for name in current_app.tasks if not name.startswith("celery.")} - {RUN_OWED}
+
+
+def can_be_kept(row: PeriodicTask) -> bool:
+    """Whether its slots can be told, and its task be called with its arguments."""
+    try:
+        entry = SlotEntry(row, app=current_app)
+        entry.schedule.is_due(entry.last_run_at)
+        current_app.tasks[row.task].__header__(*entry.args, **entry.kwargs)
+    except Exception as error:  # as above
+        say_once(f"The schedule of {row.name} cannot be kept: {type(error).__name__}")
+        return False
+    return True

@@ -1,8 +1,9 @@
 """Forgetting sessions that have expired: each sign-in leaves one."""
 
 from celery import shared_task
-from django.contrib.sessions.backends.db import SessionStore
+from django.contrib.sessions.models import Session
 
+from tradeops.core.jobs.clock import clock
 from tradeops.core.jobs.models import Job
 from tradeops.core.jobs.services import owe, register
 
@@ -10,9 +11,9 @@ FORGET = "forget_sessions"
 
 
 @register(FORGET)
-def forget(job: Job) -> dict:
-    SessionStore.clear_expired()
-    return {}
+def forget(job: Job) -> dict[str, int]:
+    removed, _ = Session.objects.filter(expire_date__lt=clock.now()).delete()
+    return {"removed": removed}
 
 
 @shared_task(name="users.owe_clean_up", ignore_result=True)
