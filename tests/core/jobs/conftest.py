@@ -48,5 +48,6 @@ def untold():
     never = CrontabSchedule.objects.create(minute="0", hour="0", day_of_month="31", month_of_year="2")
     too_long = IntervalSchedule.objects.create(every=2**31 - 1, period="days")
     # The names come first, whoever goes by them.
+    always = IntervalSchedule.objects.create(every=0, period="seconds")
     rows = [PeriodicTask(name=" never", crontab=never), PeriodicTask(name=" long", interval=too_long)]
-    PeriodicTask.objects.bulk_create(rows)
+    PeriodicTask.objects.bulk_create([*rows, PeriodicTask(name=" always", interval=always)])

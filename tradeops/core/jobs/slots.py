@@ -30,6 +30,8 @@ class SlotEntry(ModelEntry):
 
     def __init__(self, model: PeriodicTask, app=None):
         super().__init__(model, app=app)
+        if model.interval_id and model.interval.every < 1:  # only SQL can write it, and it is always due
+            raise ValueError(f"every {model.interval.every}")
         self.schedule.nowfun = clock.now
 
     def _default_now(self) -> datetime:
@@ -114,7 +116,7 @@ def faults() -> str:
     told = [f"no row of the schedule calls {name}" for name in sorted(tasks_of_ours() - called)]
     odd = [row for row in rows if row.enabled and not can_be_kept(row)]
     if odd:
-        told.append(f"{len(odd)} of its rows cannot be kept: its log says which")
+        told.append(f"rows of the schedule that cannot be kept: {len(odd)}; its log names them")
     return "; ".join(told)
 
 
