@@ -287,8 +287,8 @@ REMEDIES_BY_WORDS = {
     "web processes; PostgreSQL itself may be well",
     "no room for one more connection": "raise PostgreSQL's max_connections, or run fewer processes: each may take 12",
     "starting or stopping": "wait; if it lasts, read PostgreSQL's log",
-    A_HANG: "ask each web process itself (curl -m 5 http://127.0.0.1:8001/health/live), and restart the one that is silent "
-    "(systemctl restart tradeops-web@8001)",
+    A_HANG: "ask each web process itself (curl -m 5 http://127.0.0.1:8001/health/live), and restart the one that is "
+    "silent (systemctl restart tradeops-web@8001)",
     "of the schedule": "mend the rows under /admin/, Periodic tasks: docs/running.md lists those that must be there",
 }
 UNKNOWN = "unknown"  # so begins what /health says of a part that it could not ask

@@ -83,7 +83,9 @@ def test_what_the_schedule_lacks_or_cannot_keep_is_told_and_logged_once(untold, 
     lacking = ("jobs.owe_clean_up", "jobs.sweep", "trades.owe_night_verification")
     told = "; ".join(f"no row of the schedule calls {name}" for name in lacking)
     caplog.clear()
-    assert {slots.faults() for _ in range(3)} == {f"{told}; rows of the schedule that cannot be kept: 2; its log names them"}
+    assert {slots.faults() for _ in range(3)} == {
+        f"{told}; rows of the schedule that cannot be kept: 2; its log names them"
+    }
     assert sorted(record.message for record in caplog.records) == [
         "The schedule of Clean-up of expired sessions cannot be kept: TypeError",
         "The schedule of Clean-up of old jobs cannot be kept: NotRegistered",
