@@ -80,6 +80,7 @@ def test_redis_is_appended_to_disk_and_no_service_but_nginx_is_open():
     assert "--appendonly yes" in COMPOSE["services"]["redis"]["command"]
     assert [name for name, service in COMPOSE["services"].items() if "ports" in service] == ["nginx"]
     assert all(service["read_only"] and service["cap_drop"] == ["ALL"] for service in OWN.values())
+    assert all(service["logging"] == {"driver": "local"} for service in COMPOSE["services"].values())
 
 
 @pytest.mark.parametrize("name", ["upstreams.conf", "upstreams.compose.conf"])
