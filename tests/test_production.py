@@ -368,6 +368,8 @@ def test_what_nginx_says_itself_is_a_problem_to_a_program_and_a_page_to_a_person
     check_page(production.call("POST", "/desk/", headers={"Content-Length": "999999999999"} | BROWSER), 413, None)
     endless = production.call("GET", "/", headers={"X-Endless": "x" * 40_000})
     assert (endless.status_code, endless.json()["request_id"]) == (400, endless.headers["X-Request-ID"])
+    many = production.call("GET", "/", headers={f"X-{number}": "1" for number in range(150)})
+    assert (many.status_code, len(many.headers["X-Request-ID"])) == (431, 32)  # the web process's own, before Django
     for desk in production.web:
         desk.stop()
     away = production.call("GET", "/trades/")

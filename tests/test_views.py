@@ -52,7 +52,13 @@ def test_every_address_at_the_front_door_is_there(path):
 
 
 def test_the_front_door_is_for_reading():
-    assert Client().post("/").status_code == 405
+    refused = Client().post("/")
+    assert (refused.status_code, refused["Allow"], refused.json()["request_id"]) == (
+        405,
+        "GET, HEAD",
+        refused["X-Request-ID"],
+    )
+    assert "not POST" in Client().post("/", headers={"accept": "text/html"}).content.decode()
 
 
 # Today --------------------------------------------------------------------------------------

@@ -8,6 +8,7 @@ import re
 
 from asgiref.sync import iscoroutinefunction
 from django.conf import settings
+from django.http import HttpResponseNotAllowed
 from django.urls import Resolver404, get_urlconf, resolve
 from django.utils.decorators import sync_and_async_middleware
 from rest_framework.exceptions import APIException
@@ -138,18 +139,27 @@ def too_much(request, error):
     return response
 
 
+def in_words(request, response):
+    """The answer, and where it is Django's own to a method that is not taken, which says nothing, one that does."""
+    if not isinstance(response, HttpResponseNotAllowed) or response.content:
+        return response
+    told = problem_or_page(request, 405, f"This address takes {response['Allow']}, and not {request.method}.")
+    told["Allow"] = response["Allow"]
+    return told
+
+
 @sync_and_async_middleware
 def outage(get_response):
     """Turns a database or a file store that is away, or a full disk, into 503 with Retry-After, on pages as in the API.
 
-    And what a page's service refuses for too much is a page with status 429.
+    And what a page's service refuses for too much is a page with status 429, a method that is not taken one with 405.
     """
 
     def middleware(request):
-        return get_response(request)
+        return in_words(request, get_response(request))
 
     async def async_middleware(request):
-        return await get_response(request)
+        return in_words(request, await get_response(request))
 
     chosen = async_middleware if iscoroutinefunction(get_response) else middleware
 
