@@ -5,6 +5,8 @@ services world (PostgreSQL, Redis, an S3 API), as the environment says; see test
 """
 
 import gc
+import time
+from datetime import UTC, datetime
 
 import hypothesis
 import pytest
@@ -65,6 +67,13 @@ def clean_cache(monkeypatch):
     limits.shares.clear()
     monkeypatch.setattr(signed_in, "KEPT_SECONDS", 0)
     kept_pages.forget()
+
+
+@pytest.fixture
+def one_day():
+    """Waits for a midnight, UTC, that is about to come: the test would begin on one day and end on the next."""
+    while (moment := datetime.now(UTC)).hour == 23 and moment.minute == 59:
+        time.sleep(1)
 
 
 @pytest.fixture(autouse=True, scope="session")

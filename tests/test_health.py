@@ -1,6 +1,7 @@
 """`/health`: each part by name, degraded and down told apart, and no service that hangs can hold it up."""
 
 import json
+import queue
 import socket
 import threading
 import time
@@ -29,19 +30,25 @@ PARTS = {"database", "channel_layer", "broker", "storage", "feed", "worker", "be
 
 @pytest.fixture(autouse=True)
 def fresh(monkeypatch):
-    """No answer kept from before, and probes of our own: one that hangs in a test does not hang in the next."""
+    """No answer kept from before, and probes of our own: one that hangs in a test does not hang in the next.
+
+    What does answer is waited for: a machine with much else to do must not be told of as down.
+    """
     health.Kept.forget()
+    monkeypatch.setattr(health, "DEADLINE_SECONDS", 60)
     monkeypatch.setattr(health, "OUTSIDE", {name: health.Probe(probe.check) for name, probe in health.OUTSIDE.items()})
-    monkeypatch.setattr(health, "ROWS", SimpleNamespace(begin=rows_of_this_test))
+    monkeypatch.setattr(health, "ROWS", Here(health.check_rows))
     yield
     health.Kept.forget()
 
 
-def rows_of_this_test() -> Future:
-    """Asked here and now, for a thread of its own would not see what the test has not committed."""
-    answer = Future()
-    answer.set_result(health.check_rows())
-    return answer
+class Here(health.Probe):
+    """Asked here and now: a thread of its own would not see what the test has not committed, and would take a while."""
+
+    def begin(self) -> Future:
+        answer = Future()
+        answer.set_result(self.check())
+        return answer
 
 
 @pytest.fixture
@@ -94,9 +101,9 @@ def test_a_silent_worker_is_seen(client, alive, age, status):
 
 def test_what_runs_apart_tells_its_age_while_it_is_well_too(client, alive):
     Heartbeat.objects.filter(part="worker").update(at=timezone.now() - timedelta(seconds=7))
-    Heartbeat.objects.filter(part="beat").update(at=timezone.now() + timedelta(seconds=7))  # a clock that is ahead
+    Heartbeat.objects.filter(part="beat").update(at=timezone.now() + timedelta(hours=1))  # a clock that is ahead
     _, answer = ask(client)
-    assert answer["checks"]["worker"]["age_seconds"] in (7, 8)
+    assert 7 <= answer["checks"]["worker"]["age_seconds"] < health.LATE_SECONDS
     assert (answer["checks"]["beat"], "age_seconds" in answer["checks"]["feed"]) == (
         {"status": "ok", "age_seconds": 0},
         True,
@@ -190,11 +197,12 @@ def test_a_demo_desk_tells_that_its_database_is_away_and_asks_it_nothing(client,
 
 def test_a_service_that_hangs_costs_the_deadline_and_one_thread(client, alive, replace, monkeypatch):
     monkeypatch.setattr(health, "DEADLINE_SECONDS", 0.2)
-    release, tries = threading.Event(), []
+    monkeypatch.setattr(health, "OUTSIDE", {name: Here(probe.check) for name, probe in health.OUTSIDE.items()})
+    release, tries = threading.Event(), queue.Queue()
 
     def hang():
-        tries.append(1)
-        release.wait(30)
+        tries.put(1)
+        release.wait(60)
         return health.ok()
 
     replace("storage", hang)
@@ -202,7 +210,7 @@ def test_a_service_that_hangs_costs_the_deadline_and_one_thread(client, alive, r
         health.Kept.forget()
         code, answer = ask(client)
         assert (code, answer["checks"]["storage"]["status"]) == (200, "down")
-    assert len(tries) == 1
+    assert tries.get(timeout=60) and tries.empty()
     release.set()
 
 
@@ -243,11 +251,12 @@ def test_a_redis_that_hangs_is_told_in_time(client, alive, settings):
         settings.REDIS_URL = f"redis://:hunter2@127.0.0.1:{silent.getsockname()[1]}/0"
         code, answer = ask(client)
     assert (code, answer["status"]) == (200, "degraded")
-    assert answer["checks"]["broker"]["detail"] in ("it does not answer in time", "no answer within 2 s")
+    assert answer["checks"]["broker"]["detail"] == "it does not answer in time"
     assert "hunter2" not in json.dumps(answer)
 
 
-def test_asking_often_asks_the_services_once(client, alive, replace):
+def test_asking_often_asks_the_services_once(client, alive, replace, monkeypatch):
+    monkeypatch.setattr(health, "KEPT_SECONDS", 60)
     asked = []
     replace("storage", lambda: asked.append(1) or health.ok())
     for _ in range(5):

@@ -56,6 +56,7 @@ def test_a_day_is_owed_done_and_reported(api, alice, day_of_trades):
     ]
 
 
+@pytest.mark.usefixtures("one_day")
 @pytest.mark.parametrize("path", ["/analytics/process", "/analytics/process/"])
 @pytest.mark.parametrize("sent", [{"format": "json", "data": {}}, {}, EMPTY])
 def test_without_a_date_it_is_yesterday(api, alice, path, sent):

@@ -44,7 +44,7 @@ class Upstream:
                 for part in self.answer:
                     client.sendall(part)
                 if self.linger:
-                    self.linger.wait(30)
+                    self.linger.wait(120)
             except OSError:
                 return
 
@@ -70,9 +70,9 @@ def http(status, body=b"", headers=b"Content-Type: application/json\r\n") -> lis
 
 @pytest.fixture
 def upstream(settings, monkeypatch):
-    """`upstream(parts)` starts a server that answers so, and points the setting at it."""
-    monkeypatch.setattr(lambda_client, "READ_SECONDS", 0.3)
-    monkeypatch.setattr(lambda_client, "WHOLE_SECONDS", 3)
+    """`upstream(parts)` starts a server that answers so, and points the setting at it. What answers is waited for."""
+    monkeypatch.setattr(lambda_client, "READ_SECONDS", 60)
+    monkeypatch.setattr(lambda_client, "WHOLE_SECONDS", 60)
     monkeypatch.setattr(lambda_client, "MAX_ANSWER_BYTES", 100_000)
     monkeypatch.setattr(lambda_client, "calls", threading.BoundedSemaphore(8))
     started, linger = [], threading.Event()
@@ -164,7 +164,8 @@ def test_no_redirect_is_followed(upstream, code):
 
 @pytest.mark.pure
 @pytest.mark.parametrize("parts", SILENT)
-def test_an_upstream_that_falls_silent_is_a_504(upstream, parts):
+def test_an_upstream_that_falls_silent_is_a_504(upstream, parts, monkeypatch):
+    monkeypatch.setattr(lambda_client, "READ_SECONDS", 0.3)
     upstream(parts, lingers=True)
     with pytest.raises(lambda_client.LambdaError) as caught:
         lambda_client.invoke("{}")

@@ -118,6 +118,7 @@ def test_the_same_day_gives_the_same_bytes(store):
     assert store[TARGET] == first
 
 
+@pytest.mark.usefixtures("one_day")
 @pytest.mark.parametrize("event", [{}, payload_1(None), payload_2("{}")])
 def test_without_a_date_it_is_yesterday(event):
     answer = json.loads(handler(event, None, store=MemoryStore())["body"])

@@ -249,6 +249,7 @@ def test_entries_that_were_rewritten_are_given_away_by_the_anchors(sent, monkeyp
         services.anchor_day(day)
 
 
+@pytest.mark.usefixtures("one_day")
 def test_a_day_that_is_not_over_is_not_anchored(sent):
     today = dt.datetime.now(dt.UTC).date()
     services.make_day(today)

@@ -109,6 +109,7 @@ def test_a_statement_is_made_again_to_the_byte_whatever_was_learned_since(accoun
         assert reproduce(revision, folder).is_same, revision
 
 
+@pytest.mark.usefixtures("one_day")
 @pytest.mark.django_db
 def test_a_late_deposit_has_every_later_statement_of_the_account_made_again(account, bob, monkeypatch):
     days = [DAY + dt.timedelta(days=number) for number in range(3)]
@@ -181,6 +182,7 @@ def test_a_day_shows_the_statements_of_some_accounts_at_a_time(account, bob, car
     assert f"?after={account.pk}" in client.get("/desk/reports/days/2025-01-15/").content.decode()
 
 
+@pytest.mark.usefixtures("one_day")
 @pytest.mark.django_db
 def test_a_day_that_is_not_over_and_one_without_anything_tell_nothing(account):
     with pytest.raises(ValueError, match="not over yet"):

@@ -34,5 +34,6 @@ def test_who_waits_for_a_database_that_hangs_is_told_so(proxy, connection):
     assert connection.broken
 
 
-def test_a_statement_may_take_as_long_as_it_needs(connection):
+def test_a_statement_may_take_as_long_as_it_needs(connection, monkeypatch):
+    monkeypatch.setattr(patience, "ANSWER_SECONDS", 60)
     assert connection.execute("SELECT pg_sleep(2)").rowcount == 1

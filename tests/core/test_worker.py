@@ -261,5 +261,7 @@ def test_two_beats_leave_one_run_of_a_night(celery, beat, tmp_path):
     assert night.total_run_count <= time.monotonic() - begun + 2
     # A kill may have come between running a slot and saying so.
     assert night.total_run_count - runs() in (0, 1, 2)
-    wait_until(lambda: Job.objects.filter(kind="export", state="succeeded").count() == 7, "the exports")
-    assert Job.objects.filter(kind="export").count() == 7
+    exports = Job.objects.filter(kind="export")
+    wait_until(lambda: not exports.exclude(state="succeeded").exists(), "the exports")
+    # Of seven days; of one more, where midnight came.
+    assert exports.count() == exports.values("key").distinct().count() in (7, 8)
