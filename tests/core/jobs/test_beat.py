@@ -4,10 +4,12 @@ from datetime import timedelta
 
 import pytest
 from celery import current_app
+from django.db import InterfaceError
 from django.utils import timezone
 from django_celery_beat.models import CrontabSchedule, PeriodicTask
 from django_celery_beat.schedulers import DatabaseScheduler
 
+from tradeops.core.jobs import beat as beat_module
 from tradeops.core.jobs.beat import BeatScheduler
 from tradeops.core.jobs.models import Job
 from tradeops.core.jobs.nudging import SWEEP
@@ -95,3 +97,13 @@ def test_what_the_schedule_owes_takes_no_message_and_a_sweep_that_is_not_sent_is
     PeriodicTask.objects.filter(pk=row.pk).update(task=SWEEP, last_run_at=timezone.now() - timedelta(days=1))
     tick_all([beat(monkeypatch)])
     assert "Test could not be sent: ConnectionError" in caplog.text and "hunter2" not in caplog.text
+
+
+def test_a_beat_that_cannot_show_life_says_so_and_goes_on(monkeypatch, caplog):
+    def away(*words):
+        raise InterfaceError("the connection is closed")
+
+    monkeypatch.setattr(beat_module, "note_heartbeat", away)
+    monkeypatch.setattr(beat_module, "close_old_connections", lambda: None)  # which here is the test's own
+    beat(monkeypatch).show_life()
+    assert "The beat could not show life: InterfaceError" in caplog.text

@@ -1,17 +1,20 @@
 """Machines whose clocks differ: what is due, held or late is judged by the clock they share."""
 
-from datetime import timedelta
+import time
+from datetime import UTC, datetime, timedelta
+from unittest.mock import Mock
 
 import pytest
 from celery import current_app
 from django.contrib.sessions.models import Session
+from django.db import InterfaceError, OperationalError, connection
 from django.utils import timezone
 from django_celery_beat.models import CrontabSchedule, PeriodicTask
 
 from tradeops.core.events.models import Event
 from tradeops.core.events.services import record_event, user_stream
 from tradeops.core.jobs import embedded, runner, slots
-from tradeops.core.jobs.clock import clock
+from tradeops.core.jobs.clock import Clock, clock
 from tradeops.core.jobs.models import Heartbeat, Job
 from tradeops.core.jobs.services import Owed, note_heartbeat, owe, owe_each
 
@@ -86,3 +89,15 @@ def test_a_worker_whose_clock_is_ahead_forgets_nothing_and_owes_no_night_that_ha
     runner.run_owed()
     assert set(Job.objects.values_list("state", flat=True)) == {"succeeded"}
     assert (Event.objects.count(), Session.objects.count()) == (1, 1)
+
+
+@pytest.mark.parametrize("error", [OperationalError, InterfaceError, connection.Database.InterfaceError])
+def test_while_the_database_is_away_its_clock_goes_on_from_the_last_reading(monkeypatch, error):
+    away = Mock(vendor="postgresql", cursor=Mock(side_effect=error("the connection is closed")))
+    monkeypatch.setattr("tradeops.core.jobs.clock.connection", away)
+    reading = datetime(2026, 1, 2, 3, 4, tzinfo=UTC)
+    with pytest.raises(error):
+        Clock().now()
+    told = Clock()
+    told.reading = time.monotonic() - 60, reading
+    assert told.now() >= reading + timedelta(seconds=60)

@@ -4,6 +4,7 @@ import threading
 from unittest.mock import Mock
 
 import pytest
+from django.db import InterfaceError, connection
 
 from tradeops.core.jobs import embedded, nudging
 from tradeops.core.jobs.models import Heartbeat, Job, State
@@ -27,14 +28,17 @@ def test_the_runner_thread_does_what_is_owed_until_told_to_stop(kind, settings):
 
 
 def test_a_thread_of_the_desk_outlives_a_step_that_stumbles(monkeypatch, caplog):
+    away = [InterfaceError("the connection is closed"), connection.Database.InterfaceError("and told by the driver")]
+    errors = [RuntimeError("a step that nobody foresaw"), SystemExit(), *away]
+
     class Clumsy(embedded.LoopThread):
         part = "worker"
         steps = 0
 
         def step(self):
             self.steps += 1
-            if self.steps < 3:
-                raise (RuntimeError("a step that nobody foresaw"), SystemExit())[self.steps - 1]
+            if errors:
+                raise errors.pop()
             self.stop.set()
 
         def rest(self):
@@ -44,5 +48,5 @@ def test_a_thread_of_the_desk_outlives_a_step_that_stumbles(monkeypatch, caplog)
     monkeypatch.setattr("tradeops.core.jobs.embedded.connection", Mock())
     clumsy = Clumsy(threading.Event())
     clumsy.run()
-    assert clumsy.steps == 3
-    assert "stumbled" in caplog.text
+    assert clumsy.steps == 5
+    assert [caplog.text.count(words) for words in ("waits for the database", "stumbled and goes on")] == [2, 2]

@@ -23,8 +23,17 @@ def test_a_missed_slot_runs_once(every_minute):
 
 
 def test_a_slot_that_has_not_come_is_left(every_minute):
-    every_minute(timedelta(seconds=30))
+    every_minute(timedelta(seconds=1))
     assert embedded.run_due_tasks(timezone.now()) == []
+
+
+def test_many_slots_are_looked_at_with_the_queries_of_one(every_minute, django_assert_num_queries):
+    row = every_minute(timedelta(seconds=1))
+    for number in range(10):
+        fields = {"interval": row.interval, "last_run_at": timezone.now()}
+        PeriodicTask.objects.create(name=f"Test {number}", task=row.task, **fields)
+    with django_assert_num_queries(2):
+        assert embedded.run_due_tasks(timezone.now()) == []
 
 
 def test_a_switched_off_task_is_left(every_minute):

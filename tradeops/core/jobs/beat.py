@@ -7,10 +7,12 @@ import logging
 import time
 
 from celery.result import AsyncResult
-from django.db import DatabaseError
+from django.db import DatabaseError, close_old_connections
 from django.db.models import QuerySet
 from django_celery_beat.models import PeriodicTask
 from django_celery_beat.schedulers import DatabaseScheduler, ModelEntry
+
+from tradeops.core.outages import OUTAGES
 
 from .nudging import NUDGES
 from .services import note_heartbeat
@@ -39,8 +41,9 @@ class BeatScheduler(DatabaseScheduler):
         try:
             note_heartbeat("beat", faults())
             self.heartbeat_due = time.monotonic() + HEARTBEAT_SECONDS
-        except DatabaseError as error:
+        except (DatabaseError, *OUTAGES) as error:
             logger.warning("The beat could not show life: %s", type(error).__name__)
+            close_old_connections()
 
     def enabled_models_qs(self) -> QuerySet:
         """All of them: the package's own leaves out what is not due within two hours, and what was missed with it."""

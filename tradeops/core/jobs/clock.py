@@ -12,6 +12,8 @@ from django.db import DatabaseError, connection
 from django.db.models.functions import Now
 from django.utils import timezone
 
+from tradeops.core.outages import OUTAGES
+
 READ_EVERY_SECONDS = 10
 
 
@@ -38,7 +40,7 @@ class Clock:
             with connection.cursor() as cursor:
                 cursor.execute("SELECT clock_timestamp()")
                 self.reading = time.monotonic(), cursor.fetchone()[0]
-        except DatabaseError:
+        except (DatabaseError, *OUTAGES):
             if self.reading is None:
                 raise
 

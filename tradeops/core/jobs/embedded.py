@@ -12,6 +12,8 @@ from datetime import datetime
 from django.db import DatabaseError, close_old_connections, connection
 from django_celery_beat.models import PeriodicTask
 
+from tradeops.core.outages import OUTAGES
+
 from . import nudging, runner
 from .clock import clock
 from .services import note_heartbeat
@@ -42,7 +44,7 @@ class LoopThread(threading.Thread):
                     note_heartbeat(self.part, self.fault())
                     heartbeat_due = time.monotonic() + HEARTBEAT_SECONDS
                 self.step()
-            except DatabaseError as error:
+            except (DatabaseError, *OUTAGES) as error:
                 logger.warning("The %s waits for the database: %s", self.part, type(error).__name__)
                 close_old_connections()
             except (Exception, SystemExit):  # nobody would start this thread again: whatever it meets, it goes on
@@ -93,5 +95,5 @@ class Schedule(LoopThread):
 
 def run_due_tasks(now: datetime) -> list[str]:
     """Call every scheduled task that is due; returns their names. A slot that was missed is run once."""
-    rows = PeriodicTask.objects.filter(enabled=True).exclude(task__in=nudging.NUDGES)
+    rows = PeriodicTask.objects.enabled().exclude(task__in=nudging.NUDGES)  # with the schedule of each
     return [row.name for row in rows if take_due_slot(row, now)]

@@ -12,7 +12,9 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 from celery import current_app
-from django.db import DatabaseError, InterfaceError, connection
+from django.db import DatabaseError, connection
+
+from tradeops.core.outages import OUTAGES
 
 from .clock import now
 from .models import Job
@@ -85,7 +87,7 @@ def say(word: Callable, *args, **kwargs) -> None:
     """One word to the database; that it was not taken is noted, for the next one must still be said."""
     try:
         word(*args, **kwargs)
-    except (DatabaseError, InterfaceError) as error:
+    except (DatabaseError, *OUTAGES) as error:
         logger.warning("Jobs could not show life: %s", type(error).__name__)
         connection.close()  # it may be a broken one, and then the next word gets another
 
