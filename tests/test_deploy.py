@@ -15,6 +15,7 @@ from django.core.management import get_commands
 from granian.http import HTTP1Settings
 
 from tests.worlds import environment_of
+from trades.chain.views import CHECKER
 
 pytestmark = pytest.mark.pure
 
@@ -38,6 +39,7 @@ def test_what_goes_into_the_image_is_enough_to_run_and_brings_no_state(tmp_path)
             [sys.executable, *command], cwd=tmp_path, env=environment, capture_output=True, text=True, check=False
         )
         assert done.returncode == 0, done.stderr
+    assert (tmp_path / CHECKER.relative_to(ROOT)).is_file()  # which a page hands out
     assert not {"var", ".env", "tests", ".git"} & set(kept)
 
 
