@@ -1,4 +1,4 @@
-"""Keeping the streams short: events older than a day are owed to be removed, once a day."""
+"""Keeping the streams short: events older than a day are owed to be removed, each hour."""
 
 from celery import shared_task
 
