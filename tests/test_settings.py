@@ -80,7 +80,8 @@ def test_a_wrong_setting_stops_the_start_by_name(tmp_path):
 def test_a_folder_that_cannot_be_made_stops_the_start_by_name():
     done = start({}, Path("/proc/nowhere"))
     assert done.returncode != 0
-    assert "TRADEOPS_VAR: /proc/nowhere cannot be made" in done.stderr.splitlines()[-1]
+    (line,) = done.stderr.splitlines()
+    assert line.startswith("TradeOps does not start: TRADEOPS_VAR: /proc/nowhere cannot be made")
 
 
 def test_what_is_compiled_is_kept_with_the_state_where_the_code_may_not_be_written(tmp_path):

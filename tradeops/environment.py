@@ -5,8 +5,10 @@ The text is an argument (settings.py passes the process's environment), so nothi
 
 import ipaddress
 import re
+import sys
 from collections.abc import Mapping
 from pathlib import Path
+from types import TracebackType
 from urllib.parse import SplitResult, urlsplit
 
 from django.core.exceptions import ImproperlyConfigured
@@ -105,6 +107,14 @@ class Environment:
         if missing and len(missing) < len(names):
             present = next(name for name in names if self.text(name))
             raise ImproperlyConfigured(f"{present} is set but {', '.join(missing)} is not.")
+
+
+def say_refusal(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
+    """What a process says that ends while settings are read: of a refused one the sentence, without the way to it."""
+    if issubclass(kind, ImproperlyConfigured):
+        print(f"TradeOps does not start: {error}", file=sys.stderr)
+    else:
+        sys.__excepthook__(kind, error, trace)
 
 
 def hostname_of(parts: SplitResult) -> str:

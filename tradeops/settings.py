@@ -5,6 +5,7 @@ stops the start with its name, before anything is served.
 """
 
 import os
+import sys
 from importlib.util import find_spec
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
@@ -13,9 +14,10 @@ from django.core.exceptions import ImproperlyConfigured
 from django.utils.csp import CSP
 from dotenv import load_dotenv
 
-from tradeops.environment import Environment
+from tradeops.environment import Environment, say_refusal
 from tradeops.secret_key import check_key, kept_key
 
+sys.excepthook = say_refusal  # until all are read
 BASE_DIR = Path(__file__).resolve().parent.parent
 load_dotenv(BASE_DIR / ".env")
 environment = Environment(os.environ)
@@ -443,3 +445,5 @@ LOGGING = {
         "django.request": {"level": "ERROR"},
     },
 }
+
+sys.excepthook = sys.__excepthook__

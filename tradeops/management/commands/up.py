@@ -132,7 +132,7 @@ class Command(BaseCommand):
 
     def parts(self, options: dict) -> list[Part]:
         manage = [sys.executable, str(Path(sys.argv[0]).resolve())]
-        celery = [sys.executable, "-m", "celery", "-A", "tradeops"]
+        celery = [sys.executable, "-m", "celery", "-A", "tradeops", "--quiet"]
         serve = [*manage, "serve", "--host", options["host"], "--port", str(options["port"])]
         parts = [
             Part("web", serve),
