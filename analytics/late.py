@@ -14,7 +14,7 @@ from django.db.models import DateTimeField, F, Max, Q, QuerySet
 from django.db.models.functions import Coalesce, Greatest, TruncDate
 
 from analytics.models import LakeFile
-from tradeops.core.jobs.clock import clock
+from tradeops.core.jobs.clock import now
 from trades.folding.reading import connected
 from trades.models import Activity, ActivityKind, DayTotal, LedgerEntry, Trade
 
@@ -89,7 +89,7 @@ def by_account(recorded: Iterable[Late]) -> dict[int, list[Late]]:
 
 def recorded_lately(since: dt.datetime | None = None) -> Iterator[Late]:
     """Trades and activities that were written or superseded since then, summed up by account, ticker and day."""
-    since = since or clock.now() - LOOKED_BACK
+    since = since or now() - LOOKED_BACK
     # From the newest entry back to the first that is too old: its number in the table bounds what is read.
     old = LedgerEntry.objects.filter(recorded_at__lt=since).order_by("-pk").values_list("pk", flat=True).first() or 0
     changes = symbol_changes()

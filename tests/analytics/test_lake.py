@@ -148,7 +148,8 @@ def test_a_file_that_was_lost_is_made_again_though_it_is_noted(day_of_trades):
     assert storages["lake"].exists(KEYS[0])
 
 
-def test_an_export_takes_a_fixed_number_of_queries(day_of_trades, django_assert_num_queries):
+def test_an_export_takes_a_fixed_number_of_queries(day_of_trades, django_assert_num_queries, monkeypatch):
+    monkeypatch.setattr("tradeops.core.jobs.clock.READ_EVERY_SECONDS", 3600)  # one query more, each ten seconds
     services.make_day(DAY)
     # The accounts' heads, those of which the day told before, the trades, the anchors; what is noted of six files and
     # of their last revisions.
