@@ -127,6 +127,7 @@ class TradeForm(BookingFields, TradeFields):
 
     def __init__(self, *args, user, **kwargs):
         super().__init__(*args, user=user, **kwargs)
+        self.fields["side"].widget.attrs["autofocus"] = True  # who came by `n` goes on typing
         self.fields["executed_at"].help_text = "Empty for now."
 
 

@@ -40,6 +40,9 @@ def test_keys_lead_from_page_to_page(visit):
     expect(page.get_by_role("dialog", name="Keys")).to_be_visible()
     page.keyboard.press("Escape")
     expect(page.get_by_role("dialog", name="Keys")).to_be_hidden()
+    page.keyboard.press("n")
+    page.wait_for_url("**/desk/trades/new/")
+    expect(page.get_by_label("Side")).to_be_focused()
 
 
 def test_a_slash_begins_a_search_and_letters_typed_into_it_are_no_keys(visit):
