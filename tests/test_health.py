@@ -99,6 +99,14 @@ def test_a_silent_worker_is_seen(client, alive, age, status):
     assert (code, answer["checks"]["worker"]["status"]) == (200, status)
 
 
+def test_a_worker_is_not_blamed_for_a_beat_that_is_silent(client, alive):
+    Heartbeat.objects.filter(part="worker").update(at=timezone.now() - timedelta(seconds=90))
+    assert "beat" not in ask(client)[1]["checks"]["worker"]["detail"]
+    Heartbeat.objects.filter(part="beat").update(at=timezone.now() - timedelta(seconds=90))
+    health.Kept.forget()
+    assert ask(client)[1]["checks"]["worker"]["detail"].endswith("s ago: beat asks it for one, and is silent")
+
+
 def test_what_runs_apart_tells_its_age_while_it_is_well_too(client, alive):
     Heartbeat.objects.filter(part="worker").update(at=timezone.now() - timedelta(seconds=7))
     Heartbeat.objects.filter(part="beat").update(at=timezone.now() + timedelta(hours=1))  # a clock that is ahead

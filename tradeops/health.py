@@ -197,7 +197,11 @@ def check_heartbeat(part: str) -> Check:
 
 
 def check_worker() -> Check:
-    return check_heartbeat("worker")
+    """How long ago a worker showed life: at the sweep, so one that nobody sends the sweep to is not blamed for it."""
+    seen = check_heartbeat("worker")
+    if seen["status"] == "ok" or Heartbeat.objects.alive("beat").exists():
+        return seen
+    return seen | {"detail": f"{seen['detail']}: beat asks it for one, and is silent"}
 
 
 def check_beat() -> Check:

@@ -213,7 +213,7 @@ def waiting_approvals(context) -> int:
 
 @register.simple_tag
 def worker_is_silent() -> bool:
-    """Whether nobody does jobs at the moment: a page that waits for one says so."""
+    """Whether nobody has looked for owed jobs of late: a page that waits for one says so."""
     return not Heartbeat.objects.alive("worker").exists()
 
 

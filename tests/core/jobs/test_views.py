@@ -49,11 +49,11 @@ def test_a_job_that_waits_to_be_tried_again_is_tried_at_once_when_a_person_says_
     assert (job.state, job.attempts, Job.objects.count()) == ("retrying", 2, 1)
 
 
-def test_a_page_that_waits_says_when_nobody_does_the_work(kind, client, alice):
+def test_a_page_that_waits_says_when_nobody_looks_for_work(kind, client, alice):
     Heartbeat.objects.all().delete()  # a job of another test that took long may have shown life, and committed it
     owe(kind(print), "a", owner=alice)
     client.force_login(alice, backend="tradeops.core.users.backend.RoleBackend")
-    words = "No worker runs at the moment"
+    words = "nobody has looked for what is owed"
     assert words in client.get("/desk/jobs/").content.decode()
     note_heartbeat("worker")
     assert words not in client.get("/desk/jobs/").content.decode()
