@@ -35,11 +35,11 @@ class Proxy:
     def __exit__(self, *_) -> None:
         self.run(self.end())
         self.loop.call_soon_threadsafe(self.loop.stop)
-        self.thread.join(10)
+        self.thread.join(60)
         self.loop.close()
 
     def run(self, coroutine):
-        return asyncio.run_coroutine_threadsafe(coroutine, self.loop).result(20)
+        return asyncio.run_coroutine_threadsafe(coroutine, self.loop).result(60)
 
     # What is done to connections -------------------------------------------------------
 

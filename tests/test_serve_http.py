@@ -215,7 +215,7 @@ def test_a_long_answer_is_whole_and_tells_its_length(served):
     assert int(answer.headers["Content-Length"]) == len(answer.content) > 1_200_000
     quantities = [line.split(",")[5] for line in answer.text.splitlines()[1:]]
     assert quantities == [str(number + 1) for number in range(3000)]
-    head_alone = requests.head(f"{served.url}/trades/?ticker=LONG&format=csv", headers=signed(served), timeout=30)
+    head_alone = requests.head(f"{served.url}/trades/?ticker=LONG&format=csv", headers=signed(served), timeout=60)
     assert (head_alone.status_code, head_alone.content) == (200, b"")
 
 

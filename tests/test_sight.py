@@ -38,8 +38,8 @@ with working_for("request-1234"):
         logging.getLogger("trades").exception("It failed.")
 import sentry_sdk
 from opentelemetry import trace
-sentry_sdk.flush(10)
-trace.get_tracer_provider().force_flush(10_000)
+sentry_sdk.flush(60)
+trace.get_tracer_provider().force_flush(60_000)
 """
 
 

@@ -13,7 +13,7 @@ pytestmark = pytest.mark.pure
 def few(monkeypatch):
     """A single turn, for which one waits as long as it takes."""
     monkeypatch.setattr(turns, "_turns", threading.Semaphore(1))
-    monkeypatch.setattr(turns, "PATIENCE_SECONDS", 20)
+    monkeypatch.setattr(turns, "PATIENCE_SECONDS", 120)
 
 
 def in_thread(work) -> threading.Thread:

@@ -18,7 +18,7 @@ PUBLISH = """
 import asyncio
 from channels.layers import get_channel_layer
 message = {message!r}
-asyncio.run_coroutine_threadsafe(get_channel_layer().group_send("live", message), loop).result(5)
+asyncio.run_coroutine_threadsafe(get_channel_layer().group_send("live", message), loop).result(60)
 """
 SIGN_IN = """
 from django.contrib.auth import SESSION_KEY, BACKEND_SESSION_KEY, HASH_SESSION_KEY

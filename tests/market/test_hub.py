@@ -128,11 +128,12 @@ async def test_a_feed_that_begins_anew_resets_everybody(quiet_server):
 
 async def test_a_ticker_without_a_price_is_told_stale_and_live_again(fresh_server):
     server, now = fresh_server(feed=False), int(time.time() * 1000)
-    flush = {"epoch": "e", "stale_after_ms": 10_000, "tickers": ["AAPL"], "parts": ['{"ticker":"AAPL"}']}
+    flush = {"epoch": "e", "stale_after_ms": 300_000, "tickers": ["AAPL"], "parts": ['{"ticker":"AAPL"}']}
+    long_ago = now - 3_600_000
     async with server.connect("alice") as socket:
         reader = Reader(socket)
         await reader.frame("snapshot")
-        publish(server, type="live.quotes", seq=1, ts=now, times=[now - 60_000], **flush)
-        assert await reader.frame("stale") == {"type": "stale", "ticker": "AAPL", "since": now - 60_000}
+        publish(server, type="live.quotes", seq=1, ts=now, times=[long_ago], **flush)
+        assert await reader.frame("stale") == {"type": "stale", "ticker": "AAPL", "since": long_ago}
         publish(server, type="live.quotes", seq=2, ts=now, times=[now], **flush)
         assert await reader.frame("live") == {"type": "live", "ticker": "AAPL", "since": now}

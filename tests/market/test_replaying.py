@@ -48,7 +48,7 @@ async def play(replay: Replay, speed: float = 1000, **options) -> list:
     await sync_to_async(start_replay)(replay, speed, actor=None)
     stop, flushes = asyncio.Event(), []
     running = asyncio.ensure_future(run_feed(stop, source="replay", on_flush=flushes.append, **options))
-    async with asyncio.timeout(30):
+    async with asyncio.timeout(60):
         while await sync_to_async(replaying.is_running)(replay):
             await asyncio.sleep(0.05)
     stop.set()

@@ -1,6 +1,7 @@
 """Chromium as the desk's users have it, with an ear on its console."""
 
 import contextlib
+import time
 
 from playwright.sync_api import Browser, expect, sync_playwright
 
@@ -28,6 +29,14 @@ def open_browser():
             yield browser
         finally:
             browser.close()
+
+
+def wait_until(page, is_so) -> None:
+    """For what the page itself does not know: its sockets, and what went over them."""
+    deadline = time.monotonic() + PATIENCE / 1000
+    while not is_so():
+        assert time.monotonic() < deadline, "It was waited for in vain."
+        page.wait_for_timeout(50)
 
 
 class Visitor:

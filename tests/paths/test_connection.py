@@ -3,7 +3,7 @@
 import pytest
 from playwright.sync_api import WebSocketRoute, expect
 
-from tests.paths.browser import Visitor
+from tests.paths.browser import Visitor, wait_until
 from tests.paths.test_faces import BACK_OFFICE
 from tests.paths.test_tabs import hears_prices
 
@@ -64,6 +64,7 @@ def test_what_was_typed_stays_on_its_page_while_the_desk_is_away(visitor):
         page.locator(f"#id_{field}").fill(value)
     expect(page.get_by_role("region", name="What it would make")).to_contain_text("After")
     page.route("**/health/live", lambda route: route.fulfill(status=503))
+    wait_until(page, lambda: sockets.last)
     sockets.code = GOING_AWAY
     sockets.last.close(code=GOING_AWAY)
     expect(page.locator("#connection")).to_contain_text("Connection lost")

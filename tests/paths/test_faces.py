@@ -2,6 +2,7 @@
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
+from playwright.sync_api import expect
 
 from tests.paths.browser import Visitor
 
@@ -111,5 +112,4 @@ def test_the_back_office_has_no_fault(browser, desk, theme, width):
 
 def test_the_api_docs_run_under_the_same_policy(visit):
     page = visit("/docs")
-    page.wait_for_selector(".opblock")
-    assert page.locator(".opblock").count() > 10
+    expect(page.locator(".opblock").nth(10)).to_be_visible()

@@ -134,7 +134,7 @@ def test_a_day_run_from_the_reports_page_lands_in_the_lake(visit):
     page.get_by_label("Day, UTC").fill(day)
     page.get_by_role("button", name="Run the day").click()
     job = page.get_by_role("row", name=re.compile(f"^{day}")).first
-    for _ in range(60):
+    for _ in range(120):
         if "succeeded" in job.inner_text():
             break
         page.wait_for_timeout(500)

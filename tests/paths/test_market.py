@@ -29,6 +29,7 @@ def test_the_chart_can_be_read_with_the_keyboard(visit):
     page = visit("/desk/market/AAPL/?timeframe=1d")
     page.locator("[data-candles]").focus()
     page.keyboard.press("ArrowLeft")
+    expect(page.locator("[data-readout]")).to_contain_text("open")
     newest = page.locator("[data-readout]").inner_text()
     page.keyboard.press("ArrowLeft")
     expect(page.locator("[data-readout]")).not_to_have_text(newest)

@@ -3,6 +3,7 @@
 from pathlib import Path
 
 import pytest
+from playwright.sync_api import expect
 
 from tests.paths.browser import Visitor
 from tests.paths.test_faces import BACK_OFFICE, faults
@@ -23,7 +24,7 @@ def test_a_file_with_mistakes_is_set_right_imported_and_undone(browser, desk):
     page, found = visitor.page, []
     upload(page, "broker.csv")
     page.wait_for_selector("text=3 things to set right in 3 rows")
-    assert "times as 01/31/2025" in page.locator("main").inner_text()
+    expect(page.locator("main")).to_contain_text("times as 01/31/2025")
     found += faults(page)
     page.get_by_label("Column Desk").select_option(label="Note")
     page.get_by_label("Column Price ($)").select_option(label="not used")
@@ -35,10 +36,10 @@ def test_a_file_with_mistakes_is_set_right_imported_and_undone(browser, desk):
     upload(page, "broker-fixed.csv")
     page.get_by_role("button", name="Import 4 rows").click()
     page.get_by_role("link", name="See its trades").wait_for()
-    assert page.locator("#import-state").inner_text() == "imported"
+    expect(page.locator("#import-state")).to_have_text("imported")
     found += faults(page)
     page.get_by_role("link", name="See its trades").click()
-    assert page.locator("tbody tr").count() == 4
+    expect(page.locator("tbody tr")).to_have_count(4)
     page.locator("tbody a").first.click()
     page.get_by_role("link", name="broker-fixed.csv").click()
     page.get_by_label("Reason").fill("the wrong account")

@@ -28,9 +28,8 @@ def test_figures_lead_to_what_made_them(visit):
     page = visit("/desk/performance/")
     page.get_by_role("link", name="AAPL").click()
     page.wait_for_url("**/desk/positions/AAPL/**")
-    page.keyboard.press("g")
-    page.keyboard.press("f")
+    page.keyboard.type("gf")
     page.wait_for_url("**/desk/performance/")
     page.get_by_role("link", name="momentum").click()
     page.wait_for_url("**/desk/trades/?**strategy=momentum**")
-    assert page.locator("tbody tr").count() == 5
+    expect(page.locator("tbody tr")).to_have_count(5)

@@ -33,8 +33,7 @@ def test_a_theme_changes_at_once_and_stays_after_a_reload(visit):
 
 def test_keys_lead_from_page_to_page(visit):
     page = visit("/desk/settings/")
-    page.keyboard.press("g")
-    page.keyboard.press("s")
+    page.keyboard.type("gs")  # at once: a chord lasts little more than a second
     page.wait_for_url("**/desk/strategies/")
     page.keyboard.press("?")
     expect(page.get_by_role("dialog", name="Keys")).to_be_visible()

@@ -5,6 +5,8 @@ import json
 import pytest
 from playwright.sync_api import expect
 
+from tests.paths.browser import wait_until
+
 pytestmark = [pytest.mark.browser, pytest.mark.embedded]
 
 HEAR = """() => {
@@ -89,12 +91,12 @@ def test_the_socket_asks_for_what_the_tabs_show_together(tabs):
     second.page.wait_for_function("() => document.querySelector('[data-live-ticker=MSFT][data-flash]')")
     assert [frame["tickers"] for frame in first.sent] == [["AAPL"], ["MSFT"]]
     second.page.close()
-    hears_prices(first.page)
-    assert first.sent[-1] == {"action": "unsubscribe", "tickers": ["MSFT"]}
+    wait_until(first.page, lambda: first.sent[-1] == {"action": "unsubscribe", "tickers": ["MSFT"]})
     # No subscribe leads back to all tickers: the socket is opened anew, and goes on from the numbers seen.
     whole = tabs("/desk/")
     whole.page.wait_for_function("() => document.querySelector('[data-live-ticker=MSFT][data-flash]')")
-    assert [first.open_sockets, len(first.sockets), len(whole.sockets)] == [1, 2, 0]
+    wait_until(first.page, lambda: first.open_sockets == 1)
+    assert [len(first.sockets), len(whole.sockets)] == [2, 0]
     assert first.sent[-1]["action"] == "resume"
 
 
@@ -116,7 +118,7 @@ def test_a_leader_whose_lock_is_taken_closes_its_socket_and_another_goes_on(tabs
     second.page.wait_for_function("() => window.heard.open > 0")
     for tab in (first, second):
         hears_prices(tab.page)
-    assert [first.open_sockets, second.open_sockets] == [0, 1]
+    wait_until(first.page, lambda: [first.open_sockets, second.open_sockets] == [0, 1])
 
 
 def test_without_locks_each_tab_has_a_socket_of_its_own(browser, desk):
