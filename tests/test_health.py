@@ -6,6 +6,7 @@ import socket
 import threading
 import time
 from concurrent.futures import Future
+from copy import copy
 from datetime import timedelta
 from types import SimpleNamespace
 
@@ -60,7 +61,9 @@ def alive():
 
 @pytest.mark.services
 def test_a_bucket_that_is_not_there_is_told_from_a_store_that_is_away(monkeypatch):
-    monkeypatch.setattr(storages["lake"], "bucket_name", "a-bucket-that-nobody-made")
+    nowhere = copy(storages["lake"])  # which keeps the bucket that it was asked for first
+    nowhere.bucket_name = "a-bucket-that-nobody-made"
+    monkeypatch.setattr(health, "storages", {"lake": nowhere})
     assert health.check_storage() == health.down("the bucket is not there")
 
 

@@ -91,7 +91,7 @@ def test_an_unknown_ticker_is_not_found(api, alice, address, ticker):
 
 
 def test_the_average_is_of_all_prices_of_the_last_five_minutes(api, alice, quote):
-    make_block([100_000_000, 101_000_000, 103_000_000], timezone.now() - timedelta(seconds=280))
+    make_block([100_000_000, 101_000_000, 103_000_000], timezone.now() - timedelta(seconds=200))
     make_block([999_000_000], timezone.now() - timedelta(seconds=301))
     set_epoch("e")
     answer = api(alice).get("/tickers/AAPL/average").json()
@@ -106,9 +106,9 @@ def test_the_average_is_of_all_prices_of_the_last_five_minutes(api, alice, quote
 
 def test_a_window_has_its_high_low_vwap_and_change(api, alice):
     now = timezone.now()
-    make_block([200_000_000], now - timedelta(seconds=599))
+    make_block([200_000_000], now - timedelta(seconds=500))
     make_block([80_000_000], now - timedelta(seconds=310))
-    make_block([100_000_000, 104_000_000, 101_000_000], now - timedelta(seconds=280), volumes=[10, 30, 10])
+    make_block([100_000_000, 104_000_000, 101_000_000], now - timedelta(seconds=200), volumes=[10, 30, 10])
     set_epoch("e")
     answer = api(alice).get("/tickers/AAPL/window").json()
     assert answer | {"as_of": None} == {

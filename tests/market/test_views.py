@@ -90,7 +90,7 @@ def test_the_board_is_paged_and_its_queries_do_not_grow(desk, django_assert_max_
 
 def test_a_price_that_is_old_is_said_to_be(desk):
     old = quote("AAPL", "155", age_seconds=11)
-    quote("B", "155", age_seconds=5)
+    quote("B", "155")
     page = desk.get("/desk/market/").content.decode()
     assert re.findall(r'class="number is-stale" data-live-ticker="(\w+)"', page) == ["AAPL"]
     # In words, for whoever has no pointer to hover with.

@@ -92,6 +92,7 @@ def test_the_days_sum_to_the_change_of_equity_exactly(api, alice, account):
     assert str(made) == "-5.333333333332"
 
 
+@pytest.mark.usefixtures("one_day")
 def test_everything_there_is_begins_with_the_first_event_and_ends_today(api, alice, account):
     now = timezone.now()
     act(account, "deposit", amount=5, effective_at=now - timedelta(days=3))
@@ -118,6 +119,7 @@ def test_a_period_ends_on_its_end(api, alice, account, query, start, end):
     assert (answer["start"], answer["end"]) == (start, end)
 
 
+@pytest.mark.usefixtures("one_day")
 def test_an_end_that_is_still_to_come_is_today(api, alice, account):
     assert history(api(alice), "period=1w&end=9999-12-31")["end"] == str(timezone.now().date())
 
