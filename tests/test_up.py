@@ -42,10 +42,18 @@ def is_alive(pid: int) -> bool:
         return False
 
 
+def left_of(family: set[int]) -> list[int]:
+    """Who of it does not end; what is ended takes a moment to be gone."""
+    deadline = time.monotonic() + 60
+    while any(is_alive(pid) for pid in family) and time.monotonic() < deadline:
+        time.sleep(0.1)
+    return [pid for pid in family if is_alive(pid)]
+
+
 def assert_all_stops(desk: Desk, number: int) -> None:
     family = children_of(desk.process.pid)
     assert desk.stop(number) == 0, desk.log.read_text()
-    assert [pid for pid in family if is_alive(pid)] == []
+    assert left_of(family) == []
     with socket.socket() as probe:
         assert probe.connect_ex(("127.0.0.1", desk.port)) != 0
 
@@ -99,10 +107,7 @@ def test_a_booked_trade_survives_kill_and_a_second_start_which_a_signal_stops_wh
         booked = desk.post("/trades/", json=body).json()
         family = children_of(desk.process.pid)
         desk.stop(signal.SIGKILL)
-        deadline = time.monotonic() + 60
-        while any(is_alive(pid) for pid in family) and time.monotonic() < deadline:
-            time.sleep(0.1)
-        assert [pid for pid in family if is_alive(pid)] == []
+        assert left_of(family) == []
         desk.start()
         assert desk.get(f"/trades/{booked['id']}").json() == booked
         assert "Demo login" in desk.log.read_text()
