@@ -69,7 +69,7 @@ def test_one_has_the_feed_at_a_time(monkeypatch):
     assert [claim("one"), claim("two")] == [True, False]
     monkeypatch.setattr(timezone, "now", lambda: datetime(2100, 1, 1, tzinfo=UTC))  # this machine's clock is not asked
     assert not claim("two")
-    FeedState.objects.update(beat_at=Now() - LEASE + timedelta(seconds=2))
+    FeedState.objects.update(beat_at=Now() - LEASE + timedelta(seconds=5))
     assert not claim("two")
     FeedState.objects.update(beat_at=Now() - LEASE - timedelta(seconds=1))
     assert claim("two")
