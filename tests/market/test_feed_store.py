@@ -286,7 +286,7 @@ def test_the_schedules_averages_are_those_of_each_ticker_and_old_ones_are_forgot
     for second in range(0, 390, 3):
         feed.tick(second, 100 + second, 200)
         feed.save()
-    monkeypatch.setattr(tasks, "timezone", SimpleNamespace(now=lambda: now))
+    monkeypatch.setattr(tasks, "clock", SimpleNamespace(now=lambda: now))
     Job.objects.create(
         kind=tasks.AVERAGES, key="all", state="succeeded", finished_at=now - timedelta(days=1, minutes=1)
     )
