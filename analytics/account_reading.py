@@ -12,6 +12,7 @@ from itertools import repeat
 
 from analytics.account_day import AccountDay, Line
 from analytics.day_trades import LAST_ENTRY, KnownTrades, day_bounds
+from analytics.models import LakeFile
 from analytics.reports import Fill, TickerDay
 from market.history import PricePoint
 from tradeops.core.database import snapshot
@@ -66,12 +67,16 @@ def names_of(account: Account, noted: Noted) -> list[str]:
 
 
 def read_accounts(day: dt.date) -> Iterator[tuple[AccountDay, Noted]]:
-    """The day of each account that has one worth telling, as the books stand, and the prices it was read at."""
+    """The day of each account that has one worth telling, as the books stand, and the prices it was read at.
+
+    What was told of an account is told anew, though its only trade was voided since or moved to another day.
+    """
+    told_of = set(LakeFile.objects.filter(kind="statements", day=day).values_list("account", flat=True))
     for account in Account.objects.select_related("owner").order_by("pk"):
         with snapshot():
             number = Account.objects.filter(pk=account.pk).values_list(LAST_ENTRY, flat=True).get()
             told = read_account(account, number, day)
-        if told[0].is_worth_telling:
+        if told[0].is_worth_telling or account.pk in told_of:
             yield told
 
 

@@ -15,6 +15,7 @@ from matplotlib.backends.backend_agg import RendererAgg
 from analytics import reading, services, statements
 from analytics.account_day import AccountDay, Line
 from analytics.archive import reproduce
+from analytics.checking import check_lake, check_revisions
 from analytics.late import late_statement_days, recorded_lately, statements_moved
 from analytics.layout import object_key, parse_key
 from analytics.models import LakeFile, Revision
@@ -27,7 +28,7 @@ from tradeops.core.jobs import runner
 from tradeops.core.jobs.models import Job
 from tradeops.core.users.models import User
 from trades.models import Account, Trade
-from trades.services import correct_version
+from trades.services import correct_version, void_version
 
 BEFORE = DAY - dt.timedelta(days=1)
 
@@ -110,6 +111,26 @@ def test_a_statement_is_made_again_to_the_byte_whatever_was_learned_since(accoun
 
 
 @pytest.mark.usefixtures("one_day")
+@pytest.mark.django_db
+@pytest.mark.parametrize("is_voided", [True, False])
+def test_a_statement_of_the_only_trade_tells_of_nothing_when_it_is_voided_or_moved(alice, bob, is_voided):
+    account, idle = make_account(alice), make_account(bob)
+    trade = book(account, "BUY", "10", "7", executed_at=at(10))
+    services.make_day(DAY)
+    statements.make_statements(DAY)
+    if is_voided:
+        void_version(trade, actor=alice, reason="not ours")
+    else:
+        correct_version(trade, {"executed_at": at(10, DAY + dt.timedelta(days=1))}, actor=alice)
+    services.make_day(DAY)
+    assert statements.make_statements(DAY)["accounts"] == 1
+    page = content_of(object_key("statements", DAY, "html", account.pk)).decode()
+    assert "AAPL" not in page and "Nothing was traded" in page
+    assert len(content_of(object_key("accounts", DAY)).splitlines()) == 1
+    assert not LakeFile.objects.filter(account=idle).exists()
+    assert list(check_lake([DAY])) == list(check_revisions(DAY)) == []
+
+
 @pytest.mark.django_db
 def test_a_late_deposit_has_every_later_statement_of_the_account_made_again(account, bob, monkeypatch):
     days = [DAY + dt.timedelta(days=number) for number in range(3)]
