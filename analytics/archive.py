@@ -51,6 +51,14 @@ def reproduce(revision: Revision, folder: Path) -> Reproduction:
     return Reproduction(revision, path, lake.measure(path).sha256)
 
 
+def reproduce_tables(revisions: list[Revision], folder: Path) -> list[Reproduction]:
+    """The same for files of a day's trades and their analysis that know the same entries: its book is folded once."""
+    day = parse_key(revisions[0].file_key)[1]
+    trades = make_trades(folder, KnownTrades(day, revisions[0].entries))
+    paths = trades.paths | make_analysis_of(folder, day, trades).paths
+    return [Reproduction(one, path := paths[one.file_key], lake.measure(path).sha256) for one in revisions]
+
+
 def make_again(kind: str, day: dt.date, revision: Revision, folder: Path) -> Made:
     if kind == "manifests":
         raise ValueError("a manifest lists other files, reproduce those")

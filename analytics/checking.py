@@ -3,30 +3,28 @@ book says today."""
 
 import datetime as dt
 from collections.abc import Callable, Iterable, Iterator
+from itertools import groupby
 
 from analytics import lake
 from analytics.anchors import broken_anchors
-from analytics.archive import is_as_sent, reproduce
+from analytics.archive import Reproduction, is_as_sent, reproduce, reproduce_tables
 from analytics.day_files import make_analysis_of, make_trades, working_folder
 from analytics.day_trades import CurrentTrades
 from analytics.findings import ANCHOR, BEHIND, DAMAGED, VERSION, Finding
 from analytics.layout import object_key
 from analytics.manifests import check_manifests
 from analytics.models import EXPORT, LakeFile, Revision
-from analytics.revisions import Made
-from analytics.standing import check_elsewhere, check_files, check_folders, check_links
+from analytics.standing import check_elsewhere, check_files, check_folders, check_links, days_known
 from tradeops.core.jobs.clock import clock
 from tradeops.core.jobs.services import owe
-from trades.models import DayTotal
 
 DAYS_RECONCILED, FINDINGS_KEPT = 31, 100
 
 
 def days_to_check(first: dt.date | None = None, last: dt.date | None = None) -> list[dt.date]:
     """The days that are in the lake or were traded on, oldest first; today's, which is not over, only if asked for."""
-    there = set(LakeFile.objects.values_list("day", flat=True).distinct())
-    traded = set(DayTotal.objects.order_by().values_list("day", flat=True).distinct())
-    days = there | {day for day in traded if last or day < clock.now().date()}
+    today = clock.now().date()
+    days = {day for day in days_known() if last or day != today}
     return sorted(day for day in days if (first or dt.date.min) <= day <= (last or dt.date.max))
 
 
@@ -50,32 +48,42 @@ def check_against_book(day: dt.date) -> Iterator[Finding]:
             if trades.rows:
                 yield Finding(day, BEHIND, f"{trades.rows} trades of the book are not in the lake")
             return
-        findings = [*held_against(day, trades), *held_against(day, make_analysis_of(folder, day, trades))]
-        yield from dict.fromkeys(findings)  # a day is behind once, however many of its files are
+        made = trades.paths | make_analysis_of(folder, day, trades).paths
+        others = [
+            revision for key, path in made.items() if (revision := newest(key)) and not is_as_sent(revision, path)
+        ]
+    found = [finding for ones in by_knowledge(others) for finding in told_then(day, ones)]
+    yield from dict.fromkeys(found)  # a day is behind once, however many of its files are
 
 
 def newest(key: str) -> Revision | None:
     return Revision.objects.filter(file_key=key).first()
 
 
-def held_against(day: dt.date, made: Made) -> Iterator[Finding]:
-    """What the newest revisions say otherwise than what was `made` of the book of today."""
-    for key, path in made.paths.items():
-        revision = newest(key)
-        if revision and not is_as_sent(revision, path):
-            yield told_then(day, revision)
+def by_knowledge(revisions: list[Revision]) -> Iterator[list[Revision]]:
+    """Those that know the same entries, together."""
+
+    def known(revision: Revision) -> list[tuple[int, int]]:
+        return sorted(revision.entries.items())
+
+    yield from (list(ones) for _, ones in groupby(sorted(revisions, key=known), known))
 
 
-def told_then(day: dt.date, revision: Revision) -> Finding:
-    """Whether the book has gone on since a revision, or never said what that says."""
+def told_then(day: dt.date, revisions: list[Revision]) -> list[Finding]:
+    """Of each, whether the book has gone on since, or never said what it says; all of them know the same entries."""
     with working_folder() as folder:
         try:
-            again = reproduce(revision, folder)
+            made = reproduce_tables(revisions, folder)
         except ValueError as error:
-            return Finding(day, DAMAGED, f"{revision.file_key} cannot be made again: {error}")
-        if again.is_same or again.reason:
-            why = again.reason or f"the book has changed since revision {revision.number}"
-            return Finding(day, BEHIND, f"{why}: run the day again")
+            return [Finding(day, DAMAGED, f"{one.file_key} cannot be made again: {error}") for one in revisions]
+    return [told_of(day, again) for again in made]
+
+
+def told_of(day: dt.date, again: Reproduction) -> Finding:
+    revision = again.revision
+    if again.is_same or again.reason:
+        why = again.reason or f"the book has changed since revision {revision.number}"
+        return Finding(day, BEHIND, f"{why}: run the day again")
     return Finding(day, DAMAGED, f"{revision.file_key} says what the book never said: revision {revision.number}")
 
 
@@ -124,10 +132,9 @@ def made_again(day: dt.date, revision: Revision) -> Iterator[Finding]:
 
 def reconcile(tell: Callable[[int], object]) -> dict[str, object]:
     """Check the latest days and owe those that are behind the book; what was found, as plain values."""
-    noted = days_to_check()
-    days = noted[-DAYS_RECONCILED:]
+    days = days_to_check()[-DAYS_RECONCILED:]
     findings = list(check_lake(days, lambda day: tell(100 * days.index(day) // len(days))))
-    findings += check_elsewhere(noted)
+    findings += check_elsewhere()
     behind = sorted({finding.day for finding in findings if finding.kind == BEHIND})
     for day in behind:
         owe(EXPORT, day.isoformat())

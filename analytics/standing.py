@@ -4,11 +4,14 @@ them, in a day's folder or outside of all."""
 import datetime as dt
 from collections.abc import Iterable, Iterator
 
+from django.core.files.storage import default_storage
+
 from analytics import lake
 from analytics.day_files import make_links, working_folder
 from analytics.findings import BEHIND, DAMAGED, UNKNOWN, Finding
 from analytics.layout import file_key_of, folders_of, link_key, object_key, parse_key
 from analytics.models import LakeFile, Revision
+from trades.models import DayTotal
 
 
 def check_files(day: dt.date) -> Iterator[Finding]:
@@ -92,10 +95,26 @@ def check_links(day: dt.date) -> Iterator[Finding]:
                 yield Finding(day, UNKNOWN, f"{key} was never noted")
 
 
-def check_elsewhere(days: Iterable[dt.date]) -> Iterator[Finding]:
-    """What stands outside the folders of `days`, the ones that are noted: a reader of all folders would read it too."""
+def days_known() -> set[dt.date]:
+    """The days that are in the lake or were traded on."""
+    there, traded = LakeFile.objects.order_by(), DayTotal.objects.order_by()
+    return {day for rows in (there, traded) for day in rows.values_list("day", flat=True).distinct()}
+
+
+def check_elsewhere() -> list[Finding]:
+    """What stands outside the folders of the days that are known: a reader of all folders would read it too."""
+    found = outside_of(days_known())
+    if found:  # or of a day that was exported for the first time since its days were read: once more it is none
+        again = set(outside_of(days_known()))
+        found = [finding for finding in found if finding in again]
+    return found
+
+
+def outside_of(days: Iterable[dt.date]) -> list[Finding]:
     folders = {folder for day in days for folder in [*folders_of(day), *link_folders_of(day)]}
-    yield from strays("", folders, {parent for folder in folders for parent in parents_of(folder)})
+    parents = {parent for folder in folders for parent in parents_of(folder)}
+    # Files that wait to be imported stand in the same bucket, in a folder of their own.
+    return list(strays("", folders | {default_storage.location}, parents))
 
 
 def link_folders_of(day: dt.date) -> list[str]:
@@ -108,12 +127,12 @@ def parents_of(folder: str) -> Iterator[str]:
         yield folder
 
 
-def strays(folder: str, of_days: set[str], parents: set[str]) -> Iterator[Finding]:
-    """Files of a folder that is only a way to those of days, and folders that lead to none."""
+def strays(folder: str, known: set[str], parents: set[str]) -> Iterator[Finding]:
+    """Files of a folder that is only a way to known ones, and folders that lead to none."""
     for key in lake.keys_in(folder):
         yield Finding(None, UNKNOWN, f"{key} stands outside the folders of the days")
     for key in lake.folders_in(folder):
         if key in parents:
-            yield from strays(key, of_days, parents)
-        elif key not in of_days:
+            yield from strays(key, known, parents)
+        elif key not in known:
             yield Finding(None, UNKNOWN, f"{key} is the folder of no day that is noted")

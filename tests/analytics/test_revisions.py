@@ -10,10 +10,11 @@ from django.core.files.storage import storages
 from django.core.management import CommandError, call_command
 from django.utils import timezone
 
+from analytics import archive, revisions, services
 from analytics import lake as files
-from analytics import revisions, services
 from analytics.archive import differences_today, reproduce
 from analytics.checking import check_lake
+from analytics.day_trades import KnownTrades
 from analytics.late import late_days, recorded_lately
 from analytics.layout import object_key, revision_key
 from analytics.models import LakeFile, Revision
@@ -154,6 +155,14 @@ def test_a_byte_a_lost_file_and_a_day_behind_are_each_found(sent, alice):
     ]  # fmt: skip
     with pytest.raises(CommandError, match="findings in"):
         lake("check", "--since", "2025-01-15", "--until", "2025-01-15")
+
+
+def test_of_a_day_that_is_behind_the_book_of_then_is_folded_once(sent, alice, monkeypatch):
+    folded = []
+    monkeypatch.setattr(archive, "KnownTrades", lambda *args: folded.append(args) or KnownTrades(*args))
+    correct_version(latest(sent["corrected"]), {"price": Decimal("7.75")}, actor=alice)
+    assert [finding.kind for finding in check_lake([DAY])] == ["behind"]
+    assert len(folded) == 1
 
 
 def test_what_nobody_noted_and_an_older_revision_that_stands_are_found_and_the_latter_is_mended(sent):

@@ -14,18 +14,18 @@ from pathlib import Path
 
 from django.core.exceptions import ValidationError
 from django.core.management.base import BaseCommand, CommandError
-from django.utils import timezone
 
 from analytics import services, statements
 from analytics.archive import Reproduction, differences_today, reproduce
 from analytics.checking import check_lake, check_revisions, days_to_check
 from analytics.lake import LakeError
-from analytics.layout import plain
+from analytics.layout import object_key, plain
 from analytics.models import Revision
 from analytics.query import QueryError, run_query
 from analytics.standing import check_elsewhere
 from tradeops.core.csvfile import safe_text
 from tradeops.core.database import require_prepared
+from tradeops.core.jobs.clock import clock
 
 DIFFERENCES_SHOWN = 100
 CELL_CHARACTERS, MOST_TABLE_ROWS = 40, 100_000
@@ -77,7 +77,7 @@ class Command(BaseCommand):
         for day in options["days"]:
             services.check_exportable(day)
             keys = services.make_day(day)["keys"]
-            keys += statements.make_statements(day)["keys"] if day < timezone.now().date() else []
+            keys += statements.make_statements(day)["keys"] if day < clock.now().date() else []
             self.stdout.write(f"{day}: {', '.join(keys)}")
 
     # Held against the book
@@ -90,7 +90,7 @@ class Command(BaseCommand):
         findings = chain(
             check_lake(days),
             chain.from_iterable(map(check_revisions, days)) if options["reproduce"] else (),
-            () if first or last else check_elsewhere(days),
+            () if first or last else check_elsewhere(),
         )
         count = 0
         for finding in findings:
@@ -188,7 +188,7 @@ def find_revision(file: str, number: int | None) -> Revision:
     """A revision of the file that a day or a key names. Raises ValueError where there is none."""
     key = file
     if "/" not in file:
-        key = services.object_key("trades", parse_day(file))
+        key = object_key("trades", parse_day(file))
     revisions = Revision.objects.filter(file_key=key, is_abandoned=False)
     chosen = revisions.filter(number=number) if number is not None else revisions.order_by("number")
     revision = chosen.first()
