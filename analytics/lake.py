@@ -8,8 +8,9 @@ import base64
 import hashlib
 import os
 import tempfile
+import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from http import HTTPStatus
 from pathlib import Path
@@ -31,6 +32,7 @@ CONTENT_TYPES = {
     "txt": "text/plain; charset=utf-8",
 }
 READ_BYTES = 1 << 20
+PART_SECONDS = 86_400  # nobody puts a file for so long
 STATUSES = {str(status.value) for status in HTTPStatus}
 
 
@@ -105,6 +107,12 @@ def measure_kept(key: str) -> Measure | None:
     return Measure(size, digest.hexdigest())
 
 
+def chunks_of(content: File) -> Iterator[bytes]:
+    """An open file from its beginning, closed at its end."""
+    with content:
+        yield from content.chunks(READ_BYTES)
+
+
 def stands(key: str, size: int) -> bool:
     """Whether a file of that size stands at `key`. Raises LakeError."""
     with told_apart("show", key):
@@ -125,13 +133,26 @@ def folders_in(folder: str) -> list[str]:
 
 
 def _listed(folder: str) -> tuple[list[str], list[str]]:
+    """Folders and files, without those whose name begins with a dot: what is being put (Spark and Athena skip them)."""
     with told_apart("show", folder):
         try:
             found = lake().listdir(folder)
         except FileNotFoundError:
             return [], []
-        folders, files = ([f"{folder}/{name}".lstrip("/") for name in sorted(names)] for names in found)
+        shown = ([name for name in sorted(names) if not name.startswith(".")] for names in found)
+        folders, files = ([f"{folder}/{name}".lstrip("/") for name in names] for names in shown)
         return folders, files
+
+
+def remove_parts(folder: str) -> None:
+    """Remove what was left in a local folder by who was killed while putting a file, a day ago or before."""
+    storage = lake()
+    if hasattr(storage, "bucket"):
+        return
+    for part in Path(storage.path(folder)).glob(".*.part"):
+        with suppress(FileNotFoundError):
+            if time.time() - part.stat().st_mtime > PART_SECONDS:
+                part.unlink()
 
 
 @contextmanager

@@ -1,11 +1,12 @@
 """The reports page: what stands in the lake, the jobs that made it, and running one."""
 
 import datetime as dt
+import os
 from itertools import groupby
 
 from django.contrib import messages
 from django.contrib.auth.decorators import login_required
-from django.http import FileResponse, HttpRequest, HttpResponse
+from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.utils import timezone
 from django.views.decorators.http import require_GET, require_POST
@@ -19,6 +20,7 @@ from analytics.models import ExportJob, LakeFile, Revision
 from analytics.reading import read_day
 from analytics.services import request_export
 from analytics.statements import statements_of
+from tradeops.core.download import download
 from tradeops.core.error_pages import error_page
 from tradeops.core.jobs.pages import shown_to_wait
 from tradeops.core.jobs.services import TooMuchOwed
@@ -137,5 +139,7 @@ def send(request: HttpRequest, file: LakeFile | Revision) -> HttpResponse:
         return error_page(request, 502, detail, title="The lake did not give the file")
     if content is None:
         return error_page(request, 404, f"{file.key} is no longer in the lake. Run the day again to have it back.")
-    content_type = lake.CONTENT_TYPES[file.key.rpartition(".")[2]]
-    return FileResponse(content, as_attachment=True, filename=file.name, content_type=content_type)
+    size, content_type = content.seek(0, os.SEEK_END), lake.CONTENT_TYPES[file.key.rpartition(".")[2]]
+    response = download(request, lake.chunks_of(content), file.name, content_type)
+    response["Content-Length"] = size  # so that a browser shows how far it is
+    return response

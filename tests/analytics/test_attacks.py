@@ -3,15 +3,16 @@
 import datetime as dt
 import hashlib
 import io
+import os
 from decimal import Decimal
 from pathlib import Path
 
 import pytest
-from django.core.files.storage import storages
+from django.core.files.storage import default_storage, storages
 from django.core.management import CommandError, call_command
 
 from analytics import services, statements
-from analytics.checking import check_lake, check_revisions, reconcile
+from analytics.checking import check_lake, check_revisions, days_to_check, reconcile
 from analytics.layout import object_key, revision_key
 from analytics.models import LakeFile, Revision
 from analytics.standing import check_elsewhere
@@ -136,7 +137,7 @@ def test_what_says_what_the_book_never_said_is_not_written_over_when_the_book_go
 def test_what_stands_outside_the_days_is_found(account):
     for key in ("x.csv", "trades/x.parquet", "trades/2031/01/01/trades_2031-01-01.parquet", "links/x.txt"):
         put(key, b"stray")
-    assert sorted(str(finding) for finding in check_elsewhere([DAY])) == [
+    assert sorted(str(finding) for finding in check_elsewhere()) == [
         "lake unknown: links/x.txt stands outside the folders of the days",
         "lake unknown: trades/2031 is the folder of no day that is noted",
         "lake unknown: trades/x.parquet stands outside the folders of the days",
@@ -145,11 +146,46 @@ def test_what_stands_outside_the_days_is_found(account):
     assert reconcile(lambda percentage: None)["finding_count"] == 4 and not Job.objects.exists()
 
 
+def test_a_day_that_is_exported_while_the_folders_are_listed_is_none_that_nobody_knows(account, monkeypatch):
+    known = iter([set(), {DAY}])
+    monkeypatch.setattr("analytics.standing.days_known", lambda: next(known))
+    assert check_elsewhere() == [] and next(known, None) is None
+
+
+def test_files_that_wait_to_be_imported_are_not_taken_for_a_days(account):
+    name = default_storage.save("imports/waits.csv", io.BytesIO(b"x"))
+    try:
+        assert check_elsewhere() == []
+    finally:
+        default_storage.delete(name)
+
+
+def test_today_is_behind_only_if_it_is_asked_for(account, monkeypatch):
+    noon = dt.datetime.combine(DAY, dt.time(12), dt.UTC)
+    book(account, "BUY", "1", "7", executed_at=noon)
+    monkeypatch.setattr("analytics.checking.clock.now", lambda: noon)
+    assert (days_to_check(), days_to_check(DAY, DAY)) == ([], [DAY])
+    assert reconcile(lambda percentage: None)["finding_count"] == 0 and not Job.objects.exists()
+    monkeypatch.setattr("analytics.checking.clock.now", lambda: noon + dt.timedelta(days=1))
+    assert days_to_check() == [DAY]
+
+
+@pytest.mark.embedded
+def test_what_is_being_put_is_not_told_of_and_is_removed_when_its_maker_died_long_ago(account):
+    folder = Path(storages["lake"].path(TRADES)).parent
+    dead, alive = folder / ".dead.part", folder / ".alive.part"
+    dead.touch(), alive.touch()
+    assert list(check_lake([DAY])) == check_elsewhere() == []
+    os.utime(dead, (0, 0))
+    services.make_day(DAY)
+    assert (dead.exists(), alive.exists()) == (False, True)
+
+
 def test_a_forged_statement_is_found_by_making_every_revision_again(account):
     statements.make_statements(DAY)
     page = object_key("statements", DAY, "html", account.pk)
     forge(page, content_of(page).replace(b"AAPL", b"AAPM"))
-    assert list(check_lake([DAY])) == list(check_elsewhere([DAY])) == []
+    assert list(check_lake([DAY])) == check_elsewhere() == []
     with pytest.raises(CommandError, match="1 finding in 1 day"):
         call_command("lake", "check", "--since", "2025-01-15", "--reproduce", stdout=(out := io.StringIO()))
     assert f"damaged: {revision_key(page, 1)} is not what the book of then says" in out.getvalue()

@@ -1,14 +1,17 @@
 """The reports page: the lake's files, the jobs, and running one."""
 
+import asyncio
 import datetime as dt
 
 import pytest
 from django.core.files.storage import storages
+from django.test import AsyncRequestFactory
 from django.utils import timezone
 
 from analytics import services
 from analytics.layout import object_key
 from analytics.models import LakeFile
+from analytics.views import download_file
 from tests.analytics.conftest import DAY
 from tradeops.core.jobs import runner
 from tradeops.core.jobs.models import Job
@@ -103,6 +106,23 @@ def test_a_file_is_downloaded_whole_by_those_who_see_all(signed_in, carol, dave,
         assert (answer.status_code, len(content)) == (200, file.size)
         assert answer["Content-Disposition"] == 'attachment; filename="trades_2025-01-15.csv"'
         assert answer["Content-Type"] == "text/csv; charset=utf-8"
+
+
+def test_under_asgi_a_file_is_sent_a_part_at_a_time_and_is_closed(carol, a_day, monkeypatch):
+    file = LakeFile.objects.get(key=object_key("trades", DAY))
+    content = services.lake.read(file.key)
+    monkeypatch.setattr(services.lake, "read", lambda key: content)
+    monkeypatch.setattr(services.lake, "READ_BYTES", 100)
+    request = AsyncRequestFactory().get("/")
+    request.user = carol
+    answer = download_file(request, file.pk)
+    parts = asyncio.run(gathered(answer.streaming_content))
+    assert answer.is_async and len(parts) == -(-file.size // 100) and len(b"".join(parts)) == file.size
+    assert (answer["Content-Length"], content.closed) == (str(file.size), True)
+
+
+async def gathered(parts) -> list[bytes]:
+    return [part async for part in parts]
 
 
 def test_a_trader_finds_no_file(signed_in, alice, a_day):
