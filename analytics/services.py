@@ -23,7 +23,7 @@ from analytics.day_files import (
 )
 from analytics.day_trades import CurrentTrades
 from analytics.late import Late, late_days, late_statement_days
-from analytics.layout import FIRST_DAY, FORMATS, object_key
+from analytics.layout import FIRST_DAY, FORMATS, folders_of, object_key
 from analytics.models import EXPORT, LATE_STATEMENTS, STATEMENTS, ExportJob, ExportRequest, LakeFile, Revision
 from analytics.revisions import Entries, Tampered, keep_all
 from tradeops.core.jobs.clock import clock, now
@@ -113,6 +113,8 @@ def make_day(day: dt.date, tell: Callable[[int], None] = lambda percentage: None
     tell(90)
     files += [*anchor_day(day), list_day(day)]
     link_day(day)
+    for folder in folders_of(day):
+        lake.remove_parts(folder)
     return {"date": day.isoformat(), "keys": [file.key for file in files]}
 
 

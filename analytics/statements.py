@@ -9,13 +9,13 @@ from django.template.loader import render_to_string
 
 from analytics.account_day import AccountDay
 from analytics.account_reading import Noted, read_account, read_accounts
-from analytics.day_files import Made, working_folder, write_tables
+from analytics.day_files import working_folder, write_tables
 from analytics.day_trades import accounts_of
 from analytics.late import late_statement_days
 from analytics.layout import ACCOUNT_COLUMNS, object_key
 from analytics.models import LakeFile, Revision
 from analytics.parquet import Row
-from analytics.revisions import keep_all
+from analytics.revisions import Made, keep_all
 from analytics.statement_words import figures_of, notes_of, tables_of
 from tradeops.core.jobs.clock import clock
 from trades.models import Account

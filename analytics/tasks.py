@@ -26,7 +26,11 @@ def owe_exports(job: Job) -> dict[str, int]:
 
 @register(EXPORT)
 def export(job: Job) -> dict[str, object]:
-    """The job of kind `export`: its key is the day. Whoever asks while it is made gets what is booked by then."""
+    """The job of kind `export`: its key is the day. Whoever asks while it is made gets what is booked by then.
+
+    Who asks after the last look at who has asked, in the instant before the job ends, may miss the latest booking; the
+    night finds it.
+    """
     day = dt.date.fromisoformat(job.key)
     for _ in range(MADE_AT_MOST):
         begun = clock.now()

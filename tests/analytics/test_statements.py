@@ -26,6 +26,7 @@ from tests.analytics.conftest import DAY
 from tests.factories import act, book, make_account, make_user
 from tradeops.core.jobs import runner
 from tradeops.core.jobs.models import Job
+from tradeops.core.jobs.services import owe
 from tradeops.core.users.models import User
 from trades.models import Account, Trade
 from trades.services import correct_version, void_version
@@ -210,6 +211,24 @@ def test_a_day_that_is_not_over_and_one_without_anything_tell_nothing(account):
         statements.make_statements(dt.datetime.now(dt.UTC).date())
     make_account(make_user("idle"))
     assert statements.make_statements(BEFORE - dt.timedelta(days=1))["accounts"] == 0
+
+
+@pytest.mark.django_db
+def test_whether_a_day_is_over_is_judged_by_the_clock_that_all_machines_share(account, monkeypatch):
+    runner.load_handlers()
+    for moment, anchors, states in (
+        (at(23), 0, {"export"}),
+        (at(0, DAY + dt.timedelta(days=1)), 1, {"export", "statements"}),
+    ):
+        monkeypatch.setattr("analytics.services.clock.now", lambda moment=moment: moment)
+        owe("export", DAY.isoformat())
+        runner.run_owed(limit=1)
+        assert LakeFile.objects.filter(kind="anchors").count() == anchors
+        assert set(Job.objects.values_list("kind", flat=True)) == states
+    statements.make_statements(DAY)
+    monkeypatch.setattr("analytics.services.clock.now", lambda: at(23))
+    with pytest.raises(ValueError, match="not over yet"):
+        statements.make_statements(DAY)
 
 
 @pytest.mark.pure
