@@ -9,6 +9,7 @@ import pytest
 from django.utils import timezone
 from prometheus_client.parser import text_string_to_metric_families
 
+from analytics.models import LakeFile
 from market.models import Alert, FeedState, Instrument
 from tests.factories import book, make_account
 from tradeops import metrics
@@ -69,6 +70,17 @@ def test_the_figures_are_what_happened(scrape, client, alice):
     assert (seen["tradeops_jobs", "export", "failed"], seen["tradeops_jobs", "export", "succeeded"]) == (1, 1)
     assert seen["tradeops_job_wait_seconds",] >= 100 and seen["tradeops_feed_age_seconds",] >= 30
     assert seen["tradeops_heartbeat_age_seconds", "worker"] >= 5 and seen["tradeops_socket_clients",] == 0
+
+
+def test_a_lake_that_has_nothing_lags_since_the_first_day_that_was_traded_on(scrape, alice, monkeypatch):
+    noon = timezone.now().replace(hour=12)
+    monkeypatch.setattr(metrics.timezone, "now", lambda: noon)
+    assert ("tradeops_lake_lag_days",) not in scrape()
+    book(make_account(alice), executed_at=noon - timedelta(days=3))
+    assert scrape()["tradeops_lake_lag_days",] == 3
+    day = noon.date() - timedelta(days=2)
+    LakeFile.objects.create(key="x", day=day, kind="trades", file_format="csv", rows=1, size=1, sha256="0")
+    assert scrape()["tradeops_lake_lag_days",] == 1
 
 
 def test_without_the_database_the_process_still_tells_its_own(scrape, monkeypatch):

@@ -30,11 +30,10 @@ from tradeops.core.statistics import nearest_rank
 from tradeops.core.users.roles import Action
 from tradeops.errors import problem_or_page
 from tradeops.request_metrics import REQUEST_METRICS
-from trades.models import Account, Position
+from trades.models import Account, DayTotal, Position
 from trades.tasks import VERIFY
 
 CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
-ONE_DAY = timedelta(days=1)
 ALERTS_MEASURED = 1000
 PERCENTS = (50, 99, 100)
 GROUP_SECONDS = 3.0
@@ -139,9 +138,12 @@ def job_metrics() -> Iterator[Metric]:
 
 
 def lake_metrics() -> Iterator[Metric]:
+    """Days that are over and not in the lake: since the newest there, or where none is there since the first traded."""
+    today = timezone.now().date()
     newest = LakeFile.objects.filter(kind="trades").order_by("-day").values_list("day", flat=True).first()
-    if newest:
-        behind = (timezone.now().date() - ONE_DAY - newest).days
+    first = newest or DayTotal.objects.order_by("day").values_list("day", flat=True).first()
+    if first:
+        behind = (today - first).days - bool(newest)
         yield gauge("lake_lag_days", "Days that are over and not in the lake, since the newest there.", max(0, behind))
 
 
