@@ -149,8 +149,9 @@ if environment.text("DB_HOST"):
                 "keepalives_interval": 1,
                 "keepalives_count": 2,
                 "prepare_threshold": 1,
-                # What is stopped in mid-transaction holds an account's lock for these two minutes, and not for good.
-                "options": "-c plan_cache_mode=force_generic_plan -c idle_in_transaction_session_timeout=120s",
+                # What is stopped in mid-transaction holds an account's lock for so long, and not for good. An import of
+                # millions of rows computes for less between two statements.
+                "options": "-c plan_cache_mode=force_generic_plan -c idle_in_transaction_session_timeout=10min",
             },
         }
     }

@@ -61,6 +61,13 @@ def test_a_migration_gives_up_where_a_table_is_read_for_long_and_leaves_nobody_w
         assert cursor.fetchone() == ("0",)
 
 
+@pytest.mark.services
+def test_who_is_stopped_in_mid_transaction_does_not_hold_its_locks_for_good(db):
+    with connection.cursor() as cursor:
+        cursor.execute("SHOW idle_in_transaction_session_timeout")
+        assert cursor.fetchone() == ("10min",)
+
+
 @pytest.mark.pure
 def test_a_role_that_may_not_migrate_is_told_who_may(monkeypatch):
     def refuse(*words, **options):
