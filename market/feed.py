@@ -21,6 +21,7 @@ from django.db import DatabaseError
 from django.utils import timezone
 
 from tradeops.core.events import relay
+from tradeops.core.jobs.clock import clock
 from tradeops.core.outages import OUTAGES
 
 from . import feed_store
@@ -387,5 +388,6 @@ class Feed:
         await in_database(owe_sessions)(now)
         await in_database(feed_store.write_bars)(self.holder)
         await in_database(feed_store.fold_minute)(self.resumption.epoch, self.folded - MINUTE)
-        await in_database(feed_store.forget_old_ticks)(now)
-        await in_database(forget_old_bars)(self.source_name, now)
+        old = min(now, await in_database(clock.now)())  # what a clock that is ahead takes for old is not
+        await in_database(feed_store.forget_old_ticks)(old)
+        await in_database(forget_old_bars)(self.source_name, old)

@@ -20,6 +20,7 @@ app.conf.update(
     timezone="UTC",
     enable_utc=True,
     task_ignore_result=True,
+    result_expires=None,  # none is kept: beat need not make a row of the schedule that would remove them
     task_acks_late=True,
     task_reject_on_worker_lost=True,
     task_time_limit=HARD_LIMIT_SECONDS,
