@@ -96,6 +96,6 @@ def test_what_the_schedule_lacks_or_cannot_keep_is_told_and_logged_once(untold, 
         f"{told}; rows of the schedule that cannot be kept: 2; its log names them"
     }
     assert sorted(record.message for record in caplog.records) == [
-        "The schedule of Clean-up of expired sessions cannot be kept: TypeError",
-        "The schedule of Clean-up of old jobs cannot be kept: NotRegistered",
+        "The schedule of Clean-up of expired sessions cannot be kept. Its task does not take these arguments.",
+        "The schedule of Clean-up of old jobs cannot be kept. There is no task of that name.",
     ]

@@ -2,6 +2,7 @@
 
 import pytest
 from django.utils import timezone
+from django_celery_beat.models import PeriodicTask
 
 from tests.factories import make_user
 from tradeops.core.jobs import runner
@@ -96,3 +97,36 @@ def test_a_schedule_that_is_none_is_refused_beside_its_field(client, field):
     for wrong in ("-1", "99", "x", "1-", ""):
         page = client.post("/admin/django_celery_beat/crontabschedule/add/", sound | {field: wrong})
         assert (page.status_code, field in page.context["adminform"].form.errors) == (200, True), wrong
+
+
+SWEEP = {"name": "Mine", "task": "jobs.sweep", "args": "[]", "kwargs": "{}", "headers": "{}", "enabled": "on"}
+
+
+@pytest.mark.parametrize(
+    ("changes", "told"),
+    [
+        ({"task": "no.such.task"}, "There is no task of that name."),
+        ({"args": "[1]"}, "Its task does not take these arguments."),
+        ({"headers": "[1]"}, "Its slots cannot be told: TypeError."),
+        ({}, ""),
+    ],
+)
+def test_a_row_of_the_schedule_that_could_not_be_kept_is_refused(client, changes, told):
+    client.force_login(make_user("erin", Role.ADMINISTRATOR, is_staff=True), "tradeops.core.users.backend.RoleBackend")
+    interval = PeriodicTask.objects.get(task="jobs.sweep").interval_id
+    answer = client.post("/admin/django_celery_beat/periodictask/add/", SWEEP | {"interval": interval} | changes)
+    assert answer.status_code == (200 if told else 302)
+    assert told in answer.content.decode()
+    assert PeriodicTask.objects.filter(name="Mine").exists() is not bool(told)
+
+
+def test_who_only_looks_at_the_schedule_does_not_switch_it_and_who_keeps_it_runs_it_without_a_broker(client):
+    rows = PeriodicTask.objects.filter(task="trades.owe_night_verification")
+    list_of_tasks = "/admin/django_celery_beat/periodictask/"
+    for role in (Role.AUDITOR, Role.BACK_OFFICE, Role.ADMINISTRATOR):
+        client.force_login(make_user(role, role, is_staff=True), "tradeops.core.users.backend.RoleBackend")
+        for action in ("disable_tasks", "enable_tasks", "run_tasks"):
+            assert client.get(list_of_tasks).status_code == 200
+            client.post(list_of_tasks, {"action": action, "_selected_action": [rows.get().pk]})
+            assert rows.get().enabled is not (role == Role.ADMINISTRATOR and action == "disable_tasks")
+        assert Job.objects.filter(kind="verify_ledger").count() == int(role == Role.ADMINISTRATOR)

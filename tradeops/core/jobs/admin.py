@@ -1,13 +1,16 @@
-"""The back office's view of owed work: to be read and, where it failed, run again."""
+"""The back office's view of owed work, to be read and, where it failed, run again; and of the schedule that owes it."""
 
+from copy import copy
+
+from celery import current_app
 from celery.schedules import ParseException
 from django.contrib import admin, messages
-from django_celery_beat.admin import CrontabScheduleAdmin
-from django_celery_beat.models import CrontabSchedule
+from django_celery_beat.admin import CrontabScheduleAdmin, PeriodicTaskAdmin, PeriodicTaskForm
+from django_celery_beat.models import CrontabSchedule, PeriodicTask
 
 from tradeops.core.admin import ReadOnlyAdmin
 
-from . import services
+from . import services, slots
 from .models import Heartbeat, Job, State
 
 
@@ -53,7 +56,35 @@ class HeartbeatAdmin(ReadOnlyAdmin):
         return super().get_queryset(request).with_age()
 
 
-admin.site.unregister(CrontabSchedule)
+admin.site.unregister([CrontabSchedule, PeriodicTask])
+
+
+class KeepableForm(PeriodicTaskForm):
+    """The package's own, which takes a task that is not there and arguments that it does not have."""
+
+    def _post_clean(self) -> None:
+        super()._post_clean()
+        current_app.loader.import_default_modules()  # where this process has not yet met a task
+        if not self.errors and self.instance.enabled and (fault := slots.fault_of(copy(self.instance))):
+            self.add_error(None, fault)
+
+
+@admin.register(PeriodicTask)
+class TaskAdmin(PeriodicTaskAdmin):
+    form = KeepableForm
+
+    def get_actions(self, request) -> dict:
+        """The package's ask nobody's permission, and who may only look at the schedule could switch it off."""
+        return super().get_actions(request) if self.has_change_permission(request) else {}
+
+    @admin.action(description="Run the chosen tasks now")
+    def run_tasks(self, request, queryset) -> None:
+        """Here, for all that a task does is to owe; a message might find a broker that is away, or nobody."""
+        current_app.loader.import_default_modules()
+        called = sum(slots.call_now(row) for row in queryset)
+        if left := queryset.count() - called:
+            self.message_user(request, f"{left} could not be called; the log says why.", messages.ERROR)
+        self.message_user(request, f"{called} called: what they owe stands under Jobs.")
 
 
 @admin.register(CrontabSchedule)

@@ -19,7 +19,7 @@ from django_celery_beat.schedulers import ModelEntry
 from tradeops.core.outages import OUTAGES
 
 from .clock import clock
-from .nudging import RUN_OWED, SWEEP
+from .nudging import NUDGES, RUN_OWED, SWEEP, pass_on
 
 logger = logging.getLogger(__name__)
 A_MINUTE, A_DAY, LONG_AGO = timedelta(minutes=1), timedelta(days=1), datetime(2000, 1, 1, tzinfo=UTC)
@@ -71,12 +71,12 @@ def is_due(entry: ModelEntry) -> bool:
         return False
 
 
-def call_task(row: PeriodicTask) -> None:
-    """Call the task here, without a message. Raises only what the database that is away raises."""
+def call_task(row: PeriodicTask) -> bool:
+    """Call the task here, without a message; whether it could be. Raises only what the database that is away raises."""
     task = current_app.tasks.get(row.task)
     if task is None:
         logger.error("The schedule names a task that is not there: %s", row.task)
-        return
+        return False
     try:
         with transaction.atomic():
             task(*json.loads(row.args or "[]"), **json.loads(row.kwargs or "{}"))
@@ -84,9 +84,19 @@ def call_task(row: PeriodicTask) -> None:
         raise
     except Exception as error:  # arguments that a person typed in the admin: the slot is spent, and holds up no other
         logger.error("The scheduled task %s could not be called: %s", row.name, error)
+        return False
+    return True
 
 
-def take_due_slot(row: PeriodicTask, now: datetime, call: Callable[[PeriodicTask], None] = call_task) -> bool:
+def call_now(row: PeriodicTask) -> bool:
+    """The same for a person, beside the slots. Who asks for a sweep has somebody else sweep."""
+    if row.task in NUDGES:
+        pass_on()
+        return True
+    return call_task(row)
+
+
+def take_due_slot(row: PeriodicTask, now: datetime, call: Callable[[PeriodicTask], object] = call_task) -> bool:
     """Whether `row`, fresh from the database, is due, and this caller is the one to run it: then noted and called."""
     last_run_at = row.last_run_at  # the entry gives a row that never ran another
     entry = entry_of(row)
@@ -125,12 +135,22 @@ def tasks_of_ours() -> set[str]:
 
 
 def can_be_kept(row: PeriodicTask) -> bool:
-    """Whether its slots can be told, and its task be called with its arguments."""
+    if fault := fault_of(row):
+        say_once(f"The schedule of {row.name} cannot be kept. {fault}")
+    return not fault
+
+
+def fault_of(row: PeriodicTask) -> str:
+    """Why a row cannot be kept, as a sentence; "" where it can."""
     try:
         entry = SlotEntry(row, app=current_app)
         entry.schedule.is_due(entry.last_run_at)
-        current_app.tasks[row.task].__header__(*entry.args, **entry.kwargs)
     except Exception as error:  # as above
-        say_once(f"The schedule of {row.name} cannot be kept: {type(error).__name__}")
-        return False
-    return True
+        return f"Its slots cannot be told: {type(error).__name__}."
+    if row.task not in current_app.tasks:
+        return "There is no task of that name."
+    try:
+        current_app.tasks[row.task].__header__(*entry.args, **entry.kwargs)
+    except Exception:  # a beat must not end by what a person wrote
+        return "Its task does not take these arguments."
+    return ""
