@@ -2,17 +2,22 @@
 
 import datetime as dt
 import io
+import re
 from decimal import Decimal
+from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from analytics.layout import csv_bytes, instant, object_key, parse_key, plain, read_csv
+from analytics.layout import TRADE_COLUMNS, csv_bytes, instant, object_key, parse_key, plain, read_csv
+from analytics.parquet import TYPES
 
 pytestmark = pytest.mark.pure
 
 DAY = dt.date(2025, 1, 15)
+# What Hive, Athena and Trino call the types of Parquet.
+HIVE = {"int64": "bigint", "decimal": "decimal(38,12)", "instant": "timestamp", "day": "date", "text": "string"}
 
 
 def test_keys_are_the_ones_that_were_promised():
@@ -100,3 +105,10 @@ def test_what_was_written_reads_back(rows):
 def test_a_damaged_file_is_refused_with_its_line(content, message):
     with pytest.raises(ValueError, match=message):
         list(read_csv(io.StringIO(content, newline=""), ("a",)))
+
+
+def test_the_documented_table_has_the_columns_and_types_of_the_files():
+    document = (Path(__file__).parents[2] / "docs" / "lake.md").read_text()
+    columns = re.search(r"CREATE EXTERNAL TABLE trades \((.*?)\)\nPARTITIONED", document, re.S)[1]
+    told = [tuple(column.split()) for column in re.split(r",\s+", columns)]
+    assert told == [(name, HIVE[TYPES.get(name, "text")]) for name in TRADE_COLUMNS]
