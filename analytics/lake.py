@@ -33,6 +33,15 @@ CONTENT_TYPES = {
 }
 READ_BYTES = 1 << 20
 PART_SECONDS = 86_400  # nobody puts a file for so long
+# What boto3's names for a store that does not answer mean.
+SAID = {
+    "ConnectTimeoutError": "it was not reached in time",
+    "ReadTimeoutError": "it did not answer in time",
+    "EndpointConnectionError": "it cannot be reached",
+    "ConnectionClosedError": "it broke off",
+    "RetriesExceededError": "it broke off, however often it was asked",
+    "NoCredentialsError": "there are no credentials for it",
+}
 STATUSES = {str(status.value) for status in HTTPStatus}
 
 
@@ -179,7 +188,8 @@ def code_of(error: ClientError) -> str:
 def words_of(error: Exception) -> str:
     """The system's words for its own failures ("No space left on device"), never with a path."""
     number = getattr(error, "errno", None)
-    return os.strerror(number) if number else type(error).__name__
+    name = type(error).__name__
+    return os.strerror(number) if number else SAID.get(name, name)
 
 
 def _size_in_bucket(storage: Storage, key: str) -> int | None:

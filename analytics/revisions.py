@@ -15,10 +15,11 @@ from django.utils import timezone
 from analytics import lake
 from analytics.layout import account_of, parse_key
 from analytics.models import LakeFile, Revision
+from tradeops.core.drawing import wide_font
 
 LIBRARIES = {"parquet": "pyarrow", "pdf": "matplotlib"}  # that write files of a format
 # Raised with how a statement looks: one that was sent before is made again with other bytes, and this says why.
-LOOKS = {"html": "look 2", "pdf": "look 2"}
+LOOKS = {"html": "look 2", "pdf": "look 3"}
 LAST_NUMBER = 2**31 - 1  # that the column holds
 Entries = dict[int, int]  # by account the number of the last entry that was known
 
@@ -128,4 +129,5 @@ def versions_used(key: str) -> str:
     file_format = key.rpartition(".")[2]
     library = LIBRARIES.get(file_format)
     used = [f"TradeOps {settings.VERSION}", LOOKS.get(file_format), library and f"{library} {version(library)}"]
+    used += wide_font() if file_format == "pdf" else []
     return ", ".join(filter(None, used))

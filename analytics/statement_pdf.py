@@ -5,9 +5,12 @@ of text: its columns are as wide as what is in them, never run into each other, 
 """
 
 import io
+import logging
 import textwrap
+import warnings
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from unicodedata import category
 
 from matplotlib.backends.backend_pdf import PdfPages
 from matplotlib.collections import LineCollection
@@ -17,7 +20,7 @@ from matplotlib.textpath import text_to_path
 
 from analytics.account_day import AccountDay
 from analytics.statement_words import figures_of, notes_of, tables_of
-from tradeops.core.drawing import DRAWING
+from tradeops.core.drawing import DRAWING, wide_font
 
 WIDTH, HEIGHT = 11.69, 8.27  # A4 on its side, inches
 POINTS = 72
@@ -29,7 +32,12 @@ ROW_SIZE, MONO_EM = 7.5, 0.6021  # points; DejaVu Sans Mono's letters are that w
 LEAST_GAP = 2  # letters between two columns
 NOTE_LETTERS = 170
 TABLE_HEAD, LEAST_LINES = 3.5, 7  # lines: what a table has above its rows, and what it begins a page's rest for
+OWN_FONT = "DejaVu Sans"  # which comes with matplotlib
 INK, FAINT, RULE = "#1c2227", "#66707a", "#c9ced3"
+
+# A name may have signs that no font here has, and no font for its weight: a box, or a lighter letter, says so.
+warnings.filterwarnings("ignore", "Glyph .* missing from font", UserWarning)
+logging.getLogger("matplotlib.font_manager").setLevel(logging.ERROR)
 
 Rows = Sequence[Sequence[str]]
 Table = tuple[str, Sequence[str], Rows]
@@ -84,10 +92,13 @@ def sheets_of(told: AccountDay) -> Iterator[Sheet]:
 def new_sheet(told: AccountDay) -> Sheet:
     sheet = Sheet(Figure(figsize=(WIDTH, HEIGHT)))
     sheet.text(RIGHT, f"{told.day}, UTC", fontsize=11, ha="right")
-    sheet.text(LEFT, told.name, fontweight="bold", fontsize=fitting([told.name], 15, ACROSS * 0.82, "bold"))
+    name, owner = in_a_line(told.name), in_a_line(told.owner)
+    typed = {"family": [OWN_FONT, *wide_font()]}
+    size = fitting([name], 15, ACROSS * 0.82, weight="bold", **typed)
+    sheet.text(LEFT, name, fontweight="bold", fontsize=size, **typed)
     sheet.next(1.6)
-    owner = f"{told.owner}, account {told.account}, money in {told.currency}, as known after ledger entry {told.entry}"
-    sheet.text(LEFT, owner, color=FAINT, fontsize=fitting([owner], 8, ACROSS))
+    owner = f"{owner}, account {told.account}, money in {told.currency}, as known after ledger entry {told.entry}"
+    sheet.text(LEFT, owner, color=FAINT, fontsize=fitting([owner], 8, ACROSS, **typed), **typed)
     sheet.next(2)
     return sheet
 
@@ -140,8 +151,13 @@ def padded(row: Sequence[str], widths: Sequence[int]) -> list[str]:
     return [row[0].ljust(widths[0]), *(cell.rjust(width) for cell, width in zip(row[1:], widths[1:], strict=True))]
 
 
-def fitting(texts: Sequence[str], size: float, room: float, weight: str = "normal") -> float:
+def in_a_line(name: str) -> str:
+    """What people typed, without what would break the line or turn the rest of it around."""
+    return " ".join("".join(sign if category(sign) not in ("Cc", "Cf") else " " for sign in name).split())
+
+
+def fitting(texts: Sequence[str], size: float, room: float, **style) -> float:
     """The size, `size` at most, in points, at which each of the texts is at most `room` points wide."""
-    properties = FontProperties(size=size, weight=weight)
+    properties = FontProperties(size=size, **style)
     widest = max(text_to_path.get_text_width_height_descent(text, properties, False)[0] for text in texts)
     return size * min(1, room / widest) if widest else size

@@ -181,11 +181,11 @@ def raising(error):
     ("error", "words"),
     [
         (ClientError({"Error": {"Code": "SlowDown"}}, "PutObject"), "SlowDown"),
-        (EndpointConnectionError(endpoint_url="http://key:hunter2@s3"), "EndpointConnectionError"),
+        (EndpointConnectionError(endpoint_url="http://key:hunter2@s3"), "it cannot be reached"),
         (PermissionError(13, "secret path"), "Permission denied"),
         (ClientError({"Error": {"Code": "403"}}, "HeadObject"), "403 Forbidden"),
         (SuspiciousFileOperation("secret path"), "it leads out of the lake"),
-        (RetriesExceededError(OSError("secret path")), "RetriesExceededError"),
+        (RetriesExceededError(OSError("secret path")), "it broke off, however often it was asked"),
     ],
 )
 @pytest.mark.pure

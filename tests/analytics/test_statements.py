@@ -301,6 +301,18 @@ def test_nothing_of_a_statement_runs_into_its_neighbor_or_off_the_page():
 
 
 @pytest.mark.pure
+@pytest.mark.filterwarnings("ignore:Glyph")
+@pytest.mark.parametrize("name", ["two\nlines\tand a tab", "turned \u202earound", "東京支店 🚀 שלום", "x\0y", "\u200b"])
+def test_a_name_of_any_script_stays_on_its_line(name):
+    from analytics.statement_pdf import draw_statement, sheets_of
+
+    told = replace(book_of(1), name=name, owner=name)
+    (sheet,) = sheets_of(told)
+    assert not {"\n", "\t", "\0", "\u202e"} & set("".join(text.get_text() for text in sheet.figure.texts))
+    assert draw_statement(told).startswith(b"%PDF-")
+
+
+@pytest.mark.pure
 def test_a_statement_says_whose_price_nobody_knows_and_what_there_is_not():
     told = replace(book_of(0), unmarked=("ABC", "X.Y"))
     assert notes_of(told) == [

@@ -18,7 +18,7 @@ from django.core.management.base import BaseCommand, CommandError
 from analytics import services, statements
 from analytics.archive import Reproduction, differences_today, reproduce
 from analytics.checking import check_lake, check_revisions, days_to_check
-from analytics.lake import LakeError
+from analytics.lake import LakeError, words_of
 from analytics.layout import object_key, plain
 from analytics.models import Revision
 from analytics.query import QueryError, run_query
@@ -72,6 +72,8 @@ class Command(BaseCommand):
             raise CommandError(" ".join(error.messages)) from error
         except (LakeError, ValueError, argparse.ArgumentTypeError) as error:
             raise CommandError(str(error)) from error
+        except OSError as error:  # of this machine: no room for what is being made, say
+            raise CommandError(f"{words_of(error)}: nothing was changed by what failed.") from error
 
     def make_files(self, options) -> None:
         for day in options["days"]:
