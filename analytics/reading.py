@@ -3,6 +3,7 @@
 import datetime as dt
 import re
 from dataclasses import dataclass
+from itertools import islice
 
 from django.db.models import F, Window
 from django.db.models.functions import RowNumber
@@ -11,7 +12,8 @@ from django.http import Http404
 from analytics.layout import KINDS
 from analytics.models import LakeFile, Revision
 
-REVISIONS_SHOWN, ACCOUNTS_SHOWN = 100, 50
+REVISIONS_SHOWN, ACCOUNTS_SHOWN, ENTRIES_SHOWN = 100, 50, 50
+REVISIONS_AT_ONCE = 20  # each may know of every account
 PLAIN_DAY = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
 
 
@@ -47,6 +49,15 @@ def with_revisions(files: list[LakeFile]) -> list[LakeFile]:
     by_key = {file.key: file for file in files}
     place = Window(RowNumber(), partition_by=F("file_key"), order_by=F("number").desc())
     newest = Revision.objects.filter(file_key__in=by_key).annotate(place=place).filter(place__lte=REVISIONS_SHOWN)
-    for revision in newest.defer("marks").order_by("file_key", "-number"):
-        by_key[revision.file_key].shown_revisions.append(revision)
+    ordered = newest.defer("marks").order_by("file_key", "-number")
+    for revision in ordered.iterator(chunk_size=REVISIONS_AT_ONCE):
+        by_key[revision.file_key].shown_revisions.append(with_some_entries(revision))
     return files
+
+
+def with_some_entries(revision: Revision) -> Revision:
+    """The revision with what it knew of its first accounts, and how many they were: the manifest lists all."""
+    entries = revision.entries
+    revision.account_count = len(entries)
+    revision.known = {str(account): entry for account, entry in islice(entries.items(), ENTRIES_SHOWN)}
+    return revision

@@ -69,8 +69,9 @@ class RevisionSerializer(serializers.Serializer):
     sha256 = serializers.CharField()
     entries = serializers.DictField(
         child=serializers.IntegerField(),
-        help_text="By account the number of the last ledger entry it knew.",
+        help_text="By account the number of the last ledger entry it knew: the first 50; the manifest lists all.",
     )
+    accounts = serializers.IntegerField(source="account_count", help_text="How many accounts it knew entries of.")
     made_with = serializers.CharField()
     written_at = InstantField()
 

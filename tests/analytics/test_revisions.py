@@ -326,6 +326,16 @@ def test_the_back_office_sees_a_days_revisions_and_what_differs(sent, api, clien
     assert b"".join(sent_then.streaming_content) == sent["first"][TRADES]
 
 
+def test_a_revision_that_knew_of_many_accounts_tells_of_some(sent, api, client, carol, monkeypatch):
+    monkeypatch.setattr("analytics.reading.ENTRIES_SHOWN", 1)
+    files = api(carol).get("/analytics/days/2025-01-15").data["files"]
+    told = next(file for file in files if file["key"] == TRADES)["revisions"][0]
+    assert (told["accounts"], told["entries"]) == (2, {str(sent["mine"].pk): 7})
+    client.force_login(carol, backend="tradeops.core.users.backend.RoleBackend")
+    page = client.get("/desk/reports/days/2025-01-15/").content.decode()
+    assert "<summary>2 accounts</summary>" in page and "the first 1; the manifest lists all" in page
+
+
 def test_a_day_that_has_grown_larger_than_a_page_can_wait_for_is_left_to_the_command(sent, client, carol, monkeypatch):
     first = Revision.objects.get(file_key=TRADES, number=1)
     monkeypatch.setattr("analytics.views.COMPARED_ROWS", first.rows)
