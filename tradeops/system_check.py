@@ -435,6 +435,8 @@ STEPS: dict[str, Callable[[System], str]] = {
 }
 # Which parts of /health a step cannot do without.
 NEEDS = {
+    "overview": ("web",),
+    "clock": ("web",),
     "documentation": ("web", "database"),
     "book": ("web", "database"),
     "booking": ("web", "database"),
