@@ -28,6 +28,10 @@ class Tampered(ValueError):
     """A row says of a file what was never noted: nothing is written over what may be evidence."""
 
 
+class Overtaken(lake.LakeError):
+    """Another maker of the same file was first: made once more, it comes after."""
+
+
 @dataclass(frozen=True)
 class Made:
     """Files that were made of the same rows, by key, and the entries of the accounts that they know."""
@@ -87,7 +91,7 @@ def note(
 ) -> Revision:  # fmt: skip
     """The next revision of the file at `key`. Two makers at once: the slower one fails, and tries again.
 
-    Raises lake.LakeError then, and Tampered where no number follows.
+    Raises Overtaken then, and Tampered where no number follows.
     """
     number = last.number + 1 if last else 1
     if last is None and file:  # one of before revisions were kept
@@ -110,7 +114,7 @@ def note(
             Revision.objects.filter(pk__in=abandoned).update(is_abandoned=True)
             revision.save()
     except IntegrityError as error:
-        raise lake.LakeError(f"Revision {number} of {key} was noted by another meanwhile.") from error
+        raise Overtaken(f"Revision {number} of {key} was noted by another meanwhile.") from error
     return revision
 
 

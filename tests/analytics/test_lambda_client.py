@@ -13,6 +13,7 @@ from django.db import connection
 from analytics import lambda_client, services
 from analytics.layout import object_key
 from analytics.models import Revision
+from analytics.revisions import Overtaken
 from tests.analytics.conftest import DAY, export_trades
 from tests.factories import make_user
 from trades.models import Account
@@ -299,6 +300,24 @@ def test_in_process_what_no_revision_can_follow_is_a_502(api, carol, day_of_trad
     Revision.objects.create(file_key=object_key("analytics", DAY), number=2**31 - 1, **noted)
     answer = api(carol).post("/moneyai", {"date": "2025-01-15"}, format="json")
     assert (answer.status_code, json.loads(answer.content)["error"]) == (502, "storage_failed")
+
+
+@pytest.mark.django_db(transaction=True)
+def test_in_process_who_is_overtaken_by_another_maker_of_the_day_keeps_after_it(
+    api, carol, day_of_trades, settings, monkeypatch
+):
+    settings.LAMBDA_API_URL = ""
+    export_trades(DAY)
+    kept, others = lambda_client.keep, iter([Overtaken("Another was first.")])
+
+    def keep(*arguments):
+        for error in others:
+            raise error
+        return kept(*arguments)
+
+    monkeypatch.setattr(lambda_client, "keep", keep)
+    assert api(carol).post("/moneyai", {"date": "2025-01-15"}, format="json").status_code == 200
+    assert Revision.objects.filter(file_key=object_key("analytics", DAY)).count() == 1
 
 
 @pytest.mark.django_db
