@@ -245,7 +245,8 @@ def test_lower_layers_of_an_app_do_not_import_upper_ones():
 
 @pytest.mark.pure
 def test_no_file_is_named_for_nothing_in_particular():
-    assert [path for path in sources() if path.stem in FORBIDDEN_NAMES] == []
+    named_by_django = ROOT / "tradeops/core/postgresql/base.py"  # as every engine's module is
+    assert [path for path in sources() if path.stem in FORBIDDEN_NAMES and path != named_by_django] == []
 
 
 @pytest.mark.pure

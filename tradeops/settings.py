@@ -125,24 +125,32 @@ TEMPLATES = [
 environment.require_together("DB_HOST", "DB_NAME", "DB_USER")
 
 if environment.text("DB_HOST"):
-    from tradeops.core.patience import PatientConnection  # not loaded where there is no PostgreSQL
+    from tradeops.core.postgresql.patience import PatientConnection  # not loaded where there is no PostgreSQL
 
     DATABASES = {
         "default": {
-            "ENGINE": "django.db.backends.postgresql",
+            "ENGINE": "tradeops.core.postgresql",
             "HOST": environment.text("DB_HOST"),
             "PORT": environment.port("DB_PORT", 5432),
             "NAME": environment.text("DB_NAME"),
             "USER": environment.text("DB_USER"),
             "PASSWORD": environment.text("DB_PASSWORD"),
             # A server that is gone without a word, as a machine without power is, is given up after four seconds; one
-            # that hangs, by tradeops/core/patience.py.
+            # that hangs, by tradeops/core/postgresql.
             # Under ASGI each request may run in a thread of its own: without a pool
             # every one of them would open a connection.
             # Statements that send their values apart (tradeops/core/bulk.py) are prepared when they come again, with
             # one plan for all values: to plan a page of trades costs as much as to read it.
             "OPTIONS": {
-                "pool": {"min_size": 1, "max_size": 12, "timeout": 4, "connection_class": PatientConnection},
+                # After a failure the pool tries again by itself, ever more seldom; given up soon, it tries again for
+                # whoever comes next, and is there as soon as PostgreSQL is.
+                "pool": {
+                    "min_size": 1,
+                    "max_size": 12,
+                    "timeout": 4,
+                    "reconnect_timeout": 2,
+                    "connection_class": PatientConnection,
+                },
                 "connect_timeout": 4,
                 "tcp_user_timeout": 4000,
                 "keepalives_idle": 2,

@@ -6,7 +6,7 @@ import psycopg
 import pytest
 
 from tests.proxy import Proxy
-from tradeops.core import patience
+from tradeops.core.postgresql import patience
 
 pytestmark = pytest.mark.services
 

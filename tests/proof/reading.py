@@ -2,9 +2,11 @@
 
 import itertools
 import os
+import signal
 import threading
 import time
 from collections import Counter
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 import requests
@@ -16,15 +18,16 @@ from django.urls import reverse
 from tests.factories import make_user
 from tests.faults.addresses import own_routes
 from tests.proof.doors import make_people
-from tests.proof.ground import Client, Ground, at_once
-from tests.proof.kills import SECONDS_BETWEEN, let_go_of_connections
+from tests.proof.ground import Client, Ground, at_once, wait_for
+from tests.proof.kills import ANSWERED_WITHIN_SECONDS, SECONDS_BETWEEN, let_go_of_connections
 from tests.proof.register import tries
 from tests.proof.rows import address_of
 from tests.proof.table import spelled
+from tests.worlds import stop
 from tradeops.core.users.models import Role, User
 
-READERS, DEATHS = 8, 6
-ANSWERED_WITHIN_SECONDS = 15
+READERS, DEATHS, MANY_READERS = 8, 6, 40
+AWAY_SECONDS, BACK_WITHIN_SECONDS = 40, 10  # by then a pool that asks ever more seldom would ask every half minute
 
 
 @dataclass
@@ -58,22 +61,45 @@ def every_address_tells_of_the_outage(ground: Ground) -> str:
     paths = addresses(owner)
     webs = [ground.serve(), ground.serve_http()]
     readers = [reader(number, [web.url for web in webs]) for number in range(READERS)]
+    read = read_while(readers, paths, lambda: kill_database(ground))
+    assert "Traceback" not in "".join(web.log.read_text() for web in webs), "a stack trace stands in a log"
+    return f"{len(paths)} addresses: {told(read)}"
+
+
+@tries(
+    "P28", f"PostgreSQL away for {AWAY_SECONDS} s under {MANY_READERS} readers of each of two web processes", minutes=8
+)
+def a_long_outage_ends_at_once(ground: Ground) -> str:
+    webs = [ground.serve(), ground.serve_http()]
+    readers = [reader(2 * number, [webs[number % 2].url]) for number in range(2 * MANY_READERS)]
+    read = read_while(readers, ["/accounts/"], lambda: leave(ground))
+    slowest, what = read.slowest
+    assert slowest < ANSWERED_WITHIN_SECONDS, f"{what} came after {slowest:.1f} s"
+    for web in webs:
+        wait_for(lambda web=web: web.get("/health").status_code == 200, "the desk is well", BACK_WITHIN_SECONDS)
+    return told(read)
+
+
+def read_while(readers: list[Client], paths: list[str], disturb: Callable[[], None]) -> Read:
+    """Has `readers` read until `disturb()` is over, and looks at what they were told."""
     read, over = Read(), threading.Event()
 
-    def kill_and_end() -> None:
+    def disturb_and_end() -> None:
         try:
-            kill_database(ground)
+            disturb()
         finally:
             over.set()
 
-    at_once([kill_and_end, *(lambda one=one: read_on(one, paths, read, over) for one in readers)], READERS + 1)
+    at_once([disturb_and_end, *(lambda one=one: read_on(one, paths, read, over) for one in readers)], len(readers) + 1)
     let_go_of_connections()
     assert not read.wrong, read.wrong[0]
-    assert "Traceback" not in "".join(web.log.read_text() for web in webs), "a stack trace stands in a log"
     assert read.answers["503"], "no reader met an outage"
-    slowest, what = read.slowest
-    assert slowest < ANSWERED_WITHIN_SECONDS, f"{what} came after {slowest:.1f} s"
-    return f"{len(paths)} addresses: {spelled(read.answers)}; each 503 with Retry-After, the slowest {slowest:.1f} s"
+    assert "ReadTimeout" not in read.answers, f"a request hung: {spelled(read.answers)}"
+    return read
+
+
+def told(read: Read) -> str:
+    return f"{spelled(read.answers)}; each 503 with Retry-After, the slowest answer {read.slowest[0]:.1f} s"
 
 
 def addresses(owner: User) -> list[str]:
@@ -105,6 +131,14 @@ def kill_database(ground: Ground) -> None:
         ground.services.servers["postgres"].kill()
         time.sleep(0.5)
         ground.services.servers["postgres"].start_again()
+
+
+def leave(ground: Ground) -> None:
+    server = ground.services.servers["postgres"]
+    time.sleep(SECONDS_BETWEEN)
+    stop(server.process, signal.SIGINT)
+    time.sleep(AWAY_SECONDS)
+    server.start_again()
 
 
 def read_on(client: Client, paths: list[str], read: Read, over: threading.Event) -> None:

@@ -14,7 +14,6 @@ from rest_framework.response import Response
 from rest_framework.views import exception_handler as drf_exception_handler
 
 from .decimals import plain
-from .outages import OUTAGES
 
 PLAIN_WHOLE = re.compile(r"[+-]?[0-9]+")
 PLAIN_DECIMAL = re.compile(r"[+-]?(?:[0-9]+(?:\.[0-9]*)?|\.[0-9]+)(?:[eE][+-]?[0-9]{1,3})?")
@@ -111,17 +110,9 @@ def as_api_exception(error: Exception) -> Exception:
         return from_django(error)
     if isinstance(error, PermissionDenied):
         return exceptions.PermissionDenied(*error.args)
-    if isinstance(error, OUTAGES):
-        return DatabaseAway()
     if isinstance(error, RequestDataTooBig):
         return BodyTooLarge()
     return error
-
-
-class DatabaseAway(exceptions.APIException):
-    status_code = 503
-    default_detail = "The database is not answering. Nothing was lost; try again shortly."
-    wait = 5
 
 
 class BodyTooLarge(exceptions.APIException):

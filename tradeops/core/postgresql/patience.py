@@ -74,6 +74,10 @@ class Watch:
             if waiting and not is_answering(waiting[0][0]):
                 end_those_that_still_wait(waiting)
 
+    def has_open(self) -> bool:
+        with self.lock:
+            return any(not connection.closed for connection in self.connections)
+
     def waiting_long(self) -> list[tuple[PatientConnection, float]]:
         with self.lock:
             since = [(connection, connection.waiting_since) for connection in self.connections]
