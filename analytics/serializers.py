@@ -56,7 +56,7 @@ class ExportJobSerializer(JobAcceptedSerializer):
     finished_at = serializers.DateTimeField()
 
     def get_keys(self, job: ExportJob) -> list[str]:
-        return (job.result or {}).get("keys", [])
+        return job.result.get("keys", []) if isinstance(job.result, dict) else []
 
 
 class RevisionSerializer(serializers.Serializer):

@@ -124,7 +124,7 @@ def book_context(user) -> dict:
 def latest_alerts() -> list[dict]:
     """The newest alerts of the last day, as they were sent to open pages."""
     events = Event.objects.filter(stream=ALERTS).order_by("-number")[:ALERTS_SHOWN]
-    return [{"message": event.payload.get("message", ""), "at": event.recorded_at} for event in events]
+    return [{"message": event.frame().get("message", ""), "at": event.recorded_at} for event in events]
 
 
 # check's status -> the dot's color

@@ -122,6 +122,12 @@ def test_a_job_that_failed_says_why(api, alice, monkeypatch):
     assert (told["status"], told["reason"], told["keys"]) == ("failed", "line 3: price is not a plain decimal", [])
 
 
+def test_a_result_that_a_hand_put_in_names_no_keys(api, alice):
+    answer = ask(api(alice))
+    Job.objects.update(result=[1])
+    assert follow(api(alice), answer).data["keys"] == []
+
+
 def test_a_job_that_is_tried_again_says_which_attempt(api, alice, monkeypatch):
     from analytics.lake import LakeError
 

@@ -37,6 +37,12 @@ def test_a_frame_bears_type_stream_and_number_and_no_users_id():
     assert event.frame() == {"type": "trade", "stream": "user", "n": 1, "id": 5}
 
 
+def test_a_payload_that_is_no_object_is_a_frame_that_says_no_more():
+    record_event(ALERTS, "alert", {})
+    Event.objects.update(payload=[1])
+    assert Event.objects.get().frame() == {"type": "alert", "stream": ALERTS, "n": 1}
+
+
 def test_open_pages_are_told_after_the_commit(monkeypatch, django_capture_on_commit_callbacks):
     told = []
     monkeypatch.setattr(relay, "send", told.append)

@@ -52,6 +52,10 @@ class Event(models.Model):
         return frame_of(self.stream_id, self.number, self.kind, self.payload)
 
 
-def frame_of(stream: str, number: int, kind: str, payload: dict) -> dict:
-    """An event as the frame for the socket, which knows every user's own stream as `user`."""
-    return {"type": kind, "stream": stream.partition(":")[0], "n": number, **payload}
+def frame_of(stream: str, number: int, kind: str, payload) -> dict:
+    """An event as the frame for the socket, which knows every user's own stream as `user`.
+
+    A payload that is no object, which only a hand can have put there, says nothing more.
+    """
+    told = payload if isinstance(payload, dict) else {}
+    return {"type": kind, "stream": stream.partition(":")[0], "n": number, **told}
