@@ -89,6 +89,7 @@ def sweep_page(request: HttpRequest, sweep_id: int) -> HttpResponse:
         "picture": _picture_query(told["heatmap"]),
         "rank_correlation": told["rank_correlation"],
         "best": [_best_row(sweep, row) for row in told["best"]],
+        "refusal": next((row["reason"] for row in told["rows"] if row.get("reason")), ""),
         "luck": told["luck"],
         "axes": list(sweep.axes),
         "fixed": urlencode(_fixed(sweep)),

@@ -43,6 +43,14 @@ def test_a_sweep_is_asked_for_watched_and_read(desk):
     assert "Sweep" in desk.get(PAGE).content.decode()
 
 
+def test_a_sweep_that_these_bars_do_not_fit_says_why(desk):
+    closes = "date,close\n" + "".join(f"2024-01-{day:02},{100 + day}\n" for day in range(1, 31))
+    start(desk, fill="next_open", file=upload(closes, "AAPL.csv"))
+    sweep = Sweep.objects.get()
+    work_out_part(sweep, 0, lambda percentage: None)
+    assert "The file has no open prices" in desk.get(f"{PAGE}{sweep.pk}/").content.decode()
+
+
 def test_what_it_would_take_is_told_first(desk):
     page = start(desk, estimate="yes")
     assert "6 combinations" in page.content.decode()
