@@ -276,7 +276,8 @@ REMEDIES = {
     "broker": REDIS,
     "channel_layer": REDIS,
     "storage": "look at the store, S3_BUCKET_NAME, the AWS_ settings, or at the disk; exports are done when it is back",
-    "feed": "start or restart a feed (systemctl status tradeops-feed, or manage.py feed), and read its log for the source's words",
+    "feed": "start or restart a feed (systemctl status tradeops-feed, or manage.py feed), and read its log for the "
+    "source's words",
     "worker": "start or restart a worker (systemctl status 'tradeops-worker@*'); what is owed waits for it",
     "beat": "start or restart the schedule (systemctl status tradeops-beat); what it missed runs once then",
 }
