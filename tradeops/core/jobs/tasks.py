@@ -6,6 +6,8 @@ from celery import shared_task
 from celery.signals import task_postrun, task_prerun
 from django.db import connection
 
+from tradeops.core.outages import OUTAGES
+
 from . import nudging, runner, services
 from .models import Job
 
@@ -36,7 +38,8 @@ def note_use(**_) -> None:
     _used_at = time.monotonic()
 
 
-@shared_task(name=nudging.RUN_OWED, ignore_result=True)
+# `throws`: while the database is away a line each time, and no stack trace.
+@shared_task(name=nudging.RUN_OWED, ignore_result=True, throws=OUTAGES)
 def run_owed() -> None:
     """Do what is due for a while, one job after the other, and call a colleague while more than one waits."""
     until = time.monotonic() + SECONDS_A_MESSAGE
@@ -46,7 +49,7 @@ def run_owed() -> None:
         runner.run_claimed(job)
 
 
-@shared_task(name=nudging.SWEEP, ignore_result=True)
+@shared_task(name=nudging.SWEEP, ignore_result=True, throws=OUTAGES)
 def sweep() -> None:
     """The guarantee: whatever became of the messages, what is owed is found here. Also a sign that the worker works."""
     services.note_heartbeat("worker")
