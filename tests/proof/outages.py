@@ -202,9 +202,14 @@ def a_silent_worker_is_told(ground: Ground) -> str:
 
 
 def workers_of(desk: Desk) -> list[int]:
-    """Its worker and the worker's children."""
-    workers = [pid for pid in family_of(desk.process.pid) if is_worker(pid)]
-    assert workers, "no process of the desk is a worker"
+    """Its worker and the worker's children; where the worker was just killed, those of the next."""
+    workers = []
+
+    def are_there() -> bool:
+        workers[:] = [pid for pid in family_of(desk.process.pid) if is_worker(pid)]
+        return bool(workers)
+
+    wait_for(are_there, "a process of the desk is a worker")
     return workers
 
 
