@@ -12,6 +12,7 @@ page_urlpatterns = [
     path("reports/", views.reports, name="reports"),
     path("reports/run/", views.run_export, name="export-run"),
     path("reports/days/<str:day>/", views.day, name="day"),
+    path("reports/days/<str:day>/figures/", views.figures, name="day-figures"),
     path("reports/revisions/<int:id>/", views.download_revision, name="revision-download"),
     path("reports/files/<int:id>/", views.download_file, name="file-download"),
 ]

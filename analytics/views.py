@@ -6,13 +6,14 @@ from itertools import groupby
 
 from django.contrib import messages
 from django.contrib.auth.decorators import login_required
-from django.http import HttpRequest, HttpResponse
+from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.utils import timezone
 from django.views.decorators.http import require_GET, require_POST
 
 from analytics import lake
 from analytics.archive import differences_today
+from analytics.day_figures import read_figures
 from analytics.day_trades import executed_on
 from analytics.forms import DayForm
 from analytics.layout import parse_key
@@ -89,9 +90,24 @@ def day(request: HttpRequest, day: str) -> HttpResponse:
     """
     found = read_day(request.user, day, number_of(request.GET.get("after", "")))
     context = {"day": found.date, "files": found.files, "following": found.following, "most_rows": COMPARED_ROWS}
+    context["has_figures"] = any(file.kind == "analytics" for file in found.files)
     if compared := number_of(request.GET.get("compare", "")):
         context |= compare(get_object_or_404(Revision.objects.visible_to(request.user), pk=compared))
     return render(request, "analytics/day.html", context)
+
+
+@login_required
+@require_GET
+def figures(request: HttpRequest, day: str) -> HttpResponse:
+    """What the day's analysis says. Apart from the day's page, which is there where the lake is slow or away, too."""
+    found = read_day(request.user, day)
+    if not any(file.kind == "analytics" for file in found.files):
+        raise Http404
+    try:
+        context = {"figures": read_figures(found.date)}
+    except (lake.LakeError, ValueError) as error:
+        context = {"problem": str(error)}
+    return render(request, "analytics/figures.html", {"day": found.date} | context)
 
 
 def number_of(text: str) -> int:
