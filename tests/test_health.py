@@ -55,7 +55,8 @@ class Here(health.Probe):
 @pytest.fixture
 def alive():
     for part in ("worker", "beat"):  # a job of another test that took long may have shown life, and committed it
-        Heartbeat.objects.update_or_create(part=part, defaults={"at": timezone.now()})
+        told = {"at": timezone.now(), "machine_at": None, "fault": ""}
+        Heartbeat.objects.update_or_create(part=part, defaults=told)
     FeedState.objects.create(flushed_at=timezone.now())
 
 
