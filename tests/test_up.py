@@ -74,6 +74,17 @@ def test_ctrl_c_stops_everything_also_where_a_script_started_it(tmp_path):
 
 
 @pytest.mark.embedded
+def test_the_check_of_a_running_desk_finds_nothing_ill(tmp_path):
+    """Of the one process that a newcomer meets; test_production.py has it check a desk of many."""
+    with Desk(tmp_path) as desk:
+        deadline = time.monotonic() + 120
+        while desk.get("/health").json()["status"] != "ok" and time.monotonic() < deadline:
+            time.sleep(0.3)
+        told = desk.manage("check_system", "--base-url", desk.url)
+        assert (told.returncode, "Everything that was tried works." in told.stdout) == (0, True), told.stdout
+
+
+@pytest.mark.embedded
 def test_a_stop_ends_also_where_a_request_outlasts_it(tmp_path):
     """Its thread waits for a loop that is no more, and Python would wait for the thread for ever."""
     body = json.dumps({"ticker": "AAPL", "quantity": "1", "price": "1", "trade_type": "BUY"})

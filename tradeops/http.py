@@ -38,7 +38,7 @@ def refusal(status: int, detail: str, *lines: str, given_id: str = "") -> bytes:
     body = json.dumps(problem_body(status, detail, request_id=identity)).encode()
     first, kind = f"HTTP/1.1 {status} {http.RESPONSES[status].decode()}", "Content-Type: application/problem+json"
     lines = (*lines, f"X-Request-ID: {identity}", "Connection: close", f"Content-Length: {len(body)}")
-    return "\r\n".join([first, kind, *lines, "", ""]).encode() + body
+    return "\r\n".join([first, kind, *lines, f"Date: {http.datetimeToString().decode()}", "", ""]).encode() + body
 
 
 def write_refusal(channel: http.HTTPChannel, status: int, detail: str, *lines: str, given_id: str = "") -> None:
@@ -125,8 +125,10 @@ class DeskRequest(WebRequest):
     def handle_reply(self, message):
         if message["type"] == BREAK_OFF:
             self.break_off(503, message["told"], f"Retry-After: {OUTAGE_SECONDS}")
-        else:
-            super().handle_reply(message)
+            return
+        if message["type"] == "http.response.start":
+            self.setHeader(b"date", http.datetimeToString())  # daphne tells none
+        super().handle_reply(message)
 
     def handle_exception(self, exception):
         self.break_off(500, SOMETHING_WENT_WRONG)

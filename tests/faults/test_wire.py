@@ -1,6 +1,8 @@
 """What reaches the server before Django does, which is the same in both worlds: refused by name, never with a 5xx."""
 
 import socket
+from datetime import UTC
+from email.utils import parsedate_to_datetime
 
 import pytest
 
@@ -110,6 +112,12 @@ def test_a_body_of_many_pieces_arrives_whole_and_in_order(desk):
         "/trades/import", data=head + rows + "KO,BUY,0,60,2025-01-15T14:30:00Z\n", headers={"Content-Type": "text/csv"}
     )
     assert [(fault["row"], fault["column"]) for fault in answer.json()["errors"]] == [(16_002, "quantity")]
+
+
+def test_every_answer_tells_the_time(desk):
+    for path, status in (("/health/live", 200), ("/" + "x" * 20_000, 414)):
+        answer = desk.get(path)
+        assert (answer.status_code, parsedate_to_datetime(answer.headers["Date"]).tzinfo) == (status, UTC)
 
 
 def test_every_status_bears_its_name(desk):
