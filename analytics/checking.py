@@ -90,14 +90,9 @@ def told_of(day: dt.date, again: Reproduction) -> Finding:
 def check_anchors(day: dt.date) -> Iterator[Finding]:
     """Whether the accounts' chains still hold to their heads of that day's end, as the lake kept them."""
     key = object_key("anchors", day)
-    try:
-        source = lake.read(key) if newest(key) else None
-    except lake.Unreadable:
-        return  # which is found with the files
-    if source is None:
+    content = lake.readable(key) if newest(key) else None
+    if content is None:
         return
-    with source:
-        content = source.read()
     try:
         for words in broken_anchors(content):
             yield Finding(day, ANCHOR, words)

@@ -103,6 +103,19 @@ def read(key: str) -> File | None:
         return storage.open(key, "rb").open() if key and storage.exists(key) else None
 
 
+def readable(key: str) -> bytes | None:
+    """All of a file that is small by nature; None where nothing stands at `key`, or what cannot be read: that is found
+    with the files. Raises LakeError."""
+    try:
+        source = read(key)
+    except Unreadable:
+        return None
+    if source is None:
+        return None
+    with source:
+        return source.read()
+
+
 def measure_kept(key: str) -> Measure | None:
     """What stands at `key`, read whole; None where nothing does. Raises LakeError."""
     file = read(key)

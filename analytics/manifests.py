@@ -30,14 +30,9 @@ def check_manifests(day: dt.date) -> Iterator[Finding]:
 
 
 def differences(manifest: Revision, noted: dict[tuple, Listed]) -> Iterator[str]:
-    try:
-        source = lake.read(manifest.key)
-    except lake.Unreadable:
-        return  # which is found with the files
-    if source is None:
+    content = lake.readable(manifest.key)
+    if content is None:
         return
-    with source:
-        content = source.read()
     try:
         files = read_manifest(content)
     except (ValueError, TypeError, KeyError):

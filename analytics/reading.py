@@ -25,6 +25,10 @@ class Day:
     files: list[LakeFile]
     following: int | None
 
+    @property
+    def has_analysis(self) -> bool:
+        return any(file.kind == "analytics" for file in self.files)
+
 
 def read_day(user, text: str, after: int = 0) -> Day:
     """A day's files, of the statements those of accounts after `after`. Raises Http404 where `user` can see none."""

@@ -90,7 +90,7 @@ def day(request: HttpRequest, day: str) -> HttpResponse:
     """
     found = read_day(request.user, day, number_of(request.GET.get("after", "")))
     context = {"day": found.date, "files": found.files, "following": found.following, "most_rows": COMPARED_ROWS}
-    context["has_figures"] = any(file.kind == "analytics" for file in found.files)
+    context["has_figures"] = found.has_analysis
     if compared := number_of(request.GET.get("compare", "")):
         context |= compare(get_object_or_404(Revision.objects.visible_to(request.user), pk=compared))
     return render(request, "analytics/day.html", context)
@@ -101,7 +101,7 @@ def day(request: HttpRequest, day: str) -> HttpResponse:
 def figures(request: HttpRequest, day: str) -> HttpResponse:
     """What the day's analysis says. Apart from the day's page, which is there where the lake is slow or away, too."""
     found = read_day(request.user, day)
-    if not any(file.kind == "analytics" for file in found.files):
+    if not found.has_analysis:
         raise Http404
     try:
         context = {"figures": read_figures(found.date)}

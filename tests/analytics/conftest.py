@@ -41,6 +41,15 @@ def export_trades(day: dt.date) -> None:
 
 
 @pytest.fixture
+def signed_in(client):
+    def sign_in(user):
+        client.force_login(user, backend="tradeops.core.users.backend.RoleBackend")
+        return client
+
+    return sign_in
+
+
+@pytest.fixture
 def book(db):
     """`book(ticker, side, quantity, price, at, …)` writes a trade into the book of one account."""
     numbers = itertools.count(1)

@@ -21,15 +21,6 @@ def two_days(day_of_trades):
     services.make_day(DAY)
 
 
-@pytest.fixture
-def signed_in(client):
-    def sign_in(user):
-        client.force_login(user, backend="tradeops.core.users.backend.RoleBackend")
-        return client
-
-    return sign_in
-
-
 def test_each_ticker_stands_beside_the_day_before_the_largest_first(two_days):
     """Worked by hand: 100 x 150.25 + 10 x 152.80, over 110; 152.80 against 9."""
     found = day_figures.read_figures(DAY)

@@ -22,15 +22,6 @@ PAGE, RUN = "/desk/reports/", "/desk/reports/run/"
 
 
 @pytest.fixture
-def signed_in(client):
-    def sign_in(user):
-        client.force_login(user, backend="tradeops.core.users.backend.RoleBackend")
-        return client
-
-    return sign_in
-
-
-@pytest.fixture
 def a_day(day_of_trades):
     services.make_day(DAY)
 
